@@ -1,0 +1,145 @@
+"""Tokens per second of the transformers engine beside `model.generate`: same model, prompts and lengths.
+
+    python -m benchmarks.sampling [--threads 1] [--sequences 512] [--repeats 3]
+
+A Llama of 3 layers × 96 with random weights. Lengths are uneven because the end token is: its logit gets a
+bias, the same for everyone, such that a solution ends after so many tokens on average (geometric, cut at
+max_tokens). Prompts have 12 to 24 tokens and 8 samples each. Peers: one `generate` call for all sequences with
+its default dynamic cache, the same in calls of 128, and one call with the static cache. Only tokens up to the
+end token count, so a peer's padding earns nothing. The last line of figures, all lengths equal, shows what is
+left without the advantage of leaving early.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from rlv.mini.tokenizer import build_tokenizer
+from rlv.sampling import Request, SamplingParams, request_seed
+from rlv.sampling.transformers_engine import TransformersEngine
+
+MAX_TOKENS = 128
+SAMPLES = 8
+
+
+def build_model(tokenizer: PreTrainedTokenizerFast, mean_length: float | None) -> LlamaForCausalLM:
+    """Random weights; the end token's probability is about 1/mean_length everywhere (None: it never comes)."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=96,
+        intermediate_size=256,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=256,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        tie_word_embeddings=False,
+    )
+    model = LlamaForCausalLM(config).eval()
+    head = torch.nn.Linear(96, len(tokenizer), bias=True)
+    head.weight.data = model.lm_head.weight.data
+    hazard = 0.0 if mean_length is None else 1 / mean_length
+    odds = torch.tensor(hazard / (1 - hazard) * (len(tokenizer) - 1))
+    head.bias.data.zero_()
+    head.bias.data[tokenizer.eos_token_id] = odds.log() if hazard else -1e9
+    model.lm_head = head
+    return model
+
+
+def build_requests(n_sequences: int, vocabulary: int) -> list[Request]:
+    """Uneven random prompts, SAMPLES requests each."""
+    generator = torch.Generator().manual_seed(1)
+    requests = []
+    for p in range(n_sequences // SAMPLES):
+        length = int(torch.randint(12, 25, (), generator=generator))
+        prompt = tuple(torch.randint(4, vocabulary, (length,), generator=generator).tolist())
+        requests += [Request(f"p{p}", s, prompt, request_seed(0, f"p{p}", s)) for s in range(SAMPLES)]
+    return requests
+
+
+def generate(
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    requests: list[Request],
+    batch: int,
+    cache: str | None,
+) -> int:
+    """`generate` in calls of `batch` sequences; the tokens up to each end token, that one included."""
+    pad, end = tokenizer.pad_token_id, tokenizer.eos_token_id
+    total = 0
+    for start in range(0, len(requests), batch):
+        prompts = [list(r.prompt_ids) for r in requests[start : start + batch]]
+        width = max(map(len, prompts))
+        ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts])
+        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
+        out = model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            do_sample=True,
+            top_k=0,
+            max_new_tokens=MAX_TOKENS,
+            cache_implementation=cache,
+            disable_compile=True,
+        )[:, width:]
+        ended = (out == end).int().cumsum(1)
+        total += int(((ended - (out == end).int()) == 0).sum())
+    return total
+
+
+def fastest(runs: dict[str, Callable[[], int]], repeats: int) -> dict[str, tuple[float, int]]:
+    """(seconds, tokens) of each run's fastest of `repeats`; rounds alternate, so that load falls on all alike."""
+    best: dict[str, tuple[float, int]] = {}
+    for _ in range(repeats):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            tokens = run()
+            seconds = time.perf_counter() - start
+            best[name] = min(best.get(name, (seconds, tokens)), (seconds, tokens), key=lambda b: b[0] / b[1])
+    return best
+
+
+def main() -> None:
+    """Print one table for each distribution of lengths."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--sequences", type=int, default=512)
+    parser.add_argument("--repeats", type=int, default=3)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    tokenizer = build_tokenizer()
+    requests = build_requests(args.sequences, len(tokenizer))
+    params = SamplingParams(max_tokens=MAX_TOKENS)
+    print(f"{args.sequences} sequences, max_tokens {MAX_TOKENS}, {args.threads} thread(s), best of {args.repeats}")
+    for mean_length in (32, 64, None):
+        model = build_model(tokenizer, mean_length)
+        engines = {b: TransformersEngine(model, tokenizer, max_batch=b) for b in (64, 128, 256, 512)}
+        runs: dict[str, Callable[[], int]] = {
+            "generate, one call": lambda: generate(model, tokenizer, requests, len(requests), None),
+            "generate, calls of 128": lambda: generate(model, tokenizer, requests, 128, None),
+            "generate, static cache": lambda: generate(model, tokenizer, requests, len(requests), "static"),
+        }
+        for batch, engine in engines.items():
+            runs[f"engine, max_batch {batch}"] = lambda engine=engine: sum(
+                len(s.token_ids) for s in engine.sample(requests, params)
+            )
+        print(f"\nlengths: {f'geometric, about {mean_length}' if mean_length else f'all {MAX_TOKENS}'}")
+        best = fastest(runs, args.repeats)
+        first_seconds, first_tokens = best[next(iter(runs))]
+        for name, (seconds, tokens) in best.items():
+            ratio = tokens / seconds / (first_tokens / first_seconds)
+            print(
+                f"  {name:24s} {tokens / seconds:9,.0f} tokens/s  {seconds:6.2f} s  "
+                f"mean length {tokens / len(requests):5.1f}  {ratio:5.2f} x"
+            )
+
+
+if __name__ == "__main__":
+    main()

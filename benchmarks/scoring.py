@@ -1,0 +1,88 @@
+"""Tokens per second of scoring beside a plain forward pass over the same sequences.
+
+    python -m benchmarks.scoring [--threads 1] [--sequences 2048] [--repeats 3]
+
+A Llama of 3 layers × 96 with random weights; sequences of 30 to 90 tokens. References: the model's forward
+with the logits of every position, in the order given, 128 sequences a batch padded to their longest; and the
+same over length-sorted batches. Real tokens count, padding does not. The small vocabulary of the mini model
+hides what full logits cost, so the figures are repeated with one of 32,000 tokens.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from benchmarks.sampling import fastest
+from rlv.mini.tokenizer import build_tokenizer
+from rlv.prompts import verification_ids
+from rlv.scoring.generative import length_sorted_batches, score_solutions
+
+
+@torch.inference_mode()
+def plain_forward(model: LlamaForCausalLM, sequences: list[list[int]], batches: list[np.ndarray]) -> int:
+    """Full logits of every sequence, right-padded with a mask; the real tokens read."""
+    for batch in batches:
+        rows = [sequences[i] for i in batch]
+        width = max(map(len, rows))
+        ids = torch.tensor([r + [0] * (width - len(r)) for r in rows])
+        mask = torch.tensor([[1] * len(r) + [0] * (width - len(r)) for r in rows])
+        logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+        logits[torch.arange(len(rows)), mask.sum(1) - 1].softmax(-1)
+    return sum(map(len, sequences))
+
+
+def main() -> None:
+    """Print one table for each vocabulary."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--sequences", type=int, default=2048)
+    parser.add_argument("--repeats", type=int, default=3)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    tokenizer = build_tokenizer()
+    rng = np.random.default_rng(0)
+    prompts = [rng.integers(4, len(tokenizer), 16).tolist() for _ in range(args.sequences)]
+    solutions = [rng.integers(4, len(tokenizer), n).tolist() for n in rng.integers(14, 74, args.sequences)]
+    instruction = verification_ids(tokenizer, "plain")
+    sequences = [x + y + instruction for x, y in zip(prompts, solutions, strict=True)]
+    lengths = np.array([len(s) for s in sequences])
+    for vocabulary, n in ((len(tokenizer), args.sequences), (32_000, min(args.sequences, 256))):
+        model = LlamaForCausalLM(
+            LlamaConfig(
+                vocab_size=vocabulary,
+                hidden_size=96,
+                intermediate_size=256,
+                num_hidden_layers=3,
+                num_attention_heads=4,
+                num_key_value_heads=4,
+                max_position_embeddings=256,
+            )
+        ).eval()
+        in_order = [np.arange(s, min(s + 128, n)) for s in range(0, n, 128)]
+        by_length = list(length_sorted_batches(lengths[:n], 4096))
+        runs: dict[str, Callable[[], int]] = {
+            "full logits, in order": lambda: plain_forward(model, sequences[:n], in_order),
+            "full logits, by length": lambda: plain_forward(model, sequences[:n], by_length),
+        }
+        for budget in (1024, 4096, 16_384):
+            runs[f"scoring, budget {budget}"] = lambda budget=budget: int(
+                score_solutions(
+                    model, tokenizer, prompts[:n], solutions[:n], "plain", token_budget=budget
+                )[1].sum()
+            )
+        print(f"\n{n} sequences, vocabulary {vocabulary}, {args.threads} thread(s), best of {args.repeats}")
+        best = fastest(runs, args.repeats)
+        first_seconds, first_tokens = best[next(iter(runs))]
+        for name, (seconds, tokens) in best.items():
+            ratio = tokens / seconds / (first_tokens / first_seconds)
+            print(f"  {name:24s} {tokens / seconds:9,.0f} tokens/s  {seconds:6.2f} s  {ratio:5.2f} x")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""The final answer of a solution, as the string that the solution gives.
+
+Left out on purpose: any guess. A solution that does not mark its answer in the agreed format has none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from rlv.errors import DataError
+
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+# An escaped character is skipped as a whole: \{ and \} are no braces.
+_BRACES = re.compile(r"(?P<box>\\(?:boxed|fbox)\s*\{)|\\.|(?P<open>\{)|(?P<close>\})", re.DOTALL)
+_MARKER = re.compile(r"\bAnswer\b[^\S\n]*:?([^\n]*)")
+
+
+def extract_answer(text: str, answer_format: str) -> str | None:
+    """The answer that a solution's text gives, stripped; None where it gives none (or an empty one).
+
+    "boxed": what stands inside the last complete \\boxed{...} or \\fbox{...} (a box that a length limit
+    cut off does not count). "marker": what follows the last word "Answer" (and a colon, if there is one) up
+    to the end of its line, without a full stop at the end. Raises DataError for any other format.
+    """
+    if answer_format not in ANSWER_FORMATS:
+        raise DataError(f"unknown answer format {answer_format!r}; known: {', '.join(ANSWER_FORMATS)}")
+    return ANSWER_FORMATS[answer_format](text)
+
+
+def _boxed(text: str) -> str | None:
+    first = _BOX.search(text)
+    if first is None:
+        return None
+    # One pass with a stack, so that ten thousand unclosed boxes cost no more than one.
+    opened: list[int | None] = []  # where the content of a box begins; None for other braces
+    last = (-1, -1)
+    for token in _BRACES.finditer(text, first.start()):
+        if token["box"]:
+            opened.append(token.end())
+        elif token["open"]:
+            opened.append(None)
+        elif token["close"] and opened:
+            begin = opened.pop()
+            if begin is not None and begin > last[0]:
+                last = (begin, token.start())
+    return text[last[0] : last[1]].strip() or None if last[0] >= 0 else None
+
+
+def _marker(text: str) -> str | None:
+    # Everything before the last "Answer" is of no interest, and may be long.
+    start = text.rfind("Answer")
+    while start >= 0:
+        match = _MARKER.match(text, start)
+        if match is not None:
+            return match[1].strip().removesuffix(".").strip() or None
+        start = text.rfind("Answer", 0, start)
+    return None
+
+
+ANSWER_FORMATS: dict[str, Callable[[str], str | None]] = {"boxed": _boxed, "marker": _marker}

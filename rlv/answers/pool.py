@@ -1,0 +1,189 @@
+"""Grading workers that may be killed, by themselves or by the system, and are replaced.
+
+A ProcessPoolExecutor is broken for good when one of its processes dies; here a death costs one answer. The
+workers are fresh interpreters (no fork, no import of the caller's main module), so the pool may live beside
+torch and its threads. Their hash seed is fixed: sympy's order of arguments, and so the result, does not
+change from run to run.
+
+Left out on purpose: grading in threads, and any state of the tables (grading.py).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Self
+
+from rlv.answers.equivalence import Placement
+from rlv.answers.worker import Done, Job
+from rlv.errors import RlvError
+
+_COMMAND = "import sys; from rlv.answers.worker import main; main(*map(float, sys.argv[1:]))"
+_PATIENCE = 3  # deaths that no answer explains, before giving up
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one answer may cost. Beyond a limit it is unparsable: it casts no vote and is not correct."""
+
+    seconds: float = 5.0  # wall clock, each reading and each comparison
+    megabytes: int = 1024  # address space of a worker, its libraries (some 70) included
+    characters: int = 2000  # longer answers are not even read
+
+    def __post_init__(self) -> None:
+        if self.seconds <= 0 or self.megabytes < 256 or self.characters < 1:
+            raise RlvError(
+                f"grading limits: found {self}; seconds must be above 0, megabytes 256 or more, "
+                "characters 1 or more"
+            )
+
+
+@dataclass(frozen=True)
+class Result:
+    """One job's placements, and how many of its answers ended a worker."""
+
+    placements: list[Placement]
+    timed_out: int
+    killed: int
+
+
+@dataclass
+class _Task:
+    number: int
+    job: Job
+    timed_out: int = 0
+    killed: int = 0
+
+
+@dataclass
+class _Worker:
+    process: subprocess.Popen[bytes]
+    connection: Connection
+    ready: bool = False
+    task: _Task | None = None
+    answer: int | None = None  # the index that it has begun with
+
+
+@dataclass
+class Pool:
+    """At most `workers` processes, started when there is work for them. A context manager; not thread safe."""
+
+    workers: int
+    limits: Limits
+    _processes: list[_Worker] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise RlvError(f"grading workers: found {self.workers}; 1 or more would do")
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Result]]:
+        """(index, result) of every job, in the order in which they end. Jobs begin in the given order.
+
+        Raises RlvError where workers die without an answer that explains it.
+        """
+        waiting = deque(_Task(number, job) for number, job in enumerate(jobs))
+        unexplained = 0
+        try:
+            while waiting or any(w.task for w in self._processes):
+                self._assign(waiting)
+                busy = {w.connection: w for w in self._processes if w.task}
+                for connection in wait(list(busy)):
+                    worker = busy[connection]  # pyright: ignore[reportArgumentType]
+                    assert worker.task is not None
+                    try:
+                        message = worker.connection.recv()
+                    except (EOFError, ConnectionError):
+                        unexplained = 0 if worker.answer is not None else unexplained + 1
+                        waiting.appendleft(self._bury(worker, unexplained))
+                        continue
+                    if isinstance(message, Done):
+                        task = worker.task
+                        worker.task = worker.answer = None
+                        if message.retires:
+                            self._remove(worker)
+                        yield task.number, Result(message.placements, task.timed_out, task.killed)
+                    elif not worker.ready:
+                        worker.ready = True
+                    else:
+                        worker.answer = message
+        finally:
+            # Left early, by an error or by a caller that stopped listening: answers of this run must not
+            # turn up in the next.
+            for worker in [w for w in self._processes if w.task]:
+                self._remove(worker)
+
+    def close(self) -> None:
+        """End all workers. The pool may be used again; it starts new ones."""
+        for worker in list(self._processes):
+            self._remove(worker)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _assign(self, waiting: deque[_Task]) -> None:
+        idle = [w for w in self._processes if w.task is None]
+        while waiting and (idle or len(self._processes) < self.workers):
+            worker = idle.pop() if idle else self._start()
+            task = waiting.popleft()
+            try:
+                worker.connection.send(task.job)
+            except ConnectionError:  # died while idle; the next one takes the job
+                self._remove(worker)
+                waiting.appendleft(task)
+                continue
+            worker.task = task
+
+    def _start(self) -> _Worker:
+        ours, theirs = Pipe()
+        package_root = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")]))
+        arguments = [theirs.fileno(), self.limits.seconds, self.limits.megabytes]
+        process = subprocess.Popen(
+            # -c and not -m: under -m the worker's own classes would be pickled as __main__'s. -P: an
+            # untidy working directory must not shadow the standard library.
+            [sys.executable, "-P", "-c", _COMMAND, *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            env=os.environ | {"PYTHONPATH": path, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"},
+        )
+        theirs.close()
+        worker = _Worker(process, ours)
+        self._processes.append(worker)
+        return worker
+
+    def _bury(self, worker: _Worker, unexplained: int) -> _Task:
+        """Remove a worker that died, and return its task without the answer that killed it."""
+        task, answer = worker.task, worker.answer
+        assert task is not None
+        status = self._remove(worker)
+        if answer is None:
+            if unexplained >= _PATIENCE:
+                raise RlvError(
+                    f"grading: {unexplained} workers in a row ended with status {status} before they read an "
+                    f"answer; their own message stands above; limits were {self.limits}"
+                )
+            return task
+        if status == -signal.SIGALRM:
+            task.timed_out += 1
+        else:
+            task.killed += 1
+        task.job = replace(task.job, hopeless=task.job.hopeless | {answer})
+        return task
+
+    def _remove(self, worker: _Worker) -> int:
+        """End a worker and return its exit status: that of its own death, if it is dead already."""
+        self._processes.remove(worker)
+        worker.connection.close()
+        worker.process.kill()
+        return worker.process.wait()

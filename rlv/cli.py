@@ -1,0 +1,163 @@
+"""`rlv`: what people and the workflow ask for. Thin: every answer is computed elsewhere.
+
+    rlv study show|check [NAME]     the artifacts of a study, their inputs and the tokens they cost
+    rlv make PATH                   make one artifact (what the workflow's rules call)
+    rlv status                      done, missing, made by older code, damaged
+    rlv why KEY                     what an artifact is made from, and why it is not there
+    rlv diff KEY KEY                what differs between two artifacts, inputs included
+    rlv fsck                        verify every file of the store
+    rlv time                        where the time of a study went
+    rlv claims                      the scoreboard
+    rlv publish PATH DIRECTORY      copy a figure's or the claims' files to their stable place
+    rlv ship-base                   put a freshly pretrained mini base in its place in the package
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rlv.errors import RlvError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand; errors that a user can act on are one message and exit status 1."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options) or 0
+    except RlvError as error:
+        print(f"rlv: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # A pager or `head` has read enough; Python's own flush at exit must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from rlv import __version__
+
+    parser = argparse.ArgumentParser(prog="rlv", description="RL^V: reasoners that verify themselves")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int | None], help: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help, description=help)
+        sub.set_defaults(run=run)
+        sub.add_argument("--study", default=None, help="name or path; default: config/config.yaml's")
+        sub.add_argument("--store", default=None, help="folder; default: config/config.yaml's")
+        return sub
+
+    study = command("study", _study, "show or check a study")
+    study.add_argument("what", choices=("show", "check"))
+    study.add_argument("name", nargs="?", help="instead of --study")
+    make = command("make", _make, "make one artifact; its inputs must be there")
+    make.add_argument("path", help="<stage>/<name>-<12 hex>")
+    make.add_argument("--threads", type=int, default=1)
+    command("status", _status, "done, missing, made by older code, damaged")
+    why = command("why", _why, "what an artifact is made from, and why it is not there")
+    why.add_argument("key", help="key, path or name; the beginning is enough")
+    diff = command("diff", _diff, "what differs between two artifacts")
+    diff.add_argument("keys", nargs=2, metavar="KEY")
+    command("fsck", _fsck, "verify every file of the store; damaged artifacts are set aside")
+    command("time", _time, "where the time of a study went")
+    command("claims", _claims, "the scoreboard")
+    publish = command("publish", _publish, "copy a target's files to their stable place")
+    publish.add_argument("path")
+    publish.add_argument("directory", type=Path)
+    command("ship-base", _ship_base, "put a freshly pretrained mini base in its place")
+    return parser
+
+
+def _plan_and_store(options: argparse.Namespace):
+    from rlv.plan import build_plan
+    from rlv.settings import settings
+    from rlv.store import Store
+    from rlv.study import load
+
+    found = settings(options.study, options.store)
+    return build_plan(load(found.study)), Store(found.store)
+
+
+def _study(options: argparse.Namespace) -> None:
+    from rlv.reports import study_lines
+
+    options.study = options.name or options.study
+    plan, store = _plan_and_store(options)
+    if options.what == "check":
+        print(f"study {plan.study.name}: sound; {len(plan.artifacts)} artifacts")
+    else:
+        print("\n".join(study_lines(plan, store)))
+
+
+def _make(options: argparse.Namespace) -> None:
+    from rlv.run import make
+
+    plan, store = _plan_and_store(options)
+    make(plan.find(options.path), store, threads=options.threads, log=_line)
+
+
+def _line(text: str) -> None:
+    print(text, flush=True)
+
+
+def _status(options: argparse.Namespace) -> None:
+    from rlv.reports import status_lines
+
+    print("\n".join(status_lines(*_plan_and_store(options))))
+
+
+def _why(options: argparse.Namespace) -> None:
+    from rlv.reports import why_lines
+
+    print("\n".join(why_lines(*_plan_and_store(options), options.key)))
+
+
+def _diff(options: argparse.Namespace) -> None:
+    from rlv.reports import diff_lines
+
+    print("\n".join(diff_lines(*_plan_and_store(options), *options.keys)))
+
+
+def _fsck(options: argparse.Namespace) -> int:
+    from rlv.reports import fsck_lines
+    from rlv.settings import settings
+    from rlv.store import Store
+
+    lines, damaged = fsck_lines(Store(settings(options.study, options.store).store))
+    print("\n".join(lines))
+    return 1 if damaged else 0
+
+
+def _time(options: argparse.Namespace) -> None:
+    from rlv.reports import time_lines
+
+    print("\n".join(time_lines(*_plan_and_store(options))))
+
+
+def _claims(options: argparse.Namespace) -> None:
+    from rlv.reports import claims_lines
+
+    print("\n".join(claims_lines(*_plan_and_store(options))))
+
+
+def _publish(options: argparse.Namespace) -> None:
+    from rlv.reports import publish
+
+    plan, store = _plan_and_store(options)
+    publish(plan.find(options.path), store, options.directory)
+
+
+def _ship_base(options: argparse.Namespace) -> None:
+    from rlv.mini.ship import ship
+
+    options.study = options.study or "mini-base"
+    plan, store = _plan_and_store(options)
+    print("\n".join(ship(plan.models["base"], store)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

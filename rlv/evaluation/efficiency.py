@@ -1,0 +1,111 @@
+"""How many fewer solutions one curve needs to be as accurate as another: N_ref / N, with intervals.
+
+For every N_ref of the reference curve, N is the smallest number of solutions at which the other curve reaches
+the reference's accuracy. Between two measured N accuracy is taken as linear in log2 N; `measured` is the same
+number without interpolation, at the N that were measured. A curve that is there at its first N (1 in every
+study) gets that N, never less. Accuracy that is never reached within the measured N is censored: its N is
+infinite and its ratio 0, which counts against the claim, and the share of such resamples is reported.
+
+Left out on purpose: tokens (curves.py has them; both curves are compared at equal solutions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rlv.errors import DataError
+from rlv.evaluation.bootstrap import Estimate, Floats, interval, resampled_means, resamples
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """N_ref / N at one N_ref."""
+
+    n_ref: int
+    ratio: Estimate  # 0 where the accuracy was never reached
+    measured: float  # the same from measured N alone
+    censored: float  # share of resamples that never reached it
+    reached: bool  # whether the curve itself, not a resample, reached it
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """All ratios, and their median over N_ref of 2 and more (one solution cannot be saved from one)."""
+
+    ratios: tuple[Ratio, ...]
+    median: Estimate
+    lowest: float  # of the ratios that the median is over
+    highest: float
+
+
+def efficiency(
+    curve_PN: Floats, reference_PN: Floats, ns: Sequence[int], *, draws: int = 1000, seed: int = 0
+) -> Efficiency:
+    """Ratios of solutions needed, from accuracies of the same P problems at the same N (ascending).
+
+    Raises DataError where the N do not ascend, do not match the arrays, or hold none of 2 or more.
+    """
+    if list(ns) != sorted(set(ns)) or not curve_PN.shape == reference_PN.shape == (len(curve_PN), len(ns)):
+        raise DataError(
+            f"efficiency: N = {list(ns)} with curves of shapes {curve_PN.shape} and {reference_PN.shape}; "
+            "both curves need one column for each of ascending N"
+        )
+    late = np.array(ns) >= 2
+    if not late.any():
+        raise DataError(f"efficiency: N = {list(ns)}; at least one N of 2 or more is needed")
+    counts_DP = resamples(len(curve_PN), draws, seed)
+    curve_DN = _with_mean(curve_PN, counts_DP)
+    reference_DN = _with_mean(reference_PN, counts_DP)
+    n_refs = np.array(ns, dtype=np.float64)
+    ratio_DN = n_refs / needed(curve_DN, reference_DN, ns)
+    measured_N = n_refs / needed(curve_DN[:1], reference_DN[:1], ns, interpolate=False)[0]
+    low_N, high_N = interval(ratio_DN[1:])
+    ratios = tuple(
+        Ratio(
+            n_ref=n_ref,
+            ratio=Estimate(float(ratio_DN[0, i]), float(low_N[i]), float(high_N[i])),
+            measured=float(measured_N[i]),
+            censored=float((ratio_DN[1:, i] == 0).mean()),
+            reached=bool(ratio_DN[0, i] > 0),
+        )
+        for i, n_ref in enumerate(ns)
+    )
+    median_D = np.median(ratio_DN[:, late], axis=1)
+    low, high = interval(median_D[1:])
+    counted = ratio_DN[0, late]
+    return Efficiency(
+        ratios=ratios,
+        median=Estimate(float(median_D[0]), float(low), float(high)),
+        lowest=float(counted.min()),
+        highest=float(counted.max()),
+    )
+
+
+def needed(curve_DN: Floats, targets_DM: Floats, ns: Sequence[int], *, interpolate: bool = True) -> Floats:
+    """Smallest N at which each curve reaches each target: needed_DM, infinite where it never does.
+
+    Linear in log2 N between measured N, or the measured N alone with `interpolate=False`.
+    """
+    reached_DMN = curve_DN[:, None, :] >= targets_DM[:, :, None]
+    at_DM = reached_DMN.argmax(axis=2)
+    log_N = np.log2(np.array(ns, dtype=np.float64))
+    result_DM = log_N[at_DM]
+    if interpolate:
+        before_DM = np.maximum(at_DM - 1, 0)
+        here_DM = np.take_along_axis(curve_DN, at_DM, axis=1)
+        there_DM = np.take_along_axis(curve_DN, before_DM, axis=1)
+        # Inside, the curve was below the target one N before, so the step is upwards and never flat.
+        inside_DM = (at_DM > 0) & reached_DMN.any(axis=2)
+        share_DM = np.divide(
+            here_DM - targets_DM, here_DM - there_DM, out=np.zeros_like(result_DM), where=inside_DM
+        )
+        result_DM = result_DM - share_DM * (log_N[at_DM] - log_N[before_DM])
+    return np.where(reached_DMN.any(axis=2), np.exp2(result_DM), np.inf)
+
+
+def _with_mean(values_PN: Floats, counts_DP: Floats) -> Floats:
+    """The plain means first, then those of every resample."""
+    return np.concatenate([values_PN.mean(axis=0)[None], resampled_means(values_PN, counts_DP)])

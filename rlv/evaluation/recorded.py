@@ -1,0 +1,111 @@
+"""Recorded solutions and scores, joined and checked, as arrays of one row a problem.
+
+Left out on purpose: grading and grouping of answers (rlv/answers.py), which is done when this is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from rlv.errors import DataError
+
+KEY = ["problem_id", "sample_id", "budget"]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """S solutions of each of P problems at one budget; problems and samples in the order of their ids."""
+
+    budget: int
+    problem_ids: list[str]
+    classes_PS: NDArray[np.int64]  # dense within the problem; -1 casts no vote
+    correct_PS: NDArray[np.bool_]
+    tokens_PS: NDArray[np.int64]
+    scores_PS: NDArray[np.float64] | None
+    read_PS: NDArray[np.int64] | None  # tokens that the verifier read
+
+
+def join(solutions: pl.DataFrame, scores: pl.DataFrame, *, where: str) -> pl.DataFrame:
+    """Solutions with score and n_tokens_read beside them, one to one on problem, sample and budget.
+
+    Raises DataError naming the first row that is there twice, lacks its partner, or has a score outside
+    [0, 1].
+    """
+    for name, table in (("solutions", solutions), ("scores", scores)):
+        _refuse(table.filter(table.select(KEY).is_duplicated()), where, f"is there twice in the {name} table")
+    unscored = solutions.join(scores, on=KEY, how="anti")
+    _refuse(unscored, where, "has a solution but no score; score it again")
+    unsolved = scores.join(solutions, on=KEY, how="anti")
+    _refuse(unsolved, where, "has a score but no solution; these tables do not belong together")
+    valid = pl.col("score").is_between(0.0, 1.0).fill_null(False)
+    _refuse(scores.filter(~valid), where, "has a score outside [0, 1]", column="score")
+    return solutions.join(scores.select([*KEY, "score", "n_tokens_read"]), on=KEY, how="left")
+
+
+def recorded(solutions: pl.DataFrame, scores: pl.DataFrame | None, *, where: str) -> list[Recorded]:
+    """One Recorded a budget, in ascending order.
+
+    `where` names the tables in messages. Raises DataError for rows that do not join one to one, for a
+    problem with another number of solutions than the rest, and for a correct solution without a class.
+    """
+    if scores is None:
+        _refuse(
+            solutions.filter(solutions.select(KEY).is_duplicated()), where, "is there twice in the solutions"
+        )
+        data = solutions
+    else:
+        data = join(solutions, scores, where=where)
+    if data.is_empty():
+        raise DataError(f"{where}: no solutions; at least one problem with one solution is needed")
+    lost = data.filter(pl.col("correct") & pl.col("answer_class").is_null())
+    _refuse(lost, where, "is correct but has no answer class; grade it again")
+    # Ids of classes may be any integers; dense ones keep the tallies small.
+    dense = pl.col("answer_class").rank("dense").over("problem_id", "budget").cast(pl.Int64) - 1
+    data = data.with_columns(dense.fill_null(-1).alias("answer_class")).sort(
+        "budget", "problem_id", "sample_id"
+    )
+    return [
+        _arrays(part, int(budget), where) for (budget,), part in data.group_by("budget", maintain_order=True)
+    ]  # pyright: ignore[reportArgumentType]
+
+
+def _arrays(data: pl.DataFrame, budget: int, where: str) -> Recorded:
+    sizes = data.group_by("problem_id", maintain_order=True).len()
+    size = int(sizes["len"][0])
+    odd = sizes.filter(pl.col("len") != size)
+    if not odd.is_empty():
+        name, found = odd.row(0)
+        raise DataError(
+            f"{where}: problem {name!r} has {found} solutions at budget {budget}, the first problem {size}; "
+            "every problem needs the same number"
+        )
+
+    def table(column: str) -> NDArray:
+        return data[column].to_numpy().reshape(len(sizes), size)
+
+    scored = "score" in data.columns
+    return Recorded(
+        budget=budget,
+        problem_ids=sizes["problem_id"].to_list(),
+        classes_PS=table("answer_class").astype(np.int64),
+        correct_PS=table("correct").astype(np.bool_),
+        tokens_PS=table("n_tokens").astype(np.int64),
+        scores_PS=table("score").astype(np.float64) if scored else None,
+        read_PS=table("n_tokens_read").astype(np.int64) if scored else None,
+    )
+
+
+def _refuse(rows: pl.DataFrame, where: str, what: str, column: str | None = None) -> None:
+    """DataError about the first of the offending rows, if there are any."""
+    if rows.is_empty():
+        return
+    first = rows.sort(KEY).row(0, named=True)
+    found = "" if column is None else f" ({first[column]})"
+    raise DataError(
+        f"{where}: problem {first['problem_id']!r}, sample {first['sample_id']}, budget {first['budget']} "
+        f"{what}{found}; {len(rows)} such rows"
+    )

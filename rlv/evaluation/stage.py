@@ -1,0 +1,55 @@
+"""The stages `evaluate` (curves of one reasoner, data set and verifier) and `claims` (the scoreboard)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rlv.job import Job, Stage
+
+
+def _evaluate(job: Job) -> dict[str, Any]:
+    from rlv.evaluation.curves import evaluate
+    from rlv.evaluation.verifier_metrics import verification
+
+    p = job.params
+    names = {"dataset": p["dataset"], "reasoner": p["reasoner"], "verifier": p["verifier"]}
+    resampling = {"draws": p["draws"], "seed": p["seed"]}
+    solutions = job.table("solutions", "solutions")
+    scores = job.parts("scores", "scores") if p["verifier"] else None
+    curves, per_problem = evaluate(solutions, scores, ns=p["ns"], subsets=p["subsets"], **names, **resampling)
+    job.write(curves, "curves")
+    job.write(per_problem, "per_problem")
+    if scores is not None:
+        job.write(verification(solutions, scores, **names, **resampling), "verification")
+    for row in curves.filter(curves["n"] == curves["n"].max()).iter_rows(named=True):
+        job.log("{strategy} at N = {n}: {accuracy:.3f} [{low:.3f}, {high:.3f}]".format(**row))
+    return {}
+
+
+def _claims(job: Job) -> dict[str, Any]:
+    import polars as pl
+
+    from rlv.evaluation.claims import Evidence, Pair, scoreboard
+
+    p = job.params
+    roles = [role for role in job.artifact.inputs if role.startswith("evaluate:")]
+    per_problem = pl.concat([job.table(role, "per_problem") for role in roles])
+    pairs = tuple(Pair(c["base"], c["rl_v"], c["verifier"]) for c in p["comparisons"].values())
+    boards = []
+    for index, dataset in enumerate(p["datasets"]):
+        # What a step costs does not depend on the data set of the evaluation: once is enough.
+        overhead = job.table("overhead", "overhead") if index == 0 else None
+        evidence = Evidence(dataset, pairs, per_problem, overhead, draws=p["draws"], seed=p["seed"])
+        boards.append(scoreboard(evidence))
+    board = pl.concat(boards)
+    job.write(board, "claims")
+    board.write_csv(job.out / "claims.csv")
+    (job.out / "claims.json").write_text(json.dumps(board.to_dicts(), indent=1) + "\n")
+    for row in board.iter_rows(named=True):
+        job.log(f"{row['id']}: {row['verdict']}: {row['statement']}: {row['ours']:.3g}")
+    return {}
+
+
+EVALUATE = Stage(recipe=1, run=_evaluate)
+CLAIMS = Stage(recipe=1, run=_claims)

@@ -1,0 +1,122 @@
+"""How good scores are at telling correct solutions from wrong ones, with intervals over problems.
+
+    balanced_accuracy  mean of the true-positive and true-negative rate, "correct" being a score of 0.5 or more
+    auroc              chance that a correct solution outscores a wrong one, ties counting half (exact)
+    calibration_error  expected calibration error: 15 bins of equal width on [0, 1], mean |mean score -
+                       fraction correct| weighted by the solutions in the bin (Guo et al. 2017, eq. 5)
+
+All solutions count, also those that cast no vote: a verifier should reject them. Solutions of one problem are
+alike, so intervals resample problems, never solutions. Left out on purpose: what votes make of the scores.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from rlv import tables
+from rlv.evaluation.bootstrap import Floats, interval, resamples
+from rlv.evaluation.recorded import join
+from rlv.evaluation.votes import Bools, Ints
+
+THRESHOLD = 0.5
+BINS = 15
+CHUNK = 100_000
+
+
+def verification(
+    solutions: pl.DataFrame,
+    scores: pl.DataFrame,
+    *,
+    dataset: str,
+    reasoner: str,
+    verifier: str,
+    draws: int = 1000,
+    seed: int = 0,
+) -> pl.DataFrame:
+    """The verification table of one verifier on one reasoner's solutions.
+
+    Pools all budgets that it is given. A metric that is undefined (no correct or no wrong solution) is null.
+    Raises DataError where solutions and scores do not join one to one.
+    """
+    where = f"solutions of {reasoner!r} on {dataset!r} scored by {verifier!r}"
+    data = join(solutions, scores, where=where)
+    problem_B = data["problem_id"].rank("dense").to_numpy().astype(np.int64) - 1
+    score_B = data["score"].to_numpy()
+    correct_B = data["correct"].to_numpy().astype(np.bool_)
+    problems = int(problem_B.max(initial=-1)) + 1
+    # The first row is the data themselves: every problem once.
+    weights_DP = np.concatenate([np.ones((1, problems)), resamples(problems, draws, seed)])
+    rows = []
+    for metric, function in METRICS.items():
+        values_D = function(score_B, correct_B, problem_B, weights_DP)
+        low, high = interval(values_D[1:])
+        numbers = {"value": values_D[0], "low": low, "high": high}
+        numbers = {key: None if np.isnan(value) else float(value) for key, value in numbers.items()}
+        rows.append(
+            {"dataset": dataset, "reasoner": reasoner, "verifier": verifier, "metric": metric} | numbers
+        )
+    return tables.frame("verification", rows)
+
+
+def balanced_accuracy(score_B: Floats, correct_B: Bools, problem_B: Ints, weights_DP: Floats) -> Floats:
+    """Balanced accuracy at THRESHOLD under each weighting of the problems: value_D, NaN with one class."""
+    accepted_B = score_B >= THRESHOLD
+    true_yes, yes, true_no, no = (
+        weights_DP @ _per_problem(problem_B, kind_B, weights_DP)
+        for kind_B in (correct_B & accepted_B, correct_B, ~correct_B & ~accepted_B, ~correct_B)
+    )
+    return (_ratio(true_yes, yes) + _ratio(true_no, no)) / 2
+
+
+def auroc(score_B: Floats, correct_B: Bools, problem_B: Ints, weights_DP: Floats) -> Floats:
+    """Area under the ROC curve under each weighting of the problems: value_D, NaN with one class.
+
+    A weighted Mann-Whitney statistic: wrong solutions below a score, and half of those at it, are counted
+    from one sort by score that all weightings share.
+    """
+    order = np.argsort(score_B, kind="stable")
+    ranked_B, hit_B, owner_B = score_B[order], correct_B[order], problem_B[order]
+    if len(ranked_B) == 0:
+        return np.full(len(weights_DP), np.nan)
+    starts = np.flatnonzero(np.concatenate([[True], ranked_B[1:] != ranked_B[:-1]]))
+    step = max(1, CHUNK // len(ranked_B))
+    parts = []
+    for first in range(0, len(weights_DP), step):
+        weight_DB = weights_DP[first : first + step, owner_B]
+        right_DU = np.add.reduceat(weight_DB * hit_B, starts, axis=1)
+        wrong_DU = np.add.reduceat(weight_DB * ~hit_B, starts, axis=1)
+        below_DU = np.cumsum(wrong_DU, axis=1) - wrong_DU / 2
+        wins_D = (right_DU * below_DU).sum(axis=1)
+        parts.append(_ratio(wins_D, right_DU.sum(axis=1) * wrong_DU.sum(axis=1)))
+    return np.concatenate(parts)
+
+
+def calibration_error(score_B: Floats, correct_B: Bools, problem_B: Ints, weights_DP: Floats) -> Floats:
+    """Expected calibration error (BINS bins of equal width) under each weighting of the problems: value_D."""
+    problems = weights_DP.shape[1]
+    # A score of exactly 1 belongs to the last bin.
+    bin_B = np.minimum((score_B * BINS).astype(np.int64), BINS - 1)
+    cell_B = problem_B * BINS + bin_B
+    surplus_PK = np.bincount(cell_B, score_B - correct_B, minlength=problems * BINS).reshape(problems, BINS)
+    size_P = _per_problem(problem_B, np.ones_like(correct_B), weights_DP)
+    # |mean score - fraction correct| x solutions in the bin is |sum of (score - correct)|.
+    return _ratio(np.abs(weights_DP @ surplus_PK).sum(axis=1), weights_DP @ size_P)
+
+
+METRICS = {
+    "balanced_accuracy": balanced_accuracy,
+    "auroc": auroc,
+    "calibration_error": calibration_error,
+}
+
+
+def _per_problem(problem_B: Ints, kind_B: Bools, weights_DP: Floats) -> Floats:
+    """How many solutions of a kind each problem has: count_P."""
+    return np.bincount(problem_B[kind_B], minlength=weights_DP.shape[1]).astype(np.float64)
+
+
+def _ratio(above: NDArray, below: NDArray) -> Floats:
+    """Quotient, NaN where nothing is below the line."""
+    return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)

@@ -1,0 +1,92 @@
+"""How N solutions of a problem become one answer: the third axis of RL^V, as pure functions on arrays.
+
+Every vote maps arrays of one row a problem to the expected correctness of the answer that it picks:
+
+    classes_PN  int   equivalence class of the answer within its problem, small integers; -1 casts no vote
+    correct_PN  bool  whether the solution's answer is right
+    scores_PN   float in [0, 1], or None for votes outside NEEDS_SCORES
+    -> credit_P float in [0, 1]
+
+Ties are broken uniformly at random and the expectation over that is returned, so the result depends on the
+order of nothing. A problem in which nobody votes is wrong. The answer of a class is that of a member drawn at
+random from its votes, which only matters where grading and grouping disagree inside a class.
+
+A new vote is one function, one entry in VOTES (and in NEEDS_SCORES where it reads scores), one test.
+Left out on purpose: accuracy over random subsets of the recorded solutions (curves.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.integer]
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Vote = Callable[[Ints, Bools, Floats | None], Floats]
+
+# Sums of the same scores in another order differ by rounding alone; closer than this (relative) is a tie.
+TIE = 1e-11
+
+
+def majority(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None = None) -> Floats:
+    """Self-consistency: the most frequent class. Scores are ignored. Returns credit_P."""
+    counts_PC = _tally(classes_PN)
+    return _credit(counts_PC, counts_PC, _tally(classes_PN, correct_PN))
+
+
+def weighted_voting(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None) -> Floats:
+    """The class with the highest sum of scores: the paper's main strategy. Returns credit_P."""
+    totals_PC = _tally(classes_PN, _required(scores_PN))
+    return _credit(totals_PC, _tally(classes_PN), _tally(classes_PN, correct_PN))
+
+
+def best_of_n(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None) -> Floats:
+    """The answer of the solution with the highest score among those that vote. Returns credit_P."""
+    votes_PN = classes_PN >= 0
+    scores_PN = np.where(votes_PN, _required(scores_PN), -np.inf)
+    tied_PN = votes_PN & (scores_PN == scores_PN.max(axis=1, keepdims=True))
+    return (tied_PN & correct_PN).sum(axis=1) / np.maximum(tied_PN.sum(axis=1), 1)
+
+
+def pass_at_n(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None = None) -> Floats:
+    """Upper limit of every vote: 1 where any voting solution is correct. Returns credit_P."""
+    return ((classes_PN >= 0) & correct_PN).any(axis=1).astype(np.float64)
+
+
+VOTES: dict[str, Vote] = {
+    "majority": majority,
+    "best_of_n": best_of_n,
+    "weighted_voting": weighted_voting,
+    "pass_at_n": pass_at_n,
+}
+NEEDS_SCORES = frozenset({"best_of_n", "weighted_voting"})
+
+
+def _tally(classes_PN: Ints, weights_PN: NDArray | None = None) -> Floats:
+    """Votes (or their weights) a class: totals_PC, C the largest class + 1."""
+    problems = classes_PN.shape[0]
+    width = max(int(classes_PN.max(initial=-1)), 0) + 2
+    # Column 0 collects the solutions that cast no vote: dropping it is cheaper than masking them out.
+    cells_PN = classes_PN + (np.arange(problems) * width + 1)[:, None]
+    weights = None if weights_PN is None else weights_PN.ravel()
+    totals = np.bincount(cells_PN.ravel(), weights, minlength=problems * width)
+    return totals.reshape(problems, width)[:, 1:].astype(np.float64, copy=False)
+
+
+def _credit(totals_PC: Floats, counts_PC: Floats, hits_PC: Floats) -> Floats:
+    """Mean correctness of the classes that share the highest total; classes without votes take no part."""
+    votes_PC = counts_PC > 0
+    totals_PC = np.where(votes_PC, totals_PC, -np.inf)
+    best_P1 = totals_PC.max(axis=1, keepdims=True)
+    tied_PC = votes_PC & (totals_PC >= best_P1 * (1 - TIE))
+    shares_PC = np.divide(hits_PC, counts_PC, out=np.zeros_like(hits_PC), where=tied_PC)
+    return shares_PC.sum(axis=1) / np.maximum(tied_PC.sum(axis=1), 1)
+
+
+def _required(scores_PN: Floats | None) -> Floats:
+    if scores_PN is None:
+        raise ValueError("this vote needs scores (see NEEDS_SCORES)")
+    return scores_PN

@@ -1,0 +1,65 @@
+"""One artifact being made: what a stage is given, and what it must leave behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from rlv import tables
+from rlv.store import Artifact, Store
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a stage sees. It writes files into `out` and nowhere else, but for checkpoints in `work`."""
+
+    artifact: Artifact
+    store: Store
+    out: Path
+    work: Path
+    threads: int
+    log: Callable[[str], None]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return dict(self.artifact.params)
+
+    @property
+    def how(self) -> dict[str, Any]:
+        return dict(self.artifact.how)
+
+    def file(self, role: str, name: str) -> Path:
+        """One file of an input, verified. Raises DamagedArtifactError, StoreError (see store.py)."""
+        return self.store.open(self.artifact.inputs[role], name)
+
+    def folder(self, role: str) -> Path:
+        """An input's whole folder, verified."""
+        return self.store.open_all(self.artifact.inputs[role])
+
+    def table(self, role: str, table: str) -> pl.DataFrame:
+        """The table `<table>.parquet` of an input."""
+        return tables.read(self.file(role, f"{table}.parquet"), table)
+
+    def parts(self, role: str, table: str) -> pl.DataFrame:
+        """The tables of a sharded input (`role:00000`, ...), one below the other in the shards' order."""
+        names = sorted(name for name in self.artifact.inputs if name.startswith(f"{role}:"))
+        return pl.concat([self.table(name, table) for name in names])
+
+    def write(self, data: pl.DataFrame, table: str) -> None:
+        """Leave `<table>.parquet` behind."""
+        tables.write(data, self.out / f"{table}.parquet", table)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A kind of artifact: its recipe version (raise it when the meaning of its output changes) and its code.
+
+    `run` leaves files in `job.out` and returns facts for the manifest (tokens, counts), all JSON.
+    """
+
+    recipe: int
+    run: Callable[[Job], dict[str, Any]]

@@ -1,0 +1,1 @@
+"""The embedded default: a task, a tokenizer and a base model small enough for a laptop."""

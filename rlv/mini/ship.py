@@ -1,0 +1,40 @@
+"""The shipped base: where it lies in the package, and how a freshly pretrained one gets there.
+
+rlv/mini/base/ is an ordinary Hugging Face directory plus recipe.json: the pretraining artifact's spec and
+key, the weights' digest and the command that makes them again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from importlib import resources
+from pathlib import Path
+
+from rlv.store import Artifact, Store, file_digest
+
+BASE = Path(str(resources.files("rlv"))) / "mini" / "base"
+WEIGHTS = "model.safetensors"
+COMMAND = "make mini-base"
+
+
+def ship(artifact: Artifact, store: Store) -> list[str]:
+    """Copy a pretrained base into the package; says whether the weights are those that shipped before."""
+    source = store.open_all(artifact)
+    before = file_digest(BASE / WEIGHTS) if (BASE / WEIGHTS).is_file() else None
+    BASE.mkdir(exist_ok=True)
+    for name in store.manifest(artifact)["files"]:
+        shutil.copyfile(source / name, BASE / name)
+    after = file_digest(BASE / WEIGHTS)
+    manifest = store.manifest(artifact)
+    recipe = {
+        "command": COMMAND,
+        "key": artifact.key,
+        "spec": artifact.spec,
+        "sha256": {WEIGHTS: after},
+        "made": manifest["made"],
+        "seconds": manifest["seconds"],
+    }
+    (BASE / "recipe.json").write_text(json.dumps(recipe, indent=1, sort_keys=True) + "\n")
+    same = "the same bits as before" if before == after else f"differs from before ({before})"
+    return [f"{BASE / WEIGHTS}: {after}: {same}"]

@@ -1,0 +1,42 @@
+"""The stage `model`: external weights enter the store, by content, as one Hugging Face directory."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rlv.errors import ModelError
+from rlv.job import Job, Stage
+from rlv.store import file_digest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def _run(job: Job) -> dict[str, Any]:
+    source = Path(job.how["folder"])
+    for name, digest in job.params["files"].items():
+        shutil.copyfile(source / name, job.out / name)
+        if file_digest(job.out / name) != digest:
+            raise ModelError(f"{source / name}: changed while the study was running; run again")
+    return {}
+
+
+MODEL = Stage(recipe=1, run=_run)
+
+
+def load_model(folder: Path, threads: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A checkpoint and its tokenizer, ready to read and write: evaluation mode, GPU where there is one.
+
+    Safetensors only, and no code from the folder is run.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    torch.set_num_threads(threads)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, dtype="auto", attn_implementation="sdpa"
+    )
+    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer

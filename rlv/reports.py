@@ -1,0 +1,217 @@
+"""The questions that people ask of a study and a store, answered as lines of text."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rlv.errors import StoreError, StudyError
+from rlv.plan import Plan, token_costs
+from rlv.stages import STAGES
+from rlv.store import MANIFEST, Artifact, Store, folder_problems, read_manifest
+
+DONE, MISSING, OLDER, DAMAGED = "done", "missing", "made by older code", "damaged"
+
+
+def study_lines(plan: Plan, store: Store) -> list[str]:
+    """All artifacts with their inputs and the most tokens they can cost, and sums by stage."""
+    study = plan.study
+    lines = [f"study {study.name}: {study.description}", ""]
+    costs = {artifact.path: tokens for artifact, tokens in token_costs(plan)}
+    by_stage: dict[str, list[int]] = defaultdict(list)
+    for path, artifact in plan.artifacts.items():
+        mark = "x" if store.exists(artifact) else " "
+        cost = f"  up to {costs[path]:,} tokens" if costs[path] else ""
+        lines.append(f"[{mark}] {path}{cost}")
+        lines += [f"      {role:24s} {parent.path}" for role, parent in artifact.inputs.items()]
+        by_stage[artifact.stage].append(costs[path])
+    lines += ["", f"{'stage':10s} {'artifacts':>9s} {'tokens, at most':>18s}"]
+    lines += [f"{stage:10s} {len(c):9d} {sum(c):18,d}" for stage, c in by_stage.items()]
+    if study.assumed:
+        lines += ["", "assumed, not known from the paper: " + ", ".join(study.assumed)]
+    return lines
+
+
+def state(artifact: Artifact, store: Store) -> str:
+    """Done, missing, made by older code, or damaged (files are compared by size and time, then content)."""
+    if store.exists(artifact):
+        return DAMAGED if store.problems_of(artifact, quick=True) else DONE
+    return OLDER if any(m["spec"]["recipe"] < artifact.recipe for _, m in _namesakes(artifact, store)) else MISSING
+
+
+def _namesakes(artifact: Artifact, store: Store) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Published artifacts of the same stage and name but another key: other settings or older code."""
+    for folder in sorted((store.root / artifact.stage).glob(f"{artifact.name}-*")):
+        if (folder / MANIFEST).is_file() and len(folder.name) == len(artifact.directory):
+            manifest = read_manifest(folder)
+            if manifest["key"] != artifact.key:
+                yield folder, manifest
+
+
+def status_lines(plan: Plan, store: Store) -> list[str]:
+    """A table of states by stage, then everything that is not done."""
+    states = {path: state(artifact, store) for path, artifact in plan.artifacts.items()}
+    kinds = (DONE, MISSING, OLDER, DAMAGED)
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for path, found in states.items():
+        counts[path.split("/")[0]][found] += 1
+    lines = [f"study {plan.study.name}, store {store.root}", ""]
+    lines.append(f"{'stage':10s}" + "".join(f"{kind:>20s}" for kind in kinds))
+    for stage in (s for s in STAGES if s in counts):
+        lines.append(f"{stage:10s}" + "".join(f"{counts[stage][kind]:20d}" for kind in kinds))
+    rest = [f"{found:20s}{path}" for path, found in states.items() if found != DONE]
+    return [*lines, "", *(rest or ["everything is done"])]
+
+
+def find(plan: Plan, store: Store, wanted: str) -> tuple[str, dict[str, Any], Artifact | None]:
+    """(path, spec, the study's artifact or None) of what a key, path or name (or its beginning) means.
+
+    Looks in the study first, then in the store. Raises StudyError where nothing or several things fit.
+    """
+    planned = [a for a in plan.artifacts.values() if _fits(wanted, a.path, a.key)]
+    exact = [a for a in planned if wanted in (a.path, a.key, a.name, a.directory)]
+    for found in (exact, planned):
+        if len(found) == 1:
+            return found[0].path, found[0].spec, found[0]
+    if len(planned) > 1:
+        raise StudyError(f"{wanted!r} could be {', '.join(a.path for a in planned)}")
+    stored = []
+    if store.root.is_dir():
+        stored = [(f, read_manifest(f)) for f in store.folders()]
+        stored = [(f, m) for f, m in stored if _fits(wanted, str(f.relative_to(store.root)), m["key"])]
+    if len(stored) != 1:
+        names = ", ".join(str(f.relative_to(store.root)) for f, _ in stored) or "nothing in study or store"
+        raise StudyError(f"{wanted!r}: found {names}; see `rlv study show`")
+    folder, manifest = stored[0]
+    return str(folder.relative_to(store.root)), manifest["spec"], None
+
+
+def _fits(wanted: str, path: str, key: str) -> bool:
+    stage, directory = path.split("/")
+    digits = directory.rsplit("-", 1)[-1]
+    return key.startswith(wanted) or path.startswith(wanted) or directory.startswith(wanted) or digits == wanted
+
+
+def why_lines(plan: Plan, store: Store, wanted: str) -> list[str]:
+    """What decides an artifact, its inputs and their states, and how it differs from published namesakes."""
+    path, spec, artifact = find(plan, store, wanted)
+    lines = [path, f"  recipe {spec['recipe']}"]
+    lines += [f"  {name} = {json.dumps(value)}" for name, value in sorted(spec["params"].items())]
+    if artifact is None:
+        return [*lines, "not part of this study; published by another, or by an earlier version of it"]
+    lines.append(f"state: {state(artifact, store)}")
+    for role, parent in artifact.inputs.items():
+        lines.append(f"  from {role}: {parent.path} ({state(parent, store)})")
+    if store.exists(artifact):
+        manifest = store.manifest(artifact)
+        made = manifest["made"]
+        lines.append(f"made at {made['at']} by code {made['code']} in {manifest['seconds']} s on {made['device']}")
+        lines += store.problems_of(artifact)
+        return lines
+    for folder, manifest in _namesakes(artifact, store):
+        lines.append(f"published as {folder.name} with")
+        lines += [f"  {line}" for line in _differences(manifest["spec"], spec, store, plan)]
+    return lines
+
+
+def diff_lines(plan: Plan, store: Store, left: str, right: str) -> list[str]:
+    """What differs between two artifacts, followed into their inputs."""
+    (path_a, spec_a, _), (path_b, spec_b, _) = find(plan, store, left), find(plan, store, right)
+    found = list(_differences(spec_a, spec_b, store, plan))
+    return [f"- {path_a}", f"+ {path_b}", *(found or ["no difference"])]
+
+
+def _differences(a: Mapping[str, Any], b: Mapping[str, Any], store: Store, plan: Plan, at: str = "") -> Iterator[str]:
+    for field in ("stage", "recipe"):
+        if a[field] != b[field]:
+            yield f"{at}{field}: {a[field]} -> {b[field]}"
+    for name in sorted({*a["params"], *b["params"]}):
+        x, y = a["params"].get(name), b["params"].get(name)
+        if x != y:
+            yield f"{at}{name}: {json.dumps(x)} -> {json.dumps(y)}"
+    for role in sorted({*a["inputs"], *b["inputs"]}):
+        x, y = a["inputs"].get(role), b["inputs"].get(role)
+        if x == y:
+            continue
+        spec_x, spec_y = _spec_of(x, store, plan), _spec_of(y, store, plan)
+        if spec_x is None or spec_y is None:
+            yield f"{at}{role}: {(x or 'none')[:12]} -> {(y or 'none')[:12]}"
+        else:
+            yield from _differences(spec_x, spec_y, store, plan, f"{at}{role} > ")
+
+
+def _spec_of(key: str | None, store: Store, plan: Plan) -> dict[str, Any] | None:
+    if key is None:
+        return None
+    for artifact in plan.artifacts.values():
+        if artifact.key == key:
+            return artifact.spec
+    for folder in store.root.glob(f"*/*-{key[:12]}"):
+        return read_manifest(folder)["spec"]
+    return None
+
+
+def fsck_lines(store: Store) -> tuple[list[str], int]:
+    """Every published file against its digest; damaged artifacts are named and set aside. (lines, damaged)"""
+    if not store.root.is_dir():
+        raise StoreError(f"{store.root}: no store here; a run makes it")
+    lines, sound, damaged = [], 0, 0
+    for folder in list(store.folders()):
+        found = folder_problems(folder)
+        if not found:
+            sound += 1
+            continue
+        damaged += 1
+        aside = store.set_aside_folder(folder)
+        lines += [f"damaged: {folder.relative_to(store.root)}", *(f"  {line}" for line in found)]
+        lines.append(f"  set aside as {aside}; the next run makes it again")
+    return [*lines, f"{sound} artifacts sound, {damaged} damaged"], damaged
+
+
+def time_lines(plan: Plan, store: Store) -> list[str]:
+    """Seconds, tokens and peak memory of everything published, by stage, and the ten slowest."""
+    made = [(a, store.manifest(a)) for a in plan.artifacts.values() if store.exists(a)]
+    lines = [f"{'stage':10s} {'artifacts':>9s} {'seconds':>9s} {'cpu s':>9s} {'peak MiB':>9s} {'tokens':>12s}"]
+    for stage in STAGES:
+        of = [m for a, m in made if a.stage == stage]
+        if of:
+            lines.append(
+                f"{stage:10s} {len(of):9d} {sum(m['seconds'] for m in of):9.1f} "
+                f"{sum(m['cpu_seconds'] for m in of):9.1f} {max(m['peak_memory_mib'] for m in of):9d} "
+                f"{sum(m['facts'].get('tokens', 0) for m in of):12,d}"
+            )
+    lines += ["", "slowest:"]
+    slowest = sorted(made, key=lambda item: -item[1]["seconds"])[:10]
+    return lines + [f"{m['seconds']:9.1f} s  {a.path}" for a, m in slowest]
+
+
+def claims_lines(plan: Plan, store: Store) -> list[str]:
+    """The scoreboard as text."""
+    if plan.claims is None:
+        raise StudyError(f"study {plan.study.name}: has no section `claims`")
+    rows = json.loads(store.open(plan.claims, "claims.json").read_text())
+    lines = []
+    for row in rows:
+        number = "-" if row["ours"] is None else f"{row['ours']:.3g}"
+        ends = "" if row["low"] is None else f" [{row['low']:.3g}, {row['high']:.3g}]"
+        lines += [
+            f"{row['verdict'].upper():15s} {row['id']}: {number}{ends} (bar {row['bar']:g}; paper: {row['paper']})",
+            f"{'':15s} {row['statement']}",
+            f"{'':15s} {row['detail']}",
+            "",
+        ]
+    return lines[:-1]
+
+
+def publish(artifact: Artifact, store: Store, directory: Path) -> None:
+    """Copy an artifact's files, verified, to a stable place for people."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in store.manifest(artifact)["files"]:
+        source = store.open(artifact, name)
+        beside = directory / f".{name}.partial"
+        shutil.copyfile(source, beside)
+        beside.replace(directory / name)

@@ -1,0 +1,93 @@
+"""What a sampling engine is: requests in, solutions out, and random numbers that belong to the request.
+
+Random numbers are counter-based: u(seed, t) for the t-th token of a solution, from a 64-bit mixer. So a
+solution is a function of (weights, prompt, seed, parameters), whatever the batch, the order or the companions,
+and a run with a smaller `max_tokens` yields a prefix of the run with a larger one. What remains is rounding:
+batches of other shapes may differ in the last bits of a logit, which changes a token only where u falls within
+those bits of a boundary (about once in a million tokens in float32).
+
+Left out on purpose: beam search, penalties, n-gram rules. The paper samples with temperature and top-p.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from jaxtyping import Float64, UInt64
+
+FinishReason = Literal["stop", "length"]
+Progress = Callable[[int, int, int], None]  # (solutions done, solutions asked for, tokens sampled so far)
+
+
+@dataclass(frozen=True)
+class SamplingParams:
+    """How tokens are drawn. `temperature` 0 is greedy; `max_tokens` is a solution's budget, end token included."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_tokens: int = 1024
+
+    def __post_init__(self) -> None:
+        if not self.temperature >= 0:
+            raise ValueError(f"temperature is {self.temperature}; it must be 0 (greedy) or above")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p is {self.top_p}; it must be in (0, 1]")
+        if self.max_tokens < 1:
+            raise ValueError(f"max_tokens is {self.max_tokens}; it must be 1 or more")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One solution asked for: the prompt x as tokens, and a 64-bit seed of its own."""
+
+    problem_id: str
+    sample_id: int
+    prompt_ids: tuple[int, ...]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """One solution: its tokens (end token included) and log π(y_t | x, y_<t) of each, in nats.
+
+    `logprobs` are the model's own: temperature 1, the full vocabulary, whatever the tokens were drawn with.
+    """
+
+    problem_id: str
+    sample_id: int
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    finish_reason: FinishReason
+
+
+class Engine(Protocol):
+    """Anything that turns requests into solutions."""
+
+    def sample(
+        self, requests: Sequence[Request], params: SamplingParams, progress: Progress | None = None
+    ) -> list[Sampled]:
+        """One solution a request, in the order of the requests."""
+        ...
+
+
+def request_seed(study_seed: int, problem_id: str, sample_id: int, *salt: str | int) -> int:
+    """A 64-bit seed that depends on its arguments alone, the same on every machine and in every version.
+
+    `salt` tells apart what would otherwise share random numbers, such as training steps.
+    """
+    text = "\x1f".join(map(str, (study_seed, problem_id, sample_id, *salt)))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+
+
+def uniforms(seeds_B: UInt64[np.ndarray, " B"], counters_B: UInt64[np.ndarray, " B"]) -> Float64[np.ndarray, " B"]:
+    """u(seed, t) in [0, 1 - 2^-52]: the splitmix64 stream of each seed, read at its counter."""
+    state = seeds_B + (counters_B + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    state = state ^ (state >> np.uint64(31))
+    # 52 bits, not 53: u · total then stays below total after rounding, so the inverse CDF never runs off its end.
+    return (state >> np.uint64(12)).astype(np.float64) * 2.0**-52

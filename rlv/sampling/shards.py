@@ -1,0 +1,98 @@
+"""Cutting one sampling job into shards, and sampling one of them into a table.
+
+A shard is a range of problems × a range of samples. Sample ranges begin and end at multiples of
+`samples_per_shard`, so raising N from 32 to 64 keeps every shard there was and adds new ones. Left out on
+purpose: where shards live and when they run (plan.py, workflow/).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from rlv import tables
+from rlv.prompts import solver_ids
+from rlv.sampling.engine import Engine, Progress, Request, SamplingParams, request_seed
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Problems [problem_start, problem_stop) in the data set's order × samples [sample_start, sample_stop)."""
+
+    problem_start: int
+    problem_stop: int
+    sample_start: int
+    sample_stop: int
+
+    @property
+    def problems(self) -> range:
+        """Row numbers of the problems table."""
+        return range(self.problem_start, self.problem_stop)
+
+    @property
+    def samples(self) -> range:
+        """Sample ids."""
+        return range(self.sample_start, self.sample_stop)
+
+
+def shard_ranges(
+    n_problems: int, n_samples: int, problems_per_shard: int, samples_per_shard: int
+) -> list[Shard]:
+    """All shards of n_problems × n_samples, problem ranges outermost; the last problem range may be shorter.
+
+    Raises ValueError where n_samples is no multiple of samples_per_shard: a partial shard could not be kept
+    when n_samples grows.
+    """
+    if min(problems_per_shard, samples_per_shard) < 1 or min(n_problems, n_samples) < 0:
+        raise ValueError(
+            f"cannot cut {n_problems} problems × {n_samples} samples "
+            f"into {problems_per_shard} × {samples_per_shard}"
+        )
+    if n_samples % samples_per_shard:
+        raise ValueError(f"{n_samples} samples are no multiple of {samples_per_shard} samples a shard")
+    return [
+        Shard(p, min(p + problems_per_shard, n_problems), s, s + samples_per_shard)
+        for p in range(0, n_problems, problems_per_shard)
+        for s in range(0, n_samples, samples_per_shard)
+    ]
+
+
+def sample_shard(
+    engine: Engine,
+    tokenizer: PreTrainedTokenizerBase,
+    problems: pl.DataFrame,
+    sample_range: range,
+    params: SamplingParams,
+    style: str,
+    seed: int,
+    progress: Progress | None = None,
+) -> pl.DataFrame:
+    """Solutions of these rows of a problems table, as a "samples" table: problems outermost, then sample ids.
+
+    `seed` is the study's; each (problem, sample) derives its own from it. The text leaves special tokens out.
+    """
+    requests = [
+        Request(problem_id, sample_id, prompt_ids, request_seed(seed, problem_id, sample_id))
+        for problem_id, question in problems.select("problem_id", "question").iter_rows()
+        for prompt_ids in [tuple(solver_ids(tokenizer, question, style))]
+        for sample_id in sample_range
+    ]
+    solutions = engine.sample(requests, params, progress)
+    texts = tokenizer.batch_decode([list(s.token_ids) for s in solutions], skip_special_tokens=True)
+    return tables.frame(
+        "samples",
+        {
+            "problem_id": [s.problem_id for s in solutions],
+            "sample_id": [s.sample_id for s in solutions],
+            "budget": [params.max_tokens] * len(solutions),
+            "text": texts,
+            "token_ids": [list(s.token_ids) for s in solutions],
+            "n_tokens": [len(s.token_ids) for s in solutions],
+            "finish_reason": [s.finish_reason for s in solutions],
+        },
+    )

@@ -1,0 +1,349 @@
+"""Sampling with any causal language model of transformers: continuous batching on CPU or one GPU.
+
+Requests are sorted by prompt. Distinct prompts are prefilled together, once each, and their keys and values
+copied to a row for every sample. Then one token a step for all rows; a finished sequence leaves at once and a
+waiting one takes its place; when nobody waits, the batch shrinks (kv_slots.py keeps the rows dense).
+
+    engine = TransformersEngine(model, tokenizer)
+    solutions = engine.sample(requests, SamplingParams(max_tokens=64))
+
+Speed beside `model.generate`: `python -m benchmarks.sampling`. Left out on purpose: sliding windows and other
+attention than sdpa or eager (refused), several GPUs, speculative decoding, compiled graphs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float64, Int64, UInt64
+from torch import Tensor
+from transformers import DynamicCache
+
+from rlv.errors import ModelError
+from rlv.sampling.engine import Progress, Request, Sampled, SamplingParams, uniforms
+from rlv.sampling.kv_slots import SlotCache, round_up
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+PREFILL_TOKENS = 16_384  # padded prompt tokens of one prefill
+PROGRESS_SECONDS = 0.5  # between two calls of the progress callback
+
+
+class TransformersEngine:
+    """An `Engine` on a transformers model, sampling with whatever weights the model holds at the time."""
+
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, max_batch: int = 256
+    ) -> None:
+        """`max_batch`: rows sampled side by side, which decides the memory of the cache and no solution.
+
+        Raises ModelError where the model has no end token, or attention that rows of uneven length cannot share.
+        """
+        if max_batch < 1:
+            raise ValueError(f"max_batch is {max_batch}; it must be 1 or more")
+        self.model: Any = model
+        self.max_batch = max_batch
+        config = model.config.get_text_config()
+        name = config.name_or_path or type(model).__name__
+        if config._attn_implementation not in ("sdpa", "eager"):
+            raise ModelError(
+                f"{name}: attention is {config._attn_implementation!r}; load the model with 'sdpa' or 'eager'"
+            )
+        kinds = set(getattr(config, "layer_types", None) or ())
+        if kinds - {"full_attention"} or (not kinds and getattr(config, "sliding_window", None)):
+            raise ModelError(f"{name}: layers of {sorted(kinds) or 'a sliding window'}; only full attention is sampled")
+        self.positions = int(getattr(config, "max_position_embeddings", None) or 2**31)
+        self.vocabulary = int(config.vocab_size)
+        ends = getattr(model.generation_config, "eos_token_id", None)
+        end_ids = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
+        if not end_ids:
+            raise ModelError(f"{name}: neither tokenizer nor generation config names an end token")
+        self.is_end_V = np.zeros(self.vocabulary, dtype=bool)
+        self.is_end_V[sorted(end_ids)] = True
+
+    @torch.inference_mode()
+    def sample(
+        self, requests: Sequence[Request], params: SamplingParams, progress: Progress | None = None
+    ) -> list[Sampled]:
+        """One solution a request, in the order of the requests; `progress(done, total, tokens)` now and then.
+
+        Raises ModelError, naming the problem, for a prompt that with its budget does not fit the model, and
+        where the model's logits are not finite.
+        """
+        if not requests:
+            return []
+        self._check(requests, params)
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            return self._sample(requests, params, progress)
+        finally:
+            self.model.train(was_training)
+
+    def _sample(
+        self, requests: Sequence[Request], params: SamplingParams, progress: Progress | None
+    ) -> list[Sampled]:
+        n_slots = min(self.max_batch, len(requests))
+        n_columns = round_up(max(len(r.prompt_ids) for r in requests) + params.max_tokens, 16)
+        queue = _PromptQueue(self.model, requests, n_slots)
+        seeds_R = np.array([r.seed for r in requests], dtype=np.uint64)
+        rows = _Rows.empty(n_slots, params.max_tokens)
+        cache = SlotCache(queue.like(), n_slots, n_columns)
+        solutions: dict[int, Sampled] = {}
+        tokens_done, last_report = 0, time.monotonic()
+        while True:
+            while rows.n < n_slots and (arrivals := queue.take(n_slots - rows.n)) is not None:
+                cache.fill(rows.n, arrivals.keys_values, self._tensor(arrivals.source_B), arrivals.longest)
+                rows.append(arrivals, seeds_R[arrivals.request_B])
+            if rows.n == 0:
+                break
+            logits_BV = self._decode(rows, cache)
+            tokens, logprobs = draw(logits_BV, self._tensor(rows.uniforms()), params)
+            logprobs_B = logprobs.cpu().numpy()
+            if not np.isfinite(logprobs_B).all():
+                bad = requests[int(rows.request_B[: rows.n][~np.isfinite(logprobs_B)][0])]
+                raise ModelError(f"problem {bad.problem_id!r}: the model's logits are not finite; check its weights")
+            finished_B = rows.record(tokens.cpu().numpy(), logprobs_B, self.is_end_V)
+            if finished_B.any():
+                for row in np.flatnonzero(finished_B):
+                    solution = rows.solution(int(row), requests, self.is_end_V)
+                    solutions[int(rows.request_B[row])] = solution
+                    tokens_done += len(solution.token_ids)
+                source_B, target_B, longest = rows.remove(finished_B)
+                if len(source_B):
+                    cache.move(self._tensor(source_B), self._tensor(target_B), longest)
+            if progress is not None and time.monotonic() - last_report >= PROGRESS_SECONDS:
+                last_report = time.monotonic()
+                progress(len(solutions), len(requests), tokens_done + int(rows.count_B[: rows.n].sum()))
+        if progress is not None:
+            progress(len(solutions), len(requests), tokens_done)
+        return [solutions[r] for r in range(len(requests))]
+
+    def _decode(self, rows: _Rows, cache: SlotCache) -> Float[Tensor, "B V"]:
+        """Logits after every row's next token, whose keys and values the cache takes in."""
+        lengths_B = rows.length_B[: rows.n]
+        positions_B = self._tensor(lengths_B)
+        mask = cache.begin_step(positions_B, int(lengths_B.max()), self.model.dtype)
+        output = self.model(
+            input_ids=self._tensor(rows.next_B[: rows.n])[:, None],
+            attention_mask=mask,
+            position_ids=positions_B[:, None],
+            past_key_values=cache,
+            use_cache=True,
+        )
+        lengths_B += 1
+        return output.logits[:, -1].float()
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        # A copy: the engine writes into its arrays while the device may still be reading.
+        return torch.tensor(array, device=self.model.device)
+
+    def _check(self, requests: Sequence[Request], params: SamplingParams) -> None:
+        for r in requests:
+            n = len(r.prompt_ids)
+            if n == 0:
+                raise ModelError(f"problem {r.problem_id!r}: the prompt has no tokens; it needs one at least")
+            if n + params.max_tokens > self.positions:
+                room = self.positions - n
+                advice = f"max_tokens of {room} or less would do" if room > 0 else "the prompt must be shorter"
+                raise ModelError(
+                    f"problem {r.problem_id!r}: a prompt of {n} tokens and max_tokens {params.max_tokens} "
+                    f"exceed the model's {self.positions} positions; {advice}"
+                )
+            if not 0 <= min(r.prompt_ids) <= max(r.prompt_ids) < self.vocabulary:
+                raise ModelError(
+                    f"problem {r.problem_id!r}: the prompt has token ids outside the model's vocabulary of "
+                    f"{self.vocabulary}; use the model's own tokenizer"
+                )
+
+
+def draw(
+    logits_BV: Float[Tensor, "B V"], uniform_B: Float64[Tensor, " B"], params: SamplingParams
+) -> tuple[Int64[Tensor, " B"], Float64[Tensor, " B"]]:
+    """A token a row by inverse CDF in float64, and its log-probability at temperature 1 over all V tokens.
+
+    Nucleus sampling is exact: the fewest tokens, most probable first, whose probabilities reach top_p.
+    """
+    logprobs_BV = logits_BV.double().log_softmax(-1)
+    if params.temperature == 0:
+        tokens_B = logits_BV.argmax(-1)
+    else:
+        scaled = params.temperature != 1.0
+        # From log-probabilities, whose maximum is near 0: dividing them by a small temperature cannot overflow.
+        probs_BV = (logprobs_BV / params.temperature).softmax(-1) if scaled else logprobs_BV.exp()
+        if params.top_p < 1:
+            probs_BV = _nucleus(probs_BV, params.top_p)
+        cdf_BV = probs_BV.cumsum(-1)
+        target_B1 = (uniform_B * cdf_BV[:, -1])[:, None]
+        tokens_B = torch.searchsorted(cdf_BV, target_B1, right=True)[:, 0]
+        tokens_B = tokens_B.clamp_(max=logits_BV.shape[1] - 1)  # reached with nan alone, which the caller reports
+    return tokens_B, logprobs_BV.gather(1, tokens_B[:, None])[:, 0]
+
+
+def _nucleus(probs_BV: Float64[Tensor, "B V"], top_p: float) -> Float64[Tensor, "B V"]:
+    sorted_BV, order_BV = probs_BV.sort(dim=-1, descending=True, stable=True)
+    before_BV = sorted_BV.cumsum(-1) - sorted_BV  # mass of what is more probable; 0 for the first, which stays
+    kept_BV = sorted_BV.masked_fill(before_BV >= top_p, 0.0)
+    return torch.zeros_like(probs_BV).scatter_(1, order_BV, kept_BV)
+
+
+@dataclass
+class _Rows:
+    """What the engine knows of its rows; the first n are active. Arrays stay on the host."""
+
+    n: int
+    request_B: Int64[np.ndarray, " B"]  # index into the requests
+    seed_B: UInt64[np.ndarray, " B"]
+    length_B: Int64[np.ndarray, " B"]  # positions in the cache
+    next_B: Int64[np.ndarray, " B"]  # the token to feed next: the prompt's last, then what was sampled
+    count_B: Int64[np.ndarray, " B"]  # tokens sampled
+    tokens_BT: Int64[np.ndarray, "B T"]
+    logprobs_BT: Float64[np.ndarray, "B T"]
+
+    @classmethod
+    def empty(cls, n_slots: int, max_tokens: int) -> _Rows:
+        zeros = [np.zeros(n_slots, dtype) for dtype in (np.int64, np.uint64, np.int64, np.int64, np.int64)]
+        return cls(0, *zeros, np.zeros((n_slots, max_tokens), np.int64), np.zeros((n_slots, max_tokens)))
+
+    def _arrays(self) -> tuple[np.ndarray, ...]:
+        return (
+            self.request_B, self.seed_B, self.length_B, self.next_B,
+            self.count_B, self.tokens_BT, self.logprobs_BT,
+        )  # fmt: skip
+
+    def append(self, arrivals: _Arrivals, seed_B: UInt64[np.ndarray, " B"]) -> None:
+        new = slice(self.n, self.n + len(arrivals.request_B))
+        self.request_B[new] = arrivals.request_B
+        self.seed_B[new] = seed_B
+        self.length_B[new] = arrivals.length_B
+        self.next_B[new] = arrivals.last_B
+        self.count_B[new] = 0
+        self.n = new.stop
+
+    def uniforms(self) -> Float64[np.ndarray, " B"]:
+        return uniforms(self.seed_B[: self.n], self.count_B[: self.n].astype(np.uint64))
+
+    def record(
+        self,
+        tokens_B: Int64[np.ndarray, " B"],
+        logprobs_B: Float64[np.ndarray, " B"],
+        is_end_V: Bool[np.ndarray, " V"],
+    ) -> Bool[np.ndarray, " B"]:
+        """Take in one token a row; which rows are now finished."""
+        rows, counts_B = np.arange(self.n), self.count_B[: self.n]
+        self.tokens_BT[rows, counts_B] = tokens_B
+        self.logprobs_BT[rows, counts_B] = logprobs_B
+        self.next_B[: self.n] = tokens_B
+        counts_B += 1
+        return is_end_V[tokens_B] | (counts_B == self.tokens_BT.shape[1])
+
+    def solution(
+        self, row: int, requests: Sequence[Request], is_end_V: Bool[np.ndarray, " V"]
+    ) -> Sampled:
+        request = requests[int(self.request_B[row])]
+        tokens_T = self.tokens_BT[row, : self.count_B[row]]
+        return Sampled(
+            request.problem_id,
+            request.sample_id,
+            tuple(tokens_T.tolist()),
+            tuple(self.logprobs_BT[row, : self.count_B[row]].tolist()),
+            "stop" if is_end_V[tokens_T[-1]] else "length",
+        )
+
+    def remove(
+        self, finished_B: Bool[np.ndarray, " B"]
+    ) -> tuple[Int64[np.ndarray, " B"], Int64[np.ndarray, " B"], int]:
+        """Close ranks: rows from the end move into the holes. (moved rows, their new places, longest length)."""
+        n_left = self.n - int(finished_B.sum())
+        target_B = np.flatnonzero(finished_B[:n_left])
+        source_B = n_left + np.flatnonzero(~finished_B[n_left:])
+        for array in self._arrays():
+            array[target_B] = array[source_B]
+        self.n = n_left
+        return source_B, target_B, int(self.length_B[target_B].max(initial=0))
+
+
+@dataclass(frozen=True)
+class _Arrivals:
+    """Rows to begin: whose they are, and where the prefill holds their prompts' keys and values."""
+
+    keys_values: list[tuple[Tensor, Tensor]]  # a layer: [prompts, heads, positions, head_dim]
+    source_B: Int64[np.ndarray, " B"]  # row of the prefill
+    request_B: Int64[np.ndarray, " B"]
+    length_B: Int64[np.ndarray, " B"]  # prompt tokens in the prefill: all but the last
+    last_B: Int64[np.ndarray, " B"]  # the prompt's last token
+    longest: int
+
+
+class _PromptQueue:
+    """Waiting requests, sorted by prompt, longest first; prompts are prefilled a group ahead, once each.
+
+    A prompt's last token is left to the first decoding step, so the prefill needs no logits.
+    """
+
+    def __init__(self, model: Any, requests: Sequence[Request], max_prompts: int) -> None:
+        self.model = model
+        self.max_prompts = max_prompts
+        members: dict[tuple[int, ...], list[int]] = {}
+        for index, request in enumerate(requests):
+            members.setdefault(request.prompt_ids, []).append(index)
+        self.groups = sorted(members.items(), key=lambda group: (-len(group[0]), group[0]))
+        self.next_group = 0
+        self.pending = self._prefill()
+
+    def like(self) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values of the first prefill, to shape a cache by."""
+        assert self.pending is not None
+        return self.pending.keys_values
+
+    def take(self, limit: int) -> _Arrivals | None:
+        """The next rows, `limit` at most; None when nobody waits."""
+        if self.pending is None:
+            return None
+        taken = self.pending
+        if len(taken.request_B) <= limit:
+            self.pending = None if self.next_group == len(self.groups) else self._prefill()
+            return taken
+        self.pending = self._part(taken, slice(limit, None))
+        return self._part(taken, slice(limit))
+
+    @staticmethod
+    def _part(arrivals: _Arrivals, rows: slice) -> _Arrivals:
+        return _Arrivals(
+            arrivals.keys_values,
+            arrivals.source_B[rows],
+            arrivals.request_B[rows],
+            arrivals.length_B[rows],
+            arrivals.last_B[rows],
+            int(arrivals.length_B[rows].max()),
+        )
+
+    def _prefill(self) -> _Arrivals:
+        longest = len(self.groups[self.next_group][0]) - 1
+        width = max(longest, 1)
+        n_prompts = max(1, min(self.max_prompts, PREFILL_TOKENS // width))
+        groups = self.groups[self.next_group : self.next_group + n_prompts]
+        self.next_group += len(groups)
+        # Right padding needs no mask: causal attention never looks to the right, and nobody reads the padding.
+        ids_UT = np.zeros((len(groups), width), np.int64)
+        for row, (prompt, _) in enumerate(groups):
+            ids_UT[row, : len(prompt) - 1] = prompt[:-1]
+        cache = DynamicCache()
+        self.model.base_model(
+            input_ids=torch.from_numpy(ids_UT).to(self.model.device), past_key_values=cache, use_cache=True
+        )
+        sizes = [len(indices) for _, indices in groups]
+        return _Arrivals(
+            keys_values=[(layer.keys, layer.values) for layer in cache.layers],
+            source_B=np.repeat(np.arange(len(groups)), sizes),
+            request_B=np.concatenate([indices for _, indices in groups]),
+            length_B=np.repeat([len(prompt) - 1 for prompt, _ in groups], sizes),
+            last_B=np.repeat([prompt[-1] for prompt, _ in groups], sizes),
+            longest=longest,
+        )

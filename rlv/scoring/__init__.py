@@ -1,0 +1,57 @@
+"""One score in [0, 1] for each solution. SCORES maps the name used in study files to the function.
+
+To add a score: one function with the signature of `generative_score`, one entry, one test, one line in
+config/README.md. Importing this does not load torch; calling a score does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Score = Callable[..., tuple[np.ndarray, np.ndarray]]
+
+
+def generative_score(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Sequence[int]],
+    solutions: Sequence[Sequence[int]],
+    style: str,
+    *,
+    token_budget: int = 16_384,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The unified verifier (paper, "The method"): s(x, y) = π_θ(Yes | x, y, I) of a model trained with J_verify.
+
+    Arguments and returns: `rlv.scoring.generative.score_solutions`.
+    """
+    from rlv.scoring.generative import score_solutions
+
+    return score_solutions(model, tokenizer, prompts, solutions, style, token_budget=token_budget)
+
+
+def judge_score(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Sequence[int]],
+    solutions: Sequence[Sequence[int]],
+    style: str,
+    *,
+    token_budget: int = 16_384,
+) -> tuple[np.ndarray, np.ndarray]:
+    """LLM-as-a-judge: the same question put to a model that was never trained to verify.
+
+    The computation is that of `generative_score`; what differs is the model the study hands over (the base, or
+    the reasoner of the RL method alone). It has a name of its own because figures and claims tell them apart.
+    """
+    return generative_score(model, tokenizer, prompts, solutions, style, token_budget=token_budget)
+
+
+SCORES: dict[str, Score] = {"generative": generative_score, "judge": judge_score}
+
+__all__ = ["SCORES", "Score", "generative_score", "judge_score"]

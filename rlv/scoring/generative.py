@@ -1,0 +1,142 @@
+"""The probability of Yes after [x, y, I]: the unified verifier's score, and the judge's.
+
+Sequences are sorted by length and scored in batches of so many padded tokens; only the hidden state of each
+sequence's last position meets the vocabulary. Padding is on the right, where causal attention cannot see it, so
+a score does not depend on the batch it was computed in (beyond rounding).
+
+Speed beside a plain forward pass: `python -m benchmarks.scoring`. Left out on purpose: sharing x's keys and
+values between the solutions of a problem (x is short beside y), and text: what a model reads is in prompts.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import torch
+from jaxtyping import Float64, Int64
+
+from rlv import tables
+from rlv.errors import DataError, ModelError
+from rlv.prompts import label_ids, solver_ids, verification_ids
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@torch.inference_mode()
+def score_solutions(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Sequence[int]],
+    solutions: Sequence[Sequence[int]],
+    style: str,
+    *,
+    token_budget: int = 16_384,
+    names: Sequence[str] | None = None,
+) -> tuple[Float64[np.ndarray, " B"], Int64[np.ndarray, " B"]]:
+    """s(x, y) = π_θ(Yes | x, y, I) for B pairs, softmax over the full vocabulary (paper, "The method").
+
+    `prompts` are x and `solutions` y as token ids (y's end token included); `style` decides I. `token_budget`:
+    padded tokens of a batch, one sequence at least. Returns the scores and the tokens read, len(x) + len(y) +
+    len(I), in the order given. Raises ModelError for a sequence longer than the model's positions (`names` says
+    which; default: its number) and for a model that scales its logits after the output embedding.
+    """
+    instruction = verification_ids(tokenizer, style)
+    yes_id, _ = label_ids(tokenizer)
+    sequences = [[*x, *y, *instruction] for x, y in zip(prompts, solutions, strict=True)]
+    lengths_B = np.array([len(s) for s in sequences], dtype=np.int64)
+    _check(model, lengths_B, names)
+    scores_B = np.full(len(sequences), np.nan)
+    was_training = model.training
+    model.eval()
+    try:
+        for batch in length_sorted_batches(lengths_B, token_budget):
+            scores_B[batch] = _probabilities([sequences[i] for i in batch], model, yes_id)
+    finally:
+        model.train(was_training)
+    if np.isnan(scores_B).any():
+        raise ModelError("a score is not a number: the model's logits are not finite; check its weights")
+    return scores_B, lengths_B
+
+
+def score_shard(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    problems: pl.DataFrame,
+    samples: pl.DataFrame,
+    style: str,
+    token_budget: int = 16_384,
+) -> pl.DataFrame:
+    """A "samples" table scored, as a "scores" table, row for row in the same order.
+
+    Raises DataError where a sample's problem is not among `problems`.
+    """
+    questions = dict(problems.select("problem_id", "question").iter_rows())
+    ids = samples["problem_id"].to_list()
+    unknown = next((i for i in ids if i not in questions), None)
+    if unknown is not None:
+        raise DataError(f"samples: problem {unknown!r} is not in the problems table of {len(questions)} rows")
+    prompt_of = {i: solver_ids(tokenizer, questions[i], style) for i in dict.fromkeys(ids)}
+    scores_B, read_B = score_solutions(
+        model,
+        tokenizer,
+        [prompt_of[i] for i in ids],
+        samples["token_ids"].to_list(),
+        style,
+        token_budget=token_budget,
+        names=[f"problem {p!r}, sample {s}" for p, s in zip(ids, samples["sample_id"], strict=True)],
+    )
+    return tables.frame(
+        "scores",
+        {
+            "problem_id": ids,
+            "sample_id": samples["sample_id"].to_list(),
+            "budget": samples["budget"].to_list(),
+            "score": scores_B.tolist(),
+            "n_tokens_read": read_B.tolist(),
+        },
+    )
+
+
+def length_sorted_batches(
+    lengths_B: Int64[np.ndarray, " B"], token_budget: int
+) -> Iterator[Int64[np.ndarray, " b"]]:
+    """Indices of sequences, longest first, in batches whose padded size is token_budget tokens or less.
+
+    A sequence longer than the budget is a batch of its own.
+    """
+    order_B = np.argsort(-lengths_B, kind="stable")
+    start = 0
+    while start < len(order_B):
+        rows = max(1, token_budget // int(lengths_B[order_B[start]]))  # the first is the longest of its batch
+        yield order_B[start : start + rows]
+        start += rows
+
+
+def _probabilities(sequences: list[list[int]], model: Any, token_id: int) -> Float64[np.ndarray, " B"]:
+    """The softmax probability of one token after each sequence."""
+    last_B = torch.tensor([len(s) - 1 for s in sequences], device=model.device)
+    ids_BT = torch.zeros(len(sequences), max(map(len, sequences)), dtype=torch.int64)
+    for row, sequence in enumerate(sequences):
+        ids_BT[row, : len(sequence)] = torch.tensor(sequence)
+    hidden_BTD = model.base_model(input_ids=ids_BT.to(model.device), use_cache=False).last_hidden_state
+    hidden_BD = hidden_BTD[torch.arange(len(sequences), device=model.device), last_B]
+    logits_BV = model.get_output_embeddings()(hidden_BD)
+    return logits_BV.double().softmax(-1)[:, token_id].cpu().numpy()
+
+
+def _check(model: PreTrainedModel, lengths_B: np.ndarray, names: Sequence[str] | None) -> None:
+    config = model.config.get_text_config()
+    for key in ("final_logit_softcapping", "logit_scale", "logits_scaling"):
+        if getattr(config, key, None) not in (None, 1.0):
+            raise ModelError(f"{config.name_or_path}: {key} changes the logits after the output embedding")
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is not None and (lengths_B > positions).any():
+        worst = int(lengths_B.argmax())
+        raise ModelError(
+            f"{names[worst] if names else f'sequence {worst}'}: {lengths_B[worst]} tokens to verify exceed the "
+            f"model's {positions} positions; a smaller sampling budget would do"
+        )

@@ -1,0 +1,23 @@
+"""The stage `score`: one score for each solution of one shard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rlv.job import Job, Stage
+
+
+def _run(job: Job) -> dict[str, Any]:
+    from rlv.models import load_model
+    from rlv.scoring import SCORES
+
+    samples = job.table("samples", "samples")
+    model, tokenizer = load_model(job.folder("model"), job.threads)
+    score = SCORES[job.params["score"]]
+    scores = score(model, tokenizer, job.table("problems", "problems"), samples, job.params["prompt_style"])
+    job.write(scores, "scores")
+    job.log(f"{len(scores)} solutions, mean score {scores['score'].mean():.3f}")
+    return {"tokens": int(scores["n_tokens_read"].sum())}
+
+
+SCORE = Stage(recipe=1, run=_run)

@@ -1,0 +1,34 @@
+"""Which study and which store: config/config.yaml, unless the command line says otherwise."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from rlv.errors import StudyError
+
+CONFIG = Path("config/config.yaml")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A study's name or path, and the folder of the store."""
+
+    study: str
+    store: Path
+
+
+def settings(study: str | None = None, store: str | None = None) -> Settings:
+    """The command line first, then RLV_STORE, then config/config.yaml.
+
+    Raises StudyError where neither the arguments nor the file say it.
+    """
+    written = yaml.safe_load(CONFIG.read_text()) if CONFIG.is_file() else {}
+    study = study or written.get("study")
+    store = store or os.environ.get("RLV_STORE") or written.get("store")
+    if not study or not store:
+        raise StudyError(f"{CONFIG}: needs `study` and `store` (or pass --study and --store)")
+    return Settings(study, Path(store))

@@ -1,0 +1,27 @@
+"""All stages by name, in the order the data flows. Importing this loads neither torch nor transformers."""
+
+from __future__ import annotations
+
+from rlv import models, problems
+from rlv.answers import stage as answers
+from rlv.evaluation import stage as evaluation
+from rlv.figures import stage as figures
+from rlv.job import Stage
+from rlv.mini import stage as mini
+from rlv.sampling import stage as sampling
+from rlv.scoring import stage as scoring
+from rlv.training import stage as training
+
+STAGES: dict[str, Stage] = {
+    "pretrain": mini.PRETRAIN,
+    "model": models.MODEL,
+    "problems": problems.PROBLEMS,
+    "train": training.TRAIN,
+    "overhead": training.OVERHEAD,
+    "sample": sampling.SAMPLE,
+    "grade": answers.GRADE,
+    "score": scoring.SCORE,
+    "evaluate": evaluation.EVALUATE,
+    "figures": figures.FIGURE,
+    "claims": evaluation.CLAIMS,
+}

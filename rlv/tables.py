@@ -1,0 +1,158 @@
+"""The tables that stages hand to each other: their columns are a contract, checked on write and read.
+
+One schema a table, Parquet through polars. A column's meaning stands beside it. Left out on purpose:
+where tables live (store.py) and what computes them (the stages).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from rlv.errors import DataError
+
+SCHEMAS: dict[str, dict[str, pl.DataType]] = {
+    "problems": {
+        "problem_id": pl.String(),
+        "question": pl.String(),
+        "answer": pl.String(),
+        "level": pl.Int32(),  # null where the data set has no levels
+        "subject": pl.String(),  # null where the data set has no subjects
+    },
+    # What an engine produced, before anybody judged it; one table a shard.
+    "samples": {
+        "problem_id": pl.String(),
+        "sample_id": pl.Int32(),
+        "budget": pl.Int32(),  # tokens that this solution was allowed
+        "text": pl.String(),
+        "token_ids": pl.List(pl.Int32()),  # the solution's tokens, its end token included
+        "n_tokens": pl.Int32(),
+        "finish_reason": pl.String(),  # "stop" or "length"
+    },
+    # The samples of one reasoner on one data set, graded.
+    "solutions": {
+        "problem_id": pl.String(),
+        "sample_id": pl.Int32(),
+        "budget": pl.Int32(),
+        "text": pl.String(),
+        "n_tokens": pl.Int32(),
+        "finish_reason": pl.String(),
+        "answer": pl.String(),  # null: no answer, casts no vote
+        "answer_class": pl.Int32(),  # equivalence class within the problem; null: casts no vote
+        "correct": pl.Boolean(),
+    },
+    "scores": {
+        "problem_id": pl.String(),
+        "sample_id": pl.Int32(),
+        "budget": pl.Int32(),
+        "score": pl.Float64(),  # in [0, 1]
+        "n_tokens_read": pl.Int32(),
+    },
+    # One row a training step.
+    "steps": {
+        "step": pl.Int32(),
+        "reward": pl.Float64(),  # mean over the batch's solutions
+        "finished": pl.Float64(),  # fraction of solutions that ended by themselves
+        "solution_tokens": pl.Float64(),  # mean length of a solution
+        "policy_loss": pl.Float64(),
+        "verification_loss": pl.Float64(),  # null without the verification objective
+        "verifier_balanced_accuracy": pl.Float64(),  # null too when the batch holds one class only
+        "kl": pl.Float64(),  # k3 estimate to the reference; null where the coefficient is 0
+        "clip_fraction": pl.Float64(),
+        "entropy": pl.Float64(),  # mean surprisal of the sampled tokens, in nats
+        "logprob_gap": pl.Float64(),  # mean |log-prob when sampled - log-prob when trained|
+        "grad_norm": pl.Float64(),
+        "learning_rate": pl.Float64(),
+        "tokens_sampled": pl.Int64(),
+        "tokens_trained": pl.Int64(),
+        "seconds_sample": pl.Float64(),
+        "seconds_update": pl.Float64(),
+    },
+    # Accuracy against N with 95 % intervals over problems.
+    "curves": {
+        "dataset": pl.String(),
+        "reasoner": pl.String(),
+        "verifier": pl.String(),  # "" for strategies that need no score
+        "strategy": pl.String(),
+        "n": pl.Int32(),
+        "budget": pl.Int32(),
+        "accuracy": pl.Float64(),
+        "low": pl.Float64(),
+        "high": pl.Float64(),
+        "tokens": pl.Float64(),  # mean tokens a problem at this n: generated + read by the verifier
+    },
+    # The same before averaging over problems, so that two methods can be compared problem by problem.
+    "per_problem": {
+        "problem_id": pl.String(),
+        "dataset": pl.String(),
+        "reasoner": pl.String(),
+        "verifier": pl.String(),
+        "strategy": pl.String(),
+        "n": pl.Int32(),
+        "budget": pl.Int32(),
+        "accuracy": pl.Float64(),
+    },
+    # How good the scores are as a classifier of correctness.
+    "verification": {
+        "dataset": pl.String(),
+        "reasoner": pl.String(),
+        "verifier": pl.String(),
+        "metric": pl.String(),  # balanced_accuracy, auroc, calibration_error, ...
+        "value": pl.Float64(),
+        "low": pl.Float64(),
+        "high": pl.Float64(),
+    },
+    # One training update with and without the verification objective, on the same rollouts.
+    "overhead": {
+        "repeat": pl.Int32(),
+        "objective": pl.String(),  # "rl" or "rl_v"
+        "tokens": pl.Int64(),
+        "seconds_sample": pl.Float64(),
+        "seconds_update": pl.Float64(),
+    },
+    "claims": {
+        "id": pl.String(),
+        "statement": pl.String(),
+        "paper": pl.String(),
+        "ours": pl.Float64(),
+        "low": pl.Float64(),
+        "high": pl.Float64(),
+        "bar": pl.Float64(),
+        "verdict": pl.String(),  # reproduced, not reproduced, undecided
+        "detail": pl.String(),
+    },
+}
+
+
+def check(frame: pl.DataFrame, table: str, where: str) -> pl.DataFrame:
+    """The frame with exactly the table's columns, in order; DataError names the column that differs."""
+    schema = SCHEMAS[table]
+    missing = [c for c in schema if c not in frame.columns]
+    extra = [c for c in frame.columns if c not in schema]
+    if missing or extra:
+        raise DataError(f"{where}: a {table} table lacks columns {missing} and has unknown columns {extra}")
+    wrong = {c: (frame.schema[c], t) for c, t in schema.items() if frame.schema[c] != t}
+    if wrong:
+        column, (found, wanted) = next(iter(wrong.items()))
+        raise DataError(f"{where}: column {column!r} of a {table} table is {found}, it should be {wanted}")
+    return frame.select(list(schema))
+
+
+def frame(table: str, rows: list[dict] | dict[str, list]) -> pl.DataFrame:
+    """Rows (or columns) as a frame with the table's own types."""
+    return pl.DataFrame(rows, schema=SCHEMAS[table])
+
+
+def write(data: pl.DataFrame, path: Path, table: str) -> None:
+    """Write one table, checked. Raises DataError where the columns break the contract."""
+    check(data, table, str(path)).write_parquet(path, compression="zstd")
+
+
+def read(path: Path, table: str) -> pl.DataFrame:
+    """Read one table, checked. Raises DataError where the file is no such table."""
+    try:
+        data = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{path}: not a readable {table} table ({error})") from error
+    return check(data, table, str(path))

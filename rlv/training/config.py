@@ -1,0 +1,89 @@
+"""What decides a training run, as one typed record. Defaults are the mini study's.
+
+`tokens_per_microbatch`, `show_every`, `save_every` and `threads` only decide how it is computed, not what.
+Left out on purpose: reading study files (rlv/study.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rlv.errors import StudyError
+from rlv.training.advantages import ADVANTAGES
+
+# Fields that change neither the gradients (but for rounding) nor the data.
+MECHANICS = ("save_every", "tokens_per_microbatch", "show_every", "threads")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One training run. A step samples one batch (P problems × G solutions) and learns from it.
+
+    Learning-rate warm-up is linear over `warmup_steps` steps, then the rate is constant. `clip_low` and
+    `clip_high` bound the PPO ratio to [1 − low, 1 + high]. `verification_coefficient` is λ; 0 switches the
+    verification objective off. Raises StudyError for a value out of range.
+    """
+
+    advantage: str = "leave_one_out"
+    verification_coefficient: float = 0.0
+    verification_weight_bound: float = 4.0
+    steps: int = 120
+    problems_per_step: int = 16
+    solutions_per_problem: int = 8
+    epochs: int = 1
+    minibatches: int = 1
+    learning_rate: float = 1e-4
+    warmup_steps: int = 5
+    weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.95)
+    gradient_clip: float = 1.0
+    clip_low: float = 0.2
+    clip_high: float = 0.2
+    kl_coefficient: float = 0.0
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_tokens: int = 64
+    prompt_style: str = "plain"
+    answer_format: str = "marker"
+    seed: int = 0
+    save_every: int = 20
+    tokens_per_microbatch: int = 4096
+    show_every: int = 20
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if self.advantage not in ADVANTAGES:
+            raise StudyError(f"advantage: {self.advantage!r} is unknown; known: {', '.join(ADVANTAGES)}")
+        positive = ("steps", "problems_per_step", "epochs", "minibatches", "max_tokens", "save_every")
+        positive += ("learning_rate", "gradient_clip", "temperature", "tokens_per_microbatch", "show_every", "threads")
+        for key in positive:
+            if not getattr(self, key) > 0:
+                raise StudyError(f"{key}: {getattr(self, key)} is out of range; it must be above 0")
+        for key in ("verification_coefficient", "warmup_steps", "weight_decay", "clip_high", "kl_coefficient"):
+            if not getattr(self, key) >= 0:
+                raise StudyError(f"{key}: {getattr(self, key)} is out of range; it must be 0 or more")
+        if self.solutions_per_problem < 2:
+            raise StudyError(
+                f"solutions_per_problem: {self.solutions_per_problem} is out of range; "
+                "an advantage compares a solution with others of its problem, so 2 or more"
+            )
+        if not 0 <= self.clip_low < 1:
+            raise StudyError(f"clip_low: {self.clip_low} is out of range; it must be in [0, 1)")
+        if not 0 < self.top_p <= 1:
+            raise StudyError(f"top_p: {self.top_p} is out of range; it must be in (0, 1]")
+        if self.verification_weight_bound < 1:
+            raise StudyError(
+                f"verification_weight_bound: {self.verification_weight_bound} is out of range; it must be 1 or more"
+            )
+        if self.minibatches > self.problems_per_step * self.solutions_per_problem:
+            raise StudyError(f"minibatches: {self.minibatches} is more than the solutions of a step")
+
+    @property
+    def updates_per_step(self) -> int:
+        """Optimizer updates a step: epochs × minibatches."""
+        return self.epochs * self.minibatches
+
+    @property
+    def verifies(self) -> bool:
+        """Whether the verification objective is on."""
+        return self.verification_coefficient > 0

@@ -1,0 +1,98 @@
+"""The joint objective of RL^V, written once (paper, "The method"):
+
+    J(θ) = J_RL(θ) + λ · J_verify(θ),      J_verify(θ) = E over (x, y, c) of log π_θ(c | x, y, I)
+
+as a loss to minimise: policy_loss + β · kl_loss + λ · verification_loss.
+
+Every reduction is a sum divided by a normaliser of the whole minibatch that the caller passes in, so the losses
+of its micro-batches add up to the minibatch's loss however it was split. Axes: S solution tokens of a
+micro-batch, all solutions one after the other; B solutions. Left out on purpose: anything that needs a model.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def policy_loss(
+    logprobs_S: Float[Tensor, " S"],
+    old_logprobs_S: Float[Tensor, " S"],
+    advantages_S: Float[Tensor, " S"],
+    *,
+    clip_low: float,
+    clip_high: float,
+    n_tokens: int,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """−J_RL: the PPO clip (Schulman et al. 2017, equation 7) at token level, and how many tokens it silenced.
+
+        −1/n_tokens · Σ_t min(ρ_t A_t, clip(ρ_t, 1 − low, 1 + high) A_t),      ρ_t = π_θ(y_t) / π_old(y_t)
+
+    `n_tokens` counts the solution tokens of the whole minibatch: every token weighs the same, in long and short
+    solutions. The second value counts tokens whose gradient the clip has set to zero.
+    """
+    ratio_S = torch.exp(logprobs_S - old_logprobs_S)
+    unclipped_S = ratio_S * advantages_S
+    clipped_S = ratio_S.clamp(1 - clip_low, 1 + clip_high) * advantages_S
+    silenced = (clipped_S < unclipped_S).sum().to(logprobs_S.dtype)
+    return -torch.minimum(unclipped_S, clipped_S).sum() / n_tokens, silenced.detach()
+
+
+def kl_loss(
+    logprobs_S: Float[Tensor, " S"], reference_logprobs_S: Float[Tensor, " S"], *, n_tokens: int
+) -> Float[Tensor, ""]:
+    """KL(π_θ ‖ π_ref) by the k3 estimator (Schulman 2020; GRPO, equation 4): mean of e^d − d − 1.
+
+    d = log π_ref(y_t) − log π_θ(y_t). Never negative, and unbiased on tokens drawn from π_θ.
+    """
+    d_S = reference_logprobs_S - logprobs_S
+    return (torch.expm1(d_S) - d_S).sum() / n_tokens
+
+
+def class_weights(correct_B: Bool[Tensor, " B"], *, bound: float) -> Float[Tensor, " B"]:
+    """A weight a solution, so that a rare class counts as much as a common one, within bounds.
+
+    clip(n / (2 n_c), 1/bound, bound) for class c with n_c of the minibatch's n solutions, then scaled to average
+    1. Unbounded weights let a handful of rare labels drown both objectives; bound = 1 switches balancing off.
+    """
+    n = len(correct_B)
+    n_correct = correct_B.sum().clamp(min=1)
+    n_wrong = (~correct_B).sum().clamp(min=1)
+    weight_correct = (n / (2 * n_correct)).clamp(1 / bound, bound)
+    weight_wrong = (n / (2 * n_wrong)).clamp(1 / bound, bound)
+    weights_B = torch.where(correct_B, weight_correct, weight_wrong)
+    return weights_B / weights_B.mean()
+
+
+def verification_loss(
+    yes_no_logprobs_B2: Float[Tensor, "B 2"],
+    correct_B: Bool[Tensor, " B"],
+    weights_B: Float[Tensor, " B"],
+    *,
+    n_solutions: int,
+) -> Float[Tensor, ""]:
+    """−J_verify: −1/n Σ_i w_i log π_θ(c_i | x_i, y_i, I), c_i = Yes where the reward says correct, else No.
+
+    `yes_no_logprobs_B2`: log-probabilities of (Yes, No) in the full vocabulary. `weights_B` come from
+    `class_weights` of the whole minibatch, `n_solutions` counts its solutions.
+    """
+    label_logprobs_B = torch.where(correct_B, yes_no_logprobs_B2[:, 0], yes_no_logprobs_B2[:, 1])
+    return -(weights_B * label_logprobs_B).sum() / n_solutions
+
+
+def joint_loss(
+    policy: Float[Tensor, ""],
+    kl: Float[Tensor, ""] | None,
+    verification: Float[Tensor, ""] | None,
+    *,
+    kl_coefficient: float,
+    verification_coefficient: float,
+) -> Float[Tensor, ""]:
+    """−J(θ) = −J_RL + β · KL − λ · J_verify. A term that is off is None."""
+    loss = policy
+    if kl is not None:
+        loss = loss + kl_coefficient * kl
+    if verification is not None:
+        loss = loss + verification_coefficient * verification
+    return loss

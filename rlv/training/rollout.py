@@ -1,0 +1,111 @@
+"""From problems to trajectories: choose, sample, grade, compare.
+
+Which problems a step sees and which random numbers a solution uses are functions of (seed, step), so a run that
+is started again needs no data position. Left out on purpose: choosing problems by difficulty, replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from rlv.errors import DataError
+from rlv.prompts import solver_ids
+from rlv.sampling.engine import Engine, Progress, Request, SamplingParams, request_seed
+from rlv.training.advantages import ADVANTAGES
+from rlv.training.batches import Trajectory
+from rlv.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+# (answers or None, references) -> rewards in {0, 1}, one each.
+Rewards = Callable[[list[str | None], list[str]], np.ndarray]
+ExtractAnswer = Callable[[str, str], str | None]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A problem as the policy reads it."""
+
+    problem_id: str
+    ids: tuple[int, ...]
+    reference: str
+
+
+def read_prompts(problems: pl.DataFrame, tokenizer: PreTrainedTokenizerBase, style: str) -> list[Prompt]:
+    """Every problem of a problems table as a prompt, in the table's order."""
+    columns = (problems["problem_id"], problems["question"], problems["answer"])
+    return [Prompt(i, tuple(solver_ids(tokenizer, q, style)), a) for i, q, a in zip(*columns, strict=True)]
+
+
+def choose_problems(n_problems: int, per_step: int, step: int, seed: int) -> np.ndarray:
+    """Indices of the problems of a step (counted from 0): a new permutation of all problems every epoch.
+
+    What an epoch's last step cannot fill is left for the next permutation, so that no step meets a problem
+    twice. Raises DataError where there are fewer problems than a step needs.
+    """
+    if n_problems < per_step:
+        raise DataError(f"problems: {n_problems} rows, a step needs {per_step}; lower problems_per_step")
+    epoch, position = divmod(step, n_problems // per_step)
+    permutation = np.random.default_rng([seed, epoch]).permutation(n_problems)
+    return permutation[position * per_step : (position + 1) * per_step]
+
+
+def collect(
+    prompts: Sequence[Prompt],
+    step: int,
+    config: TrainingConfig,
+    *,
+    engine: Engine,
+    tokenizer: PreTrainedTokenizerBase,
+    extract_answer: ExtractAnswer,
+    rewards: Rewards,
+    progress: Progress | None = None,
+) -> list[Trajectory]:
+    """One step's batch: G solutions of each prompt, with rewards and advantages; solutions of a problem adjoin.
+
+    A solution that ran out of tokens has no answer and earns 0.
+    """
+    n_solutions = config.solutions_per_problem
+    requests = [
+        Request(p.problem_id, g, p.ids, request_seed(config.seed, p.problem_id, g, step))
+        for p in prompts
+        for g in range(n_solutions)
+    ]
+    sampled = engine.sample(
+        requests, SamplingParams(config.temperature, config.top_p, config.max_tokens), progress
+    )
+    answers: list[str | None] = [
+        extract_answer(solution_text(tokenizer, s.token_ids), config.answer_format)
+        if s.finish_reason == "stop"
+        else None
+        for s in sampled
+    ]
+    references = [p.reference for p in prompts for _ in range(n_solutions)]
+    rewards_PG = np.asarray(rewards(answers, references), dtype=np.float64).reshape(len(prompts), n_solutions)
+    advantages_PG = ADVANTAGES[config.advantage](rewards_PG)
+    return [
+        Trajectory(
+            problem_id=s.problem_id,
+            sample_id=s.sample_id,
+            prompt_ids=request.prompt_ids,
+            solution_ids=s.token_ids,
+            sampled_logprobs=s.logprobs,
+            finished=s.finish_reason == "stop",
+            reward=float(reward),
+            advantage=float(advantage),
+        )
+        for request, s, reward, advantage in zip(
+            requests, sampled, rewards_PG.ravel(), advantages_PG.ravel(), strict=True
+        )
+    ]
+
+
+def solution_text(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str:
+    """A solution as a person reads it: no special tokens."""
+    return str(tokenizer.decode(list(token_ids), skip_special_tokens=True))

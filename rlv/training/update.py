@@ -1,0 +1,268 @@
+"""What a batch of trajectories teaches: epochs × minibatches of the joint objective through DeepSpeed.
+
+The loop, the overhead measurement and the benchmark all call `learn`; it does not know which advantage ran.
+Left out on purpose: skipping solutions whose advantage is zero (the verification objective needs them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rlv.errors import ModelError
+from rlv.prompts import label_ids, verification_ids
+from rlv.training import losses
+from rlv.training.batches import MicroBatch, Trajectory, micro_batches, solution_lengths
+from rlv.training.config import TrainingConfig
+from rlv.training.engine import start_engine
+from rlv.training.forward import Reader, solution_logprobs
+
+if TYPE_CHECKING:
+    from deepspeed import DeepSpeedEngine
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A model under training, and the words it reads besides problems and solutions.
+
+    `instruction_ids` is I; empty without the verification objective. `reference` is the frozen start model;
+    None where the KL coefficient is 0.
+    """
+
+    engine: DeepSpeedEngine
+    model: PreTrainedModel
+    reference: Reader | None
+    instruction_ids: tuple[int, ...]
+    pad_id: int
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one call of `learn` saw; the names are those of the steps table.
+
+    Losses, KL and the gradient norm (before clipping) are means over the call's updates. `entropy` is the mean
+    surprisal of the sampled tokens, `logprob_gap` the mean |log-prob when sampled − log-prob when first trained|,
+    both in nats. `scores_B`: P(Yes) of each trajectory when it was first trained on; None without verification.
+    """
+
+    policy_loss: float
+    verification_loss: float | None
+    kl: float | None
+    clip_fraction: float
+    entropy: float
+    logprob_gap: float
+    grad_norm: float
+    learning_rate: float
+    tokens_trained: int
+    scores_B: np.ndarray | None
+
+
+def make_learner(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    config: TrainingConfig,
+    reference_model: PreTrainedModel | None = None,
+) -> Learner:
+    """The model under DeepSpeed; its weights are trained in place.
+
+    Raises ModelError where Yes and No are no single tokens, and where the KL needs a reference and has none.
+    """
+    if config.kl_coefficient > 0 and reference_model is None:
+        raise ModelError("kl_coefficient is above 0 and no reference model was given")
+    labels = label_ids(tokenizer) if config.verifies else None
+    instruction = tuple(verification_ids(tokenizer, config.prompt_style)) if config.verifies else ()
+    model.train()
+    return Learner(
+        engine=start_engine(Reader(model, labels), config),
+        model=model,
+        reference=None if reference_model is None else Reader(reference_model.eval().requires_grad_(False), None),
+        instruction_ids=instruction,
+        # Any token does: nothing real ever attends to it.
+        pad_id=tokenizer.pad_token_id if isinstance(tokenizer.pad_token_id, int) else 0,
+        device=next(model.parameters()).device,
+    )
+
+
+def learn(learner: Learner, trajectories: Sequence[Trajectory], config: TrainingConfig, step: int) -> Lesson:
+    """Update the weights on one batch. Raises ModelError where a gradient is not finite."""
+    batch = _Batch.of(trajectories, learner.device)
+    everything = np.arange(len(trajectories))
+    if config.updates_per_step > 1 or learner.reference is not None:
+        plain = micro_batches(
+            trajectories,
+            everything,
+            (),
+            padded_tokens=config.tokens_per_microbatch,
+            pad_id=learner.pad_id,
+            device=learner.device,
+        )
+        # With one update, the policy that sampled is the policy that learns: its own log-probs, detached, serve.
+        if config.updates_per_step > 1:
+            batch.old_S = solution_logprobs(Reader(learner.model, None), plain, batch.n_tokens)
+        if learner.reference is not None:
+            batch.reference_S = solution_logprobs(learner.reference, plain, batch.n_tokens)
+    learning_rate = float(learner.engine.get_lr()[0])
+    tally = _Tally(learner.device, len(trajectories))
+    for epoch in range(config.epochs):
+        order = np.random.default_rng([config.seed, step, epoch, 1]).permutation(len(trajectories))
+        for chosen in np.array_split(order, config.minibatches):
+            _update(learner, batch, trajectories, chosen, config, tally, first_time=epoch == 0)
+    return tally.lesson(batch, learner, config, learning_rate)
+
+
+def _update(
+    learner: Learner,
+    batch: _Batch,
+    trajectories: Sequence[Trajectory],
+    chosen: np.ndarray,
+    config: TrainingConfig,
+    tally: _Tally,
+    *,
+    first_time: bool,
+) -> None:
+    """One optimizer update: the sum of the chosen trajectories' micro-batch losses, normalised as one minibatch."""
+    n_tokens = int(batch.lengths_B[chosen].sum())
+    index_B = torch.as_tensor(chosen, device=learner.device)
+    weights_B = torch.zeros_like(batch.correct_B, dtype=torch.float32)
+    weights_B[index_B] = losses.class_weights(batch.correct_B[index_B], bound=config.verification_weight_bound)
+    parts = micro_batches(
+        trajectories,
+        chosen,
+        learner.instruction_ids,
+        padded_tokens=config.tokens_per_microbatch,
+        pad_id=learner.pad_id,
+        device=learner.device,
+    )
+    for k, part in enumerate(parts):
+        # Gradients of the parts add up; only after the last one are they final.
+        learner.engine.set_gradient_accumulation_boundary(k == len(parts) - 1)
+        loss = _part_loss(learner, batch, part, weights_B, n_tokens, len(chosen), config, tally, first_time)
+        learner.engine.backward(loss, scale_wrt_gas=False)
+    norm = torch.nn.utils.clip_grad_norm_(learner.engine.module.parameters(), config.gradient_clip)
+    if not torch.isfinite(norm):
+        raise ModelError(
+            f"the gradient norm is {norm.item()} after {tally.updates} good updates of this step; "
+            "lower learning_rate or gradient_clip, or start from the last checkpoint with another seed"
+        )
+    learner.engine.step()
+    tally.grad_norm += norm.detach()
+    tally.updates += 1
+
+
+def _part_loss(
+    learner: Learner,
+    batch: _Batch,
+    part: MicroBatch,
+    weights_B: Tensor,
+    n_tokens: int,
+    n_solutions: int,
+    config: TrainingConfig,
+    tally: _Tally,
+    first_time: bool,
+) -> Tensor:
+    """One micro-batch's share of the minibatch's joint loss."""
+    reading = learner.engine(part)
+    logprobs_S, slots_S, rows_B = reading.logprobs_S, part.slots_S, part.trajectories_B
+    old_S = logprobs_S.detach() if batch.old_S is None else batch.old_S[slots_S]
+    policy, silenced = losses.policy_loss(
+        logprobs_S,
+        old_S,
+        batch.advantages_S[slots_S],
+        clip_low=config.clip_low,
+        clip_high=config.clip_high,
+        n_tokens=n_tokens,
+    )
+    kl = verification = None
+    if batch.reference_S is not None:
+        kl = losses.kl_loss(logprobs_S, batch.reference_S[slots_S], n_tokens=n_tokens)
+        tally.kl += kl.detach()
+    if reading.yes_no_logprobs_B2 is not None:
+        verification = losses.verification_loss(
+            reading.yes_no_logprobs_B2, batch.correct_B[rows_B], weights_B[rows_B], n_solutions=n_solutions
+        )
+        tally.verification += verification.detach()
+        if first_time:
+            tally.scores_B[rows_B] = reading.yes_no_logprobs_B2.detach()[:, 0].exp()
+    if first_time and batch.old_S is None:
+        tally.first_S.append((slots_S, logprobs_S.detach()))
+    tally.policy += policy.detach()
+    tally.clip_fraction += silenced / n_tokens
+    tally.tokens += part.n_tokens
+    return losses.joint_loss(
+        policy,
+        kl,
+        verification,
+        kl_coefficient=config.kl_coefficient,
+        verification_coefficient=config.verification_coefficient,
+    )
+
+
+@dataclass
+class _Batch:
+    """Trajectories as arrays over solution tokens (S) and solutions (B)."""
+
+    lengths_B: np.ndarray
+    correct_B: Tensor
+    advantages_S: Tensor
+    sampled_S: Tensor
+    old_S: Tensor | None = None
+    reference_S: Tensor | None = None
+
+    @staticmethod
+    def of(trajectories: Sequence[Trajectory], device: torch.device) -> _Batch:
+        lengths_B = solution_lengths(trajectories)
+        advantages_B = np.array([t.advantage for t in trajectories], dtype=np.float32)
+        sampled_S = np.concatenate([np.asarray(t.sampled_logprobs, dtype=np.float32) for t in trajectories])
+        return _Batch(
+            lengths_B=lengths_B,
+            correct_B=torch.tensor([t.reward > 0.5 for t in trajectories], device=device),
+            advantages_S=torch.as_tensor(np.repeat(advantages_B, lengths_B), device=device),
+            sampled_S=torch.as_tensor(sampled_S, device=device),
+        )
+
+    @property
+    def n_tokens(self) -> int:
+        return int(self.lengths_B.sum())
+
+
+@dataclass
+class _Tally:
+    """Running sums of one `learn`, kept on the device so that no update waits for a number."""
+
+    device: torch.device
+    n_solutions: int
+    updates: int = 0
+    tokens: int = 0
+    first_S: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.policy, self.verification, self.kl, self.clip_fraction, self.grad_norm = (
+            torch.zeros((), device=self.device) for _ in range(5)
+        )
+        self.scores_B = torch.zeros(self.n_solutions, device=self.device)
+
+    def lesson(self, batch: _Batch, learner: Learner, config: TrainingConfig, learning_rate: float) -> Lesson:
+        first_S = batch.old_S
+        if first_S is None:
+            first_S = torch.zeros_like(batch.sampled_S)
+            for slots_S, logprobs_S in self.first_S:
+                first_S[slots_S] = logprobs_S
+        return Lesson(
+            policy_loss=self.policy.item() / self.updates,
+            verification_loss=self.verification.item() / self.updates if config.verifies else None,
+            kl=self.kl.item() / self.updates if learner.reference is not None else None,
+            clip_fraction=self.clip_fraction.item() / self.updates,
+            entropy=-first_S.mean().item(),
+            logprob_gap=(first_S - batch.sampled_S).abs().mean().item(),
+            grad_norm=self.grad_norm.item() / self.updates,
+            learning_rate=learning_rate,
+            tokens_trained=self.tokens,
+            scores_B=self.scores_B.cpu().numpy() if config.verifies else None,
+        )

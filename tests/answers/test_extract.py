@@ -1,0 +1,72 @@
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rlv.answers import extract_answer
+from rlv.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"so \boxed{7}.", "7"),
+        (r"\boxed{1} no, \boxed{ \frac{1}{2} }", r"\frac{1}{2}"),
+        (r"\fbox{3}", "3"),
+        (r"\boxed {4}", "4"),
+        (r"\boxed{1} then \boxed{2", "1"),
+        (r"\boxed{x = \boxed{5}}", "5"),
+        (r"\boxed{\left\{ 1, 2 \right\}}", r"\left\{ 1, 2 \right\}"),
+        (r"\boxed{\left\{ x \right.} and } more", r"\left\{ x \right."),
+        (r"a stray } { before \boxed{6}", "6"),
+        (r"\boxed{}", None),
+        (r"\boxed{2} and \boxed{ }", None),
+        (r"\boxed{cut off by the length limit", None),
+        ("no box 5", None),
+        ("", None),
+    ],
+)
+def test_boxed(text, answer):
+    assert extract_answer(text, "boxed") == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("Try 3 9 10 15 8 yes Answer 3", "3"),
+        ("Answer: 1/2.\nBye", "1/2"),
+        ("Answer 4 no Answer : 5 ", "5"),
+        ("The Answers are many", None),
+        ("Answer 4 but Answers vary", "4 but Answers vary"),
+        ("Answer\n5", None),
+        ("Answer 4\nAnswer", None),
+        ("Try 3 9 10 15", None),
+    ],
+)
+def test_marker(text, answer):
+    assert extract_answer(text, "marker") == answer
+
+
+def test_unknown_format_is_named():
+    with pytest.raises(DataError, match="'box'.*boxed, marker"):
+        extract_answer("x", "box")
+
+
+@given(st.text(st.sampled_from("ab{}\\ "), max_size=30))
+def test_boxed_finds_any_content_with_balanced_braces(content):
+    depth, escaped = 0, False
+    for char in content:
+        escaped, plain = char == "\\" and not escaped, not escaped
+        depth += plain * ((char == "{") - (char == "}"))
+        if depth < 0:
+            return
+    if depth == 0 and not escaped:
+        assert extract_answer(rf"before \boxed{{{content}}} after", "boxed") == (content.strip() or None)
+
+
+@pytest.mark.parametrize("text", [r"\boxed{" * 50_000, "{" * 100_000, r"\boxed{" + "{" * 50_000 + "}" * 50_000 + "}"])
+def test_deep_nesting_is_linear_and_does_not_recurse(text):
+    start = time.process_time()
+    extract_answer(text, "boxed")
+    assert time.process_time() - start < 5  # a hundred times what it takes; a quadratic scan takes minutes

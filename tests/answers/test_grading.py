@@ -1,0 +1,209 @@
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import polars as pl
+import pytest
+
+from rlv import tables
+from rlv.answers import Counts, Grader, Limits, grade
+from rlv.answers.pool import Pool
+from rlv.answers.worker import Job
+from rlv.errors import DataError, RlvError
+
+QUICK = Limits(seconds=1.0, megabytes=512, characters=100_000)
+TOWER = "9^{9^{9^9}}"
+NESTED = "{" * 10_000 + "1" + "}" * 10_000
+EXPANDS = "(x+y+z+w)^{3000}"  # parses and evaluates at once; comparing it with 5x does not end
+
+
+def samples_table(texts: dict[str, list[str]], budget: int = 64) -> pl.DataFrame:
+    rows = [
+        {
+            "problem_id": problem_id,
+            "sample_id": i,
+            "budget": budget,
+            "text": text,
+            "token_ids": [1, 2],
+            "n_tokens": 2,
+            "finish_reason": "stop",
+        }
+        for problem_id, answers in texts.items()
+        for i, text in enumerate(answers)
+    ]
+    return tables.frame("samples", rows)
+
+
+def problems_table(answers: dict[str, str]) -> pl.DataFrame:
+    rows = [
+        {"problem_id": p, "question": "?", "answer": a, "level": None, "subject": None} for p, a in answers.items()
+    ]
+    return tables.frame("problems", rows)
+
+
+def boxed(*answers: str) -> list[str]:
+    return [rf"so \boxed{{{a}}}" for a in answers]
+
+
+def test_grade_makes_a_solutions_table_in_the_samples_order():
+    samples = samples_table(
+        {
+            "a": ["Answer 3", "Answer 1/2", "Try 5", r"Answer \frac12", "Answer 0.5", "Answer 3", "Answer {"],
+            "b": ["Answer 12", "Answer 7", "Answer +12", "Answer"],
+        }
+    )
+    solutions = grade(samples, problems_table({"b": "012", "a": "0.50", "c": "1"}), "marker", limits=QUICK)
+    tables.check(solutions, "solutions", "test")
+    assert solutions["answer"].to_list()[:3] == ["3", "1/2", None]
+    assert solutions["answer_class"].to_list() == [0, 1, None, 1, 1, 0, None, 0, 1, 0, None]
+    assert solutions["correct"].to_list() == [False, True, False, True, True, False, False, True, False, True, False]
+    assert solutions.drop("answer", "answer_class", "correct").equals(samples.drop("token_ids"))
+
+
+def test_bombs_are_unparsable_and_the_rest_goes_on():
+    bombs = [TOWER, NESTED, "((9!)!)!", r"2^{2^{40}}"]
+    samples = samples_table({"a": boxed("1/2", bombs[0], "3", *bombs[1:], "0.5", "3.0"), "b": boxed(TOWER, "x", "y")})
+    with Grader(workers=2, limits=QUICK) as grader:
+        solutions = grader.grade(samples, problems_table({"a": r"\frac12", "b": "x"}), "boxed")
+        assert grader.counts.solutions == 11 and grader.counts.unparsable == 5
+        assert grader.counts.timed_out + grader.counts.killed >= 3
+    first, second = (solutions.filter(problem_id=p) for p in "ab")
+    assert first["answer_class"].to_list() == [0, None, 1, None, None, None, 0, 1]
+    assert first["correct"].to_list() == [True, *[False] * 5, True, False]
+    assert second["answer_class"].to_list() == [None, 0, 1]
+
+
+def test_a_comparison_that_hangs_costs_the_answer_its_vote():
+    samples = samples_table({"a": boxed("5x", EXPANDS, "5 x", "6x")})
+    with Grader(workers=1, limits=QUICK) as grader:
+        solutions = grader.grade(samples, problems_table({"a": "5x"}), "boxed")
+        assert grader.counts.timed_out == 1
+    assert solutions["answer_class"].to_list() == [0, None, 0, 1]
+
+
+def test_a_reference_that_hangs_equals_its_own_string_only():
+    samples = samples_table({"a": boxed("1/2", TOWER, "0.5")})
+    solutions = grade(samples, problems_table({"a": TOWER}), "boxed", limits=QUICK, workers=1)
+    assert solutions["answer_class"].to_list() == [0, 1, 0]
+    assert solutions["correct"].to_list() == [False, True, False]
+
+
+def test_too_long_answers_are_not_read():
+    samples = samples_table({"a": boxed(TOWER, "1" + "+0" * 40, "x")})
+    with Grader(workers=1, limits=Limits(seconds=30.0, characters=10)) as grader:
+        solutions = grader.grade(samples, problems_table({"a": "x"}), "boxed")
+        assert grader.counts == Counts(solutions=3, unparsable=2)
+    assert solutions["correct"].to_list() == [False, False, True]
+
+
+def test_an_answer_that_eats_memory_is_unparsable():
+    # A dense polynomial of degree 10^8, as soon as sympy compares it with another.
+    job = Job("(x-1)^{1000}", (r"x^{10^8}-1", "x", "(x-1)^{999} (x-1)"))
+    with Pool(1, Limits(seconds=30.0, megabytes=256)) as pool:
+        [(_, result)] = pool.run([job])
+    assert [p.answer_class for p in result.placements] == [None, 0, 1]
+    assert [p.correct for p in result.placements] == [False, False, True]
+    assert (result.timed_out, result.killed) == (0, 1)
+
+
+def test_a_killed_worker_costs_one_answer():
+    with Pool(1, Limits(seconds=30.0)) as pool:
+        jobs = [Job("x", ("y", TOWER, "x"))]
+
+        def kill() -> None:
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline:
+                busy = [w for w in pool._processes if w.answer == 1]
+                if busy:
+                    os.kill(busy[0].process.pid, signal.SIGKILL)
+                    return
+                time.sleep(0.01)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        [(_, result)] = pool.run(jobs)
+        killer.join()
+    assert [p.answer_class for p in result.placements] == [0, None, 1]
+    assert (result.timed_out, result.killed) == (0, 1)
+
+
+def test_workers_that_cannot_start_raise(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with Pool(1, QUICK) as pool, pytest.raises(RlvError, match="3 workers in a row ended with status 1"):
+        list(pool.run([Job("x", ("y",))]))
+
+
+def test_a_run_left_early_does_not_leak_into_the_next():
+    with Pool(1, QUICK) as pool:
+        for _, _ in pool.run([Job("x", ("y",)), Job("x", ("z",)), Job("x", ("u", "v"))]):
+            break
+        assert [len(r.placements) for _, r in pool.run([Job("x", ("a", "b", "x"))])] == [3]
+
+
+def test_close_leaves_no_process():
+    with Pool(2, QUICK) as pool:
+        list(pool.run([Job("x", ("y",)), Job("x", ("z",))]))
+        processes = [w.process for w in pool._processes]
+    assert processes and all(p.poll() is not None for p in processes)
+    assert not multiprocessing.active_children()
+
+
+def test_same_result_for_any_number_of_workers_and_any_later_samples():
+    answers = ["1/2", "x+1", "1+x", "0.5", "7", "{1,2}", "1,2", r"\frac{2}{4}", "7.0", "(1,2)", "x=7", "y=7"]
+    problems = problems_table({"a": "7", "b": r"\frac{1}{2}", "c": "x"})
+    whole = samples_table({p: boxed(*answers[i:], *answers[:i]) for i, p in enumerate("abc")})
+    one = grade(whole, problems, "boxed", workers=1, limits=QUICK)
+    assert one.equals(grade(whole, problems, "boxed", workers=2, limits=QUICK))
+    prefix = whole.filter(pl.col("sample_id") < 6)
+    assert grade(prefix, problems, "boxed", limits=QUICK).equals(one.filter(pl.col("sample_id") < 6))
+    shuffled = whole.sample(fraction=1.0, shuffle=True, seed=0)
+    again = grade(shuffled, problems, "boxed", limits=QUICK)
+    assert again.sort("problem_id", "sample_id").equals(one.sort("problem_id", "sample_id"))
+
+
+def test_integers_never_start_a_worker():
+    with Grader(workers=1) as grader:
+        rewards = grader.rewards(["3", None, " 4", "-0", "{"], ["03", "3", "5", "0", "{"])
+        grade_int = grader.grade(
+            samples_table({"a": boxed("1", "2", "01")}), problems_table({"a": "1"}), "boxed"
+        )
+        assert not grader._pool._processes
+    assert rewards.dtype == np.float64 and rewards.tolist() == [1, 0, 0, 1, 1]
+    assert grade_int["answer_class"].to_list() == [0, 1, 0]
+
+
+def test_rewards_are_cached_and_survive_bombs():
+    answers = ["1/2", None, TOWER, "7", "x + 1"]
+    references = ["0.5", "1", "1", "7.0", "1+x"]
+    with Grader(workers=1, limits=QUICK) as grader:
+        assert grader.rewards(answers, references).tolist() == [1, 0, 0, 1, 1]
+        assert grader.counts == Counts(solutions=5, missing=1, timed_out=1)
+        grader.close()
+        assert grader.rewards(answers * 2, references * 2).tolist() == [1, 0, 0, 1, 1] * 2
+        assert not grader._pool._processes
+        assert grader.rewards([], []).shape == (0,)
+        with pytest.raises(DataError, match="1 answers for 2"):
+            grader.rewards(["1"], ["1", "2"])
+
+
+def test_unknown_problem_is_named():
+    with pytest.raises(DataError, match="'zz'"):
+        grade(samples_table({"zz": ["Answer 1"]}), problems_table({"a": "1"}), "marker")
+
+
+def test_progress_counts_problems():
+    seen = []
+    samples = samples_table({p: boxed("1/2", "x") for p in "abc"} | {"d": boxed("1")})
+    with Grader(workers=2, limits=QUICK) as grader:
+        grader.grade(samples, problems_table(dict.fromkeys("abcd", "1")), "boxed", progress=lambda *x: seen.append(x))
+    assert seen == [(2, 4), (3, 4), (4, 4)]
+
+
+def test_importing_the_package_is_light():
+    code = "import sys, rlv.answers; print([m for m in ('sympy', 'polars', 'torch', 'numpy') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

@@ -1,0 +1,32 @@
+"""Small solutions and scores tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from rlv import tables
+
+
+def make_tables(
+    classes_PS, correct_PS, scores_PS=None, *, budget: int = 64, tokens: int = 10, read: int = 12
+) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """Solutions and scores of problems p0, p1, …; class -1 becomes null."""
+    classes_PS, correct_PS = np.asarray(classes_PS), np.asarray(correct_PS)
+    problems, size = classes_PS.shape
+    key = [
+        {"problem_id": f"p{p}", "sample_id": s, "budget": budget}
+        for p in range(problems)
+        for s in range(size)
+    ]
+    solutions = [
+        row
+        | {"text": "", "n_tokens": tokens, "finish_reason": "stop", "answer": None if c < 0 else str(c)}
+        | {"answer_class": None if c < 0 else c, "correct": ok}
+        for row, c, ok in zip(key, classes_PS.ravel().tolist(), correct_PS.ravel().tolist(), strict=True)
+    ]
+    if scores_PS is None:
+        return tables.frame("solutions", solutions), None
+    flat = np.asarray(scores_PS).ravel().tolist()
+    scores = [row | {"score": score, "n_tokens_read": read} for row, score in zip(key, flat, strict=True)]
+    return tables.frame("solutions", solutions), tables.frame("scores", scores)

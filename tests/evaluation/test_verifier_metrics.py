@@ -1,0 +1,106 @@
+"""Metrics against their definitions, weighted ones against data that are really repeated."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rlv import tables
+from rlv.errors import DataError
+from rlv.evaluation.verifier_metrics import (
+    METRICS,
+    auroc,
+    balanced_accuracy,
+    calibration_error,
+    verification,
+)
+from tests.evaluation.tables_for_tests import make_tables
+
+
+def random_scores(problems: int = 12, size: int = 9, seed: int = 0):
+    """Flat scores (with ties), correctness and problem numbers, problems unlike each other."""
+    rng = np.random.default_rng(seed)
+    correct = rng.random((problems, size)) < rng.random((problems, 1))
+    score = np.clip(np.round(0.3 * correct + 0.7 * rng.random((problems, size)), 1), 0, 1)
+    return score.ravel(), correct.ravel(), np.repeat(np.arange(problems), size)
+
+
+def pairwise_auroc(score, correct) -> float:
+    right, wrong = score[correct][:, None], score[~correct][None, :]
+    return float(((right > wrong) + 0.5 * (right == wrong)).mean())
+
+
+def plain_balanced_accuracy(score, correct) -> float:
+    return float(((score[correct] >= 0.5).mean() + (score[~correct] < 0.5).mean()) / 2)
+
+
+def plain_calibration_error(score, correct) -> float:
+    total = 0.0
+    for i in range(15):
+        last = i == 14
+        inside = (score * 15 >= i) & ((score * 15 < i + 1) | last)
+        if inside.any():
+            total += inside.mean() * abs(score[inside].mean() - correct[inside].mean())
+    return float(total)
+
+
+PLAIN = {
+    "auroc": pairwise_auroc,
+    "balanced_accuracy": plain_balanced_accuracy,
+    "calibration_error": plain_calibration_error,
+}
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("seed", range(5))
+def test_agrees_with_the_definition(metric, seed):
+    score, correct, problem = random_scores(seed=seed)
+    found = METRICS[metric](score, correct, problem, np.ones((1, 12)))
+    assert found[0] == pytest.approx(PLAIN[metric](score, correct))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_weights_are_repeated_problems(metric):
+    score, correct, problem = random_scores(seed=9)
+    weights_DP = np.random.default_rng(0).integers(0, 4, (20, 12)).astype(float)
+    found = METRICS[metric](score, correct, problem, weights_DP)
+    for value, weight_P in zip(found, weights_DP.astype(int), strict=True):
+        rows = np.repeat(np.arange(len(score)), weight_P[problem])
+        assert value == pytest.approx(PLAIN[metric](score[rows], correct[rows]))
+
+
+def test_perfect_and_useless_scores():
+    correct, problem = np.array([True, False, True, False]), np.zeros(4, int)
+    one = np.ones((1, 1))
+    truth = correct.astype(float)
+    assert auroc(truth, correct, problem, one)[0] == balanced_accuracy(truth, correct, problem, one)[0] == 1
+    assert calibration_error(truth, correct, problem, one)[0] == 0
+    half = np.full(4, 0.5)
+    assert auroc(half, correct, problem, one)[0] == balanced_accuracy(half, correct, problem, one)[0] == 0.5
+    assert calibration_error(half, correct, problem, one)[0] == 0
+
+
+def test_table_with_intervals():
+    score, correct, _ = random_scores(problems=40, size=10)
+    classes = np.where(correct, 0, 1).reshape(40, 10)
+    solutions, scores = make_tables(classes, correct.reshape(40, 10), score.reshape(40, 10))
+    assert scores is not None
+    table = verification(
+        solutions.sample(fraction=1, shuffle=True, seed=0), scores, dataset="d", reasoner="r", verifier="v"
+    )
+    tables.check(table, "verification", "test")
+    assert table["metric"].to_list() == list(METRICS)
+    assert (table["low"] < table["value"])[:2].all() and (table["value"] < table["high"])[:2].all()
+    for metric, value in zip(table["metric"], table["value"], strict=True):
+        assert value == pytest.approx(PLAIN[metric](score, correct))
+    with pytest.raises(DataError, match="'p3', sample 1"):
+        verification(solutions, scores[:31].vstack(scores[32:]), dataset="d", reasoner="r", verifier="v")
+
+
+def test_one_class_alone_is_undefined():
+    solutions, scores = make_tables([[0, 0]], [[True, True]], [[0.9, 0.8]])
+    assert scores is not None
+    table = verification(solutions, scores, dataset="d", reasoner="r", verifier="v")
+    values = dict(zip(table["metric"], table["value"], strict=True))
+    assert values["auroc"] is None and values["balanced_accuracy"] is None
+    assert values["calibration_error"] == pytest.approx(0.15)

@@ -1,0 +1,119 @@
+"""Votes against a reference that enumerates every way to break ties, and their invariants."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rlv.evaluation.votes import NEEDS_SCORES, VOTES
+
+
+def plain_vote(strategy: str, classes: list[int], correct: list[bool], scores: list[float]) -> float:
+    """One problem, one vote, written from the definition."""
+    voting = [i for i, c in enumerate(classes) if c >= 0]
+    if not voting:
+        return 0.0
+    if strategy == "pass_at_n":
+        return float(any(correct[i] for i in voting))
+    if strategy == "best_of_n":
+        top = max(scores[i] for i in voting)
+        tied = [i for i in voting if scores[i] == top]
+        return sum(correct[i] for i in tied) / len(tied)
+    weight = {c: 0.0 for c in classes if c >= 0}
+    for i in voting:
+        weight[classes[i]] += 1.0 if strategy == "majority" else scores[i]
+    tied = [c for c, w in weight.items() if w >= max(weight.values()) - 1e-9]
+    share = {c: np.mean([correct[i] for i in voting if classes[i] == c]) for c in tied}
+    return float(sum(share.values()) / len(tied))
+
+
+@st.composite
+def recorded_votes(draw, consistent: bool = True):
+    """(classes, correct, scores) of one problem; scores are few-valued, so that they tie."""
+    size = draw(st.integers(1, 7))
+    classes = draw(st.lists(st.integers(-1, 3), min_size=size, max_size=size))
+    scores = draw(st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.3, 0.7, 1.0]), min_size=size, max_size=size))
+    right = draw(st.integers(0, 3))
+    correct = [c == right for c in classes]
+    if not consistent:
+        correct = draw(st.lists(st.booleans(), min_size=size, max_size=size))
+    return classes, correct, scores
+
+
+def vote(strategy: str, classes, correct, scores) -> float:
+    return float(VOTES[strategy](np.array([classes]), np.array([correct]), np.array([scores]))[0])
+
+
+@pytest.mark.parametrize("strategy", VOTES)
+@given(recorded_votes(consistent=False))
+@settings(deadline=None, max_examples=150)
+def test_agrees_with_the_definition(strategy, problem):
+    assert vote(strategy, *problem) == pytest.approx(plain_vote(strategy, *problem))
+
+
+@pytest.mark.parametrize("strategy", VOTES)
+@given(recorded_votes(), st.randoms(use_true_random=False))
+@settings(deadline=None)
+def test_order_and_names_of_classes_change_nothing(strategy, problem, random):
+    classes, correct, scores = problem
+    expected = vote(strategy, *problem)
+    order = list(range(len(classes)))
+    random.shuffle(order)
+    shuffled = [[column[i] for i in order] for column in problem]
+    assert vote(strategy, *shuffled) == pytest.approx(expected, abs=1e-12)
+    names = list(range(6))
+    random.shuffle(names)
+    relabelled = [c if c < 0 else names[c] for c in classes]
+    assert vote(strategy, relabelled, correct, scores) == pytest.approx(expected, abs=1e-12)
+
+
+@given(recorded_votes(), st.sampled_from([0.0, 1e-30, 0.1, 1.0]))
+@settings(deadline=None)
+def test_constant_scores_make_weighted_voting_a_majority(problem, score):
+    classes, correct, _ = problem
+    constant = [score] * len(classes)
+    majority = vote("majority", classes, correct, constant)
+    assert vote("weighted_voting", classes, correct, constant) == pytest.approx(majority)
+
+
+@given(recorded_votes(consistent=False))
+@settings(deadline=None)
+def test_nothing_beats_pass_at_n(problem):
+    limit = vote("pass_at_n", *problem)
+    assert all(vote(strategy, *problem) <= limit + 1e-12 for strategy in VOTES)
+
+
+@given(recorded_votes())
+@settings(deadline=None)
+def test_scores_that_know_the_truth_reach_the_limit(problem):
+    classes, correct, _ = problem
+    truth = [float(c) for c in correct]
+    limit = vote("pass_at_n", classes, correct, truth)
+    assert vote("best_of_n", classes, correct, truth) == limit
+    assert vote("weighted_voting", classes, correct, truth) == limit
+
+
+@pytest.mark.parametrize("strategy", VOTES)
+def test_problems_do_not_mix_and_silence_is_wrong(strategy):
+    classes = np.array([[-1, -1, -1], [0, 0, 1], [2, -1, -1]])
+    correct = np.array([[False] * 3, [True, True, False], [True, False, False]])
+    scores = np.array([[0.9, 0.9, 0.9], [0.5, 0.5, 0.1], [0.0, 0.9, 1.0]])
+    assert VOTES[strategy](classes, correct, scores).tolist() == [0.0, 1.0, 1.0]
+
+
+def test_ties_are_shared():
+    classes, correct = np.array([[0, 1, 2, 1, 0]]), np.array([[True, False, False, False, True]])
+    assert VOTES["majority"](classes, correct, None).tolist() == [0.5]
+    scores = np.array([[0.8, 0.8, 0.8, 0.1, 0.2]])
+    assert VOTES["best_of_n"](classes, correct, scores)[0] == pytest.approx(1 / 3)
+    # 0.1 + 0.2 and 0.3 differ in floating point, and must still tie.
+    scores = np.array([[0.1, 0.3, 0.0, 0.0, 0.2]])
+    assert VOTES["weighted_voting"](classes, correct, scores).tolist() == [0.5]
+
+
+@pytest.mark.parametrize("strategy", sorted(NEEDS_SCORES))
+def test_missing_scores_are_refused(strategy):
+    with pytest.raises(ValueError, match="needs scores"):
+        VOTES[strategy](np.array([[0]]), np.array([[True]]), None)

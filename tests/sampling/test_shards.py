@@ -1,0 +1,68 @@
+"""Shards cover the job once, survive a larger N, and yield the table that one big job would."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rlv import tables
+from rlv.sampling import SamplingParams, Shard, sample_shard, shard_ranges
+from rlv.sampling.transformers_engine import TransformersEngine
+
+
+@given(st.integers(0, 40), st.integers(0, 6), st.integers(1, 15), st.integers(1, 8))
+def test_every_pair_is_in_exactly_one_shard(n_problems, n_blocks, problems_per_shard, samples_per_shard) -> None:
+    n_samples = n_blocks * samples_per_shard
+    shards = shard_ranges(n_problems, n_samples, problems_per_shard, samples_per_shard)
+    pairs = [(p, s) for shard in shards for p in shard.problems for s in shard.samples]
+    assert len(pairs) == len(set(pairs)) == n_problems * n_samples
+    assert all(len(s.problems) <= problems_per_shard and len(s.samples) == samples_per_shard for s in shards)
+    more = shard_ranges(n_problems, 2 * n_samples, problems_per_shard, samples_per_shard)
+    assert set(shards) <= set(more)
+
+
+def test_the_last_problem_range_may_be_shorter() -> None:
+    assert shard_ranges(5, 4, 3, 4) == [Shard(0, 3, 0, 4), Shard(3, 5, 0, 4)]
+
+
+def test_partial_sample_ranges_are_refused() -> None:
+    with pytest.raises(ValueError, match="33 samples are no multiple of 32"):
+        shard_ranges(5, 33, 3, 32)
+    with pytest.raises(ValueError, match="cannot cut"):
+        shard_ranges(5, 32, 0, 32)
+
+
+def test_shards_make_the_table_of_the_whole(tiny_model, tiny_tokenizer) -> None:
+    problems = tables.frame(
+        "problems",
+        [
+            {"problem_id": f"p{i}", "question": f"Find x from 1 to {i}", "answer": "1", "level": None, "subject": None}
+            for i in range(1, 5)
+        ],
+    )
+    engine = TransformersEngine(tiny_model, tiny_tokenizer, max_batch=5)
+    params = SamplingParams(max_tokens=12)
+    whole = sample_shard(engine, tiny_tokenizer, problems, range(4), params, "plain", 0)
+    tables.check(whole, "samples", "test")
+    assert whole["problem_id"].to_list() == [f"p{i}" for i in range(1, 5) for _ in range(4)]
+    assert whole["budget"].unique().to_list() == [12]
+    assert whole["n_tokens"].to_list() == whole["token_ids"].list.len().to_list()
+    for text, ids in whole.select("text", "token_ids").iter_rows():
+        assert text == tiny_tokenizer.decode(ids, skip_special_tokens=True)
+    parts = [
+        sample_shard(
+            engine, tiny_tokenizer, problems[s.problem_start : s.problem_stop], s.samples, params, "plain", 0
+        )
+        for s in shard_ranges(4, 4, 3, 2)
+    ]
+    keys = ["problem_id", "sample_id"]
+    assert pl.concat(parts).sort(keys).equals(whole.sort(keys))
+
+
+def test_an_empty_shard_is_an_empty_table(tiny_model, tiny_tokenizer) -> None:
+    problems = tables.frame("problems", [])
+    engine = TransformersEngine(tiny_model, tiny_tokenizer)
+    found = sample_shard(engine, tiny_tokenizer, problems, range(4), SamplingParams(), "plain", 0)
+    assert tables.check(found, "samples", "test").height == 0

@@ -1,0 +1,28 @@
+# The one command behind every stage, and what each rule needs to say about it.
+
+
+def manifest(stage):
+    """The output pattern of a stage: its manifest is the last thing that appears."""
+    return str(STORE.root / stage / "{artifact}" / "manifest.json")
+
+
+def inputs_of(stage):
+    """The manifests that an artifact is made from.
+
+    `ancient`: keys decide what is up to date, never times; an input that was made again after a loss
+    has the same content.
+    """
+
+    def inputs(wildcards):
+        found = PLAN.find(f"{stage}/{wildcards.artifact}")
+        return [ancient(str(STORE.manifest_path(a))) for a in found.inputs.values()]
+
+    return inputs
+
+
+def make(stage):
+    """The shell command that makes one artifact of a stage."""
+    return (
+        f"rlv make {stage}/{{wildcards.artifact}} --study {config['study']} --store {config['store']}"
+        " --threads {threads} > {log} 2>&1"
+    )

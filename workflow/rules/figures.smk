@@ -1,0 +1,140 @@
+# Figures, claims and the report: artifacts like all others, then copied to their stable place.
+
+
+def published_figures():
+    return [str(RESULTS / "figures" / f"{name}.png") for name in PLAN.figures]
+
+
+def published_claims():
+    return [str(RESULTS / "claims.csv")] if PLAN.claims is not None else []
+
+
+rule figures:
+    input:
+        inputs_of("figures"),
+    output:
+        manifest("figures"),
+    log:
+        "logs/figures/{artifact}.log",
+    benchmark:
+        "logs/figures/{artifact}.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "drawing {wildcards.artifact}"
+    shell:
+        make("figures")
+
+
+rule claims_table:
+    input:
+        inputs_of("claims"),
+    output:
+        manifest("claims"),
+    log:
+        "logs/claims/{artifact}.log",
+    benchmark:
+        "logs/claims/{artifact}.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "computing {wildcards.artifact}"
+    shell:
+        make("claims")
+
+
+# One rule a figure, so that each can be asked for by its own name.
+for name, figure in PLAN.figures.items():
+
+    rule:
+        name:
+            name
+        input:
+            STORE.manifest_path(figure),
+        output:
+            report(
+                RESULTS / "figures" / f"{name}.png",
+                caption=RESULTS.absolute() / "figures" / f"{name}.rst",
+                category="Figures",
+                labels={"figure": name.replace("_", " ")},
+            ),
+            multiext(str(RESULTS / "figures" / name), ".pdf", ".csv", ".rst"),
+        log:
+            f"logs/publish/{STUDY}-{name}.log",
+        benchmark:
+            f"logs/publish/{STUDY}-{name}.benchmark.tsv"
+        threads: 1
+        resources:
+            mem_mb=500,
+            runtime=5,
+        params:
+            path=figure.path,
+            directory=RESULTS / "figures",
+            study=config["study"],
+            store=config["store"],
+        message:
+            "publishing {params.path} in {params.directory}"
+        shell:
+            "rlv publish {params.path} {params.directory} --study {params.study} --store {params.store} > {log} 2>&1"
+
+
+if PLAN.claims is not None:
+
+    rule claims:
+        input:
+            STORE.manifest_path(PLAN.claims),
+        output:
+            report(
+                RESULTS / "claims.csv",
+                caption="../report/claims.rst",
+                category="Claims",
+                labels={"figure": "claims"},
+            ),
+            RESULTS / "claims.json",
+        log:
+            f"logs/publish/{STUDY}-claims.log",
+        benchmark:
+            f"logs/publish/{STUDY}-claims.benchmark.tsv"
+        threads: 1
+        resources:
+            mem_mb=500,
+            runtime=5,
+        params:
+            path=PLAN.claims.path,
+            directory=RESULTS,
+            study=config["study"],
+            store=config["store"],
+        message:
+            "publishing {params.path} in {params.directory}"
+        shell:
+            "rlv publish {params.path} {params.directory} --study {params.study} --store {params.store} > {log} 2>&1"
+
+
+# Snakemake writes the report from its own records of the finished jobs: a second Snakemake, without the lock
+# that this one holds.
+rule report:
+    input:
+        published_figures(),
+        published_claims(),
+    output:
+        RESULTS / "report.html",
+    log:
+        f"logs/report/{STUDY}.log",
+    benchmark:
+        f"logs/report/{STUDY}.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        study=config["study"],
+        store=config["store"],
+    message:
+        "writing {output}"
+    shell:
+        "snakemake --nolock --report {output} --config study={params.study} store={params.store} -- all"
+        " > {log} 2>&1"

@@ -1,0 +1,39 @@
+# External things enter the store: start models and problems.
+
+
+rule model:
+    input:
+        inputs_of("model"),
+    output:
+        manifest("model"),
+    log:
+        "logs/model/{artifact}.log",
+    benchmark:
+        "logs/model/{artifact}.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    message:
+        "model {wildcards.artifact}"
+    shell:
+        make("model")
+
+
+rule problems:
+    input:
+        inputs_of("problems"),
+    output:
+        manifest("problems"),
+    log:
+        "logs/problems/{artifact}.log",
+    benchmark:
+        "logs/problems/{artifact}.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "problems {wildcards.artifact}"
+    shell:
+        make("problems")

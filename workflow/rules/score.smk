@@ -1,0 +1,20 @@
+# Scores of the solutions of one shard.
+
+
+rule score:
+    input:
+        inputs_of("score"),
+    output:
+        manifest("score"),
+    log:
+        "logs/score/{artifact}.log",
+    benchmark:
+        "logs/score/{artifact}.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    message:
+        "scoring {wildcards.artifact}"
+    shell:
+        make("score")

@@ -1,0 +1,58 @@
+# Training: the mini base's pretraining, the reasoners, and what a step of them costs.
+
+
+rule pretrain:
+    input:
+        inputs_of("pretrain"),
+    output:
+        manifest("pretrain"),
+    log:
+        "logs/pretrain/{artifact}.log",
+    benchmark:
+        "logs/pretrain/{artifact}.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    message:
+        "pretraining {wildcards.artifact}"
+    shell:
+        make("pretrain")
+
+
+rule train:
+    input:
+        inputs_of("train"),
+    output:
+        manifest("train"),
+    log:
+        "logs/train/{artifact}.log",
+    benchmark:
+        "logs/train/{artifact}.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    message:
+        "training {wildcards.artifact}"
+    shell:
+        make("train")
+
+
+rule overhead:
+    input:
+        inputs_of("overhead"),
+    output:
+        manifest("overhead"),
+    log:
+        "logs/overhead/{artifact}.log",
+    benchmark:
+        "logs/overhead/{artifact}.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    message:
+        "measuring {wildcards.artifact}"
+    shell:
+        make("overhead")
