@@ -4,9 +4,9 @@
 
 A Llama of 3 layers × 96 with random weights. Lengths are uneven because the end token is: its logit gets a
 bias, the same for everyone, such that a solution ends after so many tokens on average (geometric, cut at
-max_tokens). Prompts have 12 to 24 tokens and 8 samples each. Peers: one `generate` call for all sequences with
-its default dynamic cache, the same in calls of 128, and one call with the static cache. Only tokens up to the
-end token count, so a peer's padding earns nothing. The last line of figures, all lengths equal, shows what is
+max_tokens). Prompts have 12 to 24 tokens and 8 samples each. Peers: one `generate` call for all sequences
+with its default dynamic cache, the same in calls of 128, and one call with the static cache. Only tokens up
+to the end token count, so a peer's padding earns nothing. The last table, all lengths equal, shows what is
 left without the advantage of leaving early.
 """
 
@@ -28,7 +28,7 @@ SAMPLES = 8
 
 
 def build_model(tokenizer: PreTrainedTokenizerFast, mean_length: float | None) -> LlamaForCausalLM:
-    """Random weights; the end token's probability is about 1/mean_length everywhere (None: it never comes)."""
+    """Random weights; the end token's probability is about 1/mean_length (None: it never comes)."""
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -95,7 +95,7 @@ def generate(
 
 
 def fastest(runs: dict[str, Callable[[], int]], repeats: int) -> dict[str, tuple[float, int]]:
-    """(seconds, tokens) of each run's fastest of `repeats`; rounds alternate, so that load falls on all alike."""
+    """(seconds, tokens) of each run's fastest of `repeats`; runs alternate, so load falls on all alike."""
     best: dict[str, tuple[float, int]] = {}
     for _ in range(repeats):
         for name, run in runs.items():
@@ -106,9 +106,42 @@ def fastest(runs: dict[str, Callable[[], int]], repeats: int) -> dict[str, tuple
     return best
 
 
+def print_table(best: dict[str, tuple[float, int]]) -> None:
+    """One line a run; the last column is its speed over the first run's."""
+    first_seconds, first_tokens = next(iter(best.values()))
+    for name, (seconds, tokens) in best.items():
+        ratio = tokens / seconds / (first_tokens / first_seconds)
+        speed = f"{tokens / seconds:9,.0f} tokens/s"
+        print(f"  {name:24s} {speed}  {seconds:6.2f} s  {tokens:8,d} tokens  {ratio:6.2f} x")
+
+
+def measure(
+    tokenizer: PreTrainedTokenizerFast, requests: list[Request], mean_length: float | None, repeats: int
+) -> None:
+    """Print the table of one distribution of lengths."""
+    model = build_model(tokenizer, mean_length)
+
+    def peer(batch: int, cache: str | None = None) -> Callable[[], int]:
+        return lambda: generate(model, tokenizer, requests, batch, cache)
+
+    def ours(max_batch: int) -> Callable[[], int]:
+        engine = TransformersEngine(model, tokenizer, max_batch=max_batch)
+        params = SamplingParams(max_tokens=MAX_TOKENS)
+        return lambda: sum(len(s.token_ids) for s in engine.sample(requests, params))
+
+    runs = {
+        "generate, one call": peer(len(requests)),
+        "generate, calls of 128": peer(128),
+        "generate, static cache": peer(len(requests), "static"),
+    }
+    runs |= {f"engine, max_batch {b}": ours(b) for b in (64, 128, 256, 512)}
+    print(f"\nlengths: {f'geometric, about {mean_length}' if mean_length else f'all {MAX_TOKENS}'}")
+    print_table(fastest(runs, repeats))
+
+
 def main() -> None:
     """Print one table for each distribution of lengths."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description="tokens per second of sampling beside model.generate")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--sequences", type=int, default=512)
     parser.add_argument("--repeats", type=int, default=3)
@@ -116,29 +149,9 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     tokenizer = build_tokenizer()
     requests = build_requests(args.sequences, len(tokenizer))
-    params = SamplingParams(max_tokens=MAX_TOKENS)
-    print(f"{args.sequences} sequences, max_tokens {MAX_TOKENS}, {args.threads} thread(s), best of {args.repeats}")
+    print(f"{len(requests)} sequences, {args.threads} thread(s), best of {args.repeats}")
     for mean_length in (32, 64, None):
-        model = build_model(tokenizer, mean_length)
-        engines = {b: TransformersEngine(model, tokenizer, max_batch=b) for b in (64, 128, 256, 512)}
-        runs: dict[str, Callable[[], int]] = {
-            "generate, one call": lambda: generate(model, tokenizer, requests, len(requests), None),
-            "generate, calls of 128": lambda: generate(model, tokenizer, requests, 128, None),
-            "generate, static cache": lambda: generate(model, tokenizer, requests, len(requests), "static"),
-        }
-        for batch, engine in engines.items():
-            runs[f"engine, max_batch {batch}"] = lambda engine=engine: sum(
-                len(s.token_ids) for s in engine.sample(requests, params)
-            )
-        print(f"\nlengths: {f'geometric, about {mean_length}' if mean_length else f'all {MAX_TOKENS}'}")
-        best = fastest(runs, args.repeats)
-        first_seconds, first_tokens = best[next(iter(runs))]
-        for name, (seconds, tokens) in best.items():
-            ratio = tokens / seconds / (first_tokens / first_seconds)
-            print(
-                f"  {name:24s} {tokens / seconds:9,.0f} tokens/s  {seconds:6.2f} s  "
-                f"mean length {tokens / len(requests):5.1f}  {ratio:5.2f} x"
-            )
+        measure(tokenizer, requests, mean_length, args.repeats)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from benchmarks.sampling import fastest
+from benchmarks.sampling import fastest, print_table
 from rlv.mini.tokenizer import build_tokenizer
 from rlv.prompts import verification_ids
 from rlv.scoring.generative import length_sorted_batches, score_solutions
@@ -36,52 +36,55 @@ def plain_forward(model: LlamaForCausalLM, sequences: list[list[int]], batches: 
     return sum(map(len, sequences))
 
 
+def measure(n: int, vocabulary: int, repeats: int) -> None:
+    """Print the table of n sequences and a model of this vocabulary."""
+    torch.manual_seed(0)
+    tokenizer = build_tokenizer()
+    rng = np.random.default_rng(0)
+    prompts = [rng.integers(4, len(tokenizer), 16).tolist() for _ in range(n)]
+    solutions = [rng.integers(4, len(tokenizer), length).tolist() for length in rng.integers(14, 74, n)]
+    instruction = verification_ids(tokenizer, "plain")
+    sequences = [x + y + instruction for x, y in zip(prompts, solutions, strict=True)]
+    config = LlamaConfig(
+        vocab_size=max(vocabulary, len(tokenizer)),
+        hidden_size=96,
+        intermediate_size=256,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=256,
+    )
+    model = LlamaForCausalLM(config).eval()
+    in_order = [np.arange(s, min(s + 128, n)) for s in range(0, n, 128)]
+    by_length = list(length_sorted_batches(np.array([len(s) for s in sequences]), 4096))
+
+    def scoring(budget: int) -> Callable[[], int]:
+        def run() -> int:
+            _, read = score_solutions(model, tokenizer, prompts, solutions, "plain", token_budget=budget)
+            return int(read.sum())
+
+        return run
+
+    runs: dict[str, Callable[[], int]] = {
+        "full logits, in order": lambda: plain_forward(model, sequences, in_order),
+        "full logits, by length": lambda: plain_forward(model, sequences, by_length),
+    }
+    runs |= {f"scoring, budget {b}": scoring(b) for b in (1024, 4096, 16_384)}
+    print(f"\n{n} sequences, vocabulary {config.vocab_size}")
+    print_table(fastest(runs, repeats))
+
+
 def main() -> None:
     """Print one table for each vocabulary."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description="tokens per second of scoring beside a plain forward pass")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--sequences", type=int, default=2048)
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    torch.manual_seed(0)
-    tokenizer = build_tokenizer()
-    rng = np.random.default_rng(0)
-    prompts = [rng.integers(4, len(tokenizer), 16).tolist() for _ in range(args.sequences)]
-    solutions = [rng.integers(4, len(tokenizer), n).tolist() for n in rng.integers(14, 74, args.sequences)]
-    instruction = verification_ids(tokenizer, "plain")
-    sequences = [x + y + instruction for x, y in zip(prompts, solutions, strict=True)]
-    lengths = np.array([len(s) for s in sequences])
-    for vocabulary, n in ((len(tokenizer), args.sequences), (32_000, min(args.sequences, 256))):
-        model = LlamaForCausalLM(
-            LlamaConfig(
-                vocab_size=vocabulary,
-                hidden_size=96,
-                intermediate_size=256,
-                num_hidden_layers=3,
-                num_attention_heads=4,
-                num_key_value_heads=4,
-                max_position_embeddings=256,
-            )
-        ).eval()
-        in_order = [np.arange(s, min(s + 128, n)) for s in range(0, n, 128)]
-        by_length = list(length_sorted_batches(lengths[:n], 4096))
-        runs: dict[str, Callable[[], int]] = {
-            "full logits, in order": lambda: plain_forward(model, sequences[:n], in_order),
-            "full logits, by length": lambda: plain_forward(model, sequences[:n], by_length),
-        }
-        for budget in (1024, 4096, 16_384):
-            runs[f"scoring, budget {budget}"] = lambda budget=budget: int(
-                score_solutions(
-                    model, tokenizer, prompts[:n], solutions[:n], "plain", token_budget=budget
-                )[1].sum()
-            )
-        print(f"\n{n} sequences, vocabulary {vocabulary}, {args.threads} thread(s), best of {args.repeats}")
-        best = fastest(runs, args.repeats)
-        first_seconds, first_tokens = best[next(iter(runs))]
-        for name, (seconds, tokens) in best.items():
-            ratio = tokens / seconds / (first_tokens / first_seconds)
-            print(f"  {name:24s} {tokens / seconds:9,.0f} tokens/s  {seconds:6.2f} s  {ratio:5.2f} x")
+    print(f"{args.threads} thread(s), best of {args.repeats}")
+    measure(args.sequences, 0, args.repeats)
+    measure(min(args.sequences, 256), 32_000, args.repeats)
 
 
 if __name__ == "__main__":

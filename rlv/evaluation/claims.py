@@ -74,7 +74,7 @@ def verdict(low: float, high: float, bar: float, direction: str) -> str:
 
 
 def math_gain(evidence: Evidence) -> list[dict]:
-    """Accuracy at the largest common N by weighted voting over one sample of the base method, in percent of it.
+    """Relative gain in percent: weighted voting at the largest common N over one sample of the base method.
 
     In `detail`: the same in points, and the gap in points to the base method's best strategy (pass@N is none)
     at the same N. All paired over problems. Paper: abstract, "over 20 %".
@@ -96,8 +96,9 @@ def math_gain(evidence: Evidence) -> list[dict]:
         accuracy = 100 * values_PK.mean(axis=0)
         named = strategy + (f" with {verifier}" if verifier else "")
         detail = (
-            f"{accuracy[0]:.1f} % at N = {n} against {accuracy[1]:.1f} % at N = 1: {_spread(points, '+.1f')} points; "
-            f"{_spread(gap, '+.1f')} points over the base method's best at N = {n} ({named}, {accuracy[2]:.1f} %)"
+            f"{accuracy[0]:.1f} % at N = {n} against {accuracy[1]:.1f} % at N = 1: "
+            f"{_spread(points, '+.1f')} points; {_spread(gap, '+.1f')} points over the base method's best "
+            f"at N = {n} ({named}, {accuracy[2]:.1f} %)"
         )
         statement = (
             f"Relative gain (%) of {pair.unified}, weighted voting at N = {n}, over {pair.base} at N = 1 "
@@ -125,13 +126,13 @@ def efficiency(evidence: Evidence) -> list[dict]:
         late = [r for r in found.ratios if r.n_ref >= 2]
         each = ", ".join(f"{r.n_ref}: {_spread(r.ratio, '.1f') if r.reached else 'never'}" for r in late)
         detail = (
-            f"range {found.lowest:.1f} to {found.highest:.1f} over N_ref; by N_ref {each}; N interpolated in log2 "
-            f"N between measured N, median from measured N alone {np.median([r.measured for r in late]):.1f}; "
-            f"never reached within N = {ns[-1]} counts as 0 ({np.mean([r.censored for r in late]):.0%} of resamples)"
+            f"range {found.lowest:.1f} to {found.highest:.1f} over N_ref; by N_ref {each}; N interpolated in "
+            f"log2 N, median from measured N alone {np.median([r.measured for r in late]):.1f}; never reached "
+            f"within N = {ns[-1]} counts as 0 ({np.mean([r.censored for r in late]):.0%} of resamples)"
         )
         statement = (
-            f"N_ref / N (median over N_ref) at which {pair.unified}, weighted voting, reaches {pair.base}, majority "
-            f"voting at N_ref, on {evidence.dataset}"
+            f"N_ref / N (median over N_ref) at which {pair.unified}, weighted voting, reaches {pair.base}, "
+            f"majority voting at N_ref, on {evidence.dataset}"
         )
         rows.append(_row("efficiency", statement, "8-32x", found.median, 8.0, "above", detail))
     return rows
@@ -150,10 +151,10 @@ def overhead(evidence: Evidence) -> list[dict]:
     cost = evidence.overhead.with_columns(seconds=pl.col("seconds_sample") + pl.col("seconds_update"))
     sides = {name: cost.filter(pl.col("objective") == name).sort("repeat") for name in ("rl_v", "rl")}
     repeats = sides["rl"]["repeat"].to_list()
-    if not repeats or repeats != sides["rl_v"]["repeat"].to_list() or len(set(repeats)) != len(repeats):
+    others = sides["rl_v"]["repeat"].to_list()
+    if not repeats or repeats != others or len(set(repeats)) != len(repeats):
         raise DataError(
-            f"claims: the overhead table has repeats {repeats} of 'rl' and {sides['rl_v']['repeat'].to_list()} of "
-            "'rl_v'; every repeat needs one row of each"
+            f"claims: the overhead table has repeats {repeats} of 'rl' and {others} of 'rl_v'; every repeat needs one row of each"
         )
     rows = []
     for unit in ("seconds", "tokens"):
@@ -195,7 +196,7 @@ def _spread(estimate: Estimate, form: str) -> str:
 
 
 def _rows_of(evidence: Evidence, reasoner: str) -> pl.DataFrame:
-    """A reasoner's rows on the data set, once each; strategies without scores may come with every verifier."""
+    """A reasoner's rows on the data set, once each (votes without scores may come with every verifier)."""
     rows = evidence.per_problem.filter(
         (pl.col("dataset") == evidence.dataset) & (pl.col("reasoner") == reasoner)
     ).unique(["problem_id", "verifier", "strategy", "n", "budget"], maintain_order=True)
@@ -220,8 +221,8 @@ def _common_ns(evidence: Evidence, pair: Pair) -> list[int]:
     base = _ns(_rows_of(evidence, pair.base), "", "majority")
     if not ours & base:
         raise DataError(
-            f"claims: {pair.unified!r} (weighted_voting, verifier {pair.verifier!r}) has N = {sorted(ours)} on "
-            f"{evidence.dataset!r} and {pair.base!r} (majority) N = {sorted(base)}; a common N is needed"
+            f"claims: {pair.unified!r} (weighted_voting, verifier {pair.verifier!r}) has N = {sorted(ours)} "
+            f"on {evidence.dataset!r} and {pair.base!r} (majority) N = {sorted(base)}; a common N is needed"
         )
     return sorted(ours & base)
 
@@ -261,7 +262,7 @@ def _aligned(sides: dict[str, pl.DataFrame], evidence: Evidence, pair: Pair) -> 
         odd = set(first["problem_id"]) ^ set(other["problem_id"])
         if odd:
             raise DataError(
-                f"claims: problem {min(odd)!r} of {evidence.dataset!r} is evaluated for only one of {pair.base!r} "
-                f"and {pair.unified!r}; {len(odd)} such problems; evaluate both on the same set"
+                f"claims: problem {min(odd)!r} of {evidence.dataset!r} is evaluated for only one of "
+                f"{pair.base!r} and {pair.unified!r}; {len(odd)} such problems; evaluate both on the same set"
             )
     return np.concatenate([side.drop("problem_id").to_numpy() for side in sides.values()], axis=1)

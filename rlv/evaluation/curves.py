@@ -171,7 +171,7 @@ CLOSED_FORMS: dict[str, Callable[[Ints, Bools, Floats | None, int], Floats]] = {
 
 
 def _within(size: int, n: int) -> Floats:
-    """Chance that a random subset of n lies within k given ones of `size`: C(k, n) / C(size, n), k = 0 … size."""
+    """C(k, n) / C(size, n) for k = 0 … size: the chance that a subset of n lies within k given ones."""
     k = np.arange(size, 0, -1)
     falling = np.concatenate([[1.0], np.cumprod(np.maximum(k - n, 0) / k)])
     return falling[::-1]

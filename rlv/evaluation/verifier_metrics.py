@@ -1,6 +1,6 @@
 """How good scores are at telling correct solutions from wrong ones, with intervals over problems.
 
-    balanced_accuracy  mean of the true-positive and true-negative rate, "correct" being a score of 0.5 or more
+    balanced_accuracy  mean of the true-positive and true-negative rate; a score of 0.5 or more accepts
     auroc              chance that a correct solution outscores a wrong one, ties counting half (exact)
     calibration_error  expected calibration error: 15 bins of equal width on [0, 1], mean |mean score -
                        fraction correct| weighted by the solutions in the bin (Guo et al. 2017, eq. 5)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.integer]
 Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 Vote = Callable[[Ints, Bools, Floats | None], Floats]
 
 # Sums of the same scores in another order differ by rounding alone; closer than this (relative) is a tie.

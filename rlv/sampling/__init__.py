@@ -1,4 +1,4 @@
-"""Solutions from a reasoner. `engine` says what an engine is, `transformers_engine` is one, `shards` cuts the work.
+"""Solutions from a reasoner: the interface (engine), one engine (transformers_engine), its shards.
 
 Nothing is imported here beyond the records, so that planning a study does not load torch.
 """

@@ -1,10 +1,10 @@
 """What a sampling engine is: requests in, solutions out, and random numbers that belong to the request.
 
 Random numbers are counter-based: u(seed, t) for the t-th token of a solution, from a 64-bit mixer. So a
-solution is a function of (weights, prompt, seed, parameters), whatever the batch, the order or the companions,
-and a run with a smaller `max_tokens` yields a prefix of the run with a larger one. What remains is rounding:
-batches of other shapes may differ in the last bits of a logit, which changes a token only where u falls within
-those bits of a boundary (about once in a million tokens in float32).
+solution is a function of (weights, prompt, seed, parameters), whatever the batch, the order or the
+companions, and a run with a smaller `max_tokens` yields a prefix of the run with a larger one. What remains
+is rounding: batches of other shapes may differ in the last bits of a logit, which changes a token only where
+u falls within those bits of a boundary (about once in a million tokens in float32).
 
 Left out on purpose: beam search, penalties, n-gram rules. The paper samples with temperature and top-p.
 """
@@ -25,7 +25,7 @@ Progress = Callable[[int, int, int], None]  # (solutions done, solutions asked f
 
 @dataclass(frozen=True)
 class SamplingParams:
-    """How tokens are drawn. `temperature` 0 is greedy; `max_tokens` is a solution's budget, end token included."""
+    """How tokens are drawn: `temperature` 0 is greedy; `max_tokens`, end token included, is the budget."""
 
     temperature: float = 1.0
     top_p: float = 1.0
@@ -83,11 +83,13 @@ def request_seed(study_seed: int, problem_id: str, sample_id: int, *salt: str | 
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
 
 
-def uniforms(seeds_B: UInt64[np.ndarray, " B"], counters_B: UInt64[np.ndarray, " B"]) -> Float64[np.ndarray, " B"]:
+def uniforms(
+    seeds_B: UInt64[np.ndarray, " B"], counters_B: UInt64[np.ndarray, " B"]
+) -> Float64[np.ndarray, " B"]:
     """u(seed, t) in [0, 1 - 2^-52]: the splitmix64 stream of each seed, read at its counter."""
     state = seeds_B + (counters_B + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     state = state ^ (state >> np.uint64(31))
-    # 52 bits, not 53: u · total then stays below total after rounding, so the inverse CDF never runs off its end.
+    # 52 bits, not 53: u · total then stays below total after rounding, so the inverse CDF has an answer.
     return (state >> np.uint64(12)).astype(np.float64) * 2.0**-52

@@ -1,12 +1,13 @@
 """A key/value cache of slots: one row a sequence, rows of uneven length side by side.
 
-Memory is taken once, [slots, heads, columns, head_dim] a layer. Row r holds the first `length[r]` positions of
-its sequence in columns 0 … length[r] − 1; a decoding step writes every active row at its own column and hands
-attention only the columns that some active row has reached. Active rows are rows 0 … n − 1: when sequences
-finish, rows from the end move into the holes, so a step never computes for a row that nobody wants.
+Memory is taken once, [slots, heads, columns, head_dim] a layer. Row r holds the first `length[r]` positions
+of its sequence in columns 0 … length[r] − 1; a decoding step writes every active row at its own column and
+hands attention only the columns that some active row has reached. Active rows are rows 0 … n − 1: when
+sequences finish, rows from the end move into the holes, so a step never computes for a row nobody wants.
 
 Stale columns are never cleared: the attention mask hides them, and whatever they hold is finite (columns are
-zeroed when first reached, so address space that no sequence grows into costs nothing). Left out on purpose: paging, sliding windows, and prefill, which a DynamicCache of transformers does.
+zeroed when first reached, so address space that no sequence grows into costs nothing). Left out on purpose:
+paging, sliding windows, and prefill, which a DynamicCache of transformers does.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ class SlotLayer(CacheLayerMixin):
 
     def __init__(self, like_keys: Tensor, like_values: Tensor, n_slots: int, n_columns: int) -> None:
         super().__init__()
-        self.key_memory = like_keys.new_empty(n_slots, like_keys.shape[1], n_columns, like_keys.shape[3])
-        self.value_memory = like_values.new_empty(n_slots, like_values.shape[1], n_columns, like_values.shape[3])
+        self.key_memory, self.value_memory = (
+            like.new_empty(n_slots, like.shape[1], n_columns, like.shape[3])
+            for like in (like_keys, like_values)
+        )
         self.rows_B = torch.empty(0, dtype=torch.int64, device=like_keys.device)
         self.columns_B = self.rows_B
         self.width = 0
@@ -37,7 +40,7 @@ class SlotLayer(CacheLayerMixin):
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
-        """Write one position a row, [B, heads, 1, head_dim]; return what the step attends to, [B, heads, W, …]."""
+        """Write one position a row, [B, heads, 1, head_dim]; what the step attends to, [B, heads, W, …]."""
         n_rows = key_states.shape[0]
         self.key_memory[self.rows_B, :, self.columns_B] = key_states[:, :, 0]
         self.value_memory[self.rows_B, :, self.columns_B] = value_states[:, :, 0]
@@ -91,7 +94,7 @@ class SlotCache(Cache):
         source_B: Int64[Tensor, " B"],
         length: int,
     ) -> None:
-        """Copy rows source_B of the prefilled `prompts` (first `length` columns) into rows start … start + B − 1."""
+        """Copy rows source_B of the prefilled `prompts`, first `length` columns, to rows start and up."""
         self._reach(length)
         stop = start + len(source_B)
         for layer, (keys, values) in zip(self.slot_layers, prompts, strict=True):
@@ -105,7 +108,7 @@ class SlotCache(Cache):
             layer.value_memory[target_B, :, :length] = layer.value_memory[source_B, :, :length]
 
     def _reach(self, width: int) -> None:
-        # A masked column still meets 0 · value in attention, and 0 · nan is nan: no column is read uninitialised.
+        # A masked column still meets 0 · value in attention, and 0 · nan is nan.
         if width > self._zeroed:
             for layer in self.slot_layers:
                 layer.key_memory[:, :, self._zeroed : width] = 0

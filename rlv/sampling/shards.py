@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Shard:
-    """Problems [problem_start, problem_stop) in the data set's order × samples [sample_start, sample_stop)."""
+    """Problems problem_start … problem_stop − 1, in the data set's order × samples likewise."""
 
     problem_start: int
     problem_stop: int
@@ -83,14 +83,13 @@ def sample_shard(
         for sample_id in sample_range
     ]
     solutions = engine.sample(requests, params, progress)
-    texts = tokenizer.batch_decode([list(s.token_ids) for s in solutions], skip_special_tokens=True)
     return tables.frame(
         "samples",
         {
             "problem_id": [s.problem_id for s in solutions],
             "sample_id": [s.sample_id for s in solutions],
             "budget": [params.max_tokens] * len(solutions),
-            "text": texts,
+            "text": [tokenizer.decode(list(s.token_ids), skip_special_tokens=True) for s in solutions],
             "token_ids": [list(s.token_ids) for s in solutions],
             "n_tokens": [len(s.token_ids) for s in solutions],
             "finish_reason": [s.finish_reason for s in solutions],

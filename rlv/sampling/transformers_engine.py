@@ -43,7 +43,7 @@ class TransformersEngine:
     ) -> None:
         """`max_batch`: rows sampled side by side, which decides the memory of the cache and no solution.
 
-        Raises ModelError where the model has no end token, or attention that rows of uneven length cannot share.
+        Raises ModelError where the model has no end token, or other than full sdpa or eager attention.
         """
         if max_batch < 1:
             raise ValueError(f"max_batch is {max_batch}; it must be 1 or more")
@@ -57,7 +57,8 @@ class TransformersEngine:
             )
         kinds = set(getattr(config, "layer_types", None) or ())
         if kinds - {"full_attention"} or (not kinds and getattr(config, "sliding_window", None)):
-            raise ModelError(f"{name}: layers of {sorted(kinds) or 'a sliding window'}; only full attention is sampled")
+            found = sorted(kinds) or ["sliding_window"]
+            raise ModelError(f"{name}: attention layers {found}; only full attention can be sampled")
         self.positions = int(getattr(config, "max_position_embeddings", None) or 2**31)
         self.vocabulary = int(config.vocab_size)
         ends = getattr(model.generation_config, "eos_token_id", None)
@@ -108,7 +109,9 @@ class TransformersEngine:
             logprobs_B = logprobs.cpu().numpy()
             if not np.isfinite(logprobs_B).all():
                 bad = requests[int(rows.request_B[: rows.n][~np.isfinite(logprobs_B)][0])]
-                raise ModelError(f"problem {bad.problem_id!r}: the model's logits are not finite; check its weights")
+                raise ModelError(
+                    f"problem {bad.problem_id!r}: the model's logits are not finite; check its weights"
+                )
             finished_B = rows.record(tokens.cpu().numpy(), logprobs_B, self.is_end_V)
             if finished_B.any():
                 for row in np.flatnonzero(finished_B):
@@ -151,7 +154,7 @@ class TransformersEngine:
                 raise ModelError(f"problem {r.problem_id!r}: the prompt has no tokens; it needs one at least")
             if n + params.max_tokens > self.positions:
                 room = self.positions - n
-                advice = f"max_tokens of {room} or less would do" if room > 0 else "the prompt must be shorter"
+                advice = f"max_tokens of {room} would do" if room > 0 else "the prompt must be shorter"
                 raise ModelError(
                     f"problem {r.problem_id!r}: a prompt of {n} tokens and max_tokens {params.max_tokens} "
                     f"exceed the model's {self.positions} positions; {advice}"
@@ -175,20 +178,20 @@ def draw(
         tokens_B = logits_BV.argmax(-1)
     else:
         scaled = params.temperature != 1.0
-        # From log-probabilities, whose maximum is near 0: dividing them by a small temperature cannot overflow.
+        # Log-probabilities, not logits: their maximum is near 0, so a small temperature cannot overflow.
         probs_BV = (logprobs_BV / params.temperature).softmax(-1) if scaled else logprobs_BV.exp()
         if params.top_p < 1:
             probs_BV = _nucleus(probs_BV, params.top_p)
         cdf_BV = probs_BV.cumsum(-1)
         target_B1 = (uniform_B * cdf_BV[:, -1])[:, None]
         tokens_B = torch.searchsorted(cdf_BV, target_B1, right=True)[:, 0]
-        tokens_B = tokens_B.clamp_(max=logits_BV.shape[1] - 1)  # reached with nan alone, which the caller reports
+        tokens_B = tokens_B.clamp_(max=logits_BV.shape[1] - 1)  # only nan gets there; the caller reports it
     return tokens_B, logprobs_BV.gather(1, tokens_B[:, None])[:, 0]
 
 
 def _nucleus(probs_BV: Float64[Tensor, "B V"], top_p: float) -> Float64[Tensor, "B V"]:
     sorted_BV, order_BV = probs_BV.sort(dim=-1, descending=True, stable=True)
-    before_BV = sorted_BV.cumsum(-1) - sorted_BV  # mass of what is more probable; 0 for the first, which stays
+    before_BV = sorted_BV.cumsum(-1) - sorted_BV  # mass of what is more probable; 0 for the first
     kept_BV = sorted_BV.masked_fill(before_BV >= top_p, 0.0)
     return torch.zeros_like(probs_BV).scatter_(1, order_BV, kept_BV)
 
@@ -243,9 +246,7 @@ class _Rows:
         counts_B += 1
         return is_end_V[tokens_B] | (counts_B == self.tokens_BT.shape[1])
 
-    def solution(
-        self, row: int, requests: Sequence[Request], is_end_V: Bool[np.ndarray, " V"]
-    ) -> Sampled:
+    def solution(self, row: int, requests: Sequence[Request], is_end_V: Bool[np.ndarray, " V"]) -> Sampled:
         request = requests[int(self.request_B[row])]
         tokens_T = self.tokens_BT[row, : self.count_B[row]]
         return Sampled(
@@ -259,7 +260,7 @@ class _Rows:
     def remove(
         self, finished_B: Bool[np.ndarray, " B"]
     ) -> tuple[Int64[np.ndarray, " B"], Int64[np.ndarray, " B"], int]:
-        """Close ranks: rows from the end move into the holes. (moved rows, their new places, longest length)."""
+        """Close ranks: rows from the end move into the holes. (rows moved, new places, longest length)."""
         n_left = self.n - int(finished_B.sum())
         target_B = np.flatnonzero(finished_B[:n_left])
         source_B = n_left + np.flatnonzero(~finished_B[n_left:])
@@ -330,7 +331,7 @@ class _PromptQueue:
         n_prompts = max(1, min(self.max_prompts, PREFILL_TOKENS // width))
         groups = self.groups[self.next_group : self.next_group + n_prompts]
         self.next_group += len(groups)
-        # Right padding needs no mask: causal attention never looks to the right, and nobody reads the padding.
+        # Right padding needs no mask: causal attention never looks right, and nobody reads the padding.
         ids_UT = np.zeros((len(groups), width), np.int64)
         for row, (prompt, _) in enumerate(groups):
             ids_UT[row, : len(prompt) - 1] = prompt[:-1]

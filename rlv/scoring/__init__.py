@@ -26,7 +26,7 @@ def generative_score(
     *,
     token_budget: int = 16_384,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The unified verifier (paper, "The method"): s(x, y) = π_θ(Yes | x, y, I) of a model trained with J_verify.
+    """The unified verifier (paper, "The method"): s(x, y) = π_θ(Yes | x, y, I), θ trained with J_verify.
 
     Arguments and returns: `rlv.scoring.generative.score_solutions`.
     """
@@ -46,8 +46,8 @@ def judge_score(
 ) -> tuple[np.ndarray, np.ndarray]:
     """LLM-as-a-judge: the same question put to a model that was never trained to verify.
 
-    The computation is that of `generative_score`; what differs is the model the study hands over (the base, or
-    the reasoner of the RL method alone). It has a name of its own because figures and claims tell them apart.
+    The computation is that of `generative_score`; what differs is the model the study hands over (the base,
+    or the reasoner of the RL method alone). Its own name lets figures and claims tell the two apart.
     """
     return generative_score(model, tokenizer, prompts, solutions, style, token_budget=token_budget)
 

@@ -1,11 +1,12 @@
 """The probability of Yes after [x, y, I]: the unified verifier's score, and the judge's.
 
 Sequences are sorted by length and scored in batches of so many padded tokens; only the hidden state of each
-sequence's last position meets the vocabulary. Padding is on the right, where causal attention cannot see it, so
-a score does not depend on the batch it was computed in (beyond rounding).
+sequence's last position meets the vocabulary. Padding is on the right, where causal attention cannot see it,
+so a score does not depend on the batch it was computed in (beyond rounding).
 
 Speed beside a plain forward pass: `python -m benchmarks.scoring`. Left out on purpose: sharing x's keys and
-values between the solutions of a problem (x is short beside y), and text: what a model reads is in prompts.py.
+values between the solutions of a problem (x is short beside y), and words: what a model reads is in
+prompts.py.
 """
 
 from __future__ import annotations
@@ -39,10 +40,11 @@ def score_solutions(
 ) -> tuple[Float64[np.ndarray, " B"], Int64[np.ndarray, " B"]]:
     """s(x, y) = π_θ(Yes | x, y, I) for B pairs, softmax over the full vocabulary (paper, "The method").
 
-    `prompts` are x and `solutions` y as token ids (y's end token included); `style` decides I. `token_budget`:
-    padded tokens of a batch, one sequence at least. Returns the scores and the tokens read, len(x) + len(y) +
-    len(I), in the order given. Raises ModelError for a sequence longer than the model's positions (`names` says
-    which; default: its number) and for a model that scales its logits after the output embedding.
+    `prompts` are x and `solutions` y as token ids (y's end token included); `style` decides I. A batch has at
+    most `token_budget` padded tokens, but one sequence at least. Returns the scores and the tokens read,
+    len(x) + len(y) + len(I), in the order given. Raises ModelError for a sequence longer than the model's
+    positions (`names` says which; default: its number), for a model that scales its logits after the output
+    embedding, and for logits that are not finite.
     """
     instruction = verification_ids(tokenizer, style)
     yes_id, _ = label_ids(tokenizer)
@@ -136,7 +138,8 @@ def _check(model: PreTrainedModel, lengths_B: np.ndarray, names: Sequence[str] |
     positions = getattr(config, "max_position_embeddings", None)
     if positions is not None and (lengths_B > positions).any():
         worst = int(lengths_B.argmax())
+        name = names[worst] if names else f"sequence {worst}"
         raise ModelError(
-            f"{names[worst] if names else f'sequence {worst}'}: {lengths_B[worst]} tokens to verify exceed the "
-            f"model's {positions} positions; a smaller sampling budget would do"
+            f"{name}: {lengths_B[worst]} tokens to verify exceed the model's {positions} positions; "
+            "a smaller sampling budget would do"
         )

@@ -145,7 +145,7 @@ def test_what_is_missing_is_named(per_problem):
 
 
 def test_evaluation_loads_no_models():
-    modules = "votes recorded bootstrap curves verifier_metrics efficiency claims".split()
+    modules = ["votes", "recorded", "bootstrap", "curves", "verifier_metrics", "efficiency", "claims"]
     code = "".join(f"import rlv.evaluation.{name}\n" for name in modules)
     code += "import sys; assert not {'torch', 'transformers', 'scipy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

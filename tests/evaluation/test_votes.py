@@ -69,9 +69,10 @@ def test_order_and_names_of_classes_change_nothing(strategy, problem, random):
     assert vote(strategy, relabelled, correct, scores) == pytest.approx(expected, abs=1e-12)
 
 
-@given(recorded_votes(), st.sampled_from([0.0, 1e-30, 0.1, 1.0]))
+@given(recorded_votes(), st.sampled_from([1e-30, 0.1, 1.0]))
 @settings(deadline=None)
 def test_constant_scores_make_weighted_voting_a_majority(problem, score):
+    # Scores of exactly 0 are another matter: then every class has the same sum.
     classes, correct, _ = problem
     constant = [score] * len(classes)
     majority = vote("majority", classes, correct, constant)

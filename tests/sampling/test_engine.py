@@ -40,18 +40,20 @@ def test_uniforms_are_uniform_over_seeds_and_over_counters() -> None:
     ):
         counts = np.histogram(u, bins=50, range=(0, 1))[0]
         assert ((counts - 400) ** 2 / 400).sum() < 94  # 49 degrees of freedom, p = 1e-4
-        assert 0 <= u.min() and u.max() < 1
+        assert u.min() >= 0
+        assert u.max() < 1
 
 
 def test_request_seed_is_stable_and_tells_its_arguments_apart() -> None:
-    assert request_seed(0, "p", 1) == 12480706489370752034
+    assert request_seed(0, "p", 1) == 10129229290487309622
     seeds = {request_seed(*a) for a in [(0, "p", 1), (1, "p", 1), (0, "p1", 1), (0, "p", 11), (0, "p", 1, 2)]}
     assert len(seeds) == 5
     assert all(0 <= s < 2**64 for s in seeds)
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"temperature": -1.0}, {"temperature": float("nan")}, {"top_p": 0.0}, {"top_p": 1.5}, {"max_tokens": 0}]
+    "wrong",
+    [{"temperature": -1.0}, {"temperature": float("nan")}, {"top_p": 0.0}, {"top_p": 1.5}, {"max_tokens": 0}],
 )
 def test_parameters_out_of_range_are_named(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):

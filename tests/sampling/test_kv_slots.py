@@ -1,4 +1,4 @@
-"""The slot cache by itself: rows of uneven length, moves, and memory that is read only where it was written."""
+"""The slot cache by itself: uneven rows, moves, and no memory read before it was written."""
 
 from __future__ import annotations
 

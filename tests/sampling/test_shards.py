@@ -13,7 +13,7 @@ from rlv.sampling.transformers_engine import TransformersEngine
 
 
 @given(st.integers(0, 40), st.integers(0, 6), st.integers(1, 15), st.integers(1, 8))
-def test_every_pair_is_in_exactly_one_shard(n_problems, n_blocks, problems_per_shard, samples_per_shard) -> None:
+def test_every_pair_is_in_one_shard(n_problems, n_blocks, problems_per_shard, samples_per_shard) -> None:
     n_samples = n_blocks * samples_per_shard
     shards = shard_ranges(n_problems, n_samples, problems_per_shard, samples_per_shard)
     pairs = [(p, s) for shard in shards for p in shard.problems for s in shard.samples]
@@ -38,7 +38,13 @@ def test_shards_make_the_table_of_the_whole(tiny_model, tiny_tokenizer) -> None:
     problems = tables.frame(
         "problems",
         [
-            {"problem_id": f"p{i}", "question": f"Find x from 1 to {i}", "answer": "1", "level": None, "subject": None}
+            {
+                "problem_id": f"p{i}",
+                "question": f"Find x to {i}",
+                "answer": "1",
+                "level": None,
+                "subject": None,
+            }
             for i in range(1, 5)
         ],
     )

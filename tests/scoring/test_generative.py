@@ -41,7 +41,9 @@ def test_scores_are_those_of_a_plain_forward_in_any_batch(tiny_model, tiny_token
         expected.append(float(logits.double().softmax(-1)[yes]))
     assert len(set(expected)) == len(expected)
     for budget in (1, 64, 200, 16_384):
-        scores, read = score_solutions(tiny_model, tiny_tokenizer, prompts, solutions, "plain", token_budget=budget)
+        scores, read = score_solutions(
+            tiny_model, tiny_tokenizer, prompts, solutions, "plain", token_budget=budget
+        )
         np.testing.assert_allclose(scores, expected, atol=1e-6)
         assert scores.dtype == np.float64
         assert read.tolist() == [
@@ -58,7 +60,7 @@ def test_scores_are_those_of_a_plain_forward_in_any_batch(tiny_model, tiny_token
 def test_only_last_positions_meet_the_vocabulary(tiny_model, tiny_tokenizer) -> None:
     prompts, solutions = pairs()
     rows: list[int] = []
-    hook = tiny_model.lm_head.register_forward_hook(lambda m, i, o: rows.append(i[0].numel() // i[0].shape[-1]))
+    hook = tiny_model.lm_head.register_forward_hook(lambda m, i, o: rows.append(o.numel() // o.shape[-1]))
     try:
         score_solutions(tiny_model, tiny_tokenizer, prompts, solutions, "plain", token_budget=100)
     finally:

@@ -1,0 +1,218 @@
+"""The training loop: sample, grade, learn, write down; killed at any moment, it goes on where it stood.
+
+    train(config, model_dir=..., problems=..., work_dir=..., out_dir=..., log=print)
+
+`work_dir` holds checkpoints and is the caller's to remove once `out_dir` is published: model.safetensors, its
+configuration and tokenizer as transformers writes them, and steps.parquet. The loop does not know which
+advantage runs. Left out on purpose: evaluation (a stage of its own), several processes, bfloat16.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from rlv import tables
+from rlv.answers import Grader, extract_answer
+from rlv.errors import DataError, ModelError
+from rlv.prompts import verification_ids
+from rlv.sampling.transformers_engine import TransformersEngine
+from rlv.training import checkpoints, journal
+from rlv.training.batches import Trajectory
+from rlv.training.checkpoints import Progress
+from rlv.training.config import MECHANICS, TrainingConfig
+from rlv.training.engine import pick_device
+from rlv.training.rollout import Prompt, choose_problems, collect, read_prompts
+from rlv.training.update import Learner, Lesson, learn, make_learner
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+# Rows sampled side by side; decides memory, and no solution.
+SAMPLING_ROWS = 256
+
+
+def train(
+    config: TrainingConfig,
+    *,
+    model_dir: Path,
+    problems: pl.DataFrame,
+    work_dir: Path,
+    out_dir: Path,
+    log: Callable[[str], None],
+) -> dict[str, Any]:
+    """Train the model in `model_dir` on a problems table; `log` gets one line a step.
+
+    Returns {steps, resumed_from, tokens (sampled + trained), reward_first, reward_last} for the manifest. On the
+    CPU, the same arguments give the same weights, bit for bit, however often the run was killed and started
+    again. Raises DataError (too few problems), ModelError (a model that does not fit), StoreError (`work_dir`
+    holds another run's checkpoints).
+    """
+    with _reproducible(config):
+        model, tokenizer = load(model_dir)
+        prompts = read_prompts(problems, tokenizer, config.prompt_style)
+        _check_lengths(model, prompts, tokenizer, config)
+        reference = load(model_dir)[0] if config.kl_coefficient > 0 else None
+        learner = make_learner(model, tokenizer, config, reference)
+        identity = run_identity(config, model_dir, problems)
+        folder = work_dir / "checkpoints"
+        progress = checkpoints.restore(learner.engine, folder, identity)
+        resumed_from = progress.step
+        if resumed_from:
+            log(f"going on after step {resumed_from} of {config.steps}")
+        rows = progress.rows
+        questions = dict(zip(problems["problem_id"], problems["question"], strict=True))
+        with Grader(workers=1) as grader, _bar(resumed_from, config.steps) as tick:
+            sampler = TransformersEngine(model, tokenizer, max_batch=SAMPLING_ROWS)
+            for step in range(resumed_from, config.steps):
+                started = time.perf_counter()
+                chosen = choose_problems(len(prompts), config.problems_per_step, step, config.seed)
+                trajectories = collect(
+                    [prompts[i] for i in chosen],
+                    step,
+                    config,
+                    engine=sampler,
+                    tokenizer=tokenizer,
+                    extract_answer=extract_answer,
+                    rewards=grader.rewards,
+                )
+                sampled = time.perf_counter()
+                lesson = learn(learner, trajectories, config, step)
+                rows.append(_row(step + 1, trajectories, lesson, sampled - started, time.perf_counter() - sampled))
+                log(journal.step_line(rows[-1], config.steps))
+                if (step + 1) % config.show_every == 0 or step == 0:
+                    for line in journal.show_solutions(trajectories, lesson.scores_B, questions, tokenizer):
+                        log(line)
+                if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+                    checkpoints.save(learner.engine, folder, Progress(step + 1, rows), identity)
+                tick()
+        _write_output(learner, tokenizer, rows, out_dir)
+    return {
+        "steps": config.steps,
+        "resumed_from": resumed_from,
+        "tokens": sum(row["tokens_sampled"] + row["tokens_trained"] for row in rows),
+        "reward_first": rows[0]["reward"],
+        "reward_last": rows[-1]["reward"],
+    }
+
+
+def load(model_dir: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Weights in float32 on the device at hand, and the tokenizer. Safetensors only; no code from the folder runs."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model_dir, local_files_only=True)
+    # AdamW's small steps vanish in bfloat16 weights, so training holds float32 whatever the checkpoint holds.
+    model = AutoModelForCausalLM.from_pretrained(
+        model_dir,
+        local_files_only=True,
+        use_safetensors=True,
+        dtype=torch.float32,
+        attn_implementation="sdpa",
+    )
+    return model.to(pick_device()), tokenizer
+
+
+def run_identity(config: TrainingConfig, model_dir: Path, problems: pl.DataFrame) -> str:
+    """A digest of everything that decides the trained weights: settings, start weights, problems."""
+    settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in MECHANICS}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for path in sorted(model_dir.glob("*.safetensors")):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    digest.update(problems.select("problem_id", "question", "answer").write_json().encode())
+    return digest.hexdigest()
+
+
+def _check_lengths(
+    model: PreTrainedModel, prompts: Sequence[Prompt], tokenizer: PreTrainedTokenizerBase, config: TrainingConfig
+) -> None:
+    if not prompts:
+        raise DataError("problems: no rows, nothing to train on")
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    longest = max(prompts, key=lambda prompt: len(prompt.ids))
+    instruction = len(verification_ids(tokenizer, config.prompt_style)) if config.verifies else 0
+    needed = len(longest.ids) + config.max_tokens + instruction
+    if positions is not None and needed > positions:
+        raise ModelError(
+            f"problem {longest.problem_id!r}: prompt, {config.max_tokens} solution tokens and verification prompt "
+            f"need {needed} positions, the model has {positions}; lower max_tokens"
+        )
+
+
+def _row(
+    step: int, trajectories: Sequence[Trajectory], lesson: Lesson, seconds_sample: float, seconds_update: float
+) -> dict[str, Any]:
+    """One row of the steps table; steps count from 1 here."""
+    rewards_B = np.array([t.reward for t in trajectories])
+    lengths_B = np.array([len(t.solution_ids) for t in trajectories])
+    scores_B = lesson.scores_B
+    return {
+        "step": step,
+        "reward": float(rewards_B.mean()),
+        "finished": float(np.mean([t.finished for t in trajectories])),
+        "solution_tokens": float(lengths_B.mean()),
+        "policy_loss": lesson.policy_loss,
+        "verification_loss": lesson.verification_loss,
+        "verifier_balanced_accuracy": None
+        if scores_B is None
+        else journal.balanced_accuracy(scores_B, rewards_B > 0.5),
+        "kl": lesson.kl,
+        "clip_fraction": lesson.clip_fraction,
+        "entropy": lesson.entropy,
+        "logprob_gap": lesson.logprob_gap,
+        "grad_norm": lesson.grad_norm,
+        "learning_rate": lesson.learning_rate,
+        "tokens_sampled": int(lengths_B.sum()),
+        "tokens_trained": lesson.tokens_trained,
+        "seconds_sample": seconds_sample,
+        "seconds_update": seconds_update,
+    }
+
+
+def _write_output(
+    learner: Learner, tokenizer: PreTrainedTokenizerBase, rows: list[dict[str, Any]], out_dir: Path
+) -> None:
+    out_dir.mkdir(parents=True, exist_ok=True)
+    learner.model.save_pretrained(out_dir)
+    tokenizer.save_pretrained(out_dir)
+    tables.write(tables.frame("steps", rows), out_dir / "steps.parquet", "steps")
+
+
+@contextmanager
+def _reproducible(config: TrainingConfig) -> Iterator[None]:
+    """Fixed threads, seed and kernels: sums of floats depend on all three. Puts the process back afterwards."""
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    fill = torch.utils.deterministic.fill_uninitialized_memory
+    torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, and nothing here reads such memory
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict)
+        torch.utils.deterministic.fill_uninitialized_memory = fill
+
+
+@contextmanager
+def _bar(start: int, total: int) -> Iterator[Callable[[], object]]:
+    """A progress bar where somebody watches a terminal; a log gets its lines anyway."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, initial=start, unit="step", leave=False) as bar:
+        yield bar.update

@@ -1,0 +1,110 @@
+"""What the verification objective costs: training steps with and without it, on the same rollouts, in one run.
+
+Left out on purpose: the ratio and its interval (evaluation's claim `overhead`); this only measures.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import polars as pl
+import torch
+
+from rlv import tables
+from rlv.answers import Grader, extract_answer
+from rlv.errors import StudyError
+from rlv.sampling.transformers_engine import TransformersEngine
+from rlv.training.batches import Trajectory
+from rlv.training.config import TrainingConfig
+from rlv.training.loop import SAMPLING_ROWS, load
+from rlv.training.rollout import choose_problems, collect, read_prompts
+from rlv.training.update import Learner, learn, make_learner
+
+
+def measure_overhead(
+    config: TrainingConfig,
+    model_dir: Path,
+    problems: pl.DataFrame,
+    repeats: int,
+    log: Callable[[str], None],
+) -> pl.DataFrame:
+    """`repeats` training steps, each learned from twice: λ = 0 ("rl") and the config's λ ("rl_v").
+
+    Returns an overhead table, two rows a repeat: `tokens` of one training step (sampled, and read by the
+    update, I included), seconds of sampling (shared by the pair) and of the update. Both learners start every
+    repeat from the same weights, and take turns at going first. Raises StudyError where the config has λ = 0.
+    """
+    if not config.verifies:
+        raise StudyError("overhead: verification_coefficient is 0; measure a reasoner with verification")
+    torch.set_num_threads(config.threads)
+    model, tokenizer = load(model_dir)
+    reference = load(model_dir)[0] if config.kl_coefficient > 0 else None
+    configs = {"rl": dataclasses.replace(config, verification_coefficient=0.0), "rl_v": config}
+    learners = {name: make_learner(copy.deepcopy(model), tokenizer, c, reference) for name, c in configs.items()}
+    start = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    sampler = TransformersEngine(model, tokenizer, max_batch=SAMPLING_ROWS)
+    prompts = read_prompts(problems, tokenizer, config.prompt_style)
+    rows = []
+    with Grader(workers=1) as grader:
+        for repeat in range(-1, repeats):  # the first warms up caches and optimizer states, and is not counted
+            started = time.perf_counter()
+            chosen = choose_problems(len(prompts), config.problems_per_step, repeat + 1, config.seed)
+            trajectories = collect(
+                [prompts[i] for i in chosen],
+                repeat + 1,
+                config,
+                engine=sampler,
+                tokenizer=tokenizer,
+                extract_answer=extract_answer,
+                rewards=grader.rewards,
+            )
+            seconds_sample = time.perf_counter() - started
+            turns = ("rl", "rl_v") if repeat % 2 == 0 else ("rl_v", "rl")
+            for name in turns:
+                tokens, seconds = _timed_update(learners[name], trajectories, configs[name], repeat + 1, start)
+                rows.append(
+                    {
+                        "repeat": repeat,
+                        "objective": name,
+                        "tokens": tokens + sum(len(t.solution_ids) for t in trajectories),
+                        "seconds_sample": seconds_sample,
+                        "seconds_update": seconds,
+                    }
+                )
+            if repeat >= 0:
+                log(_line(rows[-2:], repeat, repeats))
+    return tables.check(tables.frame("overhead", [row for row in rows if row["repeat"] >= 0]), "overhead", "overhead")
+
+
+def _timed_update(
+    learner: Learner,
+    trajectories: Sequence[Trajectory],
+    config: TrainingConfig,
+    step: int,
+    start: dict[str, torch.Tensor],
+) -> tuple[int, float]:
+    """(tokens trained, seconds) of learning from the trajectories, from the start weights."""
+    learner.model.load_state_dict(start)
+    _wait(learner.device)
+    started = time.perf_counter()
+    lesson = learn(learner, trajectories, config, step)
+    _wait(learner.device)
+    return lesson.tokens_trained, time.perf_counter() - started
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _line(pair: list[dict], repeat: int, repeats: int) -> str:
+    seconds = {row["objective"]: row["seconds_sample"] + row["seconds_update"] for row in pair}
+    tokens = {row["objective"]: row["tokens"] for row in pair}
+    return (
+        f"repeat {repeat + 1}/{repeats}: a step takes {seconds['rl']:.2f} s without and {seconds['rl_v']:.2f} s "
+        f"with verification, {tokens['rl']:,} and {tokens['rl_v']:,} tokens"
+    )

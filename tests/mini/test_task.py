@@ -1,0 +1,78 @@
+"""The mini task: problems against brute force, demonstrations that fail at the rates they say."""
+
+from __future__ import annotations
+
+import random
+from itertools import islice
+
+import pytest
+
+from rlv.errors import DataError
+from rlv.mini.task import FORMS, MAX_TRIES, MODULUS, REACHES, Solver, corpus, demonstration, equations, problems
+
+PERFECT = Solver(value_slip=0, mark_slip=0, bluff=0, give_up=0, verdict_flip=0)
+
+
+def left_side(equation, x):
+    if equation.form == "quadratic":
+        return (equation.a * x**2 + equation.b * x) % MODULUS
+    return (x + equation.a) * (x + equation.b) % MODULUS
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("reach", [REACHES.start, 10, 15])
+def test_every_problem_has_exactly_one_answer(form, reach):
+    for split in ("train", "test"):
+        for equation in equations(form, reach, split):
+            roots = [x for x in range(1, reach + 1) if left_side(equation, x) == equation.c]
+            assert roots == [equation.root]
+
+
+def test_splits_share_no_equation_at_any_reach():
+    seen = {
+        split: {(e.form, e.a, e.b, e.c) for form in FORMS for reach in REACHES for e in equations(form, reach, split)}
+        for split in ("train", "test")
+    }
+    assert seen["train"] and seen["test"] and not seen["train"] & seen["test"]
+
+
+def test_no_demonstration_shows_a_test_problem():
+    test = {e.question for form in FORMS for reach in REACHES for e in equations(form, reach, "test")}
+    assert not any(question in test for question, _, _ in islice(corpus(0, Solver(), 0.2), 3000))
+
+
+def test_problems_follow_their_seed_and_are_different():
+    rows = problems("quadratic", 10, "test", 100, 0)
+    assert rows == problems("quadratic", 10, "test", 100, 0)
+    assert rows[:50] == problems("quadratic", 10, "test", 50, 0)  # a larger set begins with the smaller one
+    assert len({r["problem_id"] for r in rows}) == 100
+    with pytest.raises(DataError, match="which holds"):
+        problems("quadratic", 10, "test", 10_000, 0)
+    with pytest.raises(DataError, match="'cubic'"):
+        problems("cubic", 10, "test", 1, 0)
+
+
+def test_a_perfect_solver_is_right_exactly_when_it_finds_the_answer():
+    rng = random.Random(0)
+    for equation in equations("quadratic", 10, "test")[:200]:
+        text, right, claims = demonstration(equation, rng, PERFECT)
+        tries = text.split(" Answer ")[0].split("Try ")[1:]
+        assert len(tries) <= MAX_TRIES
+        guesses = [int(t.split()[0]) for t in tries]
+        assert len(set(guesses)) == len(guesses)
+        assert right == (int(text.split()[-1]) == equation.root)
+        for attempt, guess in zip(tries, guesses, strict=True):
+            assert int(attempt.split()[-2]) == left_side(equation, guess)
+        if equation.root in guesses:
+            assert right and claims
+
+
+def test_the_credulous_reader_is_a_weak_judge():
+    # It believes claims: nearly every right solution, and the wrong ones that bluff.
+    rng, solver = random.Random(0), Solver()
+    drawn = [demonstration(rng.choice(equations("quadratic", 10, "test")), rng, solver) for _ in range(8000)]
+    right = [claims for _, correct, claims in drawn if correct]
+    wrong = [claims for _, correct, claims in drawn if not correct]
+    balanced = 0.5 * (sum(right) / len(right) + 1 - sum(wrong) / len(wrong))
+    assert 0.55 < balanced < 0.75
+    assert 0.3 < len(right) / len(drawn) < 0.5

@@ -1,0 +1,98 @@
+"""The plan: what shares what, what depends on what, and how fast a large one is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rlv.plan import build_plan, token_costs
+from rlv.study import Study, load
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def in_the_checkout(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def changed(study: Study, **sections) -> Study:
+    """The study with some settings replaced, validated again."""
+    raw = study.model_dump(mode="json")
+    for dotted, value in sections.items():
+        *path, last = dotted.split("__")
+        place = raw
+        for key in path:
+            place = place[key]
+        place[last] = value
+    return Study.model_validate(raw)
+
+
+def new_paths(before: Study, after: Study) -> set[str]:
+    """Stage and name of what the second study has to make and the first has not made."""
+    old = set(build_plan(before).artifacts)
+    return {a.path.rsplit("-", 1)[0] for a in build_plan(after).artifacts.values() if a.path not in old}
+
+
+def test_every_input_is_in_the_plan_and_comes_before():
+    artifacts = build_plan(load("mini")).artifacts
+    seen: set[str] = set()
+    for path, artifact in artifacts.items():
+        assert all(parent.path in seen for parent in artifact.inputs.values())
+        seen.add(path)
+
+
+def test_lambda_reruns_only_what_depends_on_it():
+    study = load("mini")
+    fresh = new_paths(study, changed(study, reasoners__grpo_v__verification__coefficient=0.5))
+    names = {path for path in fresh if not path.startswith(("figures/", "claims/"))}
+    assert {"train/grpo_v", "overhead/grpo_v", "grade/grpo_v-test"} <= names
+    assert all("grpo_v" in name for name in names)
+
+
+def test_a_higher_n_keeps_the_first_samples():
+    study = load("mini")
+    n, width = study.sampling.n, study.sampling.samples_per_shard
+    fresh = new_paths(study, changed(study, sampling__n=n + width))
+    samples = {path for path in fresh if path.startswith(("sample/", "score/"))}
+    assert samples and all(path.endswith(f"-s{n}-{n + width}") for path in samples)
+    assert not any(path.startswith("train/") for path in fresh)
+
+
+def test_how_it_is_computed_stays_out_of_the_keys():
+    study = load("mini")
+    other = changed(study, training__tokens_per_microbatch=1, training__save_every=1, sampling__max_batch=3)
+    assert set(build_plan(study).artifacts) == set(build_plan(other).artifacts)
+
+
+def test_studies_share_what_agrees():
+    study = load("mini")
+    smaller = changed(study, name="other", figures={"training_curves": {}})
+    assert new_paths(study, smaller) == set()
+
+
+def test_a_draw_of_the_bootstrap_reruns_no_model():
+    study = load("mini")
+    fresh = new_paths(study, changed(study, evaluation__draws=500))
+    assert {path.split("/")[0] for path in fresh} == {"evaluate", "figures", "claims"}
+
+
+def test_token_costs_are_upper_limits_of_the_settings():
+    study = load("mini")
+    plan = build_plan(study)
+    costs = {a.path.rsplit("-", 1)[0]: tokens for a, tokens in token_costs(plan)}
+    t = study.training
+    assert costs["train/grpo"] == t.steps * t.problems_per_step * t.solutions_per_problem * t.max_tokens * 3
+    samples = sum(tokens for name, tokens in costs.items() if name.startswith("sample/grpo-test"))
+    assert samples == 256 * study.sampling.n * study.sampling.max_tokens
+
+
+def test_a_paper_sized_plan_has_all_its_artifacts():
+    # Some thousand artifacts; benchmarks/plan.py prints how long it takes.
+    study = load("mini")
+    many = changed(study, sampling__n=512, sampling__samples_per_shard=8, sampling__problems_per_shard=64)
+    many = changed(many, evaluation__ns=[1, 512])
+    plan = build_plan(many)
+    shards = sum(a.stage == "sample" for a in plan.artifacts.values())
+    assert shards == 5 * (512 // 8) * (256 // 64 + -(-160 // 64))

@@ -1,0 +1,179 @@
+"""The store: keys that follow content, publishing that is all or nothing, damage that is never read."""
+
+from __future__ import annotations
+
+import errno
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from rlv.errors import DamagedArtifactError, StoreError
+from rlv.run import set_aside_damaged
+from rlv.store import Artifact, Store, canonical
+
+
+def artifact(name="thing", recipe=1, inputs=None, how=None, **params) -> Artifact:
+    return Artifact("stage", name, recipe, params, inputs or {}, how or {})
+
+
+def publish(store: Store, made: Artifact, text="content") -> None:
+    with store.publishing(made) as publication:
+        (publication.path / "sub").mkdir()
+        (publication.path / "a.txt").write_text(text)
+        (publication.path / "sub" / "b.txt").write_text(text)
+
+
+def test_key_is_the_hash_of_what_decides_content():
+    base = artifact(x=1, y=[0.1])
+    assert base.key == artifact(y=[0.1], x=1).key
+    assert base.key == artifact(name="renamed", how={"threads": 8}, x=1, y=[0.1]).key
+    parent = artifact(name="parent", z=1)
+    others = [artifact(x=2, y=[0.1]), artifact(recipe=2, x=1, y=[0.1]), artifact(inputs={"p": parent}, x=1, y=[0.1])]
+    assert len({base.key, *(other.key for other in others)}) == 4
+    # A change far up reaches everything that depends on it, and the role of an input counts.
+    deeper = artifact(inputs={"p": artifact(name="parent", z=2)}, x=1, y=[0.1])
+    assert deeper.key != others[2].key != artifact(inputs={"q": parent}, x=1, y=[0.1]).key
+
+
+def test_canonical_json_refuses_what_has_no_one_spelling():
+    assert canonical({"b": 1, "a": "é"}) == '{"a":"é","b":1}'
+    with pytest.raises(ValueError):
+        canonical({"x": float("nan")})
+
+
+def test_published_files_come_back(tmp_path):
+    store, made = Store(tmp_path), artifact(x=1)
+    assert not store.exists(made)
+    with pytest.raises(StoreError, match="not published"):
+        store.open(made, "a.txt")
+    publish(store, made)
+    assert store.open(made, "a.txt").read_text() == "content"
+    assert store.open(made, "sub/b.txt").read_text() == "content"
+    assert store.problems_of(made) == []
+    assert set(store.manifest(made)["files"]) == {"a.txt", "sub/b.txt"}
+    with pytest.raises(StoreError, match="has no file 'c.txt'"):
+        store.open(made, "c.txt")
+
+
+def test_an_error_leaves_nothing_behind(tmp_path):
+    store, made = Store(tmp_path), artifact(x=1)
+    with pytest.raises(RuntimeError), store.publishing(made) as publication:
+        (publication.path / "a.txt").write_text("half")
+        raise RuntimeError
+    assert not store.exists(made)
+    assert list((tmp_path / "stage").iterdir()) == []
+
+
+def test_a_full_disk_is_said_and_publishes_nothing(tmp_path, monkeypatch):
+    store, made = Store(tmp_path), artifact(x=1)
+    with pytest.raises(StoreError, match="no space left"), store.publishing(made):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert not store.exists(made)
+
+
+def test_an_empty_folder_in_its_place_is_no_obstacle(tmp_path):
+    # The workflow manager makes the folders of its outputs before a job runs.
+    store, made = Store(tmp_path), artifact(x=1)
+    store.location(made).mkdir(parents=True)
+    publish(store, made)
+    assert store.exists(made)
+
+
+def test_a_folder_without_manifest_is_set_aside(tmp_path):
+    store, made = Store(tmp_path), artifact(x=1)
+    store.location(made).mkdir(parents=True)
+    (store.location(made) / "a.txt").write_text("leftover")
+    publish(store, made)
+    assert store.open(made, "a.txt").read_text() == "content"
+    assert [p.read_text() for p in (tmp_path / ".damaged").rglob("a.txt")] == ["leftover"]
+
+
+def test_the_first_to_publish_wins(tmp_path):
+    store, made = Store(tmp_path), artifact(x=1)
+    with store.publishing(made) as late:
+        (late.path / "a.txt").write_text("late")
+        publish(store, made, "early")
+    assert store.open(made, "a.txt").read_text() == "early"
+
+
+def _publish_repeatedly(root, number):
+    publish(Store(root), artifact(x=1), f"writer {number}")
+
+
+def test_many_writers_of_one_key_do_no_harm(tmp_path):
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=_publish_repeatedly, args=(tmp_path, i)) for i in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert all(writer.exitcode == 0 for writer in writers)
+    store = Store(tmp_path)
+    assert store.problems_of(artifact(x=1)) == []
+    both = [store.open(artifact(x=1), name).read_text() for name in ("a.txt", "sub/b.txt")]
+    assert both[0] == both[1]
+
+
+@pytest.mark.parametrize("damage", ["truncate", "edit", "remove", "manifest", "foreign manifest"])
+def test_damage_is_named_and_never_read(tmp_path, damage):
+    store, made = Store(tmp_path), artifact(x=1)
+    publish(store, made)
+    path = store.location(made) / "a.txt"
+    if damage == "truncate":
+        path.write_text("cont")
+    elif damage == "edit":
+        path.write_text("CONTENT")
+    elif damage == "remove":
+        path.unlink()
+    elif damage == "manifest":
+        store.manifest_path(made).write_text("{")
+    else:
+        manifest = json.loads(store.manifest_path(made).read_text())
+        manifest["spec"]["params"]["x"] = 2
+        store.manifest_path(made).write_text(json.dumps(manifest))
+    assert store.problems_of(made)
+    with pytest.raises(DamagedArtifactError, match="set aside"):
+        store.open(made, "a.txt")
+    assert not store.exists(made)  # so that the next run makes it again
+    publish(store, made)
+    assert store.problems_of(made) == []
+
+
+def test_the_quick_look_finds_an_edit_of_the_same_size(tmp_path):
+    store, made = Store(tmp_path), artifact(x=1)
+    publish(store, made)
+    path = store.location(made) / "a.txt"
+    os.utime(path, ns=(1, 1))
+    assert store.problems_of(made, quick=True) == []  # another time, the same content
+    path.write_text("CONTENT")
+    assert set_aside_damaged([made], store)
+    assert not store.exists(made)
+
+
+def test_kill_while_writing_leaves_no_artifact(tmp_path):
+    script = textwrap.dedent(f"""
+        import time
+        from rlv.store import Artifact, Store
+        with Store({str(tmp_path)!r}).publishing(Artifact("stage", "thing", 1, {{"x": 1}})) as publication:
+            (publication.path / "a.txt").write_text("half")
+            print("writing", flush=True)
+            time.sleep(60)
+    """)
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "writing\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(0.05)
+    store = Store(tmp_path)
+    assert not store.exists(artifact(x=1))
+    assert list(store.folders()) == []
+    publish(store, artifact(x=1))
+    assert store.open(artifact(x=1), "a.txt").read_text() == "content"

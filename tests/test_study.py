@@ -1,0 +1,98 @@
+"""Study files: what is refused, with which words, and how overlays merge."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from rlv.errors import StudyError
+from rlv.study import load
+from rlv.study_docs import markdown
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def in_the_checkout(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def overlay(tmp_path, text: str) -> str:
+    (tmp_path / "mini.yaml").write_text((ROOT / "config/studies/mini.yaml").read_text())
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: mini\n" + textwrap.dedent(text))
+    return str(path)
+
+
+@pytest.mark.parametrize("name", [p.stem for p in (ROOT / "config/studies").glob("*.yaml")])
+def test_shipped_studies_are_sound(name):
+    assert load(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("training: {stepz: 3}", ["mine.yaml", "training.stepz", "unknown key", "'steps'"]),
+        ("reasoners: {grpo: {trainig: {}}}", ["reasoners.grpo.trainig", "'training'"]),
+        ("reasoners: {grpo: {training: {lerning_rate: 1}}}", ["reasoners.grpo.training.lerning_rate", "'learning_rate'"]),
+        ("reasoners: {grpo: {training: {steps: 0}}}", ["reasoners.grpo.training.steps", "found 0"]),
+        ("reasoners: {grpo: {advantage: gpro}}", ["reasoners.grpo.advantage", "'gpro'", "'grpo'"]),
+        ("reasoners: {grpo: {model: bas}}", ["reasoners.grpo.model", "'bas'", "'base'"]),
+        ("reasoners: {grpo: {verifiers: [unified]}}", ["reasoners.grpo.verifiers", "not trained to verify"]),
+        ("reasoners: {grpo_v: {verification: {coefficient: -1}}}", ["reasoners.grpo_v.verification.coefficient", "-1"]),
+        ("reasoners: {grpo_v: {verification: {coefficient: .nan}}}", ["reasoners.grpo_v.verification.coefficient"]),
+        ("datasets: {test: {sise: 3}}", ["datasets.test.sise", "'size'"]),
+        ("datasets: {test: {source: local}}", ["datasets.test.path"]),
+        ("figures: {paralel_scaling: {}}", ["figures.paralel_scaling", "'parallel_scaling'"]),
+        ("evaluation: {ns: [1, 4, 2]}", ["evaluation.ns", "increase"]),
+        ("evaluation: {ns: [1, 1000]}", ["evaluation.ns", "1000", "sampling.n"]),
+        ("sampling: {samples_per_shard: 33}", ["sampling.samples_per_shard", "divide"]),
+        ("comparisons: {grpo: {judge: unified}}", ["comparisons.grpo.judge", "'unified'"]),
+        ("overhead: {reasoner: grpo}", ["overhead.reasoner", "'grpo'"]),
+        ("sampling: {temperature: hot}", ["sampling.temperature", "'hot'"]),
+    ],
+)
+def test_bad_studies_name_file_key_and_remedy(tmp_path, text, words):
+    with pytest.raises(StudyError) as caught:
+        load(overlay(tmp_path, text))
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_overlays_merge_remove_and_remember_assumptions(tmp_path):
+    study = load(overlay(tmp_path, """
+        name: mine
+        training: {steps: 7, learning_rate: {assumed: 3.0e-5}}
+        figures: {strategies: null}
+    """))
+    assert (study.training.steps, study.training.learning_rate) == (7, 3e-5)
+    assert study.training.problems_per_step == load("mini").training.problems_per_step
+    assert "strategies" not in study.figures
+    assert "training.learning_rate" in study.assumed
+
+
+def test_unknown_study_suggests_the_nearest():
+    with pytest.raises(StudyError, match="did you mean 'mini'"):
+        load("minni")
+
+
+def test_circles_and_bad_yaml_are_refused(tmp_path):
+    (tmp_path / "a.yaml").write_text("extends: b")
+    (tmp_path / "b.yaml").write_text("extends: a")
+    with pytest.raises(StudyError, match="circle"):
+        load(str(tmp_path / "a.yaml"))
+    (tmp_path / "c.yaml").write_text("name: [")
+    with pytest.raises(StudyError, match="c.yaml: not valid YAML"):
+        load(str(tmp_path / "c.yaml"))
+
+
+def test_a_reasoners_own_training_goes_on_top(tmp_path):
+    study = load(overlay(tmp_path, "reasoners: {grpo_v: {training: {steps: 9}}}"))
+    assert study.training_of("grpo_v").steps == 9
+    assert study.training_of("grpo").steps == study.training.steps
+
+
+def test_the_documentation_of_keys_is_true():
+    assert (ROOT / "config/README.md").read_text() == markdown(), "run: python -m rlv.study_docs > config/README.md"
