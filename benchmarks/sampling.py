@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -25,6 +26,11 @@ from rlv.sampling.transformers_engine import TransformersEngine
 
 MAX_TOKENS = 128
 SAMPLES = 8
+
+
+def token_id(tokenizer: PreTrainedTokenizerFast, word: str) -> int:
+    """The id of a word of the vocabulary."""
+    return tokenizer.get_vocab()[word]
 
 
 def build_model(tokenizer: PreTrainedTokenizerFast, mean_length: float | None) -> LlamaForCausalLM:
@@ -38,9 +44,9 @@ def build_model(tokenizer: PreTrainedTokenizerFast, mean_length: float | None) -
         num_attention_heads=4,
         num_key_value_heads=4,
         max_position_embeddings=256,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=token_id(tokenizer, "<bos>"),
+        eos_token_id=token_id(tokenizer, "<eos>"),
+        pad_token_id=token_id(tokenizer, "<pad>"),
         tie_word_embeddings=False,
     )
     model = LlamaForCausalLM(config).eval()
@@ -49,7 +55,7 @@ def build_model(tokenizer: PreTrainedTokenizerFast, mean_length: float | None) -
     hazard = 0.0 if mean_length is None else 1 / mean_length
     odds = torch.tensor(hazard / (1 - hazard) * (len(tokenizer) - 1))
     head.bias.data.zero_()
-    head.bias.data[tokenizer.eos_token_id] = odds.log() if hazard else -1e9
+    head.bias.data[token_id(tokenizer, "<eos>")] = odds.log() if hazard else -1e9
     model.lm_head = head
     return model
 
@@ -73,14 +79,15 @@ def generate(
     cache: str | None,
 ) -> int:
     """`generate` in calls of `batch` sequences; the tokens up to each end token, that one included."""
-    pad, end = tokenizer.pad_token_id, tokenizer.eos_token_id
+    pad, end = token_id(tokenizer, "<pad>"), token_id(tokenizer, "<eos>")
+    peer: Any = model
     total = 0
     for start in range(0, len(requests), batch):
         prompts = [list(r.prompt_ids) for r in requests[start : start + batch]]
         width = max(map(len, prompts))
         ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts])
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
-        out = model.generate(
+        out = peer.generate(
             input_ids=ids,
             attention_mask=mask,
             do_sample=True,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -77,13 +78,13 @@ def reference(data: Recorded, strategy: str, n: int, subsets_RN: np.ndarray, pro
 def measure(answers: int) -> None:
     """Print one size: seconds, agreement with the reference, interval width and Monte-Carlo error."""
     solutions, scores = synthetic(PROBLEMS, SOLUTIONS, answers)
-    names = {"dataset": "synthetic", "reasoner": "r", "verifier": "v"}
+    evaluate = partial(curves.evaluate, dataset="synthetic", reasoner="r", verifier="v", ns=NS)
 
     start = time.perf_counter()
-    table, _ = curves.evaluate(solutions, scores, ns=NS, **names)
+    table, _ = evaluate(solutions, scores)
     seconds = time.perf_counter() - start
     start = time.perf_counter()
-    verifier_metrics.verification(solutions, scores, **names)
+    verifier_metrics.verification(solutions, scores, dataset="synthetic", reasoner="r", verifier="v")
     seconds_metrics = time.perf_counter() - start
 
     (data,) = recorded(solutions, scores, where="synthetic")
@@ -99,7 +100,7 @@ def measure(answers: int) -> None:
             fast += time.perf_counter() - start
             worst = max(worst, float(np.abs(ours[:REFERENCE] - plain).max()))
 
-    other, _ = curves.evaluate(solutions, scores, ns=NS, seed=1, **names)
+    other, _ = evaluate(solutions, scores, seed=1)
     moved = (table["accuracy"] - other["accuracy"]).abs().max()
     narrowest = ((table["high"] - table["low"]) / 2).min()
     print(f"{answers} wrong answers a problem at most")

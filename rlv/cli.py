@@ -94,6 +94,10 @@ def _study(options: argparse.Namespace) -> None:
 
 
 def _make(options: argparse.Namespace) -> None:
+    # Before anything loads a numerical library: a job uses the cores that it was given.
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):
+        os.environ[name] = str(options.threads)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from rlv.run import make
 
     plan, store = _plan_and_store(options)
@@ -157,7 +161,3 @@ def _ship_base(options: argparse.Namespace) -> None:
     options.study = options.study or "mini-base"
     plan, store = _plan_and_store(options)
     print("\n".join(ship(plan.models["base"], store)))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

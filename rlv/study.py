@@ -123,7 +123,7 @@ class Evaluation(Section):
     """Votes and curves."""
 
     ns: tuple[int, ...] = Field((1, 2, 4, 8, 16, 32, 64), description="numbers of votes, increasing")
-    subsets: int = Field(64, ge=8, description="random subsets where the expectation has no closed form")
+    subsets: int = Field(256, ge=8, description="random subsets where the expectation has no closed form")
     draws: int = Field(1000, ge=100, description="bootstrap draws over problems")
     seed: int = Field(0, ge=0, description="of subsets and draws")
 

@@ -3,8 +3,9 @@
 Equality is math-verify's `verify`, with three short cuts that agree with it (the tests compare them):
 - the same string is the same answer;
 - two plain integers are compared as integers, without sympy;
-- two expressions whose values at one fixed point of their symbols lie far apart are different; this spares
-  the slow symbolic comparison (milliseconds each) for nearly all pairs of wrong answers.
+- two expressions whose values at one fixed point of their symbols lie far apart are different, and so are
+  an expression and a set or tuple of several elements; this spares the slow symbolic comparison
+  (milliseconds each) for nearly all pairs of wrong answers.
 
 math-verify's equality is neither symmetric nor transitive (x = 5 equals 5 equals y = 5). Classes are made
 consistent by representatives: an answer joins the reference's class if it equals the reference, else the
@@ -35,6 +36,7 @@ class Answer:
     text: str
     integer: int | None = None  # its value, if it is a plain integer
     value: complex | None = None  # the expression's value at the fixed point; None: no comparison by value
+    several: bool = False  # a set or tuple that is not of one element
     unparsed: str | None = None  # what is left of a string that is no expression; such answers cast no vote
 
 
@@ -61,7 +63,7 @@ def read(text: str) -> Answer:
     if not expressions or isinstance(expressions[0], str):
         return Answer(text, unparsed=expressions[0] if expressions else "")
     # Evaluating here, on its own, makes a bomb like 9^{9^{9^9}} fail its own limits and nobody else's.
-    return Answer(text, value=_value_at_point(expressions[0]))
+    return Answer(text, value=_value_at_point(expressions[0]), several=_has_several(expressions[0]))
 
 
 def equal(gold: Answer, answer: Answer) -> bool:
@@ -77,6 +79,8 @@ def equal(gold: Answer, answer: Answer) -> bool:
         scale = max(abs(gold.value), abs(answer.value))
         if abs(gold.value - answer.value) > 1e-5 + 1e-9 * scale:
             return False
+    if (gold.value is not None and answer.several) or (gold.several and answer.value is not None):
+        return False
     from math_verify import verify
 
     return verify(_expressions(gold.text), _expressions(answer.text), timeout_seconds=None)
@@ -136,6 +140,13 @@ def _expressions(text: str) -> list[Any]:
     from math_verify import parse
 
     return parse(f"\\boxed{{{text}}}", _extraction(), parsing_timeout=None)  # pyright: ignore[reportArgumentType]
+
+
+def _has_several(expression: Any) -> bool:
+    from sympy import FiniteSet, Set, Tuple
+
+    counted = isinstance(expression, (FiniteSet, Tuple))
+    return len(expression.args) != 1 if counted else isinstance(expression, Set)
 
 
 def _value_at_point(expression: Any) -> complex | None:

@@ -27,7 +27,7 @@ _NO_VOTE = Placement(None, False)
 
 @dataclass(frozen=True)
 class Counts:
-    """What a grader has seen. Solutions count as often as they occur, worker deaths once a distinct answer."""
+    """What a grader has seen. Solutions count each time, answers that ended a worker once."""
 
     solutions: int = 0
     missing: int = 0  # solutions without an answer
@@ -76,7 +76,9 @@ class Grader:
 
         if len(answers) != len(references):
             raise DataError(f"rewards: {len(answers)} answers for {len(references)} references")
-        pairs = [(r.strip(), None if a is None else a.strip()) for r, a in zip(references, answers, strict=True)]
+        pairs = [
+            (r.strip(), None if a is None else a.strip()) for r, a in zip(references, answers, strict=True)
+        ]
         unknown: dict[str, dict[str, None]] = {}
         for reference, answer in pairs:
             if answer is None or (reference, answer) in self._judged:

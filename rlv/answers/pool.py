@@ -18,9 +18,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from rlv.answers.equivalence import Placement
 from rlv.answers.worker import Done, Job
@@ -66,7 +66,7 @@ class _Task:
 @dataclass
 class _Worker:
     process: subprocess.Popen[bytes]
-    connection: Connection
+    connection: Any  # a Connection; its type has another name on every system
     ready: bool = False
     task: _Task | None = None
     answer: int | None = None  # the index that it has begun with
@@ -74,7 +74,7 @@ class _Worker:
 
 @dataclass
 class Pool:
-    """At most `workers` processes, started when there is work for them. A context manager; not thread safe."""
+    """At most `workers` processes, started when there is work for them. A context manager."""
 
     workers: int
     limits: Limits

@@ -127,8 +127,8 @@ def efficiency(evidence: Evidence) -> list[dict]:
         each = ", ".join(f"{r.n_ref}: {_spread(r.ratio, '.1f') if r.reached else 'never'}" for r in late)
         detail = (
             f"range {found.lowest:.1f} to {found.highest:.1f} over N_ref; by N_ref {each}; N interpolated in "
-            f"log2 N, median from measured N alone {np.median([r.measured for r in late]):.1f}; never reached "
-            f"within N = {ns[-1]} counts as 0 ({np.mean([r.censored for r in late]):.0%} of resamples)"
+            f"log2 N, median from measured N alone {np.median([r.measured for r in late]):.1f}; never "
+            f"reached within {ns[-1]} counts as 0 ({np.mean([r.censored for r in late]):.0%} of resamples)"
         )
         statement = (
             f"N_ref / N (median over N_ref) at which {pair.unified}, weighted voting, reaches {pair.base}, "
@@ -154,7 +154,8 @@ def overhead(evidence: Evidence) -> list[dict]:
     others = sides["rl_v"]["repeat"].to_list()
     if not repeats or repeats != others or len(set(repeats)) != len(repeats):
         raise DataError(
-            f"claims: the overhead table has repeats {repeats} of 'rl' and {others} of 'rl_v'; every repeat needs one row of each"
+            f"claims: the overhead table has repeats {repeats} of 'rl' and {others} of 'rl_v'; "
+            "every repeat needs one row of each"
         )
     rows = []
     for unit in ("seconds", "tokens"):

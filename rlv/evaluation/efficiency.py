@@ -19,6 +19,9 @@ import numpy as np
 from rlv.errors import DataError
 from rlv.evaluation.bootstrap import Estimate, Floats, interval, resampled_means, resamples
 
+# Means of the same accuracies in another order differ by this at most; two curves at 100 % are equal.
+ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class Ratio:
@@ -89,7 +92,7 @@ def needed(curve_DN: Floats, targets_DM: Floats, ns: Sequence[int], *, interpola
 
     Linear in log2 N between measured N, or the measured N alone with `interpolate=False`.
     """
-    reached_DMN = curve_DN[:, None, :] >= targets_DM[:, :, None]
+    reached_DMN = curve_DN[:, None, :] >= targets_DM[:, :, None] - ROUNDING
     at_DM = reached_DMN.argmax(axis=2)
     log_N = np.log2(np.array(ns, dtype=np.float64))
     result_DM = log_N[at_DM]
@@ -102,7 +105,7 @@ def needed(curve_DN: Floats, targets_DM: Floats, ns: Sequence[int], *, interpola
         share_DM = np.divide(
             here_DM - targets_DM, here_DM - there_DM, out=np.zeros_like(result_DM), where=inside_DM
         )
-        result_DM = result_DM - share_DM * (log_N[at_DM] - log_N[before_DM])
+        result_DM = result_DM - np.clip(share_DM, 0, 1) * (log_N[at_DM] - log_N[before_DM])
     return np.where(reached_DMN.any(axis=2), np.exp2(result_DM), np.inf)
 
 

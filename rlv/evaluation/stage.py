@@ -47,7 +47,8 @@ def _claims(job: Job) -> dict[str, Any]:
     board.write_csv(job.out / "claims.csv")
     (job.out / "claims.json").write_text(json.dumps(board.to_dicts(), indent=1) + "\n")
     for row in board.iter_rows(named=True):
-        job.log(f"{row['id']}: {row['verdict']}: {row['statement']}: {row['ours']:.3g}")
+        number = "undefined" if row["ours"] is None else f"{row['ours']:.3g}"
+        job.log(f"{row['id']}: {row['verdict']}: {row['statement']}: {number}")
     return {}
 
 

@@ -53,7 +53,7 @@ def best_of_n(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None) -> 
 
 def pass_at_n(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None = None) -> Floats:
     """Upper limit of every vote: 1 where any voting solution is correct. Returns credit_P."""
-    return ((classes_PN >= 0) & correct_PN).any(axis=1).astype(np.float64)
+    return np.asarray(((classes_PN >= 0) & correct_PN).any(axis=1), dtype=np.float64)
 
 
 VOTES: dict[str, Vote] = {

@@ -61,8 +61,9 @@ class TransformersEngine:
             raise ModelError(f"{name}: attention layers {found}; only full attention can be sampled")
         self.positions = int(getattr(config, "max_position_embeddings", None) or 2**31)
         self.vocabulary = int(config.vocab_size)
-        ends = getattr(model.generation_config, "eos_token_id", None)
-        end_ids = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
+        ends: Any = getattr(model.generation_config, "eos_token_id", None)
+        end: Any = tokenizer.eos_token_id
+        end_ids = {end, *(ends if isinstance(ends, list) else [ends])} - {None}
         if not end_ids:
             raise ModelError(f"{name}: neither tokenizer nor generation config names an end token")
         self.is_end_V = np.zeros(self.vocabulary, dtype=bool)
@@ -211,8 +212,16 @@ class _Rows:
 
     @classmethod
     def empty(cls, n_slots: int, max_tokens: int) -> _Rows:
-        zeros = [np.zeros(n_slots, dtype) for dtype in (np.int64, np.uint64, np.int64, np.int64, np.int64)]
-        return cls(0, *zeros, np.zeros((n_slots, max_tokens), np.int64), np.zeros((n_slots, max_tokens)))
+        return cls(
+            n=0,
+            request_B=np.zeros(n_slots, np.int64),
+            seed_B=np.zeros(n_slots, np.uint64),
+            length_B=np.zeros(n_slots, np.int64),
+            next_B=np.zeros(n_slots, np.int64),
+            count_B=np.zeros(n_slots, np.int64),
+            tokens_BT=np.zeros((n_slots, max_tokens), np.int64),
+            logprobs_BT=np.zeros((n_slots, max_tokens)),
+        )
 
     def _arrays(self) -> tuple[np.ndarray, ...]:
         return (
@@ -335,7 +344,7 @@ class _PromptQueue:
         ids_UT = np.zeros((len(groups), width), np.int64)
         for row, (prompt, _) in enumerate(groups):
             ids_UT[row, : len(prompt) - 1] = prompt[:-1]
-        cache = DynamicCache()
+        cache: Any = DynamicCache()
         self.model.base_model(
             input_ids=torch.from_numpy(ids_UT).to(self.model.device), past_key_values=cache, use_cache=True
         )

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Score = Callable[..., tuple[np.ndarray, np.ndarray]]
 
+TOKEN_BUDGET = 4096  # padded tokens of a batch: larger ones leave a CPU's caches (benchmarks/scoring.py)
+
 
 def generative_score(
     model: PreTrainedModel,
@@ -24,7 +26,8 @@ def generative_score(
     solutions: Sequence[Sequence[int]],
     style: str,
     *,
-    token_budget: int = 16_384,
+    token_budget: int = TOKEN_BUDGET,
+    names: Sequence[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The unified verifier (paper, "The method"): s(x, y) = π_θ(Yes | x, y, I), θ trained with J_verify.
 
@@ -32,7 +35,9 @@ def generative_score(
     """
     from rlv.scoring.generative import score_solutions
 
-    return score_solutions(model, tokenizer, prompts, solutions, style, token_budget=token_budget)
+    return score_solutions(
+        model, tokenizer, prompts, solutions, style, token_budget=token_budget, names=names
+    )
 
 
 def judge_score(
@@ -42,16 +47,19 @@ def judge_score(
     solutions: Sequence[Sequence[int]],
     style: str,
     *,
-    token_budget: int = 16_384,
+    token_budget: int = TOKEN_BUDGET,
+    names: Sequence[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """LLM-as-a-judge: the same question put to a model that was never trained to verify.
 
     The computation is that of `generative_score`; what differs is the model the study hands over (the base,
     or the reasoner of the RL method alone). Its own name lets figures and claims tell the two apart.
     """
-    return generative_score(model, tokenizer, prompts, solutions, style, token_budget=token_budget)
+    return generative_score(
+        model, tokenizer, prompts, solutions, style, token_budget=token_budget, names=names
+    )
 
 
 SCORES: dict[str, Score] = {"generative": generative_score, "judge": judge_score}
 
-__all__ = ["SCORES", "Score", "generative_score", "judge_score"]
+__all__ = ["SCORES", "TOKEN_BUDGET", "Score", "generative_score", "judge_score"]

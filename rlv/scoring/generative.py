@@ -22,6 +22,7 @@ from jaxtyping import Float64, Int64
 from rlv import tables
 from rlv.errors import DataError, ModelError
 from rlv.prompts import label_ids, solver_ids, verification_ids
+from rlv.scoring import SCORES, TOKEN_BUDGET, Score
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -35,7 +36,7 @@ def score_solutions(
     solutions: Sequence[Sequence[int]],
     style: str,
     *,
-    token_budget: int = 16_384,
+    token_budget: int = TOKEN_BUDGET,
     names: Sequence[str] | None = None,
 ) -> tuple[Float64[np.ndarray, " B"], Int64[np.ndarray, " B"]]:
     """s(x, y) = π_θ(Yes | x, y, I) for B pairs, softmax over the full vocabulary (paper, "The method").
@@ -70,7 +71,9 @@ def score_shard(
     problems: pl.DataFrame,
     samples: pl.DataFrame,
     style: str,
-    token_budget: int = 16_384,
+    *,
+    score: Score = SCORES["generative"],
+    token_budget: int = TOKEN_BUDGET,
 ) -> pl.DataFrame:
     """A "samples" table scored, as a "scores" table, row for row in the same order.
 
@@ -82,7 +85,7 @@ def score_shard(
     if unknown is not None:
         raise DataError(f"samples: problem {unknown!r} is not in the problems table of {len(questions)} rows")
     prompt_of = {i: solver_ids(tokenizer, questions[i], style) for i in dict.fromkeys(ids)}
-    scores_B, read_B = score_solutions(
+    scores_B, read_B = score(
         model,
         tokenizer,
         [prompt_of[i] for i in ids],

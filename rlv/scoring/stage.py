@@ -10,11 +10,13 @@ from rlv.job import Job, Stage
 def _run(job: Job) -> dict[str, Any]:
     from rlv.models import load_model
     from rlv.scoring import SCORES
+    from rlv.scoring.generative import score_shard
 
     samples = job.table("samples", "samples")
     model, tokenizer = load_model(job.folder("model"), job.threads)
     score = SCORES[job.params["score"]]
-    scores = score(model, tokenizer, job.table("problems", "problems"), samples, job.params["prompt_style"])
+    problems = job.table("problems", "problems")
+    scores = score_shard(model, tokenizer, problems, samples, job.params["prompt_style"], score=score)
     job.write(scores, "scores")
     job.log(f"{len(scores)} solutions, mean score {scores['score'].mean():.3f}")
     return {"tokens": int(scores["n_tokens_read"].sum())}

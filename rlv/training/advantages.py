@@ -1,7 +1,7 @@
 """Value-free advantages: from the rewards of G solutions of one problem to one number a solution.
 
-Pure functions on rewards_PG [problems, solutions of a problem]; `ADVANTAGES` maps the name used in study files
-to the function. A new method that needs only the group's rewards is one function and one entry here.
+Pure functions on rewards_PG [problems, solutions of a problem]; `ADVANTAGES` maps the name used in study
+files to the function. A new method that needs only the group's rewards is one function and one entry here.
 Left out on purpose: advantages that differ from token to token within a solution (VinePPO).
 """
 
@@ -37,7 +37,8 @@ def leave_one_out(rewards_PG: Float[np.ndarray, "P G"]) -> Float[np.ndarray, "P 
 
 
 def _all_equal(rewards_PG: np.ndarray) -> np.ndarray:
-    # Said outright: the mean of equal floats need not be that float, and ε would then scale rounding into signal.
+    # Said outright: the mean of equal floats need not be that float, and ε would then scale rounding into
+    # signal.
     return (rewards_PG == rewards_PG[:, :1]).all(axis=1, keepdims=True)
 
 

@@ -1,9 +1,9 @@
 """Trajectories, and how they become tensors: length-sorted micro-batches under a budget of padded tokens.
 
-A sequence is [x, y, I] (I only with the verification objective). Rows are padded on the RIGHT and attention is
-causal, so a real token sees only real tokens to its left in its own row; padding comes after everything real.
-Hence no attention mask is needed, the fast causal kernel applies, positions count from 0 in every row, and no
-sequence can attend to another, because each has a row of its own.
+A sequence is [x, y, I] (I only with the verification objective). Rows are padded on the RIGHT and attention
+is causal, so a real token sees only real tokens to its left in its own row; padding comes after everything
+real. Hence no attention mask is needed, the fast causal kernel applies, positions count from 0 in every row,
+and no sequence can attend to another, because each has a row of its own.
 
 Axes: S solution tokens, all trajectories one after the other in the caller's order; B rows of a micro-batch;
 T its padded length. Left out on purpose: packing several sequences in a row (a mask would be needed).
@@ -24,8 +24,9 @@ from torch import Tensor
 class Trajectory:
     """One sampled solution and what it earned.
 
-    `solution_ids` include the end token where the solution ended by itself (`finished`). `sampled_logprobs` are
-    those of the sampler at temperature 1. `reward` is 0 or 1, and the verification label is Yes where it is 1.
+    `solution_ids` include the end token where the solution ended by itself (`finished`). `sampled_logprobs`
+    are those of the sampler at temperature 1. `reward` is 0 or 1, and the verification label is Yes where it
+    is 1.
     """
 
     problem_id: str
@@ -43,9 +44,9 @@ class MicroBatch:
     """Some trajectories as tensors, on one device.
 
     trajectories_B: indices in the caller's list, shortest first. tokens_BT: right-padded. flat_positions_S:
-    b · T + t of each token that predicts a solution token; targets_S: the token predicted; slots_S: its place in
-    arrays over all solution tokens of the caller's list. flat_last_B: b · T + t of each sequence's last token.
-    n_tokens: real tokens, padding not counted.
+    b · T + t of each token that predicts a solution token; targets_S: the token predicted; slots_S: its place
+    in arrays over all solution tokens of the caller's list. flat_last_B: b · T + t of each sequence's last
+    token. n_tokens: real tokens, padding not counted.
     """
 
     trajectories_B: Int64[Tensor, " B"]
@@ -91,7 +92,10 @@ def micro_batches(
             groups[-1].append(i)
         else:
             groups.append([i])
-    return [_tensors(trajectories, group, lengths, first_slot, instruction_ids, pad_id, device) for group in groups]
+    return [
+        _tensors(trajectories, group, lengths, first_slot, instruction_ids, pad_id, device)
+        for group in groups
+    ]
 
 
 def _tensors(

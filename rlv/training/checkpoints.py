@@ -75,18 +75,21 @@ def restore(engine: DeepSpeedEngine, folder: Path, identity: str) -> Progress:
     for unnamed in (path for path in folder.glob("step-*") if path.name > name):
         _remove(unnamed)
     _, client_state = engine.load_checkpoint(str(folder), tag=name)
+    if client_state is None:
+        raise StoreError(f"{folder / name}: no readable checkpoint; remove {folder} to start afresh")
     state = client_state[_STATE]
     if state["identity"] != identity:
         raise StoreError(
-            f"{folder / name}: a checkpoint of another run ({state['identity'][:12]}, this one is {identity[:12]}); "
-            "remove the folder to start afresh"
+            f"{folder / name}: a checkpoint of another run ({state['identity'][:12]}, "
+            f"this one is {identity[:12]}); remove the folder to start afresh"
         )
     _set_rng_states(state["rng"])
     return Progress(int(state["step"]), list(state["rows"]))
 
 
 def _rng_states() -> dict[str, Any]:
-    # The loop itself draws from (seed, step) only; these are for what a model draws by itself, such as dropout.
+    # The loop itself draws from (seed, step) only; these are for what a model draws by itself, such as
+    # dropout.
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     return {"torch": torch.get_rng_state(), "cuda": cuda}
 

@@ -19,9 +19,9 @@ MECHANICS = ("save_every", "tokens_per_microbatch", "show_every", "threads")
 class TrainingConfig:
     """One training run. A step samples one batch (P problems × G solutions) and learns from it.
 
-    Learning-rate warm-up is linear over `warmup_steps` steps, then the rate is constant. `clip_low` and
-    `clip_high` bound the PPO ratio to [1 − low, 1 + high]. `verification_coefficient` is λ; 0 switches the
-    verification objective off. Raises StudyError for a value out of range.
+    Learning-rate warm-up is linear over `warmup_steps` optimizer updates, then the rate is constant.
+    `clip_low` and `clip_high` bound the PPO ratio to [1 − low, 1 + high]. `verification_coefficient` is λ; 0
+    switches the verification objective off. Raises StudyError for a value out of range.
     """
 
     advantage: str = "leave_one_out"
@@ -55,11 +55,24 @@ class TrainingConfig:
         if self.advantage not in ADVANTAGES:
             raise StudyError(f"advantage: {self.advantage!r} is unknown; known: {', '.join(ADVANTAGES)}")
         positive = ("steps", "problems_per_step", "epochs", "minibatches", "max_tokens", "save_every")
-        positive += ("learning_rate", "gradient_clip", "temperature", "tokens_per_microbatch", "show_every", "threads")
+        positive += (
+            "learning_rate",
+            "gradient_clip",
+            "temperature",
+            "tokens_per_microbatch",
+            "show_every",
+            "threads",
+        )
         for key in positive:
             if not getattr(self, key) > 0:
                 raise StudyError(f"{key}: {getattr(self, key)} is out of range; it must be above 0")
-        for key in ("verification_coefficient", "warmup_steps", "weight_decay", "clip_high", "kl_coefficient"):
+        for key in (
+            "verification_coefficient",
+            "warmup_steps",
+            "weight_decay",
+            "clip_high",
+            "kl_coefficient",
+        ):
             if not getattr(self, key) >= 0:
                 raise StudyError(f"{key}: {getattr(self, key)} is out of range; it must be 0 or more")
         if self.solutions_per_problem < 2:
@@ -73,7 +86,8 @@ class TrainingConfig:
             raise StudyError(f"top_p: {self.top_p} is out of range; it must be in (0, 1]")
         if self.verification_weight_bound < 1:
             raise StudyError(
-                f"verification_weight_bound: {self.verification_weight_bound} is out of range; it must be 1 or more"
+                f"verification_weight_bound: {self.verification_weight_bound} is out of range; "
+                "it must be 1 or more"
             )
         if self.minibatches > self.problems_per_step * self.solutions_per_problem:
             raise StudyError(f"minibatches: {self.minibatches} is more than the solutions of a step")

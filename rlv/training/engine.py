@@ -1,8 +1,8 @@
 """DeepSpeed around one model in one process, quiet and without a launcher.
 
-ZeRO stage 0 with AdamW: on one device there is nothing to partition. The caller computes losses that already are
-sums over the minibatch divided by its own normaliser, so micro-batches are added up, never averaged: see `update`.
-Left out on purpose: several processes (sampling is not sharded yet), bfloat16, offloading.
+ZeRO stage 0 with AdamW: on one device there is nothing to partition. The caller computes losses that already
+are sums over the minibatch divided by its own normaliser, so micro-batches are added up, never averaged: see
+`update`. Left out on purpose: several processes (sampling is not sharded yet), bfloat16, offloading.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+from torch.distributed import HashStore  # pyright: ignore[reportPrivateImportUsage]
 
 from rlv.errors import ModelError
 from rlv.training.config import TrainingConfig
@@ -46,8 +47,8 @@ def start_engine(reader: nn.Module, config: TrainingConfig) -> DeepSpeedEngine:
     optimizer = torch.optim.AdamW(
         parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True
     )
-    warmup_updates = config.warmup_steps * config.updates_per_step
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda n: min(1.0, (n + 1) / max(1, warmup_updates)))
+    warmup = max(1, config.warmup_steps)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda n: min(1.0, (n + 1) / warmup))
     settings: dict[str, Any] = {
         "train_micro_batch_size_per_gpu": 1,  # a formality: batches never pass through DeepSpeed's loader
         "gradient_accumulation_steps": 1,
@@ -66,10 +67,11 @@ def start_engine(reader: nn.Module, config: TrainingConfig) -> DeepSpeedEngine:
 
 
 def _import_deepspeed() -> Any:
-    """DeepSpeed with its process group of one. Imported late: it takes seconds and touches the environment."""
+    """DeepSpeed and its process group of one. Imported late: it takes seconds and sets the environment."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ModelError(
-            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}: training runs in one process; start it without a launcher"
+            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}: training runs in one process; "
+            "start it without a launcher"
         )
     for key, value in _ENVIRONMENT.items():
         os.environ.setdefault(key, value)
@@ -81,10 +83,11 @@ def _import_deepspeed() -> Any:
 
     for name in ("DeepSpeed", "deepspeed"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # Otherwise a shared-memory collective is compiled (a minute, a C++ compiler) that one process never calls.
+    # Otherwise a shared-memory collective is compiled (a minute, a C++ compiler) that one process never
+    # calls.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # pyright: ignore[reportAttributeAccessIssue]
     if not torch.distributed.is_initialized():
-        store = torch.distributed.HashStore()  # in memory: no port that another run could hold
+        store = HashStore()  # in memory: no port that another run could hold
         torch.distributed.init_process_group("nccl" if on_gpu else "gloo", store=store, rank=0, world_size=1)
     deepspeed.init_distributed(verbose=False)
     return deepspeed

@@ -1,7 +1,7 @@
 """One forward pass over [x, y, I] for both objectives (house rule: verification costs tokens, not a pass).
 
-The backbone runs once; the output matrix is applied only where something is predicted: before each token of y,
-and after the last token of I. With large vocabularies those logits are most of a training step's memory.
+The backbone runs once; the output matrix is applied only where something is predicted: before each token of
+y, and after the last token of I. With large vocabularies those logits are most of a training step's memory.
 Left out on purpose: a fused cross-entropy that never holds the logits, and dropout-aware batch invariance.
 """
 
@@ -38,7 +38,10 @@ class Reader(nn.Module):
     """A causal language model that reads micro-batches. A module, so that DeepSpeed can wrap the one pass."""
 
     def __init__(self, model: PreTrainedModel, label_ids: tuple[int, int] | None) -> None:
-        """`label_ids`: the tokens of (Yes, No); None where sequences end with y. Raises ModelError: no output head."""
+        """`label_ids`: the tokens of (Yes, No); None where sequences end with y.
+
+        Raises ModelError where the model has no output embeddings.
+        """
         super().__init__()
         if model.get_output_embeddings() is None:
             raise ModelError(f"{model.name_or_path}: not a causal language model (no output embeddings)")
@@ -55,7 +58,9 @@ class Reader(nn.Module):
             needed_N = batch.flat_positions_S
         else:
             needed_N = torch.cat([batch.flat_positions_S, batch.flat_last_B])
-        logits_NV = self.model.get_output_embeddings()(hidden_FH.index_select(0, needed_N)).float()
+        head = self.model.get_output_embeddings()
+        assert head is not None  # the constructor saw it
+        logits_NV = head(hidden_FH.index_select(0, needed_N)).float()
         logprobs_NV = torch.log_softmax(logits_NV, dim=-1)
         logprobs_S = logprobs_NV[:n_solution_tokens].gather(1, batch.targets_S[:, None])[:, 0]
         if self.label_ids is None:
@@ -67,7 +72,7 @@ class Reader(nn.Module):
 
 @torch.no_grad()
 def solution_logprobs(reader: nn.Module, batches: Sequence[MicroBatch], n_tokens: int) -> Float[Tensor, " S"]:
-    """log π of all solution tokens [n_tokens], in the order of the trajectories the batches were made from."""
+    """log π of all solution tokens [n_tokens], in the order of the trajectories behind the batches."""
     device = batches[0].tokens_BT.device
     logprobs_S = torch.zeros(n_tokens, dtype=torch.float32, device=device)
     for batch in batches:

@@ -52,7 +52,8 @@ def show_solutions(
     questions: dict[str, str],
     tokenizer: PreTrainedTokenizerBase,
 ) -> list[str]:
-    """A few solutions as readable lines: a right one, a wrong one, an unfinished one, where the batch has them.
+    """A few solutions as readable lines: a right one, a wrong one, an unfinished one, where the batch has
+    them.
 
     `scores_B`: P(Yes) of each trajectory, or None; `questions`: the text of each problem by its id.
     """

@@ -54,10 +54,10 @@ def train(
 ) -> dict[str, Any]:
     """Train the model in `model_dir` on a problems table; `log` gets one line a step.
 
-    Returns {steps, resumed_from, tokens (sampled + trained), reward_first, reward_last} for the manifest. On the
-    CPU, the same arguments give the same weights, bit for bit, however often the run was killed and started
-    again. Raises DataError (too few problems), ModelError (a model that does not fit), StoreError (`work_dir`
-    holds another run's checkpoints).
+    Returns {steps, resumed_from, tokens (sampled + trained), reward_first, reward_last} for the manifest. On
+    the CPU, the same arguments give the same weights, bit for bit, however often the run was killed and
+    started again. Raises DataError (too few problems), ModelError (a model that does not fit), StoreError
+    (`work_dir` holds another run's checkpoints).
     """
     with _reproducible(config):
         model, tokenizer = load(model_dir)
@@ -89,7 +89,9 @@ def train(
                 )
                 sampled = time.perf_counter()
                 lesson = learn(learner, trajectories, config, step)
-                rows.append(_row(step + 1, trajectories, lesson, sampled - started, time.perf_counter() - sampled))
+                rows.append(
+                    _row(step + 1, trajectories, lesson, sampled - started, time.perf_counter() - sampled)
+                )
                 log(journal.step_line(rows[-1], config.steps))
                 if (step + 1) % config.show_every == 0 or step == 0:
                     for line in journal.show_solutions(trajectories, lesson.scores_B, questions, tokenizer):
@@ -135,7 +137,10 @@ def run_identity(config: TrainingConfig, model_dir: Path, problems: pl.DataFrame
 
 
 def _check_lengths(
-    model: PreTrainedModel, prompts: Sequence[Prompt], tokenizer: PreTrainedTokenizerBase, config: TrainingConfig
+    model: PreTrainedModel,
+    prompts: Sequence[Prompt],
+    tokenizer: PreTrainedTokenizerBase,
+    config: TrainingConfig,
 ) -> None:
     if not prompts:
         raise DataError("problems: no rows, nothing to train on")
@@ -151,7 +156,11 @@ def _check_lengths(
 
 
 def _row(
-    step: int, trajectories: Sequence[Trajectory], lesson: Lesson, seconds_sample: float, seconds_update: float
+    step: int,
+    trajectories: Sequence[Trajectory],
+    lesson: Lesson,
+    seconds_sample: float,
+    seconds_update: float,
 ) -> dict[str, Any]:
     """One row of the steps table; steps count from 1 here."""
     rewards_B = np.array([t.reward for t in trajectories])
@@ -197,7 +206,9 @@ def _reproducible(config: TrainingConfig) -> Iterator[None]:
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, and nothing here reads such memory
+    torch.utils.deterministic.fill_uninitialized_memory = (
+        False  # costs time, and nothing here reads such memory
+    )
     try:
         yield
     finally:

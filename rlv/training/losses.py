@@ -4,8 +4,8 @@
 
 as a loss to minimise: policy_loss + β · kl_loss + λ · verification_loss.
 
-Every reduction is a sum divided by a normaliser of the whole minibatch that the caller passes in, so the losses
-of its micro-batches add up to the minibatch's loss however it was split. Axes: S solution tokens of a
+Every reduction is a sum divided by a normaliser of the whole minibatch that the caller passes in, so the
+losses of its micro-batches add up to the minibatch's loss however it was split. Axes: S solution tokens of a
 micro-batch, all solutions one after the other; B solutions. Left out on purpose: anything that needs a model.
 """
 
@@ -29,8 +29,8 @@ def policy_loss(
 
         −1/n_tokens · Σ_t min(ρ_t A_t, clip(ρ_t, 1 − low, 1 + high) A_t),      ρ_t = π_θ(y_t) / π_old(y_t)
 
-    `n_tokens` counts the solution tokens of the whole minibatch: every token weighs the same, in long and short
-    solutions. The second value counts tokens whose gradient the clip has set to zero.
+    `n_tokens` counts the solution tokens of the whole minibatch: every token weighs the same, in long and
+    short solutions. The second value counts tokens whose gradient the clip has set to zero.
     """
     ratio_S = torch.exp(logprobs_S - old_logprobs_S)
     unclipped_S = ratio_S * advantages_S
@@ -53,8 +53,8 @@ def kl_loss(
 def class_weights(correct_B: Bool[Tensor, " B"], *, bound: float) -> Float[Tensor, " B"]:
     """A weight a solution, so that a rare class counts as much as a common one, within bounds.
 
-    clip(n / (2 n_c), 1/bound, bound) for class c with n_c of the minibatch's n solutions, then scaled to average
-    1. Unbounded weights let a handful of rare labels drown both objectives; bound = 1 switches balancing off.
+    clip(n / (2 n_c), 1/bound, bound) for class c with n_c of the minibatch's n solutions, then scaled to
+    average 1. Unbounded weights let a handful of rare labels drown both objectives; bound = 1 switches balancing off.
     """
     n = len(correct_B)
     n_correct = correct_B.sum().clamp(min=1)

@@ -1,4 +1,5 @@
-"""What the verification objective costs: training steps with and without it, on the same rollouts, in one run.
+"""What the verification objective costs: training steps with and without it, on the same rollouts, in one
+run.
 
 Left out on purpose: the ratio and its interval (evaluation's claim `overhead`); this only measures.
 """
@@ -44,13 +45,17 @@ def measure_overhead(
     model, tokenizer = load(model_dir)
     reference = load(model_dir)[0] if config.kl_coefficient > 0 else None
     configs = {"rl": dataclasses.replace(config, verification_coefficient=0.0), "rl_v": config}
-    learners = {name: make_learner(copy.deepcopy(model), tokenizer, c, reference) for name, c in configs.items()}
+    learners = {
+        name: make_learner(copy.deepcopy(model), tokenizer, c, reference) for name, c in configs.items()
+    }
     start = {name: value.detach().clone() for name, value in model.state_dict().items()}
     sampler = TransformersEngine(model, tokenizer, max_batch=SAMPLING_ROWS)
     prompts = read_prompts(problems, tokenizer, config.prompt_style)
     rows = []
     with Grader(workers=1) as grader:
-        for repeat in range(-1, repeats):  # the first warms up caches and optimizer states, and is not counted
+        for repeat in range(
+            -1, repeats
+        ):  # the first warms up caches and optimizer states, and is not counted
             started = time.perf_counter()
             chosen = choose_problems(len(prompts), config.problems_per_step, repeat + 1, config.seed)
             trajectories = collect(
@@ -65,7 +70,9 @@ def measure_overhead(
             seconds_sample = time.perf_counter() - started
             turns = ("rl", "rl_v") if repeat % 2 == 0 else ("rl_v", "rl")
             for name in turns:
-                tokens, seconds = _timed_update(learners[name], trajectories, configs[name], repeat + 1, start)
+                tokens, seconds = _timed_update(
+                    learners[name], trajectories, configs[name], repeat + 1, start
+                )
                 rows.append(
                     {
                         "repeat": repeat,
@@ -77,7 +84,9 @@ def measure_overhead(
                 )
             if repeat >= 0:
                 log(_line(rows[-2:], repeat, repeats))
-    return tables.check(tables.frame("overhead", [row for row in rows if row["repeat"] >= 0]), "overhead", "overhead")
+    return tables.check(
+        tables.frame("overhead", [row for row in rows if row["repeat"] >= 0]), "overhead", "overhead"
+    )
 
 
 def _timed_update(

@@ -1,7 +1,7 @@
 """From problems to trajectories: choose, sample, grade, compare.
 
-Which problems a step sees and which random numbers a solution uses are functions of (seed, step), so a run that
-is started again needs no data position. Left out on purpose: choosing problems by difficulty, replay.
+Which problems a step sees and which random numbers a solution uses are functions of (seed, step), so a run
+that is started again needs no data position. Left out on purpose: choosing problems by difficulty, replay.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def collect(
     rewards: Rewards,
     progress: Progress | None = None,
 ) -> list[Trajectory]:
-    """One step's batch: G solutions of each prompt, with rewards and advantages; solutions of a problem adjoin.
+    """One step's batch: G solutions of each prompt, with rewards and advantages; solutions of a problem
+    adjoin.
 
     A solution that ran out of tokens has no answer and earns 0.
     """

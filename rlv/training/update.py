@@ -47,9 +47,10 @@ class Learner:
 class Lesson:
     """What one call of `learn` saw; the names are those of the steps table.
 
-    Losses, KL and the gradient norm (before clipping) are means over the call's updates. `entropy` is the mean
-    surprisal of the sampled tokens, `logprob_gap` the mean |log-prob when sampled − log-prob when first trained|,
-    both in nats. `scores_B`: P(Yes) of each trajectory when it was first trained on; None without verification.
+    Losses, KL and the gradient norm (before clipping) are means over the call's updates. `entropy` is the
+    mean surprisal of the sampled tokens, `logprob_gap` the mean |log-prob when sampled − log-prob when first trained|,
+    both in nats. `scores_B`: P(Yes) of each trajectory when it was first trained on; None without
+    verification.
     """
 
     policy_loss: float
@@ -82,7 +83,9 @@ def make_learner(
     return Learner(
         engine=start_engine(Reader(model, labels), config),
         model=model,
-        reference=None if reference_model is None else Reader(reference_model.eval().requires_grad_(False), None),
+        reference=None
+        if reference_model is None
+        else Reader(reference_model.eval().requires_grad_(False), None),
         instruction_ids=instruction,
         # Any token does: nothing real ever attends to it.
         pad_id=tokenizer.pad_token_id if isinstance(tokenizer.pad_token_id, int) else 0,
@@ -103,7 +106,8 @@ def learn(learner: Learner, trajectories: Sequence[Trajectory], config: Training
             pad_id=learner.pad_id,
             device=learner.device,
         )
-        # With one update, the policy that sampled is the policy that learns: its own log-probs, detached, serve.
+        # With one update, the policy that sampled is the policy that learns: its own log-probs, detached,
+        # serve.
         if config.updates_per_step > 1:
             batch.old_S = solution_logprobs(Reader(learner.model, None), plain, batch.n_tokens)
         if learner.reference is not None:
@@ -131,7 +135,9 @@ def _update(
     n_tokens = int(batch.lengths_B[chosen].sum())
     index_B = torch.as_tensor(chosen, device=learner.device)
     weights_B = torch.zeros_like(batch.correct_B, dtype=torch.float32)
-    weights_B[index_B] = losses.class_weights(batch.correct_B[index_B], bound=config.verification_weight_bound)
+    weights_B[index_B] = losses.class_weights(
+        batch.correct_B[index_B], bound=config.verification_weight_bound
+    )
     parts = micro_batches(
         trajectories,
         chosen,

@@ -21,7 +21,23 @@ EQUAL = [
     ("(1,2)", r"\left( 1, 2 \right)"),
     ("18", r"\$18", r"18\text{ dollars}"),
 ]
-MORE = ["50\\%", "50", "0.333333", "1/3", "x=5", "y=5", "5", "-7", r"\pi", "3.14159265", "x", "y", "x+y", "[1,2)", "1,2"]
+MORE = [
+    "50\\%",
+    "50",
+    "0.333333",
+    "1/3",
+    "x=5",
+    "y=5",
+    "5",
+    "-7",
+    r"\pi",
+    "3.14159265",
+    "x",
+    "y",
+    "x+y",
+    "[1,2)",
+    "1,2",
+]
 
 
 def plain_verify(gold: str, answer: str) -> bool:
@@ -49,7 +65,9 @@ def test_integers_agree_with_math_verify(big, small, prefix):
         assert equal(Answer(a, plain_integer(a)), Answer(b, plain_integer(b))) == plain_verify(a, b), (a, b)
 
 
-@pytest.mark.parametrize("text", ["", "1.0", "1,000", "1_000", "0x1", "- 7", "--7", "7.", "٣", "9" * 301, "x"])
+@pytest.mark.parametrize(
+    "text", ["", "1.0", "1,000", "1_000", "0x1", "- 7", "--7", "7.", "٣", "9" * 301, "x"]
+)
 def test_no_plain_integer(text):
     assert plain_integer(text) is None
 

@@ -49,7 +49,7 @@ def test_marker(text, answer):
 
 
 def test_unknown_format_is_named():
-    with pytest.raises(DataError, match="'box'.*boxed, marker"):
+    with pytest.raises(DataError, match=r"'box'.*boxed, marker"):
         extract_answer("x", "box")
 
 
@@ -65,7 +65,9 @@ def test_boxed_finds_any_content_with_balanced_braces(content):
         assert extract_answer(rf"before \boxed{{{content}}} after", "boxed") == (content.strip() or None)
 
 
-@pytest.mark.parametrize("text", [r"\boxed{" * 50_000, "{" * 100_000, r"\boxed{" + "{" * 50_000 + "}" * 50_000 + "}"])
+@pytest.mark.parametrize(
+    "text", [r"\boxed{" * 50_000, "{" * 100_000, r"\boxed{" + "{" * 50_000 + "}" * 50_000 + "}"]
+)
 def test_deep_nesting_is_linear_and_does_not_recurse(text):
     start = time.process_time()
     extract_answer(text, "boxed")

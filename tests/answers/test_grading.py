@@ -41,7 +41,8 @@ def samples_table(texts: dict[str, list[str]], budget: int = 64) -> pl.DataFrame
 
 def problems_table(answers: dict[str, str]) -> pl.DataFrame:
     rows = [
-        {"problem_id": p, "question": "?", "answer": a, "level": None, "subject": None} for p, a in answers.items()
+        {"problem_id": p, "question": "?", "answer": a, "level": None, "subject": None}
+        for p, a in answers.items()
     ]
     return tables.frame("problems", rows)
 
@@ -61,20 +62,34 @@ def test_grade_makes_a_solutions_table_in_the_samples_order():
     tables.check(solutions, "solutions", "test")
     assert solutions["answer"].to_list()[:3] == ["3", "1/2", None]
     assert solutions["answer_class"].to_list() == [0, 1, None, 1, 1, 0, None, 0, 1, 0, None]
-    assert solutions["correct"].to_list() == [False, True, False, True, True, False, False, True, False, True, False]
+    assert solutions["correct"].to_list() == [
+        False,
+        True,
+        False,
+        True,
+        True,
+        False,
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
     assert solutions.drop("answer", "answer_class", "correct").equals(samples.drop("token_ids"))
 
 
 def test_bombs_are_unparsable_and_the_rest_goes_on():
-    bombs = [TOWER, NESTED, "((9!)!)!", r"2^{2^{40}}"]
-    samples = samples_table({"a": boxed("1/2", bombs[0], "3", *bombs[1:], "0.5", "3.0"), "b": boxed(TOWER, "x", "y")})
+    bombs = [TOWER, NESTED, "((9!)!)!"]
+    samples = samples_table(
+        {"a": boxed("1/2", bombs[0], "3", *bombs[1:], "0.5", "3.0"), "b": boxed(TOWER, "x", "y")}
+    )
     with Grader(workers=2, limits=QUICK) as grader:
         solutions = grader.grade(samples, problems_table({"a": r"\frac12", "b": "x"}), "boxed")
-        assert grader.counts.solutions == 11 and grader.counts.unparsable == 5
+        assert grader.counts.solutions == 10 and grader.counts.unparsable == 4
         assert grader.counts.timed_out + grader.counts.killed >= 3
     first, second = (solutions.filter(problem_id=p) for p in "ab")
-    assert first["answer_class"].to_list() == [0, None, 1, None, None, None, 0, 1]
-    assert first["correct"].to_list() == [True, *[False] * 5, True, False]
+    assert first["answer_class"].to_list() == [0, None, 1, None, None, 0, 1]
+    assert first["correct"].to_list() == [True, *[False] * 4, True, False]
     assert second["answer_class"].to_list() == [None, 0, 1]
 
 
@@ -102,8 +117,8 @@ def test_too_long_answers_are_not_read():
 
 
 def test_an_answer_that_eats_memory_is_unparsable():
-    # A dense polynomial of degree 10^8, as soon as sympy compares it with another.
-    job = Job("(x-1)^{1000}", (r"x^{10^8}-1", "x", "(x-1)^{999} (x-1)"))
+    # Comparing it with anything expands a million binomial coefficients.
+    job = Job("5x", (r"x^{10^8}-(x-1)^{1000000}", "x", "5 x"))
     with Pool(1, Limits(seconds=30.0, megabytes=256)) as pool:
         [(_, result)] = pool.run([job])
     assert [p.answer_class for p in result.placements] == [None, 0, 1]
@@ -158,12 +173,12 @@ def test_same_result_for_any_number_of_workers_and_any_later_samples():
     problems = problems_table({"a": "7", "b": r"\frac{1}{2}", "c": "x"})
     whole = samples_table({p: boxed(*answers[i:], *answers[:i]) for i, p in enumerate("abc")})
     one = grade(whole, problems, "boxed", workers=1, limits=QUICK)
-    assert one.equals(grade(whole, problems, "boxed", workers=2, limits=QUICK))
-    prefix = whole.filter(pl.col("sample_id") < 6)
-    assert grade(prefix, problems, "boxed", limits=QUICK).equals(one.filter(pl.col("sample_id") < 6))
-    shuffled = whole.sample(fraction=1.0, shuffle=True, seed=0)
-    again = grade(shuffled, problems, "boxed", limits=QUICK)
-    assert again.sort("problem_id", "sample_id").equals(one.sort("problem_id", "sample_id"))
+    with Grader(workers=2, limits=QUICK) as grader:
+        assert one.equals(grader.grade(whole, problems, "boxed"))
+        prefix = whole.filter(pl.col("sample_id") < 6)
+        assert grader.grade(prefix, problems, "boxed").equals(one.filter(pl.col("sample_id") < 6))
+        shuffled = grader.grade(whole.sample(fraction=1.0, shuffle=True, seed=0), problems, "boxed")
+    assert shuffled.sort("problem_id", "sample_id").equals(one.sort("problem_id", "sample_id"))
 
 
 def test_integers_never_start_a_worker():
@@ -200,10 +215,13 @@ def test_progress_counts_problems():
     seen = []
     samples = samples_table({p: boxed("1/2", "x") for p in "abc"} | {"d": boxed("1")})
     with Grader(workers=2, limits=QUICK) as grader:
-        grader.grade(samples, problems_table(dict.fromkeys("abcd", "1")), "boxed", progress=lambda *x: seen.append(x))
+        grader.grade(
+            samples, problems_table(dict.fromkeys("abcd", "1")), "boxed", progress=lambda *x: seen.append(x)
+        )
     assert seen == [(2, 4), (3, 4), (4, 4)]
 
 
 def test_importing_the_package_is_light():
-    code = "import sys, rlv.answers; print([m for m in ('sympy', 'polars', 'torch', 'numpy') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+    heavy = "{'sympy', 'polars', 'torch', 'numpy'}"
+    code = f"import sys, rlv.answers; print({heavy} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"

@@ -20,6 +20,10 @@ def test_needed_interpolates_in_log2():
     np.testing.assert_allclose(grid, [1, 1, 2, 2, 4, 16, 16, np.inf])
 
 
+def test_rounding_is_no_difference():
+    assert needed(np.array([[0.5, 1 - 1e-14]]), np.array([[1.0]]), [1, 2])[0, 0] == pytest.approx(2)
+
+
 def test_the_first_crossing_counts():
     assert needed(np.array([[0.1, 0.6, 0.4, 0.8]]), np.array([[0.6]]), [1, 2, 4, 8])[0, 0] == 2
 

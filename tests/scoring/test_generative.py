@@ -148,7 +148,11 @@ def test_judge_and_verifier_compute_the_same_thing(tiny_model, tiny_tokenizer) -
     prompts, solutions = pairs(5)
     assert set(SCORES) == {"generative", "judge"}
     expected, _ = score_solutions(tiny_model, tiny_tokenizer, prompts, solutions, "plain")
+    problems, samples = shard_inputs()
     for score in SCORES.values():
+        assert score_shard(tiny_model, tiny_tokenizer, problems, samples, "plain", score=score).equals(
+            score_shard(tiny_model, tiny_tokenizer, problems, samples, "plain")
+        )
         assert np.array_equal(score(tiny_model, tiny_tokenizer, prompts, solutions, "plain")[0], expected)
 
 

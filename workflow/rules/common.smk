@@ -1,5 +1,9 @@
 # The one command behind every stage, and what each rule needs to say about it.
 
+# The interpreter that runs the workflow, so that jobs find the package wherever they run.
+RLV = f"{sys.executable} -m rlv"
+SETTINGS = f"--study {config['study']} --store {config['store']}"
+
 
 def manifest(stage):
     """The output pattern of a stage: its manifest is the last thing that appears."""
@@ -23,6 +27,5 @@ def inputs_of(stage):
 def make(stage):
     """The shell command that makes one artifact of a stage."""
     return (
-        f"rlv make {stage}/{{wildcards.artifact}} --study {config['study']} --store {config['store']}"
-        " --threads {threads} > {log} 2>&1"
+        f"{RLV} make {stage}/{{wildcards.artifact}} {SETTINGS} --threads {{threads}} > {{log}} 2>&1"
     )

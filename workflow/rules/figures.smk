@@ -74,12 +74,12 @@ for name, figure in PLAN.figures.items():
         params:
             path=figure.path,
             directory=RESULTS / "figures",
-            study=config["study"],
-            store=config["store"],
+            rlv=RLV,
+            settings=SETTINGS,
         message:
             "publishing {params.path} in {params.directory}"
         shell:
-            "rlv publish {params.path} {params.directory} --study {params.study} --store {params.store} > {log} 2>&1"
+            "{params.rlv} publish {params.path} {params.directory} {params.settings} > {log} 2>&1"
 
 
 if PLAN.claims is not None:
@@ -106,12 +106,12 @@ if PLAN.claims is not None:
         params:
             path=PLAN.claims.path,
             directory=RESULTS,
-            study=config["study"],
-            store=config["store"],
+            rlv=RLV,
+            settings=SETTINGS,
         message:
             "publishing {params.path} in {params.directory}"
         shell:
-            "rlv publish {params.path} {params.directory} --study {params.study} --store {params.store} > {log} 2>&1"
+            "{params.rlv} publish {params.path} {params.directory} {params.settings} > {log} 2>&1"
 
 
 # Snakemake writes the report from its own records of the finished jobs: a second Snakemake, without the lock
@@ -131,10 +131,9 @@ rule report:
         mem_mb=1000,
         runtime=10,
     params:
-        study=config["study"],
-        store=config["store"],
+        python=sys.executable,
+        config=" ".join(f"{key}={value}" for key, value in config.items()),
     message:
         "writing {output}"
     shell:
-        "snakemake --nolock --report {output} --config study={params.study} store={params.store} -- all"
-        " > {log} 2>&1"
+        "{params.python} -m snakemake --nolock --report {output} --config {params.config} -- all > {log} 2>&1"

@@ -1,0 +1,116 @@
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from rlv import tables
+from rlv.errors import DataError
+from rlv.problems import SOURCES, content_digest, load_local, problems_table
+
+GOOD = {
+    "id": "a",
+    "problem": "1 + 1?",
+    "answer": "2",
+    "level": "Level 2",
+    "subject": "Algebra",
+    "solution": "…",
+}
+
+
+def write_lines(path: Path, *rows: object) -> Path:
+    path.write_text("\n".join(r if isinstance(r, str) else json.dumps(r) for r in rows) + "\n")
+    return path
+
+
+def test_json_lines_with_math_names(tmp_path):
+    other = {"problem_id": "b", "question": "  2?", "answer": 3, "level": None}
+    path = write_lines(tmp_path / "p.jsonl", GOOD, "", other)
+    table = load_local(path)
+    tables.check(table, "problems", "test")
+    assert table.rows() == [("a", "1 + 1?", "2", 2, "Algebra"), ("b", "  2?", "3", None, None)]
+    assert load_local(str(path), size=1).rows() == table.rows()[:1]
+
+
+def test_parquet_and_own_field_names(tmp_path):
+    path = tmp_path / "p.parquet"
+    pl.DataFrame(
+        {"name": ["a", "b"], "text": ["x?", "y?"], "answer": ["1", "2"], "level": [1, 5]}
+    ).write_parquet(path)
+    table = load_local(path, fields={"problem_id": "name", "question": "text"})
+    assert table.rows() == [("a", "x?", "1", 1, None), ("b", "y?", "2", 5, None)]
+    with pytest.raises(DataError, match=r"p.parquet row 1: no problem_id \(looked for problem_id or id"):
+        load_local(path)
+    with pytest.raises(DataError, match=r"'name'.*known"):
+        load_local(path, fields={"name": "id"})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"answer": None}, "line 3: no answer"),
+        ({"answer": "  "}, "line 3: answer is '  '"),
+        ({"answer": ["2"]}, r"line 3: answer is \['2'\]"),
+        ({"answer": True}, "line 3: answer is True"),
+        ({"problem": ""}, "line 3: question is ''"),
+        ({"problem": None}, "line 3: no question"),
+        ({"id": None}, "line 3: no problem_id"),
+        ({"id": "a"}, "line 3: duplicate id 'a', first at .*line 1"),
+        ({"level": "hard"}, "line 3: level is 'hard'"),
+        ({"level": 2.5}, "line 3: level is 2.5"),
+    ],
+)
+def test_a_bad_row_is_named_by_file_and_line(tmp_path, change, message):
+    path = write_lines(tmp_path / "p.jsonl", GOOD, "", {**GOOD, "id": "b", **change})
+    with pytest.raises(DataError, match=f"p.jsonl {message}"):
+        load_local(path)
+
+
+def test_unreadable_files_are_named(tmp_path):
+    with pytest.raises(DataError, match=r"p.jsonl line 2: not JSON"):
+        load_local(write_lines(tmp_path / "p.jsonl", GOOD, "{"))
+    with pytest.raises(DataError, match=r"p.jsonl line 1: found 5"):
+        load_local(write_lines(tmp_path / "p.jsonl", "5"))
+    with pytest.raises(DataError, match=r"no problems"):
+        load_local(write_lines(tmp_path / "p.jsonl", ""))
+    with pytest.raises(DataError, match=r"3 problems asked, found 1"):
+        load_local(write_lines(tmp_path / "p.jsonl", GOOD), size=3)
+    with pytest.raises(DataError, match=r"p.csv: found .csv"):
+        load_local(write_lines(tmp_path / "p.csv", "id,answer"))
+    with pytest.raises(DataError, match=r"none.jsonl: no such file"):
+        load_local(tmp_path / "none.jsonl")
+    with pytest.raises(DataError, match=r"not a readable Parquet"):
+        load_local(write_lines(tmp_path / "p.parquet", "no"))
+    (tmp_path / "p.jsonl").write_bytes(b'{"id": "\xff"}\n')
+    with pytest.raises(DataError, match=r"line 1: not JSON"):
+        load_local(tmp_path / "p.jsonl")
+
+
+def test_rows_of_any_source_are_checked():
+    row = {"problem_id": "a", "question": "?", "answer": "1", "level": "Level ?", "subject": None}
+    assert problems_table([row], "somewhere")["level"].to_list() == [None]
+    with pytest.raises(DataError, match=r"somewhere row 2: duplicate id 'a', first at somewhere row 1"):
+        problems_table([row, row], "somewhere")
+
+
+def test_mini_source():
+    table = SOURCES["mini"](form="quadratic", reach=8, split="test", size=20, seed=1)
+    tables.check(table, "problems", "test")
+    assert len(table) == 20 and table["problem_id"].n_unique() == 20
+
+
+def test_content_digest(tmp_path):
+    path = write_lines(tmp_path / "p.jsonl", GOOD)
+    assert content_digest(path) == hashlib.sha256(path.read_bytes()).hexdigest()
+    with pytest.raises(DataError, match=r"none"):
+        content_digest(tmp_path / "none")
+
+
+@pytest.mark.parametrize(("name", "rows"), [("math500", 500), ("aime24", 30), ("gsm8k_test", 1319)])
+def test_real_files(name, rows):
+    path = Path(os.environ.get("RLV_DATA", "")) / f"{name}.jsonl"
+    if "RLV_DATA" not in os.environ or not path.exists():
+        pytest.skip(f"needs {name}.jsonl in the folder that the environment variable RLV_DATA names")
+    assert len(load_local(path)) == rows

@@ -1,0 +1,213 @@
+"""Runs end to end on a tiny model: outputs, and kills at any moment."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from rlv import tables
+from rlv.errors import DataError, ModelError, StoreError, StudyError
+from rlv.training import checkpoints
+from rlv.training.config import TrainingConfig
+from rlv.training.loop import train
+from rlv.training.measure import measure_overhead
+
+CONFIG = TrainingConfig(
+    advantage="grpo",
+    verification_coefficient=0.3,
+    steps=5,
+    problems_per_step=3,
+    solutions_per_problem=3,
+    epochs=2,
+    minibatches=2,
+    kl_coefficient=0.01,
+    learning_rate=1e-3,
+    warmup_steps=7,
+    max_tokens=10,
+    save_every=1,
+    show_every=2,
+    tokens_per_microbatch=128,
+)
+
+
+def run(folder: Path, config: TrainingConfig, model_dir, problems):
+    lines: list[str] = []
+    summary = train(
+        config,
+        model_dir=model_dir,
+        problems=problems,
+        work_dir=folder / "work",
+        out_dir=folder / "out",
+        log=lines.append,
+    )
+    return summary, lines
+
+
+def digest(folder: Path) -> str:
+    return hashlib.sha256((folder / "out" / "model.safetensors").read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory, model_dir, problems):
+    folder = tmp_path_factory.mktemp("straight")
+    summary, lines = run(folder, CONFIG, model_dir, problems)
+    return folder, summary, lines
+
+
+def test_output_is_a_checkpoint_and_a_table(straight, model_dir):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder, summary, lines = straight
+    model = AutoModelForCausalLM.from_pretrained(folder / "out")
+    start = AutoModelForCausalLM.from_pretrained(model_dir)
+    assert any(not torch.equal(a, b) for a, b in zip(model.parameters(), start.parameters(), strict=True))
+    assert AutoTokenizer.from_pretrained(folder / "out").eos_token_id is not None
+    assert (folder / "out" / "generation_config.json").is_file()
+    steps = tables.read(folder / "out" / "steps.parquet", "steps")
+    assert steps["step"].to_list() == [1, 2, 3, 4, 5]
+    assert steps["logprob_gap"].max() < 1e-4
+    assert steps["kl"].min() >= 0 and steps["verification_loss"].null_count() == 0
+    # four updates a step; the warm-up's seventh comes within the second step
+    assert steps["learning_rate"].to_list() == pytest.approx([1e-3 / 7, 5e-3 / 7, 1e-3, 1e-3, 1e-3])
+    assert summary["tokens"] == steps["tokens_sampled"].sum() + steps["tokens_trained"].sum()
+    assert sum("step " in line for line in lines) == 5
+    assert any("P(Yes)" in line for line in lines)
+
+
+class Died(BaseException):
+    """Stands for a kill inside this process: nothing after it runs."""
+
+
+def die(*_, **__):
+    raise Died
+
+
+def die_in(where: str, monkeypatch: pytest.MonkeyPatch):
+    """A log that ends a run in its third step: before it is saved, while, or before `latest` names it."""
+
+    def log(line: str) -> None:
+        if line.startswith("step 3"):
+            if where == "update":
+                die()
+            elif where == "saving":  # weights written, not yet flushed and renamed
+                monkeypatch.setattr(checkpoints, "_flush", die)
+            else:
+                monkeypatch.setattr(Path, "write_text", die)
+
+    return log
+
+
+def assert_goes_on(folder: Path, straight: Path, model_dir, problems) -> None:
+    assert (folder / "work" / "checkpoints" / "latest").read_text() == "step-000002"
+    summary, lines = run(folder, CONFIG, model_dir, problems)
+    assert summary["resumed_from"] == 2 and "going on after step 2" in lines[0]
+    assert digest(folder) == digest(straight)
+    assert tables.read(folder / "out" / "steps.parquet", "steps")["step"].to_list() == [1, 2, 3, 4, 5]
+    kept = sorted(path.name for path in (folder / "work" / "checkpoints").iterdir())
+    assert kept == ["latest", "step-000004", "step-000005"]
+
+
+@pytest.mark.parametrize("where", ["update", "saving", "naming"])
+def test_cut_off_and_started_again_ends_with_the_same_weights(straight, tmp_path, model_dir, problems, where):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Died):
+        train(
+            CONFIG,
+            model_dir=model_dir,
+            problems=problems,
+            work_dir=tmp_path / "work",
+            out_dir=tmp_path / "out",
+            log=die_in(where, patch),
+        )
+    assert_goes_on(tmp_path, straight[0], model_dir, problems)
+
+
+_KILLED_RUN = """
+import os, signal, sys
+from pathlib import Path
+import torch, polars as pl
+from rlv.training import checkpoints
+from rlv.training.config import TrainingConfig
+from rlv.training.loop import train
+torch.set_num_threads(1)
+folder, model_dir, problems, fields = sys.argv[1:]
+
+def log(line):
+    if line.startswith("step 3"):
+        checkpoints._flush = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+
+train(TrainingConfig(**eval(fields)), model_dir=Path(model_dir), problems=pl.read_parquet(problems),
+      work_dir=Path(folder) / "work", out_dir=Path(folder) / "out", log=log)
+"""
+
+
+def test_killed_with_signal_9_while_saving(straight, tmp_path, model_dir, problems):
+    problems.write_parquet(tmp_path / "problems.parquet")
+    arguments = [tmp_path, model_dir, tmp_path / "problems.parquet", repr(dataclasses.asdict(CONFIG))]
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED_RUN, *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    assert (tmp_path / "work" / "checkpoints" / "partial-step-000003").is_dir()
+    assert_goes_on(tmp_path, straight[0], model_dir, problems)
+
+
+def test_a_finished_run_only_writes_its_output_again(straight, model_dir, problems):
+    folder, _, _ = straight
+    before = digest(folder)
+    (folder / "out" / "model.safetensors").unlink()
+    summary, lines = run(folder, CONFIG, model_dir, problems)
+    assert summary["resumed_from"] == 5 and digest(folder) == before
+    assert not any(line.startswith("step") for line in lines)
+
+
+def test_checkpoints_of_another_run_are_refused(straight, model_dir, problems):
+    with pytest.raises(StoreError, match="another run"):
+        run(straight[0], dataclasses.replace(CONFIG, learning_rate=2e-3), model_dir, problems)
+
+
+def test_what_cannot_be_trained_says_so(tmp_path, model_dir, problems):
+    with pytest.raises(DataError, match="10 rows, a step needs 11"):
+        run(tmp_path, dataclasses.replace(CONFIG, problems_per_step=11), model_dir, problems)
+    with pytest.raises(ModelError, match="lower max_tokens"):
+        run(tmp_path, dataclasses.replace(CONFIG, max_tokens=250), model_dir, problems)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"advantage": "ppo"}, {"steps": 0}, {"solutions_per_problem": 1}, {"clip_low": 1.0}, {"top_p": 0.0}]
+    + [{"verification_weight_bound": 0.5}, {"verification_coefficient": -1.0}, {"minibatches": 999}],
+)
+def test_values_out_of_range_are_named(wrong):
+    with pytest.raises(StudyError, match=next(iter(wrong))):
+        TrainingConfig(**wrong)
+
+
+def test_restore_without_checkpoints_starts_at_zero(tmp_path):
+    (tmp_path / "partial-step-000001").mkdir()
+    assert checkpoints.restore(None, tmp_path, "x").step == 0  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_overhead_is_measured_in_pairs(model_dir, problems):
+    measured = measure_overhead(CONFIG, model_dir, problems, 2, lambda _: None)
+    assert measured["repeat"].to_list() == [0, 0, 1, 1]
+    assert sorted(measured["objective"].to_list()) == ["rl", "rl", "rl_v", "rl_v"]
+    tokens = {row["objective"]: row["tokens"] for row in measured.filter(repeat=0).to_dicts()}
+    updates_read = 9 * CONFIG.epochs  # one instruction token a solution and epoch
+    assert tokens["rl_v"] - tokens["rl"] == updates_read
+    with pytest.raises(StudyError, match="verification_coefficient"):
+        measure_overhead(
+            dataclasses.replace(CONFIG, verification_coefficient=0.0), model_dir, problems, 1, print
+        )

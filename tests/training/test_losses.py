@@ -1,0 +1,129 @@
+"""Losses against hand computation, finite differences and their own invariants; array types checked at run time."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from beartype import beartype
+from jaxtyping import jaxtyped
+
+from rlv.training import losses
+
+policy_loss = jaxtyped(losses.policy_loss, typechecker=beartype)
+kl_loss = jaxtyped(losses.kl_loss, typechecker=beartype)
+class_weights = jaxtyped(losses.class_weights, typechecker=beartype)
+verification_loss = jaxtyped(losses.verification_loss, typechecker=beartype)
+
+
+def clipped(logprobs, old, advantages, n_tokens=None):
+    n = len(logprobs) if n_tokens is None else n_tokens
+    return policy_loss(logprobs, old, advantages, clip_low=0.2, clip_high=0.3, n_tokens=n)
+
+
+def test_policy_loss_by_hand():
+    ratios = torch.tensor([1.0, 1.5, 0.5, 1.5, 0.5], dtype=torch.float64)
+    advantages_S = torch.tensor([2.0, 1.0, -1.0, -1.0, 1.0], dtype=torch.float64)
+    loss, silenced = clipped(ratios.log(), torch.zeros(5, dtype=torch.float64), advantages_S)
+    # unclipped; cut at 1.3; cut at 0.8; the pessimistic side stays unclipped, twice
+    assert loss.item() == pytest.approx(-(2.0 + 1.3 - 0.8 - 1.5 + 0.5) / 5)
+    assert silenced.item() == 2
+
+
+def test_policy_gradient_is_silent_exactly_where_clipped():
+    logprobs_S = torch.tensor([1.0, 1.5, 0.5, 1.5, 0.5], dtype=torch.float64).log().requires_grad_()
+    advantages_S = torch.tensor([2.0, 1.0, -1.0, -1.0, 1.0], dtype=torch.float64)
+    clipped(logprobs_S, torch.zeros(5, dtype=torch.float64), advantages_S)[0].backward()
+    expected = -torch.tensor([2.0, 0, 0, -1.5, 0.5], dtype=torch.float64) / 5
+    torch.testing.assert_close(logprobs_S.grad, expected)
+
+
+def test_gradient_on_policy_is_advantage_times_score():
+    logprobs_S = torch.randn(7, dtype=torch.float64, requires_grad=True)
+    advantages_S = torch.randn(7, dtype=torch.float64)
+    clipped(logprobs_S, logprobs_S.detach(), advantages_S)[0].backward()
+    torch.testing.assert_close(logprobs_S.grad, -advantages_S / 7)
+
+
+def test_kl_by_hand():
+    logprobs_S = torch.tensor([0.5, 0.25]).log()
+    reference_S = torch.tensor([0.25, 0.5]).log()
+    expected = ((0.5 - math.log(0.5) - 1) + (2 - math.log(2) - 1)) / 2
+    assert kl_loss(logprobs_S, reference_S, n_tokens=2).item() == pytest.approx(expected, rel=1e-6)
+    assert kl_loss(logprobs_S, logprobs_S, n_tokens=2).item() == 0
+
+
+def test_k3_is_unbiased():
+    policy_V, reference_V = torch.tensor([0.7, 0.2, 0.1]).log(), torch.tensor([0.3, 0.3, 0.4]).log()
+    d_V = reference_V - policy_V
+    expectation = (policy_V.exp() * (d_V.exp() - d_V - 1)).sum()
+    per_token = [kl_loss(policy_V[v : v + 1], reference_V[v : v + 1], n_tokens=1) for v in range(3)]
+    assert sum(p * k for p, k in zip(policy_V.exp(), per_token, strict=True)).item() == pytest.approx(
+        expectation.item()
+    )
+    assert expectation.item() == pytest.approx((policy_V.exp() * -d_V).sum().item(), rel=1e-5)
+
+
+def test_class_weights_balance_within_bounds():
+    balanced = class_weights(torch.tensor([True, True, True, False]), bound=10.0)
+    torch.testing.assert_close(balanced, torch.tensor([2 / 3, 2 / 3, 2 / 3, 2.0]))
+    correct_B = torch.tensor([True] * 99 + [False])
+    bounded = class_weights(correct_B, bound=4.0)
+    # n/(2 n_c) is 0.505 and 50, the second cut to 4
+    assert (bounded[-1] / bounded[0]).item() == pytest.approx(4 / (100 / 198), rel=1e-5)
+    assert bounded.mean().item() == pytest.approx(1, rel=1e-6)
+    torch.testing.assert_close(class_weights(correct_B, bound=1.0), torch.ones(100))
+
+
+@pytest.mark.parametrize("correct", [True, False])
+def test_one_class_alone_weighs_one(correct):
+    torch.testing.assert_close(class_weights(torch.full((5,), correct), bound=4.0), torch.ones(5))
+
+
+def test_verification_loss_by_hand():
+    yes_no_B2 = torch.tensor([[0.9, 0.05], [0.4, 0.5]]).log()
+    correct_B = torch.tensor([True, False])
+    loss = verification_loss(yes_no_B2, correct_B, torch.tensor([1.5, 0.5]), n_solutions=2)
+    assert loss.item() == pytest.approx(-(1.5 * math.log(0.9) + 0.5 * math.log(0.5)) / 2, rel=1e-6)
+
+
+def test_micro_batches_add_up():
+    generator = torch.Generator().manual_seed(0)
+    logprobs_S, old_S, advantages_S, reference_S = torch.randn(
+        4, 20, dtype=torch.float64, generator=generator
+    )
+    whole = clipped(logprobs_S, old_S, advantages_S)[0] + kl_loss(logprobs_S, reference_S, n_tokens=20)
+    parts = sum(
+        clipped(logprobs_S[s], old_S[s], advantages_S[s], 20)[0]
+        + kl_loss(logprobs_S[s], reference_S[s], n_tokens=20)
+        for s in (slice(0, 3), slice(3, 17), slice(17, 20))
+    )
+    torch.testing.assert_close(whole, torch.as_tensor(parts))
+
+
+def test_joint_gradient_by_finite_differences():
+    generator = torch.Generator().manual_seed(1)
+    logits_SV = torch.randn(6, 4, dtype=torch.float64, generator=generator).requires_grad_()
+    label_logits_BV = torch.randn(3, 4, dtype=torch.float64, generator=generator).requires_grad_()
+    old_S, reference_S = -torch.rand(2, 6, dtype=torch.float64, generator=generator) - 1
+    advantages_S = torch.randn(6, dtype=torch.float64, generator=generator)
+    correct_B = torch.tensor([True, False, False])
+    weights_B = class_weights(correct_B, bound=2.0).double()
+
+    def joint(logits_SV, label_logits_BV):
+        logprobs_S = logits_SV.log_softmax(-1)[:, 0]
+        return losses.joint_loss(
+            clipped(logprobs_S, old_S, advantages_S)[0],
+            kl_loss(logprobs_S, reference_S, n_tokens=6),
+            verification_loss(label_logits_BV.log_softmax(-1)[:, :2], correct_B, weights_B, n_solutions=3),
+            kl_coefficient=0.05,
+            verification_coefficient=0.3,
+        )
+
+    assert torch.autograd.gradcheck(joint, (logits_SV, label_logits_BV))
+
+
+def test_terms_that_are_off_cost_nothing():
+    policy = torch.tensor(1.25)
+    assert losses.joint_loss(policy, None, None, kl_coefficient=9.0, verification_coefficient=9.0) is policy
