@@ -5,8 +5,8 @@
 Without `--model`: a Llama of 3 layers × 96 with random weights and the mini task's vocabulary. First table,
 tokens learned per second (padding not counted): one update on 16 problems × 8 solutions of 10 to 64 tokens;
 the plain peer is the model's own forward with the logits of every position, in the order sampled, one
-right-padded and masked batch, torch's AdamW. Second table: `measure_overhead`, whole steps (sampling, grading,
-update) with and without verification on the same rollouts; the bar is a ratio of 1.10 in seconds. A random
+right-padded and masked batch, torch's AdamW. Second table: `measure_overhead`, whole steps (sampling,
+grading, update) with and without verification on the same rollouts; the bar is a ratio of 1.10 in seconds. A random
 model answers anything; a trained one (`--model`) has the lengths and answers that matter.
 """
 
@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from benchmarks.sampling import fastest, print_table
+from benchmarks.sampling import fastest, print_table, token_id
 from rlv import tables
 from rlv.mini.task import problems as mini_problems
 from rlv.mini.tokenizer import build_tokenizer
@@ -49,9 +49,9 @@ def random_model(folder: Path) -> None:
         num_key_value_heads=4,
         max_position_embeddings=256,
         tie_word_embeddings=True,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=token_id(tokenizer, "<bos>"),
+        eos_token_id=token_id(tokenizer, "<eos>"),
+        pad_token_id=token_id(tokenizer, "<pad>"),
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -77,7 +77,7 @@ def random_trajectories(vocabulary: int, n: int) -> list[Trajectory]:
 
 
 def plain_update(
-    model: LlamaForCausalLM, optimizer: torch.optim.Optimizer, trajectories: list[Trajectory]
+    model: PreTrainedModel, optimizer: torch.optim.Optimizer, trajectories: list[Trajectory]
 ) -> int:
     """Policy gradient the obvious way; the real tokens it read."""
     rows = [[*t.prompt_ids, *t.solution_ids] for t in trajectories]

@@ -110,12 +110,12 @@ def train(
 
 
 def load(model_dir: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Weights in float32 on the device at hand, and the tokenizer. Safetensors only; no code from the folder runs."""
+    """Weights in float32 on the device at hand, and the tokenizer. Safetensors only, no code from the folder."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model_dir, local_files_only=True)
     # AdamW's small steps vanish in bfloat16 weights, so training holds float32 whatever the checkpoint holds.
-    model = AutoModelForCausalLM.from_pretrained(
+    model: Any = AutoModelForCausalLM.from_pretrained(
         model_dir,
         local_files_only=True,
         use_safetensors=True,
@@ -150,8 +150,8 @@ def _check_lengths(
     needed = len(longest.ids) + config.max_tokens + instruction
     if positions is not None and needed > positions:
         raise ModelError(
-            f"problem {longest.problem_id!r}: prompt, {config.max_tokens} solution tokens and verification prompt "
-            f"need {needed} positions, the model has {positions}; lower max_tokens"
+            f"problem {longest.problem_id!r}: prompt, {config.max_tokens} solution tokens and verification "
+            f"prompt need {needed} positions, the model has {positions}; lower max_tokens"
         )
 
 
@@ -200,21 +200,20 @@ def _write_output(
 
 @contextmanager
 def _reproducible(config: TrainingConfig) -> Iterator[None]:
-    """Fixed threads, seed and kernels: sums of floats depend on all three. Puts the process back afterwards."""
+    """Fixed threads, seed and kernels: the weights depend on all three. Puts the process back afterwards."""
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    fill = torch.utils.deterministic.fill_uninitialized_memory
+    memory: Any = torch.utils.deterministic
+    fill = memory.fill_uninitialized_memory
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = (
-        False  # costs time, and nothing here reads such memory
-    )
+    memory.fill_uninitialized_memory = False  # costs time, and nothing here reads such memory
     try:
         yield
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(strict)
-        torch.utils.deterministic.fill_uninitialized_memory = fill
+        memory.fill_uninitialized_memory = fill
 
 
 @contextmanager

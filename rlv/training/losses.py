@@ -54,7 +54,8 @@ def class_weights(correct_B: Bool[Tensor, " B"], *, bound: float) -> Float[Tenso
     """A weight a solution, so that a rare class counts as much as a common one, within bounds.
 
     clip(n / (2 n_c), 1/bound, bound) for class c with n_c of the minibatch's n solutions, then scaled to
-    average 1. Unbounded weights let a handful of rare labels drown both objectives; bound = 1 switches balancing off.
+    average 1. Unbounded weights let a handful of rare labels drown both objectives; bound = 1 switches
+    balancing off.
     """
     n = len(correct_B)
     n_correct = correct_B.sum().clamp(min=1)

@@ -114,6 +114,6 @@ def _line(pair: list[dict], repeat: int, repeats: int) -> str:
     seconds = {row["objective"]: row["seconds_sample"] + row["seconds_update"] for row in pair}
     tokens = {row["objective"]: row["tokens"] for row in pair}
     return (
-        f"repeat {repeat + 1}/{repeats}: a step takes {seconds['rl']:.2f} s without and {seconds['rl_v']:.2f} s "
-        f"with verification, {tokens['rl']:,} and {tokens['rl_v']:,} tokens"
+        f"repeat {repeat + 1}/{repeats}: a step takes {seconds['rl']:.2f} s without and "
+        f"{seconds['rl_v']:.2f} s with verification, {tokens['rl']:,} and {tokens['rl_v']:,} tokens"
     )

@@ -48,8 +48,8 @@ class Lesson:
     """What one call of `learn` saw; the names are those of the steps table.
 
     Losses, KL and the gradient norm (before clipping) are means over the call's updates. `entropy` is the
-    mean surprisal of the sampled tokens, `logprob_gap` the mean |log-prob when sampled − log-prob when first trained|,
-    both in nats. `scores_B`: P(Yes) of each trajectory when it was first trained on; None without
+    mean surprisal of the sampled tokens, `logprob_gap` the mean |log-prob when sampled − log-prob when first
+    trained|, both in nats. `scores_B`: P(Yes) of each trajectory when it was first trained on; None without
     verification.
     """
 
@@ -131,7 +131,7 @@ def _update(
     *,
     first_time: bool,
 ) -> None:
-    """One optimizer update: the sum of the chosen trajectories' micro-batch losses, normalised as one minibatch."""
+    """One optimizer update on the chosen trajectories: their micro-batch losses, normalised as one minibatch."""
     n_tokens = int(batch.lengths_B[chosen].sum())
     index_B = torch.as_tensor(chosen, device=learner.device)
     weights_B = torch.zeros_like(batch.correct_B, dtype=torch.float32)
@@ -151,7 +151,7 @@ def _update(
         learner.engine.set_gradient_accumulation_boundary(k == len(parts) - 1)
         loss = _part_loss(learner, batch, part, weights_B, n_tokens, len(chosen), config, tally, first_time)
         learner.engine.backward(loss, scale_wrt_gas=False)
-    norm = torch.nn.utils.clip_grad_norm_(learner.engine.module.parameters(), config.gradient_clip)
+    norm = torch.nn.utils.clip_grad_norm_(learner.model.parameters(), config.gradient_clip)
     if not torch.isfinite(norm):
         raise ModelError(
             f"the gradient norm is {norm.item()} after {tally.updates} good updates of this step; "

@@ -186,8 +186,16 @@ def test_what_cannot_be_trained_says_so(tmp_path, model_dir, problems):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"advantage": "ppo"}, {"steps": 0}, {"solutions_per_problem": 1}, {"clip_low": 1.0}, {"top_p": 0.0}]
-    + [{"verification_weight_bound": 0.5}, {"verification_coefficient": -1.0}, {"minibatches": 999}],
+    [
+        {"advantage": "ppo"},
+        {"steps": 0},
+        {"solutions_per_problem": 1},
+        {"clip_low": 1.0},
+        {"top_p": 0.0},
+        {"verification_weight_bound": 0.5},
+        {"verification_coefficient": -1.0},
+        {"minibatches": 999},
+    ],
 )
 def test_values_out_of_range_are_named(wrong):
     with pytest.raises(StudyError, match=next(iter(wrong))):

@@ -1,4 +1,4 @@
-"""Losses against hand computation, finite differences and their own invariants; array types checked at run time."""
+"""Losses against hand computation, finite differences and invariants; array types checked at run time."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from rlv.training.rollout import choose_problems, collect, read_prompts
 
 
 class Scripted:
-    """An engine that says the sample's number plus one as the answer, and runs out of tokens on every third."""
+    """An engine that answers with the sample's number plus one, and runs out of tokens on every third."""
 
     def __init__(self, tokenizer):
         self.tokenizer = tokenizer
