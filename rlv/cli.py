@@ -1,15 +1,15 @@
 """`rlv`: what people and the workflow ask for. Thin: every answer is computed elsewhere.
 
-    rlv study show|check [NAME]     the artifacts of a study, their inputs and the tokens they cost
-    rlv make PATH                   make one artifact (what the workflow's rules call)
-    rlv status                      done, missing, made by older code, damaged
-    rlv why KEY                     what an artifact is made from, and why it is not there
-    rlv diff KEY KEY                what differs between two artifacts, inputs included
-    rlv fsck                        verify every file of the store
-    rlv time                        where the time of a study went
-    rlv claims                      the scoreboard
-    rlv publish PATH DIRECTORY      copy a figure's or the claims' files to their stable place
-    rlv ship-base                   put a freshly pretrained mini base in its place in the package
+rlv study show|check [NAME]     the artifacts of a study, their inputs and the tokens they cost
+rlv make PATH                   make one artifact (what the workflow's rules call)
+rlv status                      done, missing, made by older code, damaged
+rlv why KEY                     what an artifact is made from, and why it is not there
+rlv diff KEY KEY                what differs between two artifacts, inputs included
+rlv fsck                        verify every file of the store
+rlv time                        where the time of a study went
+rlv claims                      the scoreboard
+rlv publish PATH DIRECTORY      copy a figure's or the claims' files to their stable place
+rlv ship-base                   put a freshly pretrained mini base in its place in the package
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, run: Callable[[argparse.Namespace], int | None], help: str) -> argparse.ArgumentParser:
+    def command(
+        name: str, run: Callable[[argparse.Namespace], int | None], help: str
+    ) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=help, description=help)
         sub.set_defaults(run=run)
         sub.add_argument("--study", default=None, help="name or path; default: config/config.yaml's")

@@ -123,7 +123,9 @@ class _Builder:
         if entry.verification.coefficient > 0:
             params["verification_weight_bound"] = entry.verification.weight_bound
         how = {k: settings[k] for k in HOW_TRAINING}
-        return self._make("train", name, params, {"model": base, "problems": self.problems(entry.dataset)}, how)
+        return self._make(
+            "train", name, params, {"model": base, "problems": self.problems(entry.dataset)}, how
+        )
 
     def overhead(self) -> Artifact:
         section = self.study.overhead
@@ -152,7 +154,9 @@ class _Builder:
             "samples": [shard.sample_start, shard.sample_stop],
         }
         inputs = {"model": self.reasoner(reasoner), "problems": self.problems(dataset)}
-        return self._make("sample", f"{reasoner}-{dataset}-{_tag(shard)}", params, inputs, {"max_batch": s.max_batch})
+        return self._make(
+            "sample", f"{reasoner}-{dataset}-{_tag(shard)}", params, inputs, {"max_batch": s.max_batch}
+        )
 
     def grade(self, reasoner: str, dataset: str) -> Artifact:
         shards = [self.sample(reasoner, dataset, shard) for shard in self.shards(dataset)]
@@ -191,7 +195,10 @@ class _Builder:
         """The evaluations of both reasoners of a comparison, with and without scores, by name."""
         wanted = [
             (reasoner, verifier)
-            for reasoner, scorer in ((comparison.base, comparison.judge), (comparison.rl_v, comparison.verifier))
+            for reasoner, scorer in (
+                (comparison.base, comparison.judge),
+                (comparison.rl_v, comparison.verifier),
+            )
             for verifier in ("", scorer)
         ]
         made = [self.evaluation(reasoner, dataset, verifier) for reasoner, verifier in wanted]
@@ -279,7 +286,13 @@ def _model_folder(source: str, path: str) -> Path:
 
 def _model_files(folder: Path) -> dict[str, str]:
     """Digests of what a model consists of. Raises StudyError where there are no safetensors weights."""
-    names = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+    names = (
+        "config.json",
+        "generation_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "chat_template.jinja",
+    )
     files = [p for p in sorted(folder.glob("*")) if p.name in names or p.suffix == ".safetensors"]
     if not any(p.suffix == ".safetensors" for p in files):
         raise StudyError(f"{folder}: no model in safetensors here")

@@ -40,7 +40,11 @@ def state(artifact: Artifact, store: Store) -> str:
     """Done, missing, made by older code, or damaged (files are compared by size and time, then content)."""
     if store.exists(artifact):
         return DAMAGED if store.problems_of(artifact, quick=True) else DONE
-    return OLDER if any(m["spec"]["recipe"] < artifact.recipe for _, m in _namesakes(artifact, store)) else MISSING
+    return (
+        OLDER
+        if any(m["spec"]["recipe"] < artifact.recipe for _, m in _namesakes(artifact, store))
+        else MISSING
+    )
 
 
 def _namesakes(artifact: Artifact, store: Store) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -91,9 +95,11 @@ def find(plan: Plan, store: Store, wanted: str) -> tuple[str, dict[str, Any], Ar
 
 
 def _fits(wanted: str, path: str, key: str) -> bool:
-    stage, directory = path.split("/")
+    directory = path.split("/")[1]
     digits = directory.rsplit("-", 1)[-1]
-    return key.startswith(wanted) or path.startswith(wanted) or directory.startswith(wanted) or digits == wanted
+    return (
+        key.startswith(wanted) or path.startswith(wanted) or directory.startswith(wanted) or digits == wanted
+    )
 
 
 def why_lines(plan: Plan, store: Store, wanted: str) -> list[str]:
@@ -109,7 +115,9 @@ def why_lines(plan: Plan, store: Store, wanted: str) -> list[str]:
     if store.exists(artifact):
         manifest = store.manifest(artifact)
         made = manifest["made"]
-        lines.append(f"made at {made['at']} by code {made['code']} in {manifest['seconds']} s on {made['device']}")
+        lines.append(
+            f"made at {made['at']} by code {made['code']} in {manifest['seconds']} s on {made['device']}"
+        )
         lines += store.problems_of(artifact)
         return lines
     for folder, manifest in _namesakes(artifact, store):
@@ -125,7 +133,9 @@ def diff_lines(plan: Plan, store: Store, left: str, right: str) -> list[str]:
     return [f"- {path_a}", f"+ {path_b}", *(found or ["no difference"])]
 
 
-def _differences(a: Mapping[str, Any], b: Mapping[str, Any], store: Store, plan: Plan, at: str = "") -> Iterator[str]:
+def _differences(
+    a: Mapping[str, Any], b: Mapping[str, Any], store: Store, plan: Plan, at: str = ""
+) -> Iterator[str]:
     for field in ("stage", "recipe"):
         if a[field] != b[field]:
             yield f"{at}{field}: {a[field]} -> {b[field]}"
@@ -175,7 +185,9 @@ def fsck_lines(store: Store) -> tuple[list[str], int]:
 def time_lines(plan: Plan, store: Store) -> list[str]:
     """Seconds, tokens and peak memory of everything published, by stage, and the ten slowest."""
     made = [(a, store.manifest(a)) for a in plan.artifacts.values() if store.exists(a)]
-    lines = [f"{'stage':10s} {'artifacts':>9s} {'seconds':>9s} {'cpu s':>9s} {'peak MiB':>9s} {'tokens':>12s}"]
+    lines = [
+        f"{'stage':10s} {'artifacts':>9s} {'seconds':>9s} {'cpu s':>9s} {'peak MiB':>9s} {'tokens':>12s}"
+    ]
     for stage in STAGES:
         of = [m for a, m in made if a.stage == stage]
         if of:
@@ -199,7 +211,8 @@ def claims_lines(plan: Plan, store: Store) -> list[str]:
         number = "-" if row["ours"] is None else f"{row['ours']:.3g}"
         ends = "" if row["low"] is None else f" [{row['low']:.3g}, {row['high']:.3g}]"
         lines += [
-            f"{row['verdict'].upper():15s} {row['id']}: {number}{ends} (bar {row['bar']:g}; paper: {row['paper']})",
+            f"{row['verdict'].upper():15s} {row['id']}: {number}{ends} (bar {row['bar']:g}; "
+            f"paper: {row['paper']})",
             f"{'':15s} {row['statement']}",
             f"{'':15s} {row['detail']}",
             "",

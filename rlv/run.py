@@ -23,13 +23,23 @@ from rlv.job import Job
 from rlv.stages import STAGES
 from rlv.store import Artifact, Store
 
-PACKAGES = ("rlv", "torch", "transformers", "deepspeed", "polars", "numpy", "math-verify", "seaborn", "snakemake")
+PACKAGES = (
+    "rlv",
+    "torch",
+    "transformers",
+    "deepspeed",
+    "polars",
+    "numpy",
+    "math-verify",
+    "seaborn",
+    "snakemake",
+)
 
 
 def make(artifact: Artifact, store: Store, *, threads: int = 1, log: Callable[[str], None] = print) -> bool:
     """Make and publish an artifact unless it is there already; True where something was computed.
 
-    Raises StoreError where an input is missing, DamagedArtifactError where one no longer matches its manifest.
+    Raises StoreError where an input is missing, DamagedArtifactError where one differs from its manifest.
     """
     if store.exists(artifact):
         found = store.problems_of(artifact)
@@ -126,5 +136,3 @@ def _peak_memory_mib() -> int:
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return max(own, children) // 1024
-
-

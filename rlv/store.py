@@ -2,7 +2,7 @@
 
     <store>/<stage>/<name>-<12 hex>/            files and manifest.json
     <store>/.work/<stage>/<name>-<12 hex>/      checkpoints of jobs in progress; removed when they publish
-    <store>/.damaged/<...>                      what no longer matched its manifest, kept for a person to look at
+    <store>/.damaged/<...>                     what no longer matched its manifest, kept to be looked at
 
 An artifact's key is the SHA-256 of canonical JSON of its stage, recipe version, parameters and its inputs'
 keys. A job writes beside its place and publishes with one rename; manifest.json comes with the rename and
@@ -48,7 +48,7 @@ class Artifact:
     """One node of the DAG: what decides its content, and the artifacts it is made from.
 
     `params` hold what decides content; `how` only what decides how it is computed (micro-batch, threads,
-    labels) and stays out of the key. `inputs` are named by role; a role with many parts (shards) numbers them.
+    labels) and stays out of the key. `inputs` are named by role; a role with many parts numbers them.
     """
 
     stage: str
@@ -155,7 +155,11 @@ class Store:
                 "spec": artifact.spec,
                 "input_paths": {role: parent.path for role, parent in artifact.inputs.items()},
                 "files": {
-                    name: {"sha256": file_digest(draft / name), "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+                    name: {
+                        "sha256": file_digest(draft / name),
+                        "bytes": stat.st_size,
+                        "mtime_ns": stat.st_mtime_ns,
+                    }
                     for name, stat in _files_of(draft)
                 },
                 **publication.facts,
@@ -175,7 +179,7 @@ class Store:
         place = self.location(artifact)
         for _ in range(3):
             try:
-                os.rename(draft, place)  # replaces an empty folder, refuses a full one
+                draft.rename(place)  # replaces an empty folder, refuses a full one
                 _sync(place.parent)
                 return
             except OSError as error:
@@ -208,7 +212,7 @@ class Store:
         aside.parent.mkdir(parents=True, exist_ok=True)
         # Where it is gone already, somebody else was faster.
         with suppress(FileNotFoundError):
-            os.rename(folder, aside)
+            folder.rename(aside)
         return aside
 
     def folders(self) -> Iterator[Path]:

@@ -53,7 +53,9 @@ class Model(Section):
 class Verification(Section):
     """The verification objective of RL^V."""
 
-    coefficient: float = Field(0.0, ge=0.0, description="lambda, the weight of J_verify; 0 is the base method")
+    coefficient: float = Field(
+        0.0, ge=0.0, description="lambda, the weight of J_verify; 0 is the base method"
+    )
     weight_bound: float = Field(4.0, ge=1.0, description="class-balance weights stay in [1/bound, bound]")
 
 
@@ -89,7 +91,9 @@ class Reasoner(Section):
 
     model: Name = Field(description="where it starts (a name under `models`)")
     dataset: Name | None = Field(None, description="what it is trained on; absent: not trained")
-    advantage: Literal["grpo", "leave_one_out"] | None = Field(None, description="how reward becomes gradient")
+    advantage: Literal["grpo", "leave_one_out"] | None = Field(
+        None, description="how reward becomes gradient"
+    )
     verification: Verification = Field(Verification(), description="lambda and what belongs to it")
     training: dict[str, Any] = Field({}, description="what differs from the study's `training`")
     verifiers: tuple[Name, ...] = Field((), description="who scores its solutions (names under `verifiers`)")
@@ -230,7 +234,9 @@ def study_path(name_or_path: str) -> Path:
     folder = Path(os.environ.get("RLV_STUDIES", STUDY_FOLDER))
     path = folder / f"{name_or_path}.yaml"
     if not path.is_file():
-        raise StudyError(f"{path}: no such study{_nearest(name_or_path, [p.stem for p in folder.glob('*.yaml')])}")
+        raise StudyError(
+            f"{path}: no such study{_nearest(name_or_path, [p.stem for p in folder.glob('*.yaml')])}"
+        )
     return path
 
 
@@ -290,7 +296,9 @@ def _validated(model: type[T], raw: Any, path: Path, prefix: tuple[str, ...]) ->
                 lines.append(f"{path}: {key}: unknown key{_nearest(location[-1], valid)}")
             elif problem["type"] == "literal_error":
                 valid = [v.strip(" '") for v in problem["ctx"]["expected"].replace(" or ", ",").split(",")]
-                lines.append(f"{path}: {key}: found {problem['input']!r}{_nearest(str(problem['input']), valid)}")
+                lines.append(
+                    f"{path}: {key}: found {problem['input']!r}{_nearest(str(problem['input']), valid)}"
+                )
             else:
                 lines.append(f"{path}: {key}: {problem['msg']}, found {problem.get('input')!r}")
         raise StudyError("\n".join(lines)) from None

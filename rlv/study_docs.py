@@ -36,7 +36,10 @@ def markdown() -> str:
             continue
         seen.append(section)
         doc = (section.__doc__ or "").strip()
-        pages.append(f"## {section.__name__}: {where}\n\n{doc}\n\n| key | type | default | meaning |\n|---|---|---|---|")
+        pages.append(
+            f"## {section.__name__}: {where}\n\n{doc}\n\n"
+            "| key | type | default | meaning |\n|---|---|---|---|"
+        )
         for name, field in section.model_fields.items():
             if section is Study and name == "assumed":
                 continue

@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: the mini tokenizer and a random model small enough to differentiate by hand."""
+"""Fixtures shared by all tests: the mini tokenizer and a tiny random model."""
 
 from __future__ import annotations
 

@@ -35,7 +35,11 @@ def test_key_is_the_hash_of_what_decides_content():
     assert base.key == artifact(y=[0.1], x=1).key
     assert base.key == artifact(name="renamed", how={"threads": 8}, x=1, y=[0.1]).key
     parent = artifact(name="parent", z=1)
-    others = [artifact(x=2, y=[0.1]), artifact(recipe=2, x=1, y=[0.1]), artifact(inputs={"p": parent}, x=1, y=[0.1])]
+    others = [
+        artifact(x=2, y=[0.1]),
+        artifact(recipe=2, x=1, y=[0.1]),
+        artifact(inputs={"p": parent}, x=1, y=[0.1]),
+    ]
     assert len({base.key, *(other.key for other in others)}) == 4
     # A change far up reaches everything that depends on it, and the role of an input counts.
     deeper = artifact(inputs={"p": artifact(name="parent", z=2)}, x=1, y=[0.1])
@@ -58,7 +62,7 @@ def test_published_files_come_back(tmp_path):
     assert store.open(made, "sub/b.txt").read_text() == "content"
     assert store.problems_of(made) == []
     assert set(store.manifest(made)["files"]) == {"a.txt", "sub/b.txt"}
-    with pytest.raises(StoreError, match="has no file 'c.txt'"):
+    with pytest.raises(StoreError, match=r"has no file 'c.txt'"):
         store.open(made, "c.txt")
 
 

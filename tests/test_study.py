@@ -36,13 +36,22 @@ def test_shipped_studies_are_sound(name):
     [
         ("training: {stepz: 3}", ["mine.yaml", "training.stepz", "unknown key", "'steps'"]),
         ("reasoners: {grpo: {trainig: {}}}", ["reasoners.grpo.trainig", "'training'"]),
-        ("reasoners: {grpo: {training: {lerning_rate: 1}}}", ["reasoners.grpo.training.lerning_rate", "'learning_rate'"]),
+        (
+            "reasoners: {grpo: {training: {lerning_rate: 1}}}",
+            ["reasoners.grpo.training.lerning_rate", "'learning_rate'"],
+        ),
         ("reasoners: {grpo: {training: {steps: 0}}}", ["reasoners.grpo.training.steps", "found 0"]),
         ("reasoners: {grpo: {advantage: gpro}}", ["reasoners.grpo.advantage", "'gpro'", "'grpo'"]),
         ("reasoners: {grpo: {model: bas}}", ["reasoners.grpo.model", "'bas'", "'base'"]),
         ("reasoners: {grpo: {verifiers: [unified]}}", ["reasoners.grpo.verifiers", "not trained to verify"]),
-        ("reasoners: {grpo_v: {verification: {coefficient: -1}}}", ["reasoners.grpo_v.verification.coefficient", "-1"]),
-        ("reasoners: {grpo_v: {verification: {coefficient: .nan}}}", ["reasoners.grpo_v.verification.coefficient"]),
+        (
+            "reasoners: {grpo_v: {verification: {coefficient: -1}}}",
+            ["reasoners.grpo_v.verification.coefficient", "-1"],
+        ),
+        (
+            "reasoners: {grpo_v: {verification: {coefficient: .nan}}}",
+            ["reasoners.grpo_v.verification.coefficient"],
+        ),
         ("datasets: {test: {sise: 3}}", ["datasets.test.sise", "'size'"]),
         ("datasets: {test: {source: local}}", ["datasets.test.path"]),
         ("figures: {paralel_scaling: {}}", ["figures.paralel_scaling", "'parallel_scaling'"]),
@@ -62,11 +71,16 @@ def test_bad_studies_name_file_key_and_remedy(tmp_path, text, words):
 
 
 def test_overlays_merge_remove_and_remember_assumptions(tmp_path):
-    study = load(overlay(tmp_path, """
+    study = load(
+        overlay(
+            tmp_path,
+            """
         name: mine
         training: {steps: 7, learning_rate: {assumed: 3.0e-5}}
         figures: {strategies: null}
-    """))
+    """,
+        )
+    )
     assert (study.training.steps, study.training.learning_rate) == (7, 3e-5)
     assert study.training.problems_per_step == load("mini").training.problems_per_step
     assert "strategies" not in study.figures
@@ -84,7 +98,7 @@ def test_circles_and_bad_yaml_are_refused(tmp_path):
     with pytest.raises(StudyError, match="circle"):
         load(str(tmp_path / "a.yaml"))
     (tmp_path / "c.yaml").write_text("name: [")
-    with pytest.raises(StudyError, match="c.yaml: not valid YAML"):
+    with pytest.raises(StudyError, match=r"c\.yaml: not valid YAML"):
         load(str(tmp_path / "c.yaml"))
 
 
@@ -95,4 +109,6 @@ def test_a_reasoners_own_training_goes_on_top(tmp_path):
 
 
 def test_the_documentation_of_keys_is_true():
-    assert (ROOT / "config/README.md").read_text() == markdown(), "run: python -m rlv.study_docs > config/README.md"
+    assert (ROOT / "config/README.md").read_text() == markdown(), (
+        "run: python -m rlv.study_docs > config/README.md"
+    )

@@ -47,7 +47,7 @@ class TrainingConfig:
     answer_format: str = "marker"
     seed: int = 0
     save_every: int = 20
-    tokens_per_microbatch: int = 4096
+    tokens_per_microbatch: int = 2048
     show_every: int = 20
     threads: int = 1
 

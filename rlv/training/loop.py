@@ -110,7 +110,7 @@ def train(
 
 
 def load(model_dir: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Weights in float32 on the device at hand, and the tokenizer. Safetensors only, no code from the folder."""
+    """Float32 weights on the device at hand, and the tokenizer. Safetensors only, no code from the folder."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model_dir, local_files_only=True)

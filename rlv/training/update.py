@@ -131,7 +131,7 @@ def _update(
     *,
     first_time: bool,
 ) -> None:
-    """One optimizer update on the chosen trajectories: their micro-batch losses, normalised as one minibatch."""
+    """One optimizer update on the chosen trajectories; its micro-batches are normalised as one minibatch."""
     n_tokens = int(batch.lengths_B[chosen].sum())
     index_B = torch.as_tensor(chosen, device=learner.device)
     weights_B = torch.zeros_like(batch.correct_B, dtype=torch.float32)

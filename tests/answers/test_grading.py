@@ -16,7 +16,7 @@ from rlv.answers.pool import Pool
 from rlv.answers.worker import Job
 from rlv.errors import DataError, RlvError
 
-QUICK = Limits(seconds=1.0, megabytes=512, characters=100_000)
+QUICK = Limits(seconds=1.0, megabytes=400, characters=100_000)
 TOWER = "9^{9^{9^9}}"
 NESTED = "{" * 10_000 + "1" + "}" * 10_000
 EXPANDS = "(x+y+z+w)^{3000}"  # parses and evaluates at once; comparing it with 5x does not end
@@ -124,6 +124,15 @@ def test_an_answer_that_eats_memory_is_unparsable():
     assert [p.answer_class for p in result.placements] == [None, 0, 1]
     assert [p.correct for p in result.placements] == [False, False, True]
     assert (result.timed_out, result.killed) == (0, 1)
+
+
+def test_the_caller_may_hold_more_memory_than_a_worker():
+    ballast = b"x" * 400_000_000
+    solutions = grade(
+        samples_table({"a": boxed("1/2", "x")}), problems_table({"a": "0.5"}), "boxed", limits=QUICK
+    )
+    assert solutions["answer_class"].to_list() == [0, 1]
+    del ballast
 
 
 def test_a_killed_worker_costs_one_answer():

@@ -8,7 +8,17 @@ from itertools import islice
 import pytest
 
 from rlv.errors import DataError
-from rlv.mini.task import FORMS, MAX_TRIES, MODULUS, REACHES, Solver, corpus, demonstration, equations, problems
+from rlv.mini.task import (
+    FORMS,
+    MAX_TRIES,
+    MODULUS,
+    REACHES,
+    Solver,
+    corpus,
+    demonstration,
+    equations,
+    problems,
+)
 
 PERFECT = Solver(value_slip=0, mark_slip=0, bluff=0, give_up=0, verdict_flip=0)
 
@@ -30,7 +40,12 @@ def test_every_problem_has_exactly_one_answer(form, reach):
 
 def test_splits_share_no_equation_at_any_reach():
     seen = {
-        split: {(e.form, e.a, e.b, e.c) for form in FORMS for reach in REACHES for e in equations(form, reach, split)}
+        split: {
+            (e.form, e.a, e.b, e.c)
+            for form in FORMS
+            for reach in REACHES
+            for e in equations(form, reach, split)
+        }
         for split in ("train", "test")
     }
     assert seen["train"] and seen["test"] and not seen["train"] & seen["test"]

@@ -1,4 +1,4 @@
-"""The workflow as a user runs it: the smoke study through Snakemake, then everything that may happen to it."""
+"""The workflow as a user runs it: the smoke study through Snakemake, and what may happen to it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.workflow
 
 
 def snakemake(folder: Path, *arguments: str, study: str = STUDY, check: bool = True) -> str:
-    """Run Snakemake in a folder that has its own store and its own Snakemake records; returns what it printed."""
+    """Run Snakemake in a folder with its own store and records; returns what it printed."""
     done = subprocess.run(
         command(folder, *arguments, study=study), cwd=folder, capture_output=True, text=True, timeout=900
     )
@@ -31,7 +31,17 @@ def snakemake(folder: Path, *arguments: str, study: str = STUDY, check: bool = T
 
 def command(folder: Path, *arguments: str, study: str = STUDY) -> list[str]:
     config = ["--config", f"study={study}", f"store={folder / 'store'}"]
-    return [sys.executable, "-m", "snakemake", *config, "--profile", "profiles/local", "--cores", "2", *arguments]
+    return [
+        sys.executable,
+        "-m",
+        "snakemake",
+        *config,
+        "--profile",
+        "profiles/local",
+        "--cores",
+        "2",
+        *arguments,
+    ]
 
 
 def workspace(folder: Path) -> Path:
@@ -48,7 +58,9 @@ def rlv(folder: Path, *arguments: str, study: str = STUDY) -> subprocess.Complet
 
 def planned(output: str) -> dict[str, int]:
     """Jobs by rule from the table that Snakemake prints before it starts."""
-    return {rule: int(n) for rule, n in re.findall(r"^(\w+)\s+(\d+)$", output, re.MULTILINE) if rule != "total"}
+    return {
+        rule: int(n) for rule, n in re.findall(r"^(\w+)\s+(\d+)$", output, re.MULTILINE) if rule != "total"
+    }
 
 
 @pytest.fixture(scope="module")
@@ -140,9 +152,22 @@ def test_the_report_opens(finished, tmp_path):
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
         pytest.skip("no Chromium here: the report was made but not opened")
-    quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+    quiet = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-sync",
+    ]
     shown = subprocess.run(
-        [browser, *quiet, f"--user-data-dir={tmp_path}", "--virtual-time-budget=8000", "--dump-dom", report.as_uri()],
+        [
+            browser,
+            *quiet,
+            f"--user-data-dir={tmp_path}",
+            "--virtual-time-budget=8000",
+            "--dump-dom",
+            report.as_uri(),
+        ],
         capture_output=True,
         text=True,
         timeout=120,
@@ -154,7 +179,11 @@ def test_killed_at_any_moment_it_ends_with_the_same_claims(finished, tmp_path):
     folder = workspace(tmp_path)
     for seconds in (9.0, 17.0):
         process = subprocess.Popen(
-            command(folder, "all"), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            command(folder, "all"),
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         time.sleep(seconds)
         os.killpg(process.pid, signal.SIGKILL)

@@ -26,6 +26,12 @@ def inputs_of(stage):
 
 def make(stage):
     """The shell command that makes one artifact of a stage."""
-    return (
-        f"{RLV} make {stage}/{{wildcards.artifact}} {SETTINGS} --threads {{threads}} > {{log}} 2>&1"
-    )
+    return f"{RLV} make {stage}/{{wildcards.artifact}} {SETTINGS} --threads {{threads}} > {{log}} 2>&1"
+
+
+def published_figures():
+    return [str(RESULTS / "figures" / f"{name}.png") for name in PLAN.figures]
+
+
+def published_claims():
+    return [str(RESULTS / "claims.csv")] if PLAN.claims is not None else []

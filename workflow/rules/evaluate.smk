@@ -10,6 +10,8 @@ rule grade:
         "logs/grade/{artifact}.log",
     benchmark:
         "logs/grade/{artifact}.benchmark.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=3000,
@@ -29,6 +31,8 @@ rule evaluate:
         "logs/evaluate/{artifact}.log",
     benchmark:
         "logs/evaluate/{artifact}.benchmark.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=2000,

@@ -1,14 +1,6 @@
 # Figures, claims and the report: artifacts like all others, then copied to their stable place.
 
 
-def published_figures():
-    return [str(RESULTS / "figures" / f"{name}.png") for name in PLAN.figures]
-
-
-def published_claims():
-    return [str(RESULTS / "claims.csv")] if PLAN.claims is not None else []
-
-
 rule figures:
     input:
         inputs_of("figures"),
@@ -18,6 +10,8 @@ rule figures:
         "logs/figures/{artifact}.log",
     benchmark:
         "logs/figures/{artifact}.benchmark.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -37,6 +31,8 @@ rule claims_table:
         "logs/claims/{artifact}.log",
     benchmark:
         "logs/claims/{artifact}.benchmark.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -67,6 +63,8 @@ for name, figure in PLAN.figures.items():
             f"logs/publish/{STUDY}-{name}.log",
         benchmark:
             f"logs/publish/{STUDY}-{name}.benchmark.tsv"
+        conda:
+            "../../envs/cpu.yaml"
         threads: 1
         resources:
             mem_mb=500,
@@ -99,6 +97,8 @@ if PLAN.claims is not None:
             f"logs/publish/{STUDY}-claims.log",
         benchmark:
             f"logs/publish/{STUDY}-claims.benchmark.tsv"
+        conda:
+            "../../envs/cpu.yaml"
         threads: 1
         resources:
             mem_mb=500,
@@ -126,6 +126,8 @@ rule report:
         f"logs/report/{STUDY}.log",
     benchmark:
         f"logs/report/{STUDY}.benchmark.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=1000,

@@ -10,6 +10,8 @@ rule model:
         "logs/model/{artifact}.log",
     benchmark:
         "logs/model/{artifact}.benchmark.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=500,
@@ -29,6 +31,8 @@ rule problems:
         "logs/problems/{artifact}.log",
     benchmark:
         "logs/problems/{artifact}.benchmark.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=1000,

@@ -10,6 +10,8 @@ rule sample:
         "logs/sample/{artifact}.log",
     benchmark:
         "logs/sample/{artifact}.benchmark.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=3000,

@@ -10,6 +10,8 @@ rule score:
         "logs/score/{artifact}.log",
     benchmark:
         "logs/score/{artifact}.benchmark.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=3000,

@@ -10,6 +10,8 @@ rule pretrain:
         "logs/pretrain/{artifact}.log",
     benchmark:
         "logs/pretrain/{artifact}.benchmark.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -29,6 +31,8 @@ rule train:
         "logs/train/{artifact}.log",
     benchmark:
         "logs/train/{artifact}.benchmark.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=3000,
@@ -48,6 +52,8 @@ rule overhead:
         "logs/overhead/{artifact}.log",
     benchmark:
         "logs/overhead/{artifact}.benchmark.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=3000,
