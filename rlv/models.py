@@ -32,11 +32,13 @@ def load_model(folder: Path, threads: int) -> tuple[PreTrainedModel, PreTrainedT
     Safetensors only, and no code from the folder is run.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
     torch.set_num_threads(threads)
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    model = AutoModelForCausalLM.from_pretrained(
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         folder, local_files_only=True, use_safetensors=True, dtype="auto", attn_implementation="sdpa"
     )
-    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.nn.Module.to(model, device)  # the model's own `to` has a signature that type checkers cannot read
+    return model.eval(), tokenizer

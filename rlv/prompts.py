@@ -31,7 +31,8 @@ def solver_ids(tokenizer: PreTrainedTokenizerBase, question: str, style: str) ->
     """x: the tokens after which the solution begins. Raises ModelError for an unknown style."""
     if style == "plain":
         body = tokenizer.encode(f"{question}\n{SOLUTION_HEADER}", add_special_tokens=False)
-        return ([tokenizer.bos_token_id] if tokenizer.bos_token_id is not None else []) + body
+        begin = tokenizer.bos_token_id
+        return [begin, *body] if isinstance(begin, int) else body
     text = _chat(tokenizer, style, [{"role": "user", "content": question}])
     return tokenizer.encode(text, add_special_tokens=False)
 

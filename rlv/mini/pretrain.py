@@ -42,6 +42,7 @@ class PretrainConfig:
 def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     """A Llama-architecture model of the recipe's shape with fresh weights (seeded)."""
     torch.manual_seed(config.seed)
+    ids = tokenizer.get_vocab()
     return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=64,  # room beyond the words, so that a later word does not change the shapes
@@ -52,9 +53,9 @@ def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast) -> L
             num_key_value_heads=config.heads,
             max_position_embeddings=256,
             tie_word_embeddings=True,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=ids["<bos>"],
+            eos_token_id=ids["<eos>"],
+            pad_token_id=ids["<pad>"],
         )
     )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tokenizers import AddedToken, Tokenizer
+from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
-from transformers import PreTrainedTokenizerFast
+from transformers import AddedToken, PreTrainedTokenizerFast
 
 from rlv.mini.task import MODULUS
 from rlv.prompts import INSTRUCTION, LABELS, SOLUTION_HEADER
