@@ -27,9 +27,10 @@ from benchmarks.sampling import fastest, print_table, token_id
 from rlv import tables
 from rlv.mini.task import problems as mini_problems
 from rlv.mini.tokenizer import build_tokenizer
+from rlv.models import load_model
 from rlv.training.batches import Trajectory
 from rlv.training.config import TrainingConfig
-from rlv.training.loop import load
+from rlv.training.loop import WEIGHTS
 from rlv.training.measure import measure_overhead
 from rlv.training.update import learn, make_learner
 
@@ -102,7 +103,7 @@ def plain_update(
 
 def updates(folder: Path, config: TrainingConfig, repeats: int) -> None:
     """Print tokens learned per second: the plain peer, ours, ours with verification, other micro-batches."""
-    peer, tokenizer = load(folder)
+    peer, tokenizer = load_model(folder, WEIGHTS)
     trajectories = random_trajectories(
         len(tokenizer), config.problems_per_step * config.solutions_per_problem
     )
@@ -110,7 +111,7 @@ def updates(folder: Path, config: TrainingConfig, repeats: int) -> None:
 
     def ours(coefficient: float, tokens: int) -> Callable[[], int]:
         own = dataclasses.replace(config, verification_coefficient=coefficient, tokens_per_microbatch=tokens)
-        learner = make_learner(load(folder)[0], tokenizer, own)
+        learner = make_learner(load_model(folder, WEIGHTS)[0], tokenizer, own)
         return lambda: learn(learner, trajectories, own, 0).tokens_trained
 
     runs = {

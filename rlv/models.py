@@ -11,6 +11,7 @@ from rlv.job import Job, Stage
 from rlv.store import file_digest
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
@@ -26,19 +27,26 @@ def _run(job: Job) -> dict[str, Any]:
 MODEL = Stage(recipe=1, run=_run)
 
 
-def load_model(folder: Path, threads: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A checkpoint and its tokenizer, ready to read and write: evaluation mode, GPU where there is one.
-
-    Safetensors only, and no code from the folder is run.
-    """
+def pick_device() -> torch.device:
+    """The GPU where there is one, else the CPU."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-    torch.set_num_threads(threads)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_model(folder: Path, dtype: str = "auto") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A checkpoint and its tokenizer, in evaluation mode, on a GPU where there is one.
+
+    `dtype` is a torch type's name, or "auto" for the checkpoint's own. Safetensors only, and no code from
+    the folder is run.
+    """
+    import torch.nn
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, dtype="auto", attn_implementation="sdpa"
+        folder, local_files_only=True, use_safetensors=True, dtype=dtype, attn_implementation="sdpa"
     )
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.nn.Module.to(model, device)  # the model's own `to` has a signature that type checkers cannot read
+    # The model's own `to` has a signature that type checkers cannot read.
+    torch.nn.Module.to(model, pick_device())
     return model.eval(), tokenizer

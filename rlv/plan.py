@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from rlv.sampling.shards import Shard, shard_ranges
 from rlv.stages import STAGES
 from rlv.store import Artifact, file_digest
 from rlv.study import HOW_TRAINING, Comparison, Dataset, Study
+
+# How a shipped base was made stands beside its weights and decides nothing.
+RECIPE = "recipe.json"
 
 
 @dataclass(frozen=True)
@@ -84,10 +87,13 @@ class _Builder:
         how: dict[str, Any] | None = None,
     ) -> Artifact:
         made = (stage, name)
-        if made not in self.made:
-            recipe = STAGES[stage].recipe
-            self.made[made] = Artifact(stage, name, recipe, params, inputs or {}, how or {})
-        return self.made[made]
+        artifact = Artifact(stage, name, STAGES[stage].recipe, params, inputs or {}, how or {})
+        known = self.made.setdefault(made, artifact)
+        if known.key != artifact.key:
+            raise StudyError(
+                f"two different artifacts would be called {stage}/{name}; rename one of the parts"
+            )
+        return known
 
     # ---- external things
 
@@ -201,6 +207,8 @@ class _Builder:
             )
             for verifier in ("", scorer)
         ]
+        if comparison.start is not None:
+            wanted.append((comparison.start, ""))
         made = [self.evaluation(reasoner, dataset, verifier) for reasoner, verifier in wanted]
         return {f"evaluate:{artifact.name}": artifact for artifact in made}
 
@@ -264,7 +272,12 @@ def _problem_params(name: str, dataset: Dataset) -> dict[str, Any]:
     path = Path(str(dataset.path))
     if not path.is_file():
         raise StudyError(f"datasets.{name}.path: no file {path}")
-    return {"source": "local", "format": path.suffix, "sha256": file_digest(path), "size": dataset.size}
+    return {
+        "source": "local",
+        "format": path.suffix,
+        "sha256": _digest(path, path.stat().st_size, path.stat().st_mtime_ns),
+        "size": dataset.size,
+    }
 
 
 def dataset_size(dataset: Dataset) -> int:
@@ -284,19 +297,20 @@ def _model_folder(source: str, path: str) -> Path:
     return Path(str(resources.files("rlv"))) / path if source == "package" else Path(path)
 
 
+@cache
+def _digest(path: Path, size: int, mtime_ns: int) -> str:
+    """A file's digest, read once for a size and time."""
+    return file_digest(path)
+
+
 def _model_files(folder: Path) -> dict[str, str]:
     """Digests of what a model consists of. Raises StudyError where there are no safetensors weights."""
-    names = (
-        "config.json",
-        "generation_config.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "chat_template.jinja",
-    )
-    files = [p for p in sorted(folder.glob("*")) if p.name in names or p.suffix == ".safetensors"]
+    kinds = (".safetensors", ".json", ".txt", ".model", ".jinja")
+    files = [p for p in sorted(folder.glob("*")) if p.suffix in kinds and p.name != RECIPE]
     if not any(p.suffix == ".safetensors" for p in files):
         raise StudyError(f"{folder}: no model in safetensors here")
-    return {p.name: file_digest(p) for p in files}
+    stats = [(p, p.stat()) for p in files]
+    return {p.name: _digest(p, s.st_size, s.st_mtime_ns) for p, s in stats}
 
 
 def token_costs(plan: Plan) -> Iterator[tuple[Artifact, int]]:

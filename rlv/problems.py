@@ -9,7 +9,6 @@ purpose: downloads. A data set enters a study as a file and by its digest.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -102,15 +101,6 @@ def mini(*, form: str, reach: int, split: str, size: int, seed: int = 0) -> pl.D
     from rlv.mini import task
 
     return problems_table(task.problems(form, reach, split, size, seed), "mini task")
-
-
-def content_digest(path: str | Path) -> str:
-    """SHA-256 of a local file's bytes, in hex: how it enters an artifact's key. Raises DataError."""
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 # Name in a study's `datasets.<name>.source` -> loader; the loader's arguments are that source's keys.

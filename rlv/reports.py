@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rlv.errors import StoreError, StudyError
+from rlv.errors import DamagedArtifactError, StoreError, StudyError
 from rlv.plan import Plan, token_costs
 from rlv.stages import STAGES
 from rlv.store import MANIFEST, Artifact, Store, folder_problems, read_manifest
@@ -51,9 +52,10 @@ def _namesakes(artifact: Artifact, store: Store) -> Iterator[tuple[Path, dict[st
     """Published artifacts of the same stage and name but another key: other settings or older code."""
     for folder in sorted((store.root / artifact.stage).glob(f"{artifact.name}-*")):
         if (folder / MANIFEST).is_file() and len(folder.name) == len(artifact.directory):
-            manifest = read_manifest(folder)
-            if manifest["key"] != artifact.key:
-                yield folder, manifest
+            with suppress(DamagedArtifactError):  # `rlv fsck` names those
+                manifest = read_manifest(folder)
+                if manifest["key"] != artifact.key:
+                    yield folder, manifest
 
 
 def status_lines(plan: Plan, store: Store) -> list[str]:
@@ -85,13 +87,20 @@ def find(plan: Plan, store: Store, wanted: str) -> tuple[str, dict[str, Any], Ar
         raise StudyError(f"{wanted!r} could be {', '.join(a.path for a in planned)}")
     stored = []
     if store.root.is_dir():
-        stored = [(f, read_manifest(f)) for f in store.folders()]
+        stored = list(_readable(store.folders()))
         stored = [(f, m) for f, m in stored if _fits(wanted, str(f.relative_to(store.root)), m["key"])]
     if len(stored) != 1:
         names = ", ".join(str(f.relative_to(store.root)) for f, _ in stored) or "nothing in study or store"
         raise StudyError(f"{wanted!r}: found {names}; see `rlv study show`")
     folder, manifest = stored[0]
     return str(folder.relative_to(store.root)), manifest["spec"], None
+
+
+def _readable(folders: Iterable[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Folders with their manifests; damaged ones are left to `rlv fsck`."""
+    for folder in folders:
+        with suppress(DamagedArtifactError):
+            yield folder, read_manifest(folder)
 
 
 def _fits(wanted: str, path: str, key: str) -> bool:
@@ -160,8 +169,8 @@ def _spec_of(key: str | None, store: Store, plan: Plan) -> dict[str, Any] | None
     for artifact in plan.artifacts.values():
         if artifact.key == key:
             return artifact.spec
-    for folder in store.root.glob(f"*/*-{key[:12]}"):
-        return read_manifest(folder)["spec"]
+    for _, manifest in _readable(store.root.glob(f"*/*-{key[:12]}")):
+        return manifest["spec"]
     return None
 
 
@@ -184,7 +193,8 @@ def fsck_lines(store: Store) -> tuple[list[str], int]:
 
 def time_lines(plan: Plan, store: Store) -> list[str]:
     """Seconds, tokens and peak memory of everything published, by stage, and the ten slowest."""
-    made = [(a, store.manifest(a)) for a in plan.artifacts.values() if store.exists(a)]
+    published = {store.location(a): a for a in plan.artifacts.values() if store.exists(a)}
+    made = [(published[folder], manifest) for folder, manifest in _readable(published)]
     lines = [
         f"{'stage':10s} {'artifacts':>9s} {'seconds':>9s} {'cpu s':>9s} {'peak MiB':>9s} {'tokens':>12s}"
     ]

@@ -49,8 +49,8 @@ def make(artifact: Artifact, store: Store, *, threads: int = 1, log: Callable[[s
         log(f"{artifact.path}: damaged, set aside as {store.set_aside(artifact)}\n  " + "\n  ".join(found))
     log(f"{artifact.path}: started")
     started, cpu = time.monotonic(), _cpu_seconds()
-    with store.publishing(artifact) as publication:
-        job = Job(artifact, store, publication.path, store.work_dir(artifact), threads, log)
+    with store.working(artifact) as work, store.publishing(artifact) as publication:
+        job = Job(artifact, store, publication.path, work, threads, log)
         facts = STAGES[artifact.stage].run(job)
         seconds = time.monotonic() - started
         publication.facts.update(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +21,13 @@ class Settings:
 
 
 def settings(study: str | None = None, store: str | None = None) -> Settings:
-    """The command line first, then RLV_STORE, then config/config.yaml.
+    """The command line first, then config/config.yaml.
 
     Raises StudyError where neither the arguments nor the file say it.
     """
     written = yaml.safe_load(CONFIG.read_text()) if CONFIG.is_file() else {}
     study = study or written.get("study")
-    store = store or os.environ.get("RLV_STORE") or written.get("store")
+    store = store or written.get("store")
     if not study or not store:
         raise StudyError(f"{CONFIG}: needs `study` and `store` (or pass --study and --store)")
     return Settings(study, Path(store))

@@ -13,6 +13,7 @@ hands out. Left out on purpose: what artifacts there should be (plan.py) and who
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -143,8 +144,8 @@ class Store:
         If somebody else has published the same key meanwhile, theirs stays and ours is dropped.
         """
         parent = self.root / artifact.stage
-        token = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        draft = parent / f".draft-{artifact.directory}-{token}"
+        self._remove_dead_drafts(parent, artifact)
+        draft = parent / f"{_draft_prefix(artifact)}{os.getpid()}-{secrets.token_hex(4)}"
         try:
             draft.mkdir(parents=True)
             publication = Publication(draft)
@@ -173,7 +174,6 @@ class Store:
             raise
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-        shutil.rmtree(self.work_dir(artifact), ignore_errors=True)
 
     def _publish(self, draft: Path, artifact: Artifact) -> None:
         place = self.location(artifact)
@@ -190,9 +190,30 @@ class Store:
             self.set_aside(artifact)
         raise StoreError(f"{place}: could not be published; another process keeps writing there")
 
-    def work_dir(self, artifact: Artifact) -> Path:
-        """Where a long job keeps its checkpoints; found again by the next attempt at the same key."""
-        return self.root / ".work" / artifact.stage / artifact.directory
+    def _remove_dead_drafts(self, parent: Path, artifact: Artifact) -> None:
+        """What a killed job of this key on this host has left half-written."""
+        prefix = _draft_prefix(artifact)
+        for draft in parent.glob(f"{prefix}*"):
+            process = draft.name.removeprefix(prefix).split("-")[0]
+            if not Path(f"/proc/{process}").exists():
+                shutil.rmtree(draft, ignore_errors=True)
+
+    @contextmanager
+    def working(self, artifact: Artifact) -> Iterator[Path]:
+        """Where a long job keeps its checkpoints; the next attempt at the same key finds it again.
+
+        One process at a time: whoever comes second gets a folder of its own. Removed after publishing.
+        """
+        place = self.root / ".work" / artifact.stage / artifact.directory
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with open(place.with_name(f"{place.name}.lock"), "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                place = place.with_name(f"{place.name}-{secrets.token_hex(4)}")
+            yield place
+            if self.exists(artifact):
+                shutil.rmtree(place, ignore_errors=True)
 
     # ---- health
 
@@ -219,7 +240,9 @@ class Store:
         """All published folders, of any study, sorted by path."""
         for stage in sorted(p for p in self.root.iterdir() if not p.name.startswith(".")):
             if stage.is_dir():
-                yield from sorted(p for p in stage.iterdir() if (p / MANIFEST).is_file())
+                yield from sorted(
+                    p for p in stage.iterdir() if not p.name.startswith(".") and (p / MANIFEST).is_file()
+                )
 
 
 @dataclass
@@ -228,6 +251,10 @@ class Publication:
 
     path: Path
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+def _draft_prefix(artifact: Artifact) -> str:
+    return f".draft-{artifact.directory}-{socket.gethostname()}-"
 
 
 def read_manifest(folder: Path, key: str | None = None) -> dict[str, Any]:

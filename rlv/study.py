@@ -11,36 +11,49 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from rlv.errors import StudyError
 from rlv.study_checks import broken_references
 
 STUDY_FOLDER = Path("config/studies")
-Name = str
+# Names become parts of paths, commands and columns.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
 T = TypeVar("T", bound=BaseModel)
 
 
 class Section(BaseModel):
     """Unknown keys are errors, values never change after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class Dataset(Section):
     """Problems with reference answers."""
 
     source: Literal["mini", "local"] = Field(description="`mini` generates problems; `local` reads a file")
-    form: Literal["quadratic", "product"] = Field(default="quadratic", description="mini: the form of equation")
-    reach: int = Field(default=10, ge=6, le=16, description="mini: x is searched in 1..reach; longer is harder")
-    split: Literal["train", "test"] = Field(default="train", description="mini: which half of the problems")
+    form: Literal["quadratic", "product"] = Field(
+        default="quadratic", description="mini: the form of equation"
+    )
+    reach: int = Field(
+        default=10, ge=6, le=16, description="mini: x is searched in 1..reach; longer is harder"
+    )
+    split: Literal["train", "test"] = Field(
+        default="train", description="mini: train, or the held-out quarter"
+    )
     size: int | None = Field(default=None, ge=1, description="how many problems; all of a file where absent")
-    path: str | None = Field(default=None, description="local: JSON Lines or Parquet; relative to the working folder")
-    prompt_style: Literal["plain", "chat"] = Field(default="plain", description="how a question is put to a model")
-    answer_format: Literal["marker", "boxed"] = Field(default="marker", description="where a solution has its answer")
+    path: str | None = Field(
+        default=None, description="local: JSON Lines or Parquet; relative to the working folder"
+    )
+    prompt_style: Literal["plain", "chat"] = Field(
+        default="plain", description="how a question is put to a model"
+    )
+    answer_format: Literal["marker", "boxed"] = Field(
+        default="marker", description="where a solution has its answer"
+    )
 
 
 class Model(Section):
@@ -53,10 +66,12 @@ class Model(Section):
 class Verification(Section):
     """The verification objective of RL^V."""
 
-    coefficient: float = Field(default=
-        0.0, ge=0.0, description="lambda, the weight of J_verify; 0 is the base method"
+    coefficient: float = Field(
+        default=0.0, ge=0.0, description="lambda, the weight of J_verify; 0 is the base method"
     )
-    weight_bound: float = Field(default=4.0, ge=1.0, description="class-balance weights stay in [1/bound, bound]")
+    weight_bound: float = Field(
+        default=4.0, ge=1.0, description="class-balance weights stay in [1/bound, bound]"
+    )
 
 
 class Training(Section):
@@ -71,16 +86,22 @@ class Training(Section):
     warmup_steps: int = Field(default=5, ge=0, description="linear warm-up, in optimizer steps")
     weight_decay: float = Field(default=0.0, ge=0, description="AdamW's decoupled weight decay")
     gradient_clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
-    clip_low: float = Field(default=0.2, gt=0, lt=1, description="PPO clip: ratios below 1 - clip_low are cut")
+    clip_low: float = Field(
+        default=0.2, gt=0, lt=1, description="PPO clip: ratios below 1 - clip_low are cut"
+    )
     clip_high: float = Field(default=0.2, gt=0, description="PPO clip: ratios above 1 + clip_high are cut")
-    kl_coefficient: float = Field(default=0.0, ge=0, description="weight of the k3 KL estimate to the start model")
+    kl_coefficient: float = Field(
+        default=0.0, ge=0, description="weight of the k3 KL estimate to the start model"
+    )
     temperature: float = Field(default=1.0, gt=0, description="of the rollouts")
     top_p: float = Field(default=1.0, gt=0, le=1, description="of the rollouts")
     max_tokens: int = Field(default=64, ge=1, description="longest rollout")
     seed: int = Field(default=0, ge=0, description="order of problems and seeds of rollouts")
     save_every: int = Field(default=20, ge=1, description="(how) steps between checkpoints")
     show_every: int = Field(default=20, ge=1, description="(how) steps between solutions shown in the log")
-    tokens_per_microbatch: int = Field(default=2048, ge=1, description="(how) padded tokens in one forward pass")
+    tokens_per_microbatch: int = Field(
+        default=2048, ge=1, description="(how) padded tokens in one forward pass"
+    )
 
 
 HOW_TRAINING = frozenset({"save_every", "show_every", "tokens_per_microbatch"})
@@ -91,12 +112,14 @@ class Reasoner(Section):
 
     model: Name = Field(description="where it starts (a name under `models`)")
     dataset: Name | None = Field(default=None, description="what it is trained on; absent: not trained")
-    advantage: Literal["grpo", "leave_one_out"] | None = Field(default=
-        None, description="how reward becomes gradient"
+    advantage: Literal["grpo", "leave_one_out"] | None = Field(
+        default=None, description="how reward becomes gradient"
     )
     verification: Verification = Field(default=Verification(), description="lambda and what belongs to it")
     training: dict[str, Any] = Field(default={}, description="what differs from the study's `training`")
-    verifiers: tuple[Name, ...] = Field(default=(), description="who scores its solutions (names under `verifiers`)")
+    verifiers: tuple[Name, ...] = Field(
+        default=(), description="who scores its solutions (names under `verifiers`)"
+    )
     evaluate_on: tuple[Name, ...] = Field(default=(), description="data sets that it is evaluated on")
 
 
@@ -106,7 +129,9 @@ class Verifier(Section):
     score: Literal["generative", "judge"] = Field(
         description="`generative`: a reasoner trained with lambda > 0; `judge`: the prompt to any model"
     )
-    reasoner: Name = Field(default="self", description="whose weights read the solution; `self`: who wrote it")
+    reasoner: Name = Field(
+        default="self", description="whose weights read the solution; `self`: who wrote it"
+    )
 
 
 class Sampling(Section):
@@ -127,7 +152,9 @@ class Evaluation(Section):
     """Votes and curves."""
 
     ns: tuple[int, ...] = Field(default=(1, 2, 4, 8, 16, 32, 64), description="numbers of votes, increasing")
-    subsets: int = Field(default=256, ge=8, description="random subsets where the expectation has no closed form")
+    subsets: int = Field(
+        default=256, ge=8, description="random subsets where the expectation has no closed form"
+    )
     draws: int = Field(default=1000, ge=100, description="bootstrap draws over problems")
     seed: int = Field(default=0, ge=0, description="of subsets and draws")
 
@@ -136,6 +163,7 @@ class Comparison(Section):
     """A base method and its RL^V counterpart, compared by claims and figures."""
 
     base: Name = Field(description="reasoner trained without the verification objective")
+    start: Name | None = Field(default=None, description="untrained reasoner that both started from")
     rl_v: Name = Field(description="reasoner trained with it")
     verifier: Name = Field(default="unified", description="who scores the RL^V reasoner's solutions")
     judge: Name = Field(default="judge", description="who scores the base reasoner's solutions")
@@ -199,7 +227,9 @@ class Study(Section):
     overhead: Overhead | None = Field(default=None, description="measured where present")
     figures: dict[Name, Figure] = Field(default={}, description="figures to draw, by the figure's own name")
     claims: Claims | None = Field(default=None, description="scoreboard, where present")
-    assumed: tuple[str, ...] = Field(default=(), description="filled in on reading: key paths of assumed values")
+    assumed: tuple[str, ...] = Field(
+        default=(), description="filled in on reading: key paths of assumed values"
+    )
 
     def training_of(self, reasoner: str) -> Training:
         """The study's training settings with the reasoner's own on top."""
@@ -215,9 +245,14 @@ def load(name_or_path: str) -> Study:
     path = study_path(name_or_path)
     assumed: list[str] = []
     raw = _unwrap(_read(path, ()), "", assumed)
-    for name, reasoner in (raw.get("reasoners") or {}).items() if isinstance(raw, dict) else ():
+    reasoners = raw.get("reasoners")
+    for name, reasoner in reasoners.items() if isinstance(reasoners, dict) else ():
         if isinstance(reasoner, dict) and isinstance(reasoner.get("training"), dict):
             _validated(Training, reasoner["training"], path, ("reasoners", name, "training"))
+    if "assumed" in raw:
+        raise StudyError(
+            f"{path}: assumed: filled in on reading; write {{assumed: VALUE}} in a value's place"
+        )
     study = _validated(Study, {**raw, "assumed": tuple(assumed)}, path, ())
     for key, message in broken_references(study):
         raise StudyError(f"{path}: {key}: {message}")
@@ -295,7 +330,10 @@ def _validated(model: type[T], raw: Any, path: Path, prefix: tuple[str, ...]) ->
                 valid = _fields_at(model, problem["loc"][:-1])
                 lines.append(f"{path}: {key}: unknown key{_nearest(location[-1], valid)}")
             elif problem["type"] == "literal_error":
-                valid = [v.strip(" '") for v in problem.get("ctx", {}).get("expected", "").replace(" or ", ",").split(",")]
+                valid = [
+                    v.strip(" '")
+                    for v in problem.get("ctx", {}).get("expected", "").replace(" or ", ",").split(",")
+                ]
                 lines.append(
                     f"{path}: {key}: found {problem['input']!r}{_nearest(str(problem['input']), valid)}"
                 )
@@ -307,13 +345,15 @@ def _validated(model: type[T], raw: Any, path: Path, prefix: tuple[str, ...]) ->
 def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     """The keys that are valid where an unknown one was found."""
     current: Any = model
+    entry = False  # inside a dict[Name, Section] the next part of the location names an entry
     for part in location:
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            annotation = current.model_fields[str(part)].annotation
-            candidates = [annotation, *getattr(annotation, "__args__", ())]
-            classes = [c for c in candidates if isinstance(c, type) and issubclass(c, Section)]
-            # A dict[Name, Section] is entered by the next part of the location, which names the entry.
-            current = classes[0] if classes else None
+        if entry or current is None:
+            entry = False
+            continue
+        annotation = current.model_fields[str(part)].annotation
+        entry = get_origin(annotation) is dict
+        candidates = (annotation, *get_args(annotation))
+        current = next((c for c in candidates if isinstance(c, type) and issubclass(c, Section)), None)
     return list(current.model_fields) if current is not None else []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def _datasets(study: Study) -> Iterator[tuple[str, str]]:
     for name, dataset in study.datasets.items():
         if dataset.source == "local" and dataset.path is None:
             yield f"datasets.{name}.path", "a local data set needs the path of its file"
+        if dataset.source == "local" and dataset.path is not None and not Path(dataset.path).is_file():
+            yield f"datasets.{name}.path", f"no file {dataset.path!r}"
         if dataset.source == "mini" and dataset.size is None:
             yield f"datasets.{name}.size", "a generated data set needs its size"
 
@@ -56,6 +59,9 @@ def _reasoners(study: Study) -> Iterator[tuple[str, str]]:
 
 
 def _verifiers(study: Study) -> Iterator[tuple[str, str]]:
+    for section, taken in (("reasoners", "self"), ("verifiers", "votes")):
+        if taken in getattr(study, section):
+            yield f"{section}.{taken}", f"the name {taken!r} means something already; choose another"
     for name, verifier in study.verifiers.items():
         if verifier.reasoner != "self":
             yield from _unknown(f"verifiers.{name}.reasoner", verifier.reasoner, study.reasoners, "reasoner")
@@ -88,7 +94,7 @@ def _products(study: Study) -> Iterator[tuple[str, str]]:
 
     for name, comparison in study.comparisons.items():
         key = f"comparisons.{name}"
-        for role in ("base", "rl_v"):
+        for role in ("base", "rl_v", "start"):
             yield from _unknown(f"{key}.{role}", getattr(comparison, role), study.reasoners, "reasoner")
         for role, reader in (("verifier", comparison.rl_v), ("judge", comparison.base)):
             verifier = getattr(comparison, role)

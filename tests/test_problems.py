@@ -1,4 +1,3 @@
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -8,7 +7,7 @@ import pytest
 
 from rlv import tables
 from rlv.errors import DataError
-from rlv.problems import SOURCES, content_digest, load_local, problems_table
+from rlv.problems import SOURCES, load_local, problems_table
 
 GOOD = {
     "id": "a",
@@ -99,13 +98,6 @@ def test_mini_source():
     table = SOURCES["mini"](form="quadratic", reach=8, split="test", size=20, seed=1)
     tables.check(table, "problems", "test")
     assert len(table) == 20 and table["problem_id"].n_unique() == 20
-
-
-def test_content_digest(tmp_path):
-    path = write_lines(tmp_path / "p.jsonl", GOOD)
-    assert content_digest(path) == hashlib.sha256(path.read_bytes()).hexdigest()
-    with pytest.raises(DataError, match=r"none"):
-        content_digest(tmp_path / "none")
 
 
 @pytest.mark.parametrize(("name", "rows"), [("math500", 500), ("aime24", 30), ("gsm8k_test", 1319)])

@@ -181,3 +181,30 @@ def test_kill_while_writing_leaves_no_artifact(tmp_path):
     assert list(store.folders()) == []
     publish(store, artifact(x=1))
     assert store.open(artifact(x=1), "a.txt").read_text() == "content"
+
+
+def test_what_killed_jobs_leave_is_removed_by_the_next(tmp_path):
+    store, made = Store(tmp_path), artifact(x=1)
+    with pytest.raises(RuntimeError), store.publishing(made) as publication:
+        alive = publication.path
+        dead = alive.with_name(alive.name.replace(f"-{os.getpid()}-", "-999999999-"))
+        dead.mkdir()
+        (dead / "manifest.json").write_text("{}")
+        assert list(store.folders()) == []  # not even with a manifest is a draft an artifact
+        publish(store, made)
+        assert alive.exists() and not dead.exists()
+        raise RuntimeError
+
+
+def test_a_working_folder_has_one_owner_and_outlives_a_failure(tmp_path):
+    store, made = Store(tmp_path), artifact(x=1)
+    with pytest.raises(RuntimeError), store.working(made) as first:
+        first.mkdir(parents=True)
+        (first / "checkpoint").write_text("half way")
+        with store.working(made) as second:
+            assert second != first
+        raise RuntimeError
+    with store.working(made) as again:
+        assert (again / "checkpoint").read_text() == "half way"
+        publish(store, made)
+    assert not again.exists()

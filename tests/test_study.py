@@ -60,6 +60,13 @@ def test_shipped_studies_are_sound(name):
         ("sampling: {samples_per_shard: 33}", ["sampling.samples_per_shard", "divide"]),
         ("comparisons: {grpo: {judge: unified}}", ["comparisons.grpo.judge", "'unified'"]),
         ("overhead: {reasoner: grpo}", ["overhead.reasoner", "'grpo'"]),
+        ("reasoners: [a]", ["mine.yaml", "reasoners", "dictionary"]),
+        ("training: {learning_rate: .inf}", ["training.learning_rate", "finite"]),
+        ("datasets: {test: {source: local, path: none.jsonl}}", ["datasets.test.path", "none.jsonl"]),
+        ("assumed: [x]", ["mine.yaml", "assumed"]),
+        ("verifiers: {votes: {score: judge}}", ["verifiers", "votes"]),
+        ("reasoners: {a-b: {model: base}}", ["reasoners", "a-b"]),
+        ("comparisons: {grpo: {start: bse}}", ["comparisons.grpo.start", "'base'"]),
         ("sampling: {temperature: hot}", ["sampling.temperature", "'hot'"]),
     ],
 )

@@ -3,9 +3,9 @@
 Equality is math-verify's `verify`, with three short cuts that agree with it (the tests compare them):
 - the same string is the same answer;
 - two plain integers are compared as integers, without sympy;
-- two expressions whose values at one fixed point of their symbols lie far apart are different, and so are
-  an expression and a set or tuple of several elements; this spares the slow symbolic comparison
-  (milliseconds each) for nearly all pairs of wrong answers.
+- the numbers that an answer consists of (its value, those of its elements, entries or ends, each symbol
+  standing for a fixed number) lie near those of an equal answer; where they do not, the answers differ.
+  This spares the slow symbolic comparison (milliseconds each) for nearly all pairs of wrong answers.
 
 math-verify's equality is neither symmetric nor transitive (x = 5 equals 5 equals y = 5). Classes are made
 consistent by representatives: an answer joins the reference's class if it equals the reference, else the
@@ -18,9 +18,10 @@ are not plain integers. math-verify's own timeouts are off: they cannot stop C c
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -35,8 +36,8 @@ class Answer:
 
     text: str
     integer: int | None = None  # its value, if it is a plain integer
-    value: complex | None = None  # the expression's value at the fixed point; None: no comparison by value
-    several: bool = False  # a set or tuple that is not of one element
+    numbers: tuple[complex, ...] | None = None  # that it consists of; None: not to be compared by numbers
+    equation: bool = False  # the numbers are those of its right side
     unparsed: str | None = None  # what is left of a string that is no expression; such answers cast no vote
 
 
@@ -57,13 +58,14 @@ def read(text: str) -> Answer:
     """Parse one answer string (LaTeX, as it would stand inside \\boxed). Slow, may hang: see the module."""
     integer = plain_integer(text)
     if integer is not None:
-        return Answer(text, integer, complex(integer))
+        return Answer(text, integer, (complex(integer),))
     expressions = _expressions(text)
     # math-verify falls back to the normalised string where it cannot parse.
     if not expressions or isinstance(expressions[0], str):
         return Answer(text, unparsed=expressions[0] if expressions else "")
     # Evaluating here, on its own, makes a bomb like 9^{9^{9^9}} fail its own limits and nobody else's.
-    return Answer(text, value=_value_at_point(expressions[0]), several=_has_several(expressions[0]))
+    numbers, equation = _numbers(expressions[0])
+    return Answer(text, numbers=numbers, equation=equation)
 
 
 def equal(gold: Answer, answer: Answer) -> bool:
@@ -74,12 +76,11 @@ def equal(gold: Answer, answer: Answer) -> bool:
         return bool(gold.unparsed) and gold.unparsed == answer.unparsed
     if gold.integer is not None and answer.integer is not None:
         return gold.integer == answer.integer
-    if gold.value is not None and answer.value is not None:
-        # math-verify rounds floats to 6 decimals and compares the rest to 15 digits: this is far wider.
-        scale = max(abs(gold.value), abs(answer.value))
-        if abs(gold.value - answer.value) > 1e-5 + 1e-9 * scale:
-            return False
-    if (gold.value is not None and answer.several) or (gold.several and answer.value is not None):
+    # Two equations may be equal with different right sides (y = 2x and 2x = y).
+    comparable = (
+        gold.numbers is not None and answer.numbers is not None and not (gold.equation and answer.equation)
+    )
+    if comparable and _far_apart(gold.numbers or (), answer.numbers or ()):
         return False
     from math_verify import verify
 
@@ -142,31 +143,60 @@ def _expressions(text: str) -> list[Any]:
     return parse(f"\\boxed{{{text}}}", _extraction(), parsing_timeout=None)  # pyright: ignore[reportArgumentType]
 
 
-def _has_several(expression: Any) -> bool:
-    from sympy import FiniteSet, Set, Tuple
+def _far_apart(these: tuple[complex, ...], those: tuple[complex, ...]) -> bool:
+    """Whether some number of either has none near it in the other."""
 
-    counted = isinstance(expression, (FiniteSet, Tuple))
-    return len(expression.args) != 1 if counted else isinstance(expression, Set)
+    def near(a: complex, b: complex) -> bool:
+        # math-verify rounds floats to 6 decimals and compares the rest to 15 digits: this is far wider.
+        return abs(a - b) <= 1e-5 + 1e-9 * max(abs(a), abs(b))
+
+    return not (
+        all(any(near(a, b) for b in those) for a in these)
+        and all(any(near(a, b) for a in these) for b in those)
+    )
 
 
-def _value_at_point(expression: Any) -> complex | None:
-    """The value of a scalar expression, each symbol standing for a fixed number between 1 and 2.
+def _numbers(expression: Any) -> tuple[tuple[complex, ...] | None, bool]:
+    """The numbers that an expression consists of, and whether it is an equation (then its right side's).
 
-    None where such a value would not decide: sets, relations and matrices; single symbols (math-verify
-    compares those by their letters); percentages (it takes 9 % for 9); values that are not finite.
+    None where numbers would not decide: inequalities; single symbols (math-verify compares those by their
+    letters); percentages (it takes 9 % for 9); values that are not numbers; more than 50 numbers.
     """
-    from sympy import Expr, MatrixExpr, Symbol, UnevaluatedExpr
+    from sympy import Eq, UnevaluatedExpr
 
+    equation = isinstance(expression, Eq)
     try:
         evaluated = expression.doit()
-        if not isinstance(expression, Expr) or isinstance(expression, (Symbol, MatrixExpr)):
-            return None
         if expression.has(UnevaluatedExpr):
-            return None
-        point = {s: 1 + zlib.crc32(str(s).encode()) / 2**32 for s in evaluated.free_symbols}
-        value = complex(evaluated.subs(point).evalf(15))
+            return None, equation
+        numbers = tuple(_values(expression.rhs.doit() if equation else evaluated))
     except MemoryError:
         raise
-    except Exception:  # sympy raises anything; without a value the pair is compared in full
-        return None
-    return value if abs(value) < 1e300 else None
+    except Exception:  # sympy raises anything; without numbers the pair is compared in full
+        return None, equation
+    return (numbers if len(numbers) <= 50 else None), equation
+
+
+def _values(expression: Any) -> Iterator[complex]:
+    """Raises ValueError where a part has no value."""
+    from sympy import Expr, FiniteSet, Interval, MatrixBase, MatrixExpr, Symbol, Tuple, Union
+
+    if isinstance(expression, Interval):
+        parts: Any = (expression.start, expression.end)
+    elif isinstance(expression, MatrixBase):
+        parts = expression.flat()
+    elif isinstance(expression, (FiniteSet, Tuple, Union)):
+        parts = expression.args
+    elif isinstance(expression, Expr) and not isinstance(expression, (Symbol, MatrixExpr)):
+        point: Any = {s: 1 + zlib.crc32(str(s).encode()) / 2**32 for s in expression.free_symbols}
+        value = complex(expression.subs(point).evalf(15))
+        if math.isinf(value.real) and value.imag == 0:  # an end of an interval
+            value = complex(math.copysign(1e301, value.real))
+        elif not abs(value) < 1e300:
+            raise ValueError(value)
+        yield value
+        return
+    else:
+        raise ValueError(expression)
+    for part in parts:
+        yield from _values(part)

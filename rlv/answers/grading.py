@@ -122,7 +122,11 @@ class Grader:
                 f"samples table: {len(strangers)} problem ids that the problems table lacks, first "
                 f"{min(strangers)!r}; grade with the problems that were sampled"
             )
-        extracted = [extract_answer(text, answer_format) for text in samples["text"]]
+        # A solution that was cut off has no answer, as in training: what stands there may be half a number.
+        extracted = [
+            extract_answer(text, answer_format) if reason == "stop" else None
+            for text, reason in samples.select("text", "finish_reason").iter_rows()
+        ]
         keyed = samples.with_columns(pl.Series("answer", extracted, dtype=pl.String))
         ordered = keyed.drop_nulls("answer").sort("sample_id", "budget", maintain_order=True)
         per_problem = ordered.group_by("problem_id", maintain_order=True).agg(

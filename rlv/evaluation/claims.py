@@ -29,6 +29,7 @@ class Pair:
     base: str
     unified: str
     verifier: str = "unified"
+    start: str | None = None  # untrained reasoner that both started from
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Evidence:
     pairs: tuple[Pair, ...]
     per_problem: pl.DataFrame  # of all reasoners and verifiers; other data sets may be in it
     overhead: pl.DataFrame | None = None
+    verification: pl.DataFrame | None = None  # of the same data sets
     draws: int = 1000
     seed: int = 0
 
@@ -48,9 +50,12 @@ def scoreboard(evidence: Evidence, claims: Sequence[str] | None = None) -> pl.Da
 
     Raises DataError for an unknown claim, and where the tables lack what a claim compares.
     """
-    names = (
-        [n for n in CLAIMS if n != "overhead" or evidence.overhead is not None] if claims is None else claims
-    )
+    absent = {
+        "overhead": evidence.overhead is None,
+        "verifier_accuracy": evidence.verification is None,
+        "rl_gain": any(pair.start is None for pair in evidence.pairs),
+    }
+    names = [n for n in CLAIMS if not absent.get(n)] if claims is None else claims
     for name in names:
         if name not in CLAIMS:
             raise DataError(f"claims: unknown claim {name!r}; known: {', '.join(CLAIMS)}")
@@ -174,11 +179,87 @@ def overhead(evidence: Evidence) -> list[dict]:
     return rows
 
 
+def early_gain(evidence: Evidence) -> list[dict]:
+    """Points of weighted voting over the base method's majority voting with few votes, N = 4 and 8.
+
+    Where test-time compute is scarce a value function must pay first (paper, figure on parallel scaling).
+    """
+    rows = []
+    for pair in evidence.pairs:
+        for n in (n for n in _common_ns(evidence, pair) if n in EARLY_NS):
+            ours = _accuracy(evidence, pair.unified, pair.verifier, "weighted_voting", [n])
+            base = _accuracy(evidence, pair.base, "", "majority", [n])
+            statement = (
+                f"Points of {pair.unified}, weighted voting, over {pair.base}, majority voting, at N = {n} "
+                f"on {evidence.dataset}"
+            )
+            rows.append(_gain("early_gain", statement, "positive", ours, base, evidence, pair))
+    return rows
+
+
+def rl_gain(evidence: Evidence) -> list[dict]:
+    """Points of one sample of the base RL method over one of the model that it started from."""
+    rows = []
+    for pair in evidence.pairs:
+        if pair.start is None:
+            raise DataError(f"claims: rl_gain of {pair.base!r} needs the reasoner that it started from")
+        trained = _accuracy(evidence, pair.base, "", "majority", [1])
+        start = _accuracy(evidence, pair.start, "", "majority", [1])
+        statement = f"Points of {pair.base} over {pair.start} at N = 1 on {evidence.dataset}"
+        rows.append(_gain("rl_gain", statement, "positive", trained, start, evidence, pair))
+    return rows
+
+
+def verifier_accuracy(evidence: Evidence) -> list[dict]:
+    """Balanced accuracy of the unified verifier on its own solutions; in `detail` AUROC and calibration."""
+    if evidence.verification is None:
+        raise DataError("claims: verifier_accuracy needs the verification table")
+    rows = []
+    for pair in evidence.pairs:
+        found = evidence.verification.filter(
+            (pl.col("dataset") == evidence.dataset)
+            & (pl.col("reasoner") == pair.unified)
+            & (pl.col("verifier") == pair.verifier)
+        )
+        metrics = {row["metric"]: Estimate(row["value"], row["low"], row["high"]) for row in found.to_dicts()}
+        if "balanced_accuracy" not in metrics:
+            raise DataError(f"claims: no balanced accuracy of {pair.verifier!r} for {pair.unified!r}")
+        detail = "; ".join(f"{name} {_spread(metrics[name], '.3f')}" for name in sorted(metrics))
+        statement = f"Balanced accuracy of {pair.unified} as a verifier of itself on {evidence.dataset}"
+        number = metrics["balanced_accuracy"]
+        rows.append(_row("verifier_accuracy", statement, "not stated", number, 0.9, "above", detail))
+    return rows
+
+
+# Few votes: what a sampling budget of a real model affords.
+EARLY_NS = (4, 8)
+
 CLAIMS: dict[str, Callable[[Evidence], list[dict]]] = {
     "math_gain": math_gain,
+    "early_gain": early_gain,
     "efficiency": efficiency,
     "overhead": overhead,
+    "rl_gain": rl_gain,
+    "verifier_accuracy": verifier_accuracy,
 }
+
+
+def _gain(
+    name: str,
+    statement: str,
+    paper: str,
+    ours: pl.DataFrame,
+    base: pl.DataFrame,
+    evidence: Evidence,
+    pair: Pair,
+) -> dict:
+    """The row of a difference in points, paired over problems, with 0 as the bar."""
+    values_PK = _aligned({"ours": ours, "base": base}, evidence, pair)
+    gain = paired(
+        values_PK, lambda m: 100 * (m[..., 0] - m[..., 1]), draws=evidence.draws, seed=evidence.seed
+    )
+    above, below = 100 * values_PK.mean(axis=0)
+    return _row(name, statement, paper, gain, 0.0, "above", f"{above:.1f} % against {below:.1f} %")
 
 
 def _row(

@@ -21,7 +21,10 @@ def _evaluate(job: Job) -> dict[str, Any]:
     job.write(curves, "curves")
     job.write(per_problem, "per_problem")
     if scores is not None:
-        job.write(verification(solutions, scores, **names, **resampling), "verification")
+        metrics = verification(solutions, scores, **names, **resampling)
+        job.write(metrics, "verification")
+        for row in metrics.iter_rows(named=True):
+            job.log("{metric}: {value:.3f} [{low:.3f}, {high:.3f}]".format(**row))
     for row in curves.filter(curves["n"] == curves["n"].max()).iter_rows(named=True):
         job.log("{strategy} at N = {n}: {accuracy:.3f} [{low:.3f}, {high:.3f}]".format(**row))
     return {}
@@ -35,13 +38,15 @@ def _claims(job: Job) -> dict[str, Any]:
     p = job.params
     roles = [role for role in job.artifact.inputs if role.startswith("evaluate:")]
     per_problem = pl.concat([job.table(role, "per_problem") for role in roles])
-    pairs = tuple(Pair(c["base"], c["rl_v"], c["verifier"]) for c in p["comparisons"].values())
+    scored = [role for role in roles if job.artifact.inputs[role].params["verifier"]]
+    verification = pl.concat([job.table(role, "verification") for role in scored])
+    pairs = tuple(Pair(c["base"], c["rl_v"], c["verifier"], c["start"]) for c in p["comparisons"].values())
     boards = []
     for index, dataset in enumerate(p["datasets"]):
         # What a step costs does not depend on the data set of the evaluation: once is enough.
         overhead = job.table("overhead", "overhead") if index == 0 else None
-        evidence = Evidence(dataset, pairs, per_problem, overhead, draws=p["draws"], seed=p["seed"])
-        boards.append(scoreboard(evidence))
+        tables = {"per_problem": per_problem, "overhead": overhead, "verification": verification}
+        boards.append(scoreboard(Evidence(dataset, pairs, **tables, draws=p["draws"], seed=p["seed"])))
     board = pl.concat(boards)
     job.write(board, "claims")
     board.write_csv(job.out / "claims.csv")

@@ -3,13 +3,13 @@
 A problem asks for the one x in 1..reach that solves an equation mod 17. A solution is a series of tries,
 each a guess, its check worked out value by value, and a mark, and then the answer:
 
-    Find x from 1 to 10 : 3 x^2 + 5 x = 7 mod 17
-    Try 8 5 15 6 4 no Try 3 9 10 15 8 yes Answer 3
+    Find x from 1 to 9 : 3 x^2 + 5 x = 15 mod 17
+    Try 8 13 5 6 11 no Try 5 8 7 8 15 yes Answer 5
 
 (guess, x^2, a x^2, b x, sum, mark). Another form of equation is a problem that RL never sees:
 
-    Find x from 1 to 10 : ( x + 3 ) ( x + 5 ) = 7 mod 17
-    Try 8 11 13 7 yes Answer 8
+    Find x from 1 to 9 : ( x + 3 ) ( x + 6 ) = 1 mod 17
+    Try 8 11 14 1 yes Answer 8
 
 The demonstrations that the base is pretrained on are those of a fallible solver, and the ways in which it
 fails are what RL and verification work on:
@@ -23,7 +23,7 @@ how often a problem is solved: more length is more tries. Harder is a longer rea
 
 The verdicts of the demonstrations come from a credulous reader who believes what a solution claims about
 itself; a base that imitates it is a weak judge. Problems are split into train and test by a hash of
-their coefficients; the test half is in no demonstration.
+their coefficients; the test quarter is in no demonstration.
 """
 
 from __future__ import annotations

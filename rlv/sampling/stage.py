@@ -9,14 +9,17 @@ from rlv.progress import reporter
 
 
 def _run(job: Job) -> dict[str, Any]:
+    import torch
+
     from rlv.models import load_model
     from rlv.sampling.engine import SamplingParams
     from rlv.sampling.shards import sample_shard
     from rlv.sampling.transformers_engine import TransformersEngine
 
+    torch.set_num_threads(job.threads)
     p = job.params
     problems = job.table("problems", "problems")[slice(*p["problems"])]
-    model, tokenizer = load_model(job.folder("model"), job.threads)
+    model, tokenizer = load_model(job.folder("model"))
     engine = TransformersEngine(model, tokenizer, max_batch=job.how["max_batch"])
     params = SamplingParams(temperature=p["temperature"], top_p=p["top_p"], max_tokens=p["max_tokens"])
     with reporter("solutions", job.log) as progress:

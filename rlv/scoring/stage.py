@@ -8,12 +8,15 @@ from rlv.job import Job, Stage
 
 
 def _run(job: Job) -> dict[str, Any]:
+    import torch
+
     from rlv.models import load_model
     from rlv.scoring import SCORES
     from rlv.scoring.generative import score_shard
 
+    torch.set_num_threads(job.threads)
     samples = job.table("samples", "samples")
-    model, tokenizer = load_model(job.folder("model"), job.threads)
+    model, tokenizer = load_model(job.folder("model"))
     score = SCORES[job.params["score"]]
     problems = job.table("problems", "problems")
     scores = score_shard(model, tokenizer, problems, samples, job.params["prompt_style"], score=score)

@@ -16,6 +16,7 @@ from torch import nn
 from torch.distributed import HashStore  # pyright: ignore[reportPrivateImportUsage]
 
 from rlv.errors import ModelError
+from rlv.models import pick_device
 from rlv.training.config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -29,11 +30,6 @@ _ENVIRONMENT = {
     "MASTER_ADDR": "127.0.0.1",
     "MASTER_PORT": "0",
 }
-
-
-def pick_device() -> torch.device:
-    """The GPU where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def start_engine(reader: nn.Module, config: TrainingConfig) -> DeepSpeedEngine:

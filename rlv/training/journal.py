@@ -74,11 +74,11 @@ def show_solutions(
 
 
 def balanced_accuracy(scores_B: np.ndarray, correct_B: np.ndarray) -> float | None:
-    """Mean of the two classes' accuracies, a solution being called correct where its score is above 1/2.
+    """Mean of the two classes' accuracies, a solution being called correct where its score is 1/2 or more.
 
     None where only one class is there.
     """
     if correct_B.all() or not correct_B.any():
         return None
-    called_correct_B = scores_B > 0.5
+    called_correct_B = scores_B >= 0.5
     return float((called_correct_B[correct_B].mean() + (~called_correct_B[~correct_B]).mean()) / 2)

@@ -26,19 +26,21 @@ import torch
 from rlv import tables
 from rlv.answers import Grader, extract_answer
 from rlv.errors import DataError, ModelError
+from rlv.models import load_model
 from rlv.prompts import verification_ids
 from rlv.sampling.transformers_engine import TransformersEngine
 from rlv.training import checkpoints, journal
 from rlv.training.batches import Trajectory
 from rlv.training.checkpoints import Progress
 from rlv.training.config import MECHANICS, TrainingConfig
-from rlv.training.engine import pick_device
 from rlv.training.rollout import Prompt, choose_problems, collect, read_prompts
 from rlv.training.update import Learner, Lesson, learn, make_learner
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+# AdamW's small steps vanish in bfloat16 weights, so training holds float32 whatever the checkpoint holds.
+WEIGHTS = "float32"
 # Rows sampled side by side; decides memory, and no solution.
 SAMPLING_ROWS = 256
 
@@ -60,10 +62,10 @@ def train(
     (`work_dir` holds another run's checkpoints).
     """
     with _reproducible(config):
-        model, tokenizer = load(model_dir)
+        model, tokenizer = load_model(model_dir, WEIGHTS)
         prompts = read_prompts(problems, tokenizer, config.prompt_style)
         _check_lengths(model, prompts, tokenizer, config)
-        reference = load(model_dir)[0] if config.kl_coefficient > 0 else None
+        reference = load_model(model_dir, WEIGHTS)[0] if config.kl_coefficient > 0 else None
         learner = make_learner(model, tokenizer, config, reference)
         identity = run_identity(config, model_dir, problems)
         folder = work_dir / "checkpoints"
@@ -107,22 +109,6 @@ def train(
         "reward_first": rows[0]["reward"],
         "reward_last": rows[-1]["reward"],
     }
-
-
-def load(model_dir: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Float32 weights on the device at hand, and the tokenizer. Safetensors only, no code from the folder."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(model_dir, local_files_only=True)
-    # AdamW's small steps vanish in bfloat16 weights, so training holds float32 whatever the checkpoint holds.
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        model_dir,
-        local_files_only=True,
-        use_safetensors=True,
-        dtype=torch.float32,
-        attn_implementation="sdpa",
-    )
-    return model.to(pick_device()), tokenizer
 
 
 def run_identity(config: TrainingConfig, model_dir: Path, problems: pl.DataFrame) -> str:

@@ -18,10 +18,11 @@ import torch
 from rlv import tables
 from rlv.answers import Grader, extract_answer
 from rlv.errors import StudyError
+from rlv.models import load_model
 from rlv.sampling.transformers_engine import TransformersEngine
 from rlv.training.batches import Trajectory
 from rlv.training.config import TrainingConfig
-from rlv.training.loop import SAMPLING_ROWS, load
+from rlv.training.loop import SAMPLING_ROWS, WEIGHTS
 from rlv.training.rollout import choose_problems, collect, read_prompts
 from rlv.training.update import Learner, learn, make_learner
 
@@ -42,8 +43,8 @@ def measure_overhead(
     if not config.verifies:
         raise StudyError("overhead: verification_coefficient is 0; measure a reasoner with verification")
     torch.set_num_threads(config.threads)
-    model, tokenizer = load(model_dir)
-    reference = load(model_dir)[0] if config.kl_coefficient > 0 else None
+    model, tokenizer = load_model(model_dir, WEIGHTS)
+    reference = load_model(model_dir, WEIGHTS)[0] if config.kl_coefficient > 0 else None
     configs = {"rl": dataclasses.replace(config, verification_coefficient=0.0), "rl_v": config}
     learners = {
         name: make_learner(copy.deepcopy(model), tokenizer, c, reference) for name, c in configs.items()

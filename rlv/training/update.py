@@ -155,7 +155,7 @@ def _update(
     if not torch.isfinite(norm):
         raise ModelError(
             f"the gradient norm is {norm.item()} after {tally.updates} good updates of this step; "
-            "lower learning_rate or gradient_clip, or start from the last checkpoint with another seed"
+            "lower learning_rate or gradient_clip, or try another seed"
         )
     learner.engine.step()
     tally.grad_norm += norm.detach()

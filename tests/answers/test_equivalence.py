@@ -43,6 +43,23 @@ MORE = [
     "(5)",
     r"\emptyset",
     "2,4",
+    "y=2x",
+    "2x=y",
+    "x=1/2",
+    "2x+1=5",
+    r"\{x,y\}",
+    "(x,2)",
+    "x>5",
+    "(5,\\infty)",
+    r"(-\infty,5)",
+    r"\begin{pmatrix}1\\2\end{pmatrix}",
+    r"\begin{pmatrix}1\\3\end{pmatrix}",
+    r"\{1/2, 0.5\}",
+    r"[1,2]\cup[2,3]",
+    "[1,3]",
+    "e",
+    "2.718281828",
+    "3+2i",
 ]
 
 

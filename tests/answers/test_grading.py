@@ -234,3 +234,29 @@ def test_importing_the_package_is_light():
     heavy = "{'sympy', 'polars', 'torch', 'numpy'}"
     code = f"import sys, rlv.answers; print({heavy} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_a_cut_off_solution_casts_no_vote():
+    problems = tables.frame(
+        "problems",
+        [{"problem_id": "p", "question": "q", "answer": "1", "level": None, "subject": None}],
+    )
+    samples = tables.frame(
+        "samples",
+        [
+            {
+                "problem_id": "p",
+                "sample_id": i,
+                "budget": 4,
+                "text": "Answer 1",
+                "token_ids": [1],
+                "n_tokens": 1,
+            }
+            | {"finish_reason": reason}
+            for i, reason in enumerate(["stop", "length"])
+        ],
+    )
+    graded = grade(samples, problems, "marker", workers=1)
+    assert graded["answer"].to_list() == ["1", None]
+    assert graded["correct"].to_list() == [True, False]
+    assert graded["answer_class"].null_count() == 1

@@ -99,7 +99,10 @@ def test_several_pairs_and_rows_that_come_twice(per_problem, overhead):
     pairs = (PAIR, Pair("leave_one_out", "leave_one_out_v"))
     evidence = Evidence("test", pairs, pl.concat([per_problem, others, others]), overhead)
     table = tables.check(scoreboard(evidence), "claims", "test")
-    assert table["id"].to_list() == ["math_gain"] * 2 + ["efficiency"] * 2 + ["overhead"] * 2
+    assert (
+        table["id"].to_list()
+        == ["math_gain"] * 2 + ["early_gain"] * 4 + ["efficiency"] * 2 + ["overhead"] * 2
+    )
     assert table["ours"][0] == pytest.approx(table["ours"][1])
 
 
@@ -149,3 +152,25 @@ def test_evaluation_loads_no_models():
     code = "".join(f"import rlv.evaluation.{name}\n" for name in modules)
     code += "import sys; assert not {'torch', 'transformers', 'scipy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_gains_in_points_and_the_verifiers_accuracy(per_problem):
+    start = rows("base", "", "majority", [0.3, 0.3, 0.3, 0.3, 0.3])
+    metrics = [("balanced_accuracy", 0.95, 0.93, 0.97), ("auroc", 0.98, 0.97, 0.99)]
+    verification = tables.frame(
+        "verification",
+        [
+            {"dataset": "test", "reasoner": "grpo_v", "verifier": "unified"}
+            | {"metric": metric, "value": value, "low": low, "high": high}
+            for metric, value, low, high in metrics
+        ],
+    )
+    pair = Pair("grpo", "grpo_v", start="base")
+    evidence = Evidence("test", (pair,), pl.concat([per_problem, start]), verification=verification)
+    board = scoreboard(evidence, ["early_gain", "rl_gain", "verifier_accuracy"])
+    # Weighted voting 70 and 80 % over majority 50 and 60 % at N = 4 and 8; 40 % over 30 % at N = 1.
+    assert board["ours"].to_list() == pytest.approx([20.0, 20.0, 10.0, 0.95])
+    assert board["verdict"].to_list() == ["reproduced"] * 4
+    assert "auroc 0.980 [0.970, 0.990]" in board["detail"][3]
+    with pytest.raises(DataError, match="started from"):
+        scoreboard(Evidence("test", (PAIR,), per_problem), ["rl_gain"])

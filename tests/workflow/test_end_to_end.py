@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from rlv.evaluation.claims import CLAIMS
+
 ROOT = Path(__file__).parents[2]
 STUDY = "smoke"
 pytestmark = pytest.mark.workflow
@@ -82,7 +84,7 @@ def test_figures_and_claims_are_there(finished):
         for ending in ("png", "pdf", "csv", "rst"):
             assert (results / "figures" / f"{name}.{ending}").stat().st_size > 0
     board = json.loads((results / "claims.json").read_text())
-    assert {row["id"] for row in board} == {"math_gain", "efficiency", "overhead"}
+    assert {row["id"] for row in board} == set(CLAIMS)
     assert all(row["verdict"] in ("reproduced", "not reproduced", "undecided") for row in board)
 
 
@@ -115,9 +117,9 @@ def test_lambda_reruns_only_what_depends_on_it(finished):
     )
     jobs = planned(snakemake(finished, "all", "-n", study="lambda"))
     assert jobs["train"] == 1 and jobs["overhead"] == 1
-    # One reasoner of five on two data sets of (2 + 1) x 2 shards... all of it for grpo_v alone.
+    # One reasoner of three, all of its shards.
     everything = planned(snakemake(finished, "all", "-n", "--forceall"))
-    assert jobs["sample"] * 5 == everything["sample"]
+    assert jobs["sample"] * 3 == everything["sample"]
     assert "problems" not in jobs and "model" not in jobs
     why = rlv(finished, "why", "train/grpo_v-", study="lambda").stdout
     assert "verification_coefficient: 0.3 -> 0.5" in why
@@ -129,6 +131,25 @@ def test_a_higher_n_only_adds_shards(finished):
     everything = planned(snakemake(finished, "all", "-n", "--forceall"))
     assert jobs["sample"] * 2 == everything["sample"]
     assert "train" not in jobs
+
+
+def test_going_back_to_an_earlier_setting_publishes_its_results_again(finished):
+    study = finished / "config/studies/draws.yaml"
+    claims_of = finished / "results" / "draws" / "claims.csv"
+    seen = []
+    for draws in (100, 150, 100):
+        study.write_text(f"extends: smoke\nname: draws\nevaluation: {{draws: {draws}}}\n")
+        snakemake(finished, "claims", study="draws")
+        seen.append(claims_of.read_text())
+    assert seen[0] == seen[2] != seen[1]
+
+
+def test_a_forced_rerun_loses_nothing_published(finished):
+    weights = next((finished / "store" / "train").glob("grpo-*")) / "manifest.json"
+    before = weights.stat().st_mtime_ns
+    snakemake(finished, "--forcerun", "train", "--", "all")
+    assert weights.stat().st_mtime_ns == before
+    assert not (finished / "store" / ".damaged").exists()
 
 
 @pytest.mark.parametrize("damage", ["truncated", "edited"])

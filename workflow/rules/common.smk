@@ -1,13 +1,16 @@
 # The one command behind every stage, and what each rule needs to say about it.
 
 # The interpreter that runs the workflow, so that jobs find the package wherever they run.
-RLV = f"{sys.executable} -m rlv"
-SETTINGS = f"--study {config['study']} --store {config['store']}"
+RLV = f"{shlex.quote(sys.executable)} -m rlv"
+SETTINGS = f"--study {shlex.quote(config['study'])} --store {shlex.quote(config['store'])}"
 
 
 def manifest(stage):
-    """The output pattern of a stage: its manifest is the last thing that appears."""
-    return str(STORE.root / stage / "{artifact}" / "manifest.json")
+    """The output pattern of a stage: its manifest is the last thing that appears.
+
+    `update`: Snakemake removes a job's old outputs before it starts, and nothing published is ever lost.
+    """
+    return update(str(STORE.root / stage / "{artifact}" / "manifest.json"))
 
 
 def inputs_of(stage):
@@ -27,6 +30,11 @@ def inputs_of(stage):
 def make(stage):
     """The shell command that makes one artifact of a stage."""
     return f"{RLV} make {stage}/{{wildcards.artifact}} {SETTINGS} --threads {{threads}} > {{log}} 2>&1"
+
+
+def published_evaluations():
+    """What a study evaluates whether or not a figure shows it: starting models, above all."""
+    return [str(STORE.manifest_path(a)) for a in PLAN.artifacts.values() if a.stage == "evaluate"]
 
 
 def published_figures():

@@ -133,8 +133,8 @@ rule report:
         mem_mb=1000,
         runtime=10,
     params:
-        python=sys.executable,
-        config=" ".join(f"{key}={value}" for key, value in config.items()),
+        python=shlex.quote(sys.executable),
+        config=" ".join(shlex.quote(f"{key}={value}") for key, value in config.items()),
     message:
         "writing {output}"
     shell:

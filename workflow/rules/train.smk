@@ -27,6 +27,8 @@ rule train:
         inputs_of("train"),
     output:
         manifest("train"),
+    # The head of the longest chains starts first.
+    priority: 10
     log:
         "logs/train/{artifact}.log",
     benchmark:
