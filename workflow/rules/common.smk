@@ -2,7 +2,9 @@
 
 # The interpreter that runs the workflow, so that jobs find the package wherever they run.
 RLV = f"{shlex.quote(sys.executable)} -m rlv"
-SETTINGS = f"--study {shlex.quote(config['study'])} --store {shlex.quote(config['store'])}"
+SETTINGS = (
+    f"--study {shlex.quote(config['study'])} --store {shlex.quote(config['store'])}"
+)
 
 
 def manifest(stage):
@@ -34,7 +36,11 @@ def make(stage):
 
 def published_evaluations():
     """What a study evaluates whether or not a figure shows it: starting models, above all."""
-    return [str(STORE.manifest_path(a)) for a in PLAN.artifacts.values() if a.stage == "evaluate"]
+    return [
+        str(STORE.manifest_path(a))
+        for a in PLAN.artifacts.values()
+        if a.stage == "evaluate"
+    ]
 
 
 def published_figures():

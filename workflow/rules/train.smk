@@ -27,12 +27,12 @@ rule train:
         inputs_of("train"),
     output:
         manifest("train"),
-    # The head of the longest chains starts first.
-    priority: 10
     log:
         "logs/train/{artifact}.log",
     benchmark:
         "logs/train/{artifact}.benchmark.tsv"
+    # The head of the longest chains starts first.
+    priority: 10
     conda:
         "../../envs/cpu.yaml"
     threads: 1
