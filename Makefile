@@ -44,5 +44,5 @@ $(READY): pyproject.toml envs/cpu.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
 	$(BIN)/python -m pip install --quiet "torch==2.13.0"
-	$(BIN)/python -m pip install --quiet --constraint envs/cpu.txt --editable ".[cpu,test]"
+	$(BIN)/python -m pip install --quiet --constraint envs/cpu.txt --editable ".[test]"
 	touch $@

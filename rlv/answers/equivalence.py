@@ -18,7 +18,6 @@ are not plain integers. math-verify's own timeouts are off: they cannot stop C c
 
 from __future__ import annotations
 
-import math
 import re
 import zlib
 from collections.abc import Callable, Iterator
@@ -52,6 +51,22 @@ class Placement:
 def plain_integer(text: str) -> int | None:
     """The value of a string that is nothing but an integer (sign and ASCII digits), else None."""
     return int(text) if _INTEGER.fullmatch(text) else None
+
+
+def forget() -> None:
+    """Bring sympy and math-verify into the state in which every problem is graded.
+
+    sympy tries its rules in a random order, and keeps what it derived; now and then an answer's fate hangs on
+    that. With this before each problem, it does not hang on what the process has seen before.
+    """
+    from math_verify import parser
+    from sympy.core import cache as sympy_cache
+    from sympy.core import random as sympy_random
+
+    for cached in (_expressions, parser.parse_latex_cached, parser.parse_expr_cached, parser.extract_latex):
+        cached.cache_clear()
+    sympy_cache.clear_cache()
+    sympy_random.seed(0)
 
 
 def read(text: str) -> Answer:
@@ -179,7 +194,7 @@ def _numbers(expression: Any) -> tuple[tuple[complex, ...] | None, bool]:
 
 def _values(expression: Any) -> Iterator[complex]:
     """Raises ValueError where a part has no value."""
-    from sympy import Expr, FiniteSet, Interval, MatrixBase, MatrixExpr, Symbol, Tuple, Union
+    from sympy import Expr, FiniteSet, Interval, MatrixBase, MatrixExpr, S, Symbol, Tuple, Union
 
     if isinstance(expression, Interval):
         parts: Any = (expression.start, expression.end)
@@ -189,10 +204,11 @@ def _values(expression: Any) -> Iterator[complex]:
         parts = expression.args
     elif isinstance(expression, Expr) and not isinstance(expression, (Symbol, MatrixExpr)):
         point: Any = {s: 1 + zlib.crc32(str(s).encode()) / 2**32 for s in expression.free_symbols}
+        if expression in (S.Infinity, S.NegativeInfinity):  # an end of an interval
+            yield complex(1e301 if expression is S.Infinity else -1e301)
+            return
         value = complex(expression.subs(point).evalf(15))
-        if math.isinf(value.real) and value.imag == 0:  # an end of an interval
-            value = complex(math.copysign(1e301, value.real))
-        elif not abs(value) < 1e300:
+        if not abs(value) < 1e300:
             raise ValueError(value)
         yield value
         return

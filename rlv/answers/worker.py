@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from rlv.answers.equivalence import Answer, Classes, Placement, equal, read
+from rlv.answers.equivalence import Answer, Classes, Placement, equal, forget, read
 
 REFERENCE = -1
 _NEAR, _GROWN = 0.8, 0.5  # fractions of the memory limit: an answer is to blame; the worker retires
@@ -59,6 +59,7 @@ def run_job(job: Job, connection: Connection, seconds: float, limit: int) -> lis
         signal.setitimer(signal.ITIMER_REAL, seconds)
         return equal(gold, answer)
 
+    forget()
     connection.send(REFERENCE)
     unreadable = REFERENCE in job.hopeless
     reference = Answer(job.reference, unparsed="") if unreadable else timed_read(job.reference)

@@ -1,6 +1,6 @@
 """Recorded solutions and scores, joined and checked, as arrays of one row a problem.
 
-Left out on purpose: grading and grouping of answers (rlv/answers.py), which is done when this is read.
+Left out on purpose: grading and grouping of answers (rlv/answers), which is done when this is read.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from rlv.errors import DataError, RlvError
 QUICK = Limits(seconds=1.0, megabytes=400, characters=100_000)
 TOWER = "9^{9^{9^9}}"
 NESTED = "{" * 10_000 + "1" + "}" * 10_000
-EXPANDS = "(x+y+z+w)^{3000}"  # parses and evaluates at once; comparing it with 5x does not end
+EXPANDS = "(x+y+z+w)^{3000}"  # read at once; comparing it with 5x does not end
 
 
 def samples_table(texts: dict[str, list[str]], budget: int = 64) -> pl.DataFrame:
