@@ -66,7 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     diff.add_argument("keys", nargs=2, metavar="KEY")
     command("fsck", _fsck, "verify every file of the store; damaged artifacts are set aside")
     command("time", _time, "where the time of a study went")
-    command("claims", _claims, "the scoreboard")
+    claims = command("claims", _claims, "the scoreboard")
+    claims.add_argument("--markdown", action="store_true", help="as a table for a README")
     publish = command("publish", _publish, "copy a target's files to their stable place")
     publish.add_argument("path")
     publish.add_argument("directory", type=Path)
@@ -145,9 +146,10 @@ def _time(options: argparse.Namespace) -> None:
 
 
 def _claims(options: argparse.Namespace) -> None:
-    from rlv.reports import claims_lines
+    from rlv.reports import claims_lines, claims_table
 
-    print("\n".join(claims_lines(*_plan_and_store(options))))
+    lines = claims_table if options.markdown else claims_lines
+    print("\n".join(lines(*_plan_and_store(options))))
 
 
 def _publish(options: argparse.Namespace) -> None:

@@ -211,13 +211,26 @@ def time_lines(plan: Plan, store: Store) -> list[str]:
     return lines + [f"{m['seconds']:9.1f} s  {a.path}" for a, m in slowest]
 
 
-def claims_lines(plan: Plan, store: Store) -> list[str]:
-    """The scoreboard as text."""
+def _claims(plan: Plan, store: Store) -> list[dict[str, Any]]:
     if plan.claims is None:
         raise StudyError(f"study {plan.study.name}: has no section `claims`")
-    rows = json.loads(store.open(plan.claims, "claims.json").read_text())
+    return json.loads(store.open(plan.claims, "claims.json").read_text())
+
+
+def claims_table(plan: Plan, store: Store) -> list[str]:
+    """The scoreboard as a Markdown table."""
+    lines = ["| claim | number [95 % interval] | bar | verdict |", "|---|---|---|---|"]
+    for row in _claims(plan, store):
+        ends = "" if row["low"] is None else f" [{row['low']:.3g}, {row['high']:.3g}]"
+        number = "-" if row["ours"] is None else f"{row['ours']:.3g}"
+        lines.append(f"| {row['statement']} | {number}{ends} | {row['bar']:g} | {row['verdict']} |")
+    return lines
+
+
+def claims_lines(plan: Plan, store: Store) -> list[str]:
+    """The scoreboard as text."""
     lines = []
-    for row in rows:
+    for row in _claims(plan, store):
         number = "-" if row["ours"] is None else f"{row['ours']:.3g}"
         ends = "" if row["low"] is None else f" [{row['low']:.3g}, {row['high']:.3g}]"
         lines += [
