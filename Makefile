@@ -16,7 +16,7 @@ mini: $(READY)
 	$(SNAKEMAKE) --config study=mini -- report
 	$(BIN)/rlv claims --study mini
 
-# Pretrains the mini base again and compares it with the one that ships.
+# Pretrains the mini base again, puts it in its place, and says whether the bits are the same.
 mini-base: $(READY)
 	$(SNAKEMAKE) --config study=mini-base -- all
 	$(BIN)/rlv ship-base
@@ -31,14 +31,14 @@ lint: $(READY)
 	$(BIN)/basedpyright rlv benchmarks
 	$(BIN)/snakemake --lint
 
-# The whole workflow in two minutes, with a tenth of everything.
+# The whole workflow in two minutes, with a few of everything.
 smoke: $(READY)
 	$(SNAKEMAKE) --config study=smoke -- all
 	$(SNAKEMAKE) --config study=smoke -- report
 	$(BIN)/rlv claims --study smoke
 
 benchmarks: $(READY)
-	for name in voting grading sampling scoring training_step; do $(BIN)/python -m benchmarks.$$name; done
+	for name in plan voting grading sampling scoring training_step; do $(BIN)/python -m benchmarks.$$name; done
 
 $(READY): pyproject.toml envs/cpu.txt
 	$(PYTHON) -m venv $(VENV)

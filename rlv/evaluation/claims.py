@@ -193,7 +193,7 @@ def early_gain(evidence: Evidence) -> list[dict]:
                 f"Points of {pair.unified}, weighted voting, over {pair.base}, majority voting, at N = {n} "
                 f"on {evidence.dataset}"
             )
-            rows.append(_gain("early_gain", statement, "positive", ours, base, evidence, pair))
+            rows.append(_gain("early_gain", statement, "higher at every N", ours, base, evidence, pair))
     return rows
 
 
@@ -206,7 +206,7 @@ def rl_gain(evidence: Evidence) -> list[dict]:
         trained = _accuracy(evidence, pair.base, "", "majority", [1])
         start = _accuracy(evidence, pair.start, "", "majority", [1])
         statement = f"Points of {pair.base} over {pair.start} at N = 1 on {evidence.dataset}"
-        rows.append(_gain("rl_gain", statement, "positive", trained, start, evidence, pair))
+        rows.append(_gain("rl_gain", statement, "not stated", trained, start, evidence, pair))
     return rows
 
 

@@ -34,13 +34,9 @@ def make(stage):
     return f"{RLV} make {stage}/{{wildcards.artifact}} {SETTINGS} --threads {{threads}} > {{log}} 2>&1"
 
 
-def published_evaluations():
-    """What a study evaluates whether or not a figure shows it: starting models, above all."""
-    return [
-        str(STORE.manifest_path(a))
-        for a in PLAN.artifacts.values()
-        if a.stage == "evaluate"
-    ]
+def published_artifacts():
+    """Everything in the plan: also what no figure shows, and what was damaged after its use."""
+    return [str(STORE.manifest_path(a)) for a in PLAN.artifacts.values()]
 
 
 def published_figures():
