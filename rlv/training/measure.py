@@ -1,5 +1,4 @@
-"""What the verification objective costs: training steps with and without it, on the same rollouts, in one
-run.
+"""What the verification objective costs: steps with and without it, on the same rollouts, in one run.
 
 Left out on purpose: the ratio and its interval (evaluation's claim `overhead`); this only measures.
 """
@@ -54,9 +53,8 @@ def measure_overhead(
     prompts = read_prompts(problems, tokenizer, config.prompt_style)
     rows = []
     with Grader(workers=1) as grader:
-        for repeat in range(
-            -1, repeats
-        ):  # the first warms up caches and optimizer states, and is not counted
+        # The first warms up caches and optimizer states, and is not counted.
+        for repeat in range(-1, repeats):
             started = time.perf_counter()
             chosen = choose_problems(len(prompts), config.problems_per_step, repeat + 1, config.seed)
             trajectories = collect(
