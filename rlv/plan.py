@@ -6,12 +6,12 @@ of external files. Left out on purpose: computing (stages) and looking at what e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, wraps
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from rlv.errors import StudyError
 from rlv.sampling.shards import Shard, shard_ranges
@@ -71,12 +71,30 @@ def _collect(artifact: Artifact, found: dict[str, Artifact]) -> None:
             _collect(parent, found)
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _once(method: Callable[Concatenate[_Builder, P], R]) -> Callable[Concatenate[_Builder, P], R]:
+    """A builder's method that remembers its results: evaluations share shards, figures share evaluations."""
+
+    @wraps(method)
+    def remembered(self: _Builder, *args: P.args, **kwargs: P.kwargs) -> R:
+        call = (method.__name__, args)
+        if call not in self.remembered:
+            self.remembered[call] = method(self, *args, **kwargs)
+        return self.remembered[call]
+
+    return remembered
+
+
 class _Builder:
     """One method a stage; each artifact is made once and shared by all that need it."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
         self.made: dict[tuple[str, ...], Artifact] = {}
+        self.remembered: dict[Any, Any] = {}
 
     def _make(
         self,
@@ -97,6 +115,7 @@ class _Builder:
 
     # ---- external things
 
+    @_once
     def model(self, name: str) -> Artifact:
         model = self.study.models[name]
         folder = _model_folder(model.source, model.path)
@@ -106,12 +125,14 @@ class _Builder:
     def pretrained(self, name: str) -> Artifact:
         return self._make("pretrain", name, self.study.pretraining[name].model_dump())
 
+    @_once
     def problems(self, name: str) -> Artifact:
         dataset = self.study.datasets[name]
         return self._make("problems", name, _problem_params(name, dataset), how={"path": dataset.path})
 
     # ---- training
 
+    @_once
     def reasoner(self, name: str) -> Artifact:
         entry = self.study.reasoners[name]
         base = self.model(entry.model)
@@ -142,11 +163,13 @@ class _Builder:
 
     # ---- solutions and scores
 
+    @_once
     def shards(self, dataset: str) -> list[Shard]:
         sampling = self.study.sampling
         size = dataset_size(self.study.datasets[dataset])
         return shard_ranges(size, sampling.n, sampling.problems_per_shard, sampling.samples_per_shard)
 
+    @_once
     def sample(self, reasoner: str, dataset: str, shard: Shard) -> Artifact:
         s = self.study.sampling
         params = {
@@ -164,12 +187,14 @@ class _Builder:
             "sample", f"{reasoner}-{dataset}-{_tag(shard)}", params, inputs, {"max_batch": s.max_batch}
         )
 
+    @_once
     def grade(self, reasoner: str, dataset: str) -> Artifact:
         shards = [self.sample(reasoner, dataset, shard) for shard in self.shards(dataset)]
         params = {"answer_format": self.study.datasets[dataset].answer_format}
         inputs = {"problems": self.problems(dataset), **_numbered("samples", shards)}
         return self._make("grade", f"{reasoner}-{dataset}", params, inputs)
 
+    @_once
     def score(self, reasoner: str, dataset: str, verifier: str, shard: Shard) -> Artifact:
         entry = self.study.verifiers[verifier]
         reader = reasoner if entry.reasoner == "self" else entry.reasoner
@@ -183,6 +208,7 @@ class _Builder:
 
     # ---- tables and pictures
 
+    @_once
     def evaluation(self, reasoner: str, dataset: str, verifier: str) -> Artifact:
         """Curves of one reasoner on one data set: with a verifier's scores, or of plain votes ("")."""
         params = {
