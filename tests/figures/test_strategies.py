@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -16,9 +17,14 @@ def test_only_the_verified_reasoners_are_drawn(evaluations, params):
     assert set(data["reasoner"]) == {"grpo_v", "leave_one_out_v"}
     assert set(data["strategy"]) == {"weighted_voting", "best_of_n", "majority", "pass_at_n"}
     assert set(data.filter(pl.col("strategy").is_in(["majority", "pass_at_n"]))["verifier"]) == {""}
-    kept = evaluations["curves"].filter(pl.col("reasoner").is_in(["grpo_v", "leave_one_out_v"])).unique()
-    values = ["reasoner", "strategy", "n", "accuracy", "low", "high"]
-    assert data.join(kept, on=["dataset", *values], how="semi").height == data.height == kept.height
+    # Votes without scores come with every verifier; matrix products may differ between them in the last bits.
+    keys = ["dataset", "reasoner", "verifier", "strategy", "n"]
+    verified = pl.col("reasoner").is_in(["grpo_v", "leave_one_out_v"])
+    kept = evaluations["curves"].filter(verified).unique(keys).sort(keys)
+    drawn = data.sort(keys)
+    assert drawn.select(keys).equals(kept.select(keys))
+    for value in ("accuracy", "low", "high"):
+        np.testing.assert_allclose(drawn[value], kept[value], rtol=1e-12)
 
 
 def test_rows_are_named_after_the_verified_method(evaluations, params):
