@@ -32,7 +32,7 @@ def ship(artifact: Artifact, store: Store) -> list[str]:
         "key": artifact.key,
         "spec": artifact.spec,
         "sha256": {WEIGHTS: after},
-        "made": manifest["made"],
+        "made": {name: manifest["made"][name] for name in ("at", "device", "python", "packages")},
         "seconds": manifest["seconds"],
     }
     (BASE / "recipe.json").write_text(json.dumps(recipe, indent=1, sort_keys=True) + "\n")
