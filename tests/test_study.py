@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import textwrap
 from pathlib import Path
 
 import pytest
 
 from rlv.errors import StudyError
-from rlv.study import load
+from rlv.study import HOW_TRAINING, Training, load
 from rlv.study_docs import markdown
+from rlv.training.config import MECHANICS, TrainingConfig
 
 ROOT = Path(__file__).parents[1]
 
@@ -119,3 +121,8 @@ def test_the_documentation_of_keys_is_true():
     assert (ROOT / "config/README.md").read_text() == markdown(), (
         "run: python -m rlv.study_docs > config/README.md"
     )
+
+
+def test_the_loop_knows_every_training_setting_and_which_of_them_decide_nothing():
+    assert set(Training.model_fields) <= {field.name for field in dataclasses.fields(TrainingConfig)}
+    assert HOW_TRAINING | {"threads"} == set(MECHANICS)

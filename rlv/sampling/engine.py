@@ -4,7 +4,7 @@ Random numbers are counter-based: u(seed, t) for the t-th token of a solution, f
 solution is a function of (weights, prompt, seed, parameters), whatever the batch, the order or the
 companions, and a run with a smaller `max_tokens` yields a prefix of the run with a larger one. What remains
 is rounding: batches of other shapes may differ in the last bits of a logit, which changes a token only where
-u falls within those bits of a boundary (about once in a million tokens in float32).
+u falls within those bits of a boundary.
 
 Left out on purpose: beam search, penalties, n-gram rules. The paper samples with temperature and top-p.
 """
