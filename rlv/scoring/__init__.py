@@ -40,26 +40,9 @@ def generative_score(
     )
 
 
-def judge_score(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: Sequence[Sequence[int]],
-    solutions: Sequence[Sequence[int]],
-    style: str,
-    *,
-    token_budget: int = TOKEN_BUDGET,
-    names: Sequence[str] | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """LLM-as-a-judge: the same question put to a model that was never trained to verify.
+# LLM-as-a-judge is the same question put to a model that was never trained to verify (the base, or the
+# reasoner of the RL method alone): what differs is the model that a study hands over, and the name tells
+# figures and claims the two apart.
+SCORES: dict[str, Score] = {"generative": generative_score, "judge": generative_score}
 
-    The computation is that of `generative_score`; what differs is the model the study hands over (the base,
-    or the reasoner of the RL method alone). Its own name lets figures and claims tell the two apart.
-    """
-    return generative_score(
-        model, tokenizer, prompts, solutions, style, token_budget=token_budget, names=names
-    )
-
-
-SCORES: dict[str, Score] = {"generative": generative_score, "judge": judge_score}
-
-__all__ = ["SCORES", "TOKEN_BUDGET", "Score", "generative_score", "judge_score"]
+__all__ = ["SCORES", "TOKEN_BUDGET", "Score", "generative_score"]
