@@ -9,12 +9,13 @@ SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES)
 
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: mini mini-base test lint smoke benchmarks clean-env
+.PHONY: mini mini-paper mini-seeds mini-base test lint smoke benchmarks clean-env
 
-mini: $(READY)
-	$(SNAKEMAKE) --config study=mini -- all
-	$(SNAKEMAKE) --config study=mini -- report
-	$(BIN)/rlv claims --study mini
+# mini: the quick first look. mini-paper: all experiments. mini-seeds: mini's claims over three training seeds.
+mini mini-paper mini-seeds: $(READY)
+	$(SNAKEMAKE) --config study=$@ -- all
+	$(SNAKEMAKE) --config study=$@ -- report
+	$(BIN)/rlv claims --study $@
 
 # Pretrains the mini base again, puts it in its place, and says whether the bits are the same.
 mini-base: $(READY)
@@ -38,7 +39,7 @@ smoke: $(READY)
 	$(BIN)/rlv claims --study smoke
 
 benchmarks: $(READY)
-	for name in plan voting grading sampling scoring training_step; do $(BIN)/python -m benchmarks.$$name; done
+	for name in plan voting grading sampling budgets scoring training_step vineppo; do $(BIN)/python -m benchmarks.$$name; done
 
 $(READY): pyproject.toml envs/cpu.txt
 	$(PYTHON) -m venv $(VENV)

@@ -101,7 +101,9 @@ def made_up_samples(truths: list[str], bombs: int, seed: int = 0) -> tuple[pl.Da
         "budget": [4096] * len(texts),
         "text": texts,
         "token_ids": [[1]] * len(texts),
+        "n_prompt_tokens": [1] * len(texts),
         "n_tokens": [1] * len(texts),
+        "flops": [1.0] * len(texts),
         "finish_reason": ["stop"] * len(texts),
     }
     nothing = [None] * len(names)

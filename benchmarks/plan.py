@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from rlv.plan import build_plan
-from rlv.study import Study, load
+from rlv.sections import Study
+from rlv.study import load
 
 
 def main() -> None:

@@ -71,7 +71,7 @@ def random_trajectories(vocabulary: int, n: int) -> list[Trajectory]:
             sampled_logprobs=(-3.0,) * int(length),
             finished=True,
             reward=float(i % 2),
-            advantage=float(i % 2) - 0.5,
+            advantages=(float(i % 2) - 0.5,) * int(length),
         )
         for i, length in enumerate(lengths)
     ]
@@ -89,7 +89,7 @@ def plain_update(
         [[0] * len(t.prompt_ids) + [1] * len(t.solution_ids) + [0] * (width - len(row))
          for t, row in zip(trajectories, rows, strict=True)]
     )  # fmt: skip
-    advantages_B1 = torch.tensor([[t.advantage] for t in trajectories])
+    advantages_B1 = torch.tensor([[t.advantages[0]] for t in trajectories])
     logits_BTV = model(input_ids=ids_BT, attention_mask=mask_BT, use_cache=False).logits
     logprobs_BT = logits_BTV[:, :-1].log_softmax(-1).gather(2, ids_BT[:, 1:, None])[..., 0]
     weights_BT = advantages_B1 * solution_BT[:, 1:]

@@ -41,13 +41,17 @@ def synthetic(problems: int, size: int, answers: int, seed: int = 0) -> tuple[pl
     classes = pl.Series(np.where(correct_PS, 0, wrong_PS).ravel())
     solutions = pl.DataFrame(key).with_columns(
         text=pl.lit(""),
+        n_prompt_tokens=pl.lit(20),
         n_tokens=pl.lit(40),
+        flops=pl.lit(4e7),
         finish_reason=pl.lit("stop"),
         answer=pl.lit("3"),
         answer_class=pl.select(pl.when(~pl.Series(silent_PS.ravel())).then(classes)).to_series(),
         correct=pl.Series(correct_PS.ravel()),
     )
-    scores = pl.DataFrame(key).with_columns(score=pl.Series(score_PS.ravel()), n_tokens_read=pl.lit(50))
+    scores = pl.DataFrame(key).with_columns(
+        score=pl.Series(score_PS.ravel()), n_tokens_read=pl.lit(50), flops=pl.lit(5e7)
+    )
     return (
         solutions.select([pl.col(c).cast(t) for c, t in tables.SCHEMAS["solutions"].items()]),
         scores.select([pl.col(c).cast(t) for c, t in tables.SCHEMAS["scores"].items()]),

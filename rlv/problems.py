@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +66,18 @@ def problems_table(rows: Iterable[Mapping[str, Any]], where: str | Callable[[int
 
 
 def load_local(
-    path: str | Path, *, fields: Mapping[str, str] | None = None, size: int | None = None
+    path: str | Path,
+    *,
+    fields: Mapping[str, str] | None = None,
+    size: int | None = None,
+    levels: Sequence[int] = (),
 ) -> pl.DataFrame:
     """The problems of a local file, the first `size` of them where given.
 
-    `fields` maps columns of the problems table to the file's own names, before `FIELDS`. Raises DataError,
-    with the file and the line (JSON Lines; blank lines count) or row (Parquet, from 1), for rows that break
-    the contract, files that cannot be read, and files with fewer than `size` problems.
+    `levels` keeps the problems of these levels only; all where empty. `fields` maps columns of the problems
+    table to the file's own names, before `FIELDS`. Raises DataError, with the file and the line (JSON Lines;
+    blank lines count) or row (Parquet, from 1), for rows that break the contract, files that cannot be read,
+    and files with fewer than `size` problems.
     """
     path = Path(path)
     unknown = sorted(set(fields or {}) - FIELDS.keys())
@@ -86,14 +92,30 @@ def load_local(
         for place, row in _rows(path):
             if len(places) == size:
                 return
+            here = f"{path} {unit} {place}"
+            problem = _map_fields(row, fields or {}, here)
+            if levels and _level(problem["level"], here) not in levels:
+                continue
             places.append(place)
-            yield _map_fields(row, fields or {}, f"{path} {unit} {place}")
+            yield problem
 
     _check_readable(path)
     table = problems_table(mapped(), lambda i: f"{path} {unit} {places[i]}" if places else str(path))
     if size is not None and len(table) < size:
         raise DataError(f"{path}: {size} problems asked, found {len(table)}; a smaller size would do")
     return table
+
+
+def levels_of(path: str | Path) -> list[int | None]:
+    """The level of every problem of a local file, in its order; None where it has none."""
+    path = Path(path)
+    _check_readable(path)
+    unit = "row" if path.suffix == ".parquet" else "line"
+    names = FIELDS["level"]
+    return [
+        _level(next((row[n] for n in names if row.get(n) is not None), None), f"{path} {unit} {place}")
+        for place, row in _rows(path)
+    ]
 
 
 def mini(*, form: str, reach: int, split: str, size: int, seed: int = 0) -> pl.DataFrame:
@@ -103,8 +125,22 @@ def mini(*, form: str, reach: int, split: str, size: int, seed: int = 0) -> pl.D
     return problems_table(task.problems(form, reach, split, size, seed), "mini task")
 
 
-# Name in a study's `datasets.<name>.source` -> loader; the loader's arguments are that source's keys.
-SOURCES: dict[str, Callable[..., pl.DataFrame]] = {"local": load_local, "mini": mini}
+@dataclass(frozen=True)
+class Source:
+    """Where problems come from: a function, and the keys of a study's data set that are its arguments.
+
+    A `path` enters the artifact's key by the file's content, all other keys by their values.
+    """
+
+    load: Callable[..., pl.DataFrame]
+    keys: tuple[str, ...]
+
+
+# Name in a study's `datasets.<name>.source` -> source.
+SOURCES: dict[str, Source] = {
+    "local": Source(load_local, ("path", "size", "levels")),
+    "mini": Source(mini, ("form", "reach", "split", "size")),
+}
 
 
 def _text(value: Any, key: str, where: str) -> str:
@@ -183,13 +219,13 @@ def _shown(value: Any) -> str:
 
 def _run(job: Job) -> dict[str, Any]:
     arguments = job.params
-    source = arguments.pop("source")
-    if source == "local":
-        path = str(job.how["path"])
-        if file_digest(Path(path)) != arguments["sha256"]:
+    source = SOURCES[arguments.pop("source")]
+    if "path" in source.keys:
+        path = Path(str(job.how["path"]))
+        if file_digest(path) != arguments["sha256"]:
             raise DataError(f"{path}: changed while the study was running; run again")
-        arguments = {"path": path, "size": arguments["size"]}
-    table = SOURCES[source](**arguments)
+        arguments["path"] = path
+    table = source.load(**{key: arguments[key] for key in source.keys})
     job.write(table, "problems")
     job.log(f"{len(table)} problems")
     return {"problems": len(table)}

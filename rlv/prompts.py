@@ -5,13 +5,17 @@ A verification sequence is [x, y, I] and its label c is the next token (paper, "
 instruction continues the solution, so one forward pass serves the policy loss on y and the verification
 loss on c, and an engine that caches prefixes scores a solution for the price of I.
 
+A solution that its length budget cut off goes on with `answer_prefix_ids`, after which only the answer is
+left to say.
+
 Two styles. "plain" is for base models: the question, then "Solution:". "chat" goes through the tokenizer's
 own chat template; the instruction is then the next user turn.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from rlv.errors import ModelError
 
@@ -22,6 +26,11 @@ INSTRUCTION = "Is this solution correct? Answer Yes or No."
 SOLUTION_HEADER = "Solution:"
 LABELS = ("Yes", "No")
 PROMPT_STYLES = ("plain", "chat")
+
+# After these words of a forced answer, by answer format (rlv/answers/extract.py), only the answer is missing.
+ANSWER_PREFIXES = {"marker": "\nAnswer", "boxed": "\n\nThe final answer is $\\boxed{"}
+# How reasoning models begin and end their thought, where their tokenizer knows it as one token.
+_THOUGHT = ("<think>", "</think>")
 
 # Stands for the solution while a chat template is rendered, and is cut out again.
 _PLACEHOLDER = "\u2063solution\u2063"
@@ -61,6 +70,39 @@ def label_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int]:
         name = tokenizer.name_or_path
         raise ModelError(f"{name}: Yes and No must be one token each, found {ids[0]} and {ids[1]}")
     return ids[0][0], ids[1][0]
+
+
+def answer_prefix_ids(
+    tokenizer: PreTrainedTokenizerBase, answer_format: str, context_ids: Sequence[int] = ()
+) -> list[int]:
+    """The tokens that force an answer after `context_ids` (prompt and cut thought).
+
+    An open thought is closed, then come the words of ANSWER_PREFIXES. A thought is open where the tokenizer
+    knows "</think>" as one token and the context has none after its last "<think>"; in a context without
+    "<think>" nothing is open, unless the tokenizer does not know that one as a token. Raises ModelError
+    for an unknown format, and where the tokenizer lacks the words.
+    """
+    if answer_format not in ANSWER_PREFIXES:
+        raise ModelError(f"unknown answer format {answer_format!r}; known: {', '.join(ANSWER_PREFIXES)}")
+    text = ANSWER_PREFIXES[answer_format]
+    words = tokenizer.encode(text, add_special_tokens=False)
+    if not words or tokenizer.unk_token_id in words:
+        raise ModelError(
+            f"{tokenizer.name_or_path}: the tokenizer has no words for the answer prefix {text.strip()!r}; "
+            "use another answer format"
+        )
+    begin, end = (_token_id(tokenizer, mark) for mark in _THOUGHT)
+    if end is None:
+        return words
+    last = next((i for i in reversed(context_ids) if i in (begin, end)), None)
+    is_open = last == begin  # both are None in a context without a thought, if "<think>" is no token
+    return [end, *words] if is_open else words
+
+
+def _token_id(tokenizer: PreTrainedTokenizerBase, token: str) -> int | None:
+    # Not by get_vocab(), which builds a dictionary of the whole vocabulary at every call.
+    found: Any = tokenizer.convert_tokens_to_ids(token)
+    return None if found == tokenizer.unk_token_id else found
 
 
 def _chat(tokenizer: PreTrainedTokenizerBase, style: str, turns: list[dict[str, str]]) -> str:

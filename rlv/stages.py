@@ -19,6 +19,7 @@ STAGES: dict[str, Stage] = {
     "train": training.TRAIN,
     "overhead": training.OVERHEAD,
     "sample": sampling.SAMPLE,
+    "force": sampling.FORCE,
     "grade": answers.GRADE,
     "score": scoring.SCORE,
     "evaluate": evaluation.EVALUATE,

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic_core import PydanticUndefined
 
-from rlv.study import Section, Study
+from rlv.sections import Section, Study
 
 HEADER = """# Studies
 

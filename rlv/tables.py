@@ -27,8 +27,10 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "budget": pl.Int32(),  # tokens that this solution was allowed
         "text": pl.String(),
         "token_ids": pl.List(pl.Int32()),  # the solution's tokens, its end token included
-        "n_tokens": pl.Int32(),
-        "finish_reason": pl.String(),  # "stop" or "length"
+        "n_prompt_tokens": pl.Int32(),  # x, shared by all solutions of the problem
+        "n_tokens": pl.Int32(),  # generated: with a forced answer also what was cut off
+        "flops": pl.Float64(),  # of generating n_tokens (rlv/compute.py)
+        "finish_reason": pl.String(),  # "stop", "length", or "forced": cut at its budget, answer forced
     },
     # The samples of one reasoner on one data set, graded.
     "solutions": {
@@ -36,7 +38,9 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "sample_id": pl.Int32(),
         "budget": pl.Int32(),
         "text": pl.String(),
+        "n_prompt_tokens": pl.Int32(),
         "n_tokens": pl.Int32(),
+        "flops": pl.Float64(),
         "finish_reason": pl.String(),
         "answer": pl.String(),  # null: no answer, casts no vote
         "answer_class": pl.Int32(),  # equivalence class within the problem; null: casts no vote
@@ -48,6 +52,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "budget": pl.Int32(),
         "score": pl.Float64(),  # in [0, 1]
         "n_tokens_read": pl.Int32(),
+        "flops": pl.Float64(),  # of reading them
     },
     # One row a training step.
     "steps": {
@@ -60,14 +65,24 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "verifier_balanced_accuracy": pl.Float64(),  # null too when the batch holds one class only
         "kl": pl.Float64(),  # k3 estimate to the reference; null where the coefficient is 0
         "clip_fraction": pl.Float64(),
-        "entropy": pl.Float64(),  # mean surprisal of the sampled tokens, in nats
-        "logprob_gap": pl.Float64(),  # mean |log-prob when sampled - log-prob when trained|
+        "entropy": pl.Float64(),  # mean surprisal of the sampled tokens, in nats; null: recorded solutions
+        "logprob_gap": pl.Float64(),  # mean |log-prob when sampled - when trained|; null: recorded
         "grad_norm": pl.Float64(),
         "learning_rate": pl.Float64(),
         "tokens_sampled": pl.Int64(),
+        "tokens_values": pl.Int64(),  # sampled for Monte-Carlo values (VinePPO); 0 where there are none
         "tokens_trained": pl.Int64(),
         "seconds_sample": pl.Float64(),
         "seconds_update": pl.Float64(),
+    },
+    # Every solution that a training run sampled, so that a separate verifier can learn from the same data.
+    "rollouts": {
+        "step": pl.Int32(),  # from 1
+        "problem_id": pl.String(),
+        "sample_id": pl.Int32(),
+        "token_ids": pl.List(pl.Int32()),
+        "reward": pl.Float64(),
+        "finished": pl.Boolean(),
     },
     # Accuracy against N with 95 % intervals over problems.
     "curves": {
@@ -81,6 +96,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "low": pl.Float64(),
         "high": pl.Float64(),
         "tokens": pl.Float64(),  # mean tokens a problem at this n: generated + read by the verifier
+        "flops": pl.Float64(),  # the same in FLOPs
     },
     # The same before averaging over problems, so that two methods can be compared problem by problem.
     "per_problem": {
@@ -92,16 +108,64 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "n": pl.Int32(),
         "budget": pl.Int32(),
         "accuracy": pl.Float64(),
+        "tokens": pl.Float64(),  # n times the problem's mean a solution
+        "flops": pl.Float64(),
     },
     # How good the scores are as a classifier of correctness.
     "verification": {
         "dataset": pl.String(),
         "reasoner": pl.String(),
         "verifier": pl.String(),
+        "budget": pl.Int32(),
         "metric": pl.String(),  # balanced_accuracy, auroc, calibration_error, ...
         "value": pl.Float64(),
         "low": pl.Float64(),
         "high": pl.Float64(),
+    },
+    # Whether a score means what it says: solutions in bins of their score.
+    "reliability": {
+        "dataset": pl.String(),
+        "reasoner": pl.String(),
+        "verifier": pl.String(),
+        "budget": pl.Int32(),
+        "bin_low": pl.Float64(),
+        "bin_high": pl.Float64(),
+        "solutions": pl.Int64(),
+        "mean_score": pl.Float64(),  # null in an empty bin, as the rest
+        "fraction_correct": pl.Float64(),
+        "low": pl.Float64(),
+        "high": pl.Float64(),
+    },
+    # The budget raised problem by problem until the verifier is confident in the voted answer.
+    "selection": {
+        "dataset": pl.String(),
+        "reasoner": pl.String(),
+        "verifier": pl.String(),
+        "n": pl.Int32(),
+        "threshold": pl.Float64(),
+        "accuracy": pl.Float64(),
+        "low": pl.Float64(),
+        "high": pl.Float64(),
+        "length": pl.Float64(),  # mean generated tokens a solution, at the budget where its problem stopped
+        "length_low": pl.Float64(),
+        "length_high": pl.Float64(),
+        "tokens": pl.Float64(),  # mean tokens a problem: generated and read at every budget it went through
+        "flops": pl.Float64(),
+        "confident": pl.Float64(),  # fraction of problems that passed the threshold at some budget
+    },
+    # The same before averaging over problems.
+    "selection_per_problem": {
+        "problem_id": pl.String(),
+        "dataset": pl.String(),
+        "reasoner": pl.String(),
+        "verifier": pl.String(),
+        "n": pl.Int32(),
+        "threshold": pl.Float64(),
+        "accuracy": pl.Float64(),
+        "length": pl.Float64(),
+        "tokens": pl.Float64(),
+        "flops": pl.Float64(),
+        "confident": pl.Float64(),
     },
     # One training update with and without the verification objective, on the same rollouts.
     "overhead": {

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from rlv.plan import build_plan, token_costs
-from rlv.study import Study, load
+from rlv.sections import Study
+from rlv.study import load
 
 ROOT = Path(__file__).parents[1]
 
@@ -72,6 +73,49 @@ def test_studies_share_what_agrees():
     assert new_paths(study, smaller) == set()
 
 
+def test_the_paper_in_miniature_shares_everything_with_the_mini_study():
+    mini, paper = build_plan(load("mini")), build_plan(load("mini-paper"))
+    own = {path for path in mini.artifacts if not path.startswith(("figures/", "claims/"))}
+    assert own <= set(paper.artifacts)
+    # A key is the hash of everything but the name: nothing is computed twice under two names.
+    keys = [a.key for a in paper.artifacts.values()]
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_separate_verifier_learns_from_what_the_base_method_recorded():
+    artifacts = {a.path.rsplit("-", 1)[0]: a for a in build_plan(load("mini-paper")).artifacts.values()}
+    verifier, base = artifacts["train/grpo_verifier"], artifacts["train/grpo"]
+    assert verifier.inputs["rollouts"] is base
+    assert verifier.inputs["model"] is base.inputs["model"]
+    assert verifier.params["steps"] == base.params["steps"]
+    assert "advantage" not in verifier.params and verifier.params["kl_coefficient"] == 0
+
+
+def test_settings_that_a_method_does_not_read_stay_out_of_its_key():
+    study = load("mini-paper")
+    fresh = new_paths(study, changed(study, training__continuations=9))
+    trained = {path for path in fresh if path.startswith("train/")}
+    assert trained == {"train/vineppo", "train/vineppo_v"}
+
+
+def test_solutions_at_budgets_are_cut_from_those_that_were_sampled():
+    plan = build_plan(load("mini-paper"))
+    cut = [a for a in plan.artifacts.values() if a.stage == "force"]
+    assert cut and all(a.inputs["samples"].stage == "sample" for a in cut)
+    fresh = new_paths(load("mini-paper"), changed(load("mini-paper"), lengths__budgets=[7, 14]))
+    assert not any(path.startswith(("train/", "sample/")) for path in fresh)
+
+
+def test_training_seeds_share_what_does_not_depend_on_them():
+    fresh = new_paths(load("mini"), load("mini-seeds"))
+    assert {p for p in fresh if p.startswith("train/")} == {
+        f"train/{name}_seed{seed}"
+        for name in ("grpo", "grpo_v", "leave_one_out", "leave_one_out_v")
+        for seed in (1, 2)
+    }
+    assert all("_seed" in p for p in fresh if not p.startswith(("figures/", "claims/")))
+
+
 def test_a_draw_of_the_bootstrap_reruns_no_model():
     study = load("mini")
     fresh = new_paths(study, changed(study, evaluation__draws=500))
@@ -95,4 +139,4 @@ def test_a_paper_sized_plan_has_all_its_artifacts():
     many = changed(many, evaluation__ns=[1, 512])
     plan = build_plan(many)
     shards = sum(a.stage == "sample" for a in plan.artifacts.values())
-    assert shards == 5 * (512 // 8) * (256 // 64 + -(-160 // 64))
+    assert shards == (512 // 8) * (5 * (256 // 64 + -(-160 // 64)) + 4 * (128 // 64))

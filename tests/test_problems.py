@@ -7,7 +7,7 @@ import pytest
 
 from rlv import tables
 from rlv.errors import DataError
-from rlv.problems import SOURCES, load_local, problems_table
+from rlv.problems import SOURCES, levels_of, load_local, problems_table
 
 GOOD = {
     "id": "a",
@@ -87,6 +87,16 @@ def test_unreadable_files_are_named(tmp_path):
         load_local(tmp_path / "p.jsonl")
 
 
+def test_levels_choose_problems_before_the_size_does(tmp_path):
+    rows = [{"id": str(i), "question": "?", "answer": "1", "level": f"Level {i % 3}"} for i in range(9)]
+    path = write_lines(tmp_path / "p.jsonl", *map(json.dumps, rows))
+    assert levels_of(path) == [0, 1, 2] * 3
+    assert load_local(path, levels=[2])["problem_id"].to_list() == ["2", "5", "8"]
+    assert load_local(path, levels=[0, 2], size=3)["problem_id"].to_list() == ["0", "2", "3"]
+    with pytest.raises(DataError, match="4 problems asked, found 3"):
+        load_local(path, levels=[1], size=4)
+
+
 def test_rows_of_any_source_are_checked():
     row = {"problem_id": "a", "question": "?", "answer": "1", "level": "Level ?", "subject": None}
     assert problems_table([row], "somewhere")["level"].to_list() == [None]
@@ -95,7 +105,7 @@ def test_rows_of_any_source_are_checked():
 
 
 def test_mini_source():
-    table = SOURCES["mini"](form="quadratic", reach=8, split="test", size=20, seed=1)
+    table = SOURCES["mini"].load(form="quadratic", reach=8, split="test", size=20, seed=1)
     tables.check(table, "problems", "test")
     assert len(table) == 20 and table["problem_id"].n_unique() == 20
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import textwrap
 from pathlib import Path
 
 import pytest
 
 from rlv.errors import StudyError
-from rlv.study import HOW_TRAINING, Training, load
+from rlv.sections import HOW_TRAINING, Training
+from rlv.study import load
 from rlv.study_docs import markdown
 from rlv.training.config import MECHANICS, TrainingConfig
 
 ROOT = Path(__file__).parents[1]
+LENGTHS = "{datasets: [hard], comparisons: [grpo], answer_tokens: 2"
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +73,44 @@ def test_shipped_studies_are_sound(name):
         ("reasoners: {a-b: {model: base}}", ["reasoners", "a-b"]),
         ("comparisons: {grpo: {start: bse}}", ["comparisons.grpo.start", "'base'"]),
         ("sampling: {temperature: hot}", ["sampling.temperature", "'hot'"]),
+        ("verifiers: {unified: {score: bce}}", ["reasoners.grpo_v.verifiers", "'bce'", "'generative'"]),
+        (
+            "verifiers: {unified: {score: generative, reasoner: base}}",
+            ["reasoners.grpo_v.verifiers", "'base'", "coefficient 0"],
+        ),
+        ("verifiers: {unified: {score: regresion}}", ["verifiers.unified.score", "'regression'"]),
+        ("comparisons: {grpo: {separate: unified}}", ["comparisons.grpo.separate", "'grpo'"]),
+        ("reasoners: {v: {model: base, recorded_by: grpo}}", ["reasoners.v.verification.coefficient"]),
+        (
+            "reasoners: {v: {model: base, recorded_by: base, verification: {coefficient: 1}}}",
+            ["reasoners.v.recorded_by", "not trained by RL"],
+        ),
+        ("reasoners: {v: {model: base, recorded_by: gpro}}", ["reasoners.v.recorded_by", "'grpo'"]),
+        (
+            "reasoners: {grpo: {recorded_by: leave_one_out, verification: {coefficient: 1}}}",
+            ["reasoners.grpo.recorded_by", "leave `dataset`"],
+        ),
+        ("datasets: {test: {levels: [9]}}", ["datasets.test.levels", "reach"]),
+        (f"lengths: {LENGTHS}, budgets: [14, 7]}}", ["lengths.budgets", "increase"]),
+        (f"lengths: {LENGTHS}, budgets: [7, 49]}}", ["lengths.budgets", "49", "sampling.max_tokens"]),
+        (f"lengths: {LENGTHS}, budgets: [0, 7]}}", ["lengths.budgets", "[0, 7]"]),
+        (
+            f"lengths: {LENGTHS}, budgets: [7, 14], thresholds: [0.5, 1.2]}}",
+            ["lengths.thresholds", "[0, 1]", "1.2"],
+        ),
+        (f"lengths: {LENGTHS}, budgets: [7, 14], thresholds: [0.5, 0.1]}}", ["lengths.thresholds"]),
+        (f"lengths: {LENGTHS}, budgets: [7, 14], tresholds: [0.5]}}", ["lengths.tresholds", "'thresholds'"]),
+        (
+            "lengths: {datasets: [train], comparisons: [grpo], budgets: [7, 14], answer_tokens: 2}",
+            ["lengths.datasets", "not evaluated on 'train'"],
+        ),
+        ("figures: {length_selection: {}}", ["figures.length_selection", "`lengths`"]),
+        ("figures: {coefficient: {}}", ["figures.coefficient.reasoners"]),
+        ("figures: {coefficient: {reasoners: {grpo: [gpro]}}}", ["figures.coefficient", "'grpo'"]),
+        ("figures: {mine: {drawing: strategie}}", ["figures.mine.drawing", "'strategies'"]),
+        ("figures: {strategies: {against: token}}", ["figures.strategies.against", "'tokens'"]),
+        ("seeds: [1, 2]", ["seeds", "'grpo'", "training seed 0"]),
+        ("seeds: [0, 0]", ["seeds", "different"]),
     ],
 )
 def test_bad_studies_name_file_key_and_remedy(tmp_path, text, words):
@@ -115,6 +156,33 @@ def test_a_reasoners_own_training_goes_on_top(tmp_path):
     study = load(overlay(tmp_path, "reasoners: {grpo_v: {training: {steps: 9}}}"))
     assert study.training_of("grpo_v").steps == 9
     assert study.training_of("grpo").steps == study.training.steps
+
+
+def test_training_seeds_copy_every_compared_reasoner(tmp_path):
+    study = load(overlay(tmp_path, "name: mine\nseeds: [0, 3]"))
+    assert study.replicas("grpo_v") == ("grpo_v", "grpo_v_seed3")
+    assert study.training_of("grpo_v_seed3").seed == 3
+    assert study.reasoners["grpo_v_seed3"].verifiers == study.reasoners["grpo_v"].verifiers
+    assert study.replicas("base") == ("base",)  # nothing is trained, so there is nothing to repeat
+    assert load("mini").replicas("grpo_v") == ("grpo_v",)
+
+
+@pytest.mark.parametrize(
+    ("levels", "there", "words"),
+    [
+        ("[3]", [None, None], ["datasets.test.levels", "no levels", "level"]),
+        ("[1, 9]", ["Level 1", 2], ["datasets.test.levels", "level 9", "[1, 2]"]),
+    ],
+)
+def test_levels_that_a_file_does_not_have_are_refused(tmp_path, levels, there, words):
+    file = tmp_path / "math.jsonl"
+    rows = [{"id": f"p{i}", "question": "?", "answer": "1", "level": v} for i, v in enumerate(there)]
+    file.write_text("\n".join(json.dumps(row) for row in rows))
+    dataset = f"{{source: local, path: {file}, size: null, levels: {levels}}}"
+    with pytest.raises(StudyError) as caught:
+        load(overlay(tmp_path, f"datasets: {{test: {dataset}}}"))
+    for word in words:
+        assert word in str(caught.value)
 
 
 def test_the_documentation_of_keys_is_true():

@@ -28,6 +28,24 @@ def extract_answer(text: str, answer_format: str) -> str | None:
     return ANSWER_FORMATS[answer_format](text)
 
 
+def answer_end(text: str, answer_format: str) -> int | None:
+    """Where an answer ends that the text before `text` has opened (prompts.ANSWER_PREFIXES); None: nowhere.
+
+    "boxed": after the brace that closes the box. "marker": nowhere, such an answer goes on until the solution
+    ends. Raises DataError for any other format.
+    """
+    if answer_format not in ANSWER_FORMATS:
+        raise DataError(f"unknown answer format {answer_format!r}; known: {', '.join(ANSWER_FORMATS)}")
+    if answer_format != "boxed":
+        return None
+    depth = 1
+    for token in _BRACES.finditer(text):
+        depth += bool(token["box"] or token["open"]) - bool(token["close"])
+        if depth == 0:
+            return token.end()
+    return None
+
+
 def _boxed(text: str) -> str | None:
     first = _BOX.search(text)
     if first is None:

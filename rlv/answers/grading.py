@@ -106,9 +106,9 @@ class Grader:
     ) -> pl.DataFrame:
         """The samples table as a solutions table, in the same order: answers, classes, correctness.
 
-        Classes are numbered within a problem in the order of (sample_id, budget), so that more samples leave
-        the classes of earlier ones as they are. `progress` is called with (problems done, problems).
-        Raises DataError where a sample belongs to no problem or the answer format is unknown.
+        Classes are numbered within a problem, over all its budgets, in the order of (sample_id, budget), so
+        that more samples leave the classes of earlier ones as they are. `progress` is called with (problems
+        done, problems). Raises DataError where a sample belongs to no problem, or for an unknown format.
         """
         # Not at the top: workers import this package, and must stay small.
         import polars as pl
@@ -123,8 +123,9 @@ class Grader:
                 f"{min(strangers)!r}; grade with the problems that were sampled"
             )
         # A solution that was cut off has no answer, as in training: what stands there may be half a number.
+        # One whose answer was forced has been allowed to end it.
         extracted = [
-            extract_answer(text, answer_format) if reason == "stop" else None
+            extract_answer(text, answer_format) if reason in ("stop", "forced") else None
             for text, reason in samples.select("text", "finish_reason").iter_rows()
         ]
         keyed = samples.with_columns(pl.Series("answer", extracted, dtype=pl.String))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
+
 from rlv.job import Job, Stage
 
 
@@ -18,16 +20,36 @@ def _run(job: Job) -> dict[str, Any]:
     with Grader(workers=job.threads) as grader:
         solutions = grader.grade(samples, problems, job.params["answer_format"])
     job.write(solutions, "solutions")
-    counts = {
-        "solutions": len(solutions),
-        "correct": int(solutions["correct"].sum()),
-        "unfinished": int((solutions["finish_reason"] == "length").sum()),
-        "without_vote": int(solutions["answer_class"].null_count()),
-        "timed_out": grader.counts.timed_out,
-        "killed": grader.counts.killed,
+    facts = {**counts(solutions), "timed_out": grader.counts.timed_out, "killed": grader.counts.killed}
+    job.log("  ".join(f"{name} {count}" for name, count in facts.items()))
+    return facts
+
+
+def counts(solutions: pl.DataFrame) -> dict[str, Any]:
+    """What a solutions table holds, for the manifest; `by_budget` has one entry a budget.
+
+    `never_voting` counts the (problem, sample) pairs whose solution casts no vote at any budget, and
+    `unanswered` the problems where no solution does: wrong in every vote, whatever the strategy.
+    """
+    parts = [
+        pl.len().alias("solutions"),
+        pl.col("correct").sum(),
+        (pl.col("finish_reason") == "length").sum().alias("unfinished"),
+        (pl.col("finish_reason") == "forced").sum().alias("forced"),
+        pl.col("answer_class").null_count().alias("without_vote"),
+    ]
+
+    def silent(keys: list[str]) -> int:
+        voting = solutions.group_by(keys).agg(pl.col("answer_class").count())
+        return int((voting["answer_class"] == 0).sum())
+
+    by_budget = solutions.group_by("budget").agg(parts).sort("budget")
+    return {
+        **solutions.select(parts).row(0, named=True),
+        "never_voting": silent(["problem_id", "sample_id"]),
+        "unanswered": silent(["problem_id"]),
+        "by_budget": {str(row.pop("budget")): row for row in by_budget.iter_rows(named=True)},
     }
-    job.log("  ".join(f"{name} {count}" for name, count in counts.items()))
-    return counts
 
 
-GRADE = Stage(recipe=1, run=_run)
+GRADE = Stage(recipe=2, run=_run)

@@ -1,8 +1,16 @@
-"""Paired bootstrap over problems: 95 % percentile intervals of any function of means.
+"""Paired bootstrap over problems, and training seeds: 95 % percentile intervals of any function of means.
 
 One set of resampled problems, fixed by the seed, serves everything that is compared, so differences and
 ratios are paired problem by problem. A resample is the vector of how often each problem was drawn
 (multinomial), and all resampled means are one matrix product.
+
+A method trained R times (replicates) has one row a seed and problem. Seeds and problems are crossed, and are
+drawn apart: the weight of a row is the product of how often its seed and its problem were drawn (Owen 2007,
+"The pigeonhole bootstrap"), which errs on the wide side. R is small, and R draws out of R would be short of
+variance by a factor (R - 1) / R: R - 1 are drawn instead and weigh R / (R - 1) each (Rao & Wu 1988).
+
+With two or three seeds the variance is right in the mean and the shape is coarse: nothing widens the interval
+for a standard deviation that is known from so few.
 
 Percentile intervals say nothing where every problem has the same value (their width is then zero); accuracies
 of exactly 0 or 1 need more problems, not another interval. Left out on purpose: other kinds of intervals.
@@ -12,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,17 +38,31 @@ class Estimate:
     high: float
 
 
-def resamples(problems: int, draws: int, seed: int) -> Floats:
+@lru_cache(maxsize=8)
+def resamples(problems: int, draws: int, seed: int, replicates: int = 1) -> Floats:
     """How often each problem is drawn in each resample: counts_DP, rows sum to P.
 
-    The same (problems, draws, seed) give the same counts, which is what pairs everything.
+    With R > 1 replicates the weights of R x P rows, row r P + p for problem p of seed r, and rows sum to R P.
+    The same (problems, draws, seed) draw the same problems for any R, which is what pairs everything. The
+    array is remembered, and read-only.
     """
+    if problems < 1 or replicates < 1:
+        raise ValueError(f"{problems} problems, {replicates} replicates; at least one of each is needed")
     rng = np.random.default_rng([seed, problems])
-    return rng.multinomial(problems, np.full(problems, 1 / problems), size=draws).astype(np.float64)
+    counts_DP = rng.multinomial(problems, np.full(problems, 1 / problems), size=draws).astype(np.float64)
+    counts_DP.setflags(write=False)
+    if replicates == 1:
+        return counts_DP
+    rng = np.random.default_rng([seed, problems, replicates])
+    drawn_DR = rng.multinomial(replicates - 1, np.full(replicates, 1 / replicates), size=draws)
+    weights_DR = drawn_DR * (replicates / (replicates - 1))
+    counts_DQ = (weights_DR[:, :, None] * counts_DP[:, None, :]).reshape(draws, replicates * problems)
+    counts_DQ.setflags(write=False)
+    return counts_DQ
 
 
 def resampled_means(values_PK: Floats, counts_DP: Floats) -> Floats:
-    """Means of every column in every resample: means_DK."""
+    """Means of every column in every resample: means_DK. Rows as in `resamples`."""
     return counts_DP @ values_PK / counts_DP.sum(axis=1, keepdims=True)
 
 
@@ -60,15 +83,27 @@ def interval(draws_D: Floats) -> tuple[Floats, Floats]:
 
 
 def paired(
-    values_PK: Floats, function: Callable[[Floats], Floats], *, draws: int = 1000, seed: int = 0
+    values_QK: Floats,
+    function: Callable[[Floats], Floats],
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+    replicates: int = 1,
 ) -> Estimate:
-    """A function of the K column means, with its interval over problems.
+    """A function of the K column means, with its interval over problems, and over seeds where there are any.
 
     `function` maps means[..., K] to [...], e.g. `lambda m: m[..., 0] - m[..., 1]`; it is called once with the
-    plain means and once with all resampled ones.
+    plain means and once with all resampled ones. Rows are problems, replicate by replicate.
     """
-    counts_DP = resamples(len(values_PK), draws, seed)
+    counts_DQ = resamples(problem_count(len(values_QK), replicates), draws, seed, replicates)
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = float(function(values_PK.mean(axis=0)))
-        low, high = interval(function(resampled_means(values_PK, counts_DP)))
+        value = float(function(values_QK.mean(axis=0)))
+        low, high = interval(function(resampled_means(values_QK, counts_DQ)))
     return Estimate(value, float(low), float(high))
+
+
+def problem_count(rows: int, replicates: int) -> int:
+    """P of R x P rows. Raises ValueError where the rows are no whole number of replicates."""
+    if rows % replicates:
+        raise ValueError(f"{rows} rows of {replicates} replicates; each needs the same problems")
+    return rows // replicates

@@ -7,12 +7,12 @@ strategy and every reasoner sees the same subsets, and comparisons are paired.
 
 With the default of 256 subsets the Monte-Carlo error of a problem is below 0.03, and that of the mean over P
 problems below 0.03 / sqrt(P): less than a tenth of the half-width of any interval over problems that matters.
-Left out on purpose: votes on one set of solutions (votes.py), and picking a winner (claims.py).
+Left out on purpose: votes on one set of solutions (votes.py), and picking a winner (claims/).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from math import ceil, comb
 
@@ -48,8 +48,8 @@ def evaluate(
     """The curves and per_problem tables of one reasoner on one data set, every budget on its own.
 
     Strategies default to all that the inputs allow; those that read no scores carry verifier "" and the same
-    numbers whatever the verifier. The tokens of a curve are the mean tokens a problem at that N: generated
-    and, for strategies with scores, read by the verifier.
+    numbers whatever the verifier. Tokens and FLOPs are what N solutions of a problem cost in the mean: N
+    times what its recorded solutions cost to generate and, for strategies with scores, the verifier to read.
 
     Raises DataError where solutions and scores do not join one to one, problems have unequal numbers of
     solutions, an N exceeds that number, or a strategy is unknown or lacks its scores.
@@ -70,17 +70,24 @@ def evaluate(
         cells = [(name, n) for name in names for n in ns]
         accuracy_PK = np.stack([expected(data, *cell, subsets=subsets, seed=seed) for cell in cells], axis=1)
         low_K, high_K = interval(resampled_means(accuracy_PK, resamples(problems, draws, seed)))
-        label = {"dataset": dataset, "reasoner": reasoner, "budget": data.budget}
-        rows = [
-            label
+        labels = pl.DataFrame(
+            {"dataset": dataset, "reasoner": reasoner, "budget": data.budget}
             | {"verifier": verifier if name in NEEDS_SCORES else "", "strategy": name, "n": n}
-            | {"tokens": n * _tokens_per_solution(data, name)}
             for name, n in cells
-        ]
-        numbers = zip(rows, accuracy_PK.mean(axis=0).tolist(), low_K.tolist(), high_K.tolist(), strict=True)
-        summary = [row | {"accuracy": value, "low": low, "high": high} for row, value, low, high in numbers]
-        curves.append(tables.frame("curves", summary))
-        per_problem.append(_long(rows, data.problem_ids, accuracy_PK))
+        )
+        costs = {name: costs_per_solution(data, read=name in NEEDS_SCORES) for name in names}
+        tokens_PK, flops_PK = (
+            np.stack([n * costs[name][unit] for name, n in cells], axis=1) for unit in range(2)
+        )
+        values = {"accuracy": accuracy_PK, "tokens": tokens_PK, "flops": flops_PK}
+        means = {column: value_PK.mean(axis=0) for column, value_PK in values.items()}
+        summary = labels.with_columns(pl.DataFrame(means | {"low": low_K, "high": high_K}))
+        curves.append(typed(summary, "curves"))
+        problem_ids = pl.DataFrame({"problem_id": data.problem_ids})
+        # One row a problem and a cell (strategy, N), cell by cell.
+        long = labels.join(problem_ids, how="cross", maintain_order="left_right")
+        long = long.with_columns(pl.DataFrame({c: value_PK.T.ravel() for c, value_PK in values.items()}))
+        per_problem.append(typed(long, "per_problem"))
     return pl.concat(curves), pl.concat(per_problem)
 
 
@@ -97,23 +104,31 @@ def averaged(
     strategy: str, classes_PS: Ints, correct_PS: Bools, scores_PS: Floats | None, subsets_RN: Ints
 ) -> Floats:
     """The mean of a vote over given subsets of the solutions (indices into S): accuracy_P."""
-    vote = VOTES[strategy]
+    read_PS = scores_PS if strategy in NEEDS_SCORES else None
     problems = classes_PS.shape[0]
+    total_P = np.zeros(problems)
+    for chosen in chosen_rows(classes_PS, correct_PS, read_PS, subsets_RN):
+        total_P += VOTES[strategy](*chosen).reshape(problems, -1).sum(axis=1)
+    return total_P / len(subsets_RN)
+
+
+def chosen_rows(
+    classes_PS: Ints, correct_PS: Bools, scores_PS: Floats | None, subsets_RN: Ints
+) -> Iterator[tuple[Ints, Bools, Floats | None]]:
+    """The arrays of a vote with one row a problem and subset, in chunks of subsets.
+
+    Row p C + i of a chunk is its subset i of problem p, so a vote's result reshapes to (P, C).
+    """
     n = subsets_RN.shape[1]
     width = max(n, int(classes_PS.max(initial=0)) + 2)
-    step = max(1, CHUNK // (problems * width))
-    total_P = np.zeros(problems)
+    step = max(1, CHUNK // (classes_PS.shape[0] * width))
     for start in range(0, len(subsets_RN), step):
         chunk_RN = subsets_RN[start : start + step]
 
         def chosen(table_PS: NDArray, chunk_RN: Ints = chunk_RN) -> NDArray:
-            # Take along the last axis: every (problem, subset) becomes a row of its own.
             return np.take(table_PS, chunk_RN, axis=1).reshape(-1, n)
 
-        scores = None if scores_PS is None or strategy not in NEEDS_SCORES else chosen(scores_PS)
-        credit = vote(chosen(classes_PS), chosen(correct_PS), scores)
-        total_P += credit.reshape(problems, -1).sum(axis=1)
-    return total_P / len(subsets_RN)
+        yield chosen(classes_PS), chosen(correct_PS), None if scores_PS is None else chosen(scores_PS)
 
 
 def subset_indices(size: int, n: int, subsets: int, seed: int) -> NDArray[np.int64]:
@@ -188,18 +203,16 @@ def _strategies(asked: Sequence[str] | None, scored: bool, where: str) -> list[s
     return list(asked)
 
 
-def _tokens_per_solution(data: Recorded, strategy: str) -> float:
-    tokens = float(data.tokens_PS.mean())
-    if strategy in NEEDS_SCORES and data.read_PS is not None:
-        tokens += float(data.read_PS.mean())
-    return tokens
+def costs_per_solution(data: Recorded, *, read: bool) -> tuple[Floats, Floats]:
+    """Mean tokens_P and flops_P of a problem's solutions: generated, and with `read` read by the verifier."""
+    tokens_P, flops_P = data.tokens_PS.mean(axis=1), data.flops_PS.mean(axis=1)
+    if not read:
+        return tokens_P, flops_P
+    if data.read_PS is None or data.read_flops_PS is None:
+        raise ValueError("what was read is known with scores alone")
+    return tokens_P + data.read_PS.mean(axis=1), flops_P + data.read_flops_PS.mean(axis=1)
 
 
-def _long(rows: list[dict], problem_ids: list[str], accuracy_PK: Floats) -> pl.DataFrame:
-    """One row a problem and a cell (strategy, N), cell by cell."""
-    labels = pl.DataFrame(rows).drop("tokens")
-    problems = pl.DataFrame({"problem_id": problem_ids})
-    long = labels.join(problems, how="cross", maintain_order="left_right")
-    long = long.with_columns(pl.Series("accuracy", accuracy_PK.T.ravel()))
-    schema = tables.SCHEMAS["per_problem"]
-    return long.select([pl.col(name).cast(kind) for name, kind in schema.items()])
+def typed(data: pl.DataFrame, table: str) -> pl.DataFrame:
+    """Columns as the table's schema orders and types them."""
+    return data.select([pl.col(name).cast(kind) for name, kind in tables.SCHEMAS[table].items()])

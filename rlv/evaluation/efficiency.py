@@ -6,7 +6,8 @@ number without interpolation, at the N that were measured. A curve that is there
 study) gets that N, never less. Accuracy that is never reached within the measured N is censored: its N is
 infinite and its ratio 0, which counts against the claim, and the share of such resamples is reported.
 
-Left out on purpose: tokens (curves.py has them; both curves are compared at equal solutions).
+With prices (tokens or FLOPs a solution) the same becomes a ratio of what was paid: N_ref solutions of the
+reference over N of the other curve. Left out on purpose: votes and curves, which are computed before.
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from rlv.errors import DataError
-from rlv.evaluation.bootstrap import Estimate, Floats, interval, resampled_means, resamples
+from rlv.evaluation.bootstrap import (
+    Estimate,
+    Floats,
+    interval,
+    problem_count,
+    resampled_means,
+    resamples,
+)
 
 # Means of the same accuracies in another order differ by this at most; two curves at 100 % are equal.
 ROUNDING = 1e-9
@@ -25,7 +33,7 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Ratio:
-    """N_ref / N at one N_ref."""
+    """N_ref / N at one N_ref, or what they cost."""
 
     n_ref: int
     ratio: Estimate  # 0 where the accuracy was never reached
@@ -45,10 +53,19 @@ class Efficiency:
 
 
 def efficiency(
-    curve_PN: Floats, reference_PN: Floats, ns: Sequence[int], *, draws: int = 1000, seed: int = 0
+    curve_PN: Floats,
+    reference_PN: Floats,
+    ns: Sequence[int],
+    *,
+    prices_P2: Floats | None = None,
+    draws: int = 1000,
+    seed: int = 0,
+    replicates: int = 1,
 ) -> Efficiency:
     """Ratios of solutions needed, from accuracies of the same P problems at the same N (ascending).
 
+    With replicates (training seeds) rows are R x P, replicate by replicate. `prices_P2` holds what a solution
+    of the curve and one of the reference costs on each problem: ratios are then of costs.
     Raises DataError where the N do not ascend, do not match the arrays, or hold none of 2 or more.
     """
     if list(ns) != sorted(set(ns)) or not curve_PN.shape == reference_PN.shape == (len(curve_PN), len(ns)):
@@ -59,12 +76,16 @@ def efficiency(
     late = np.array(ns) >= 2
     if not late.any():
         raise DataError(f"efficiency: N = {list(ns)}; at least one N of 2 or more is needed")
-    counts_DP = resamples(len(curve_PN), draws, seed)
+    counts_DP = resamples(problem_count(len(curve_PN), replicates), draws, seed, replicates)
     curve_DN = _with_mean(curve_PN, counts_DP)
     reference_DN = _with_mean(reference_PN, counts_DP)
     n_refs = np.array(ns, dtype=np.float64)
-    ratio_DN = n_refs / needed(curve_DN, reference_DN, ns)
-    measured_N = n_refs / needed(curve_DN[:1], reference_DN[:1], ns, interpolate=False)[0]
+    relative_D1 = np.ones((draws + 1, 1))
+    if prices_P2 is not None:
+        prices_D2 = _with_mean(prices_P2, counts_DP)
+        relative_D1 = prices_D2[:, 1:] / prices_D2[:, :1]
+    ratio_DN = relative_D1 * n_refs / needed(curve_DN, reference_DN, ns)
+    measured_N = relative_D1[0] * n_refs / needed(curve_DN[:1], reference_DN[:1], ns, interpolate=False)[0]
     low_N, high_N = interval(ratio_DN[1:])
     ratios = tuple(
         Ratio(

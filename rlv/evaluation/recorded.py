@@ -24,13 +24,16 @@ class Recorded:
     problem_ids: list[str]
     classes_PS: NDArray[np.int64]  # dense within the problem; -1 casts no vote
     correct_PS: NDArray[np.bool_]
-    tokens_PS: NDArray[np.int64]
-    scores_PS: NDArray[np.float64] | None
-    read_PS: NDArray[np.int64] | None  # tokens that the verifier read
+    tokens_PS: NDArray[np.int64]  # generated
+    flops_PS: NDArray[np.float64]  # of generating them
+    scores_PS: NDArray[np.float64] | None = None
+    read_PS: NDArray[np.int64] | None = None  # tokens that the verifier read
+    read_flops_PS: NDArray[np.float64] | None = None
+    sample_ids_PS: NDArray[np.int64] | None = None
 
 
 def join(solutions: pl.DataFrame, scores: pl.DataFrame, *, where: str) -> pl.DataFrame:
-    """Solutions with score and n_tokens_read beside them, one to one on problem, sample and budget.
+    """Solutions with score, n_tokens_read and flops_read beside them, one to one on the KEY.
 
     Raises DataError naming the first row that is there twice, lacks its partner, or has a score outside
     [0, 1].
@@ -43,7 +46,8 @@ def join(solutions: pl.DataFrame, scores: pl.DataFrame, *, where: str) -> pl.Dat
     _refuse(unsolved, where, "has a score but no solution; these tables do not belong together")
     valid = pl.col("score").is_between(0.0, 1.0).fill_null(False)
     _refuse(scores.filter(~valid), where, "has a score outside [0, 1]", column="score")
-    return solutions.join(scores.select([*KEY, "score", "n_tokens_read"]), on=KEY, how="left")
+    beside = scores.select(*KEY, "score", "n_tokens_read", pl.col("flops").alias("flops_read"))
+    return solutions.join(beside, on=KEY, how="left")
 
 
 def recorded(solutions: pl.DataFrame, scores: pl.DataFrame | None, *, where: str) -> list[Recorded]:
@@ -94,8 +98,11 @@ def _arrays(data: pl.DataFrame, budget: int, where: str) -> Recorded:
         classes_PS=table("answer_class").astype(np.int64),
         correct_PS=table("correct").astype(np.bool_),
         tokens_PS=table("n_tokens").astype(np.int64),
+        flops_PS=table("flops").astype(np.float64),
         scores_PS=table("score").astype(np.float64) if scored else None,
         read_PS=table("n_tokens_read").astype(np.int64) if scored else None,
+        read_flops_PS=table("flops_read").astype(np.float64) if scored else None,
+        sample_ids_PS=table("sample_id").astype(np.int64),
     )
 
 

@@ -6,10 +6,14 @@
                        fraction correct| weighted by the solutions in the bin (Guo et al. 2017, eq. 5)
 
 All solutions count, also those that cast no vote: a verifier should reject them. Solutions of one problem are
-alike, so intervals resample problems, never solutions. Left out on purpose: what votes make of the scores.
+alike, so intervals resample problems, never solutions. The bins of the calibration error make the reliability
+table. Left out on purpose: what votes make of the scores.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -35,29 +39,94 @@ def verification(
     draws: int = 1000,
     seed: int = 0,
 ) -> pl.DataFrame:
-    """The verification table of one verifier on one reasoner's solutions.
+    """The verification table of one verifier on one reasoner's solutions, every budget on its own.
 
-    Pools all budgets that it is given. A metric that is undefined (no correct or no wrong solution) is null.
+    A metric that is undefined (no correct or no wrong solution) is null.
     Raises DataError where solutions and scores do not join one to one.
     """
-    where = f"solutions of {reasoner!r} on {dataset!r} scored by {verifier!r}"
-    data = join(solutions, scores, where=where)
-    problem_B = data["problem_id"].rank("dense").to_numpy().astype(np.int64) - 1
-    score_B = data["score"].to_numpy()
-    correct_B = data["correct"].to_numpy().astype(np.bool_)
-    problems = int(problem_B.max(initial=-1)) + 1
-    # The first row is the data themselves: every problem once.
-    weights_DP = np.concatenate([np.ones((1, problems)), resamples(problems, draws, seed)])
+    label = {"dataset": dataset, "reasoner": reasoner, "verifier": verifier}
     rows = []
-    for metric, function in METRICS.items():
-        values_D = function(score_B, correct_B, problem_B, weights_DP)
-        low, high = interval(values_D[1:])
-        numbers = {"value": values_D[0], "low": low, "high": high}
-        numbers = {key: None if np.isnan(value) else float(value) for key, value in numbers.items()}
-        rows.append(
-            {"dataset": dataset, "reasoner": reasoner, "verifier": verifier, "metric": metric} | numbers
-        )
+    for budget, judged in _judged(solutions, scores, label):
+        weights_DP = _weights(judged.problems, draws, seed)
+        for metric, function in METRICS.items():
+            values_D = function(judged.score_B, judged.correct_B, judged.problem_B, weights_DP)
+            low, high = interval(values_D[1:])
+            numbers = {"value": values_D[0], "low": low, "high": high}
+            rows.append(label | {"budget": budget, "metric": metric} | _nullable(numbers))
     return tables.frame("verification", rows)
+
+
+def reliability(
+    solutions: pl.DataFrame,
+    scores: pl.DataFrame,
+    *,
+    dataset: str,
+    reasoner: str,
+    verifier: str,
+    draws: int = 1000,
+    seed: int = 0,
+) -> pl.DataFrame:
+    """The reliability table: of the solutions in each bin of the score, the fraction that is correct.
+
+    One row a budget and bin, the bins of the calibration error. Intervals resample problems; resamples
+    without a solution in the bin are left out. An empty bin has nulls.
+    Raises DataError where solutions and scores do not join one to one.
+    """
+    label = {"dataset": dataset, "reasoner": reasoner, "verifier": verifier}
+    rows = []
+    for budget, judged in _judged(solutions, scores, label):
+        cell_B = judged.problem_B * BINS + bin_of(judged.score_B)
+
+        def per_bin(amounts_B: NDArray, cell_B: Ints = cell_B, problems: int = judged.problems) -> Floats:
+            weights_B = amounts_B.astype(np.float64)
+            sums = np.bincount(cell_B, weights_B, minlength=problems * BINS)
+            return sums.reshape(problems, BINS).astype(np.float64, copy=False)
+
+        size_PK, hits_PK = per_bin(np.ones_like(judged.score_B)), per_bin(judged.correct_B)
+        total_PK = per_bin(judged.score_B)
+        weights_DP = _weights(judged.problems, draws, seed)
+        fraction_DK = _ratio(weights_DP @ hits_PK, weights_DP @ size_PK)
+        low_K, high_K = interval(fraction_DK[1:])
+        size_K = size_PK.sum(axis=0)
+        mean_K = _ratio(total_PK.sum(axis=0), size_K)
+        for k in range(BINS):
+            numbers = {"mean_score": mean_K[k], "fraction_correct": fraction_DK[0, k]}
+            numbers |= {"low": low_K[k], "high": high_K[k]}
+            edges = {"bin_low": k / BINS, "bin_high": (k + 1) / BINS, "solutions": int(size_K[k])}
+            rows.append(label | {"budget": budget} | edges | _nullable(numbers))
+    return tables.frame("reliability", rows)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """All B solutions at one budget, in one row each."""
+
+    score_B: Floats
+    correct_B: Bools
+    problem_B: Ints
+    problems: int
+
+
+def _judged(
+    solutions: pl.DataFrame, scores: pl.DataFrame, label: Mapping[str, str]
+) -> Iterator[tuple[int, _Judged]]:
+    """(budget, its solutions), budgets ascending."""
+    where = "solutions of {reasoner!r} on {dataset!r} scored by {verifier!r}".format(**label)
+    data = join(solutions, scores, where=where).sort("budget", maintain_order=True)
+    for part in data.partition_by("budget", maintain_order=True):
+        problem_B = part["problem_id"].rank("dense").to_numpy().astype(np.int64) - 1
+        correct_B = part["correct"].to_numpy().astype(np.bool_)
+        problems = int(problem_B.max()) + 1
+        yield int(part["budget"][0]), _Judged(part["score"].to_numpy(), correct_B, problem_B, problems)
+
+
+def _weights(problems: int, draws: int, seed: int) -> Floats:
+    """The data themselves first (every problem once), then the resamples."""
+    return np.concatenate([np.ones((1, problems)), resamples(problems, draws, seed)])
+
+
+def _nullable(numbers: Mapping[str, float | Floats]) -> dict[str, float | None]:
+    return {key: None if np.isnan(value) else float(value) for key, value in numbers.items()}
 
 
 def balanced_accuracy(score_B: Floats, correct_B: Bools, problem_B: Ints, weights_DP: Floats) -> Floats:
@@ -96,13 +165,16 @@ def auroc(score_B: Floats, correct_B: Bools, problem_B: Ints, weights_DP: Floats
 def calibration_error(score_B: Floats, correct_B: Bools, problem_B: Ints, weights_DP: Floats) -> Floats:
     """Expected calibration error (BINS bins of equal width) under each weighting of the problems: value_D."""
     problems = weights_DP.shape[1]
-    # A score of exactly 1 belongs to the last bin.
-    bin_B = np.minimum((score_B * BINS).astype(np.int64), BINS - 1)
-    cell_B = problem_B * BINS + bin_B
+    cell_B = problem_B * BINS + bin_of(score_B)
     surplus_PK = np.bincount(cell_B, score_B - correct_B, minlength=problems * BINS).reshape(problems, BINS)
     size_P = _per_problem(problem_B, np.ones_like(correct_B), weights_DP)
     # |mean score - fraction correct| x solutions in the bin is |sum of (score - correct)|.
     return _ratio(np.abs(weights_DP @ surplus_PK).sum(axis=1), weights_DP @ size_P)
+
+
+def bin_of(score_B: Floats) -> Ints:
+    """Which of BINS bins of equal width each score lies in; exactly 1 belongs to the last one."""
+    return np.minimum((score_B * BINS).astype(np.int64), BINS - 1)
 
 
 METRICS = {

@@ -33,14 +33,26 @@ TIE = 1e-11
 
 def majority(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None = None) -> Floats:
     """Self-consistency: the most frequent class. Scores are ignored. Returns credit_P."""
-    counts_PC = _tally(classes_PN)
-    return _credit(counts_PC, counts_PC, _tally(classes_PN, correct_PN))
+    counts_PC = tally(classes_PN)
+    hits_PC = tally(classes_PN, correct_PN)
+    return _mean_share(hits_PC, counts_PC, leaders(counts_PC, counts_PC))
 
 
 def weighted_voting(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None) -> Floats:
     """The class with the highest sum of scores: the paper's main strategy. Returns credit_P."""
-    totals_PC = _tally(classes_PN, _required(scores_PN))
-    return _credit(totals_PC, _tally(classes_PN), _tally(classes_PN, correct_PN))
+    return confident_voting(classes_PN, correct_PN, _required(scores_PN))[0]
+
+
+def confident_voting(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats) -> tuple[Floats, Floats]:
+    """Weighted voting and how sure it is: credit_P and confidence_P.
+
+    The confidence is the mean score of the solutions that give the voted answer: over classes that tie the
+    mean of theirs, and 0 where nobody votes.
+    """
+    totals_PC, counts_PC = tally(classes_PN, scores_PN), tally(classes_PN)
+    tied_PC = leaders(totals_PC, counts_PC)
+    credit_P = _mean_share(tally(classes_PN, correct_PN), counts_PC, tied_PC)
+    return credit_P, _mean_share(totals_PC, counts_PC, tied_PC)
 
 
 def best_of_n(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None) -> Floats:
@@ -62,10 +74,10 @@ VOTES: dict[str, Vote] = {
     "weighted_voting": weighted_voting,
     "pass_at_n": pass_at_n,
 }
-NEEDS_SCORES = frozenset({"best_of_n", "weighted_voting"})
+NEEDS_SCORES = {"best_of_n", "weighted_voting"}
 
 
-def _tally(classes_PN: Ints, weights_PN: NDArray | None = None) -> Floats:
+def tally(classes_PN: Ints, weights_PN: NDArray | None = None) -> Floats:
     """Votes (or their weights) a class: totals_PC, C the largest class + 1."""
     problems = classes_PN.shape[0]
     width = max(int(classes_PN.max(initial=-1)), 0) + 2
@@ -76,14 +88,17 @@ def _tally(classes_PN: Ints, weights_PN: NDArray | None = None) -> Floats:
     return totals.reshape(problems, width)[:, 1:].astype(np.float64, copy=False)
 
 
-def _credit(totals_PC: Floats, counts_PC: Floats, hits_PC: Floats) -> Floats:
-    """Mean correctness of the classes that share the highest total; classes without votes take no part."""
+def leaders(totals_PC: Floats, counts_PC: Floats) -> Bools:
+    """Which classes share the highest total; classes without votes take no part."""
     votes_PC = counts_PC > 0
     totals_PC = np.where(votes_PC, totals_PC, -np.inf)
-    best_P1 = totals_PC.max(axis=1, keepdims=True)
-    tied_PC = votes_PC & (totals_PC >= best_P1 * (1 - TIE))
-    shares_PC = np.divide(hits_PC, counts_PC, out=np.zeros_like(hits_PC), where=tied_PC)
-    return shares_PC.sum(axis=1) / np.maximum(tied_PC.sum(axis=1), 1)
+    return votes_PC & (totals_PC >= totals_PC.max(axis=1, keepdims=True) * (1 - TIE))
+
+
+def _mean_share(amounts_PC: Floats, counts_PC: Floats, chosen_PC: Bools) -> Floats:
+    """Amount a vote of each chosen class, averaged over the chosen classes; 0 where there are none."""
+    shares_PC = np.divide(amounts_PC, counts_PC, out=np.zeros_like(amounts_PC), where=chosen_PC)
+    return shares_PC.sum(axis=1) / np.maximum(chosen_PC.sum(axis=1), 1)
 
 
 def _required(scores_PN: Floats | None) -> Floats:

@@ -2,24 +2,53 @@
 
 A figure is one module with three functions: `data(tables, params)` selects what is drawn (and becomes the
 CSV), `draw(data)` makes the picture from that alone, `caption(data)` says in reStructuredText what to see and
-what came out. A new figure is one module and one entry. Left out on purpose: files and the store (stage.py).
+what came out. A fourth, `files(data)`, is optional: texts by suffix that are left beside the picture. A new
+figure is one module and one entry. Left out on purpose: files and the store (stage.py).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+# What a figure is given evaluations (or steps) of; the plan gathers the inputs by this.
+Needs = Literal["comparisons", "training", "reasoners", "lengths", "everything"]
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """Where a figure's module is, and the tables that its `data` is given (names as in rlv/tables.py)."""
+    """Where a figure's module is, the tables that its `data` is given (as in rlv/tables.py), and of what.
+
+    `needs`: "comparisons", both reasoners of every comparison with their verifiers; "training", their
+    training runs; "reasoners", the figure's own lists of reasoners; "lengths", comparisons at several
+    budgets; "everything", all evaluations of the study. `texts`: endings of the text files that the figure
+    leaves beside its picture.
+    """
 
     module: str
     tables: tuple[str, ...]
+    needs: Needs
+    texts: tuple[str, ...] = ()
 
 
 FIGURES: dict[str, Drawing] = {
-    "parallel_scaling": Drawing("rlv.figures.parallel_scaling", ("curves", "per_problem")),
-    "strategies": Drawing("rlv.figures.strategies", ("curves", "per_problem")),
-    "training_curves": Drawing("rlv.figures.training_curves", ("steps",)),
+    "parallel_scaling": Drawing("rlv.figures.parallel_scaling", ("curves", "per_problem"), "comparisons"),
+    "strategies": Drawing("rlv.figures.strategies", ("curves", "per_problem"), "comparisons"),
+    "generalization": Drawing("rlv.figures.generalization", ("curves", "per_problem"), "comparisons"),
+    "unified_vs_separate": Drawing(
+        "rlv.figures.unified_vs_separate", ("curves", "per_problem"), "comparisons"
+    ),
+    "objectives": Drawing("rlv.figures.objectives", ("curves", "per_problem", "verification"), "reasoners"),
+    "coefficient": Drawing("rlv.figures.coefficient", ("curves", "verification"), "reasoners"),
+    "sequential_parallel": Drawing("rlv.figures.sequential_parallel", ("curves", "per_problem"), "lengths"),
+    "length_selection": Drawing(
+        "rlv.figures.length_selection",
+        ("selection", "selection_per_problem", "curves", "per_problem"),
+        "lengths",
+    ),
+    "calibration": Drawing("rlv.figures.calibration", ("reliability", "verification"), "comparisons"),
+    "accuracy_table": Drawing(
+        "rlv.figures.accuracy_table", ("curves", "verification"), "everything", (".html", ".md", ".tex")
+    ),
+    "training_curves": Drawing("rlv.figures.training_curves", ("steps",), "training"),
 }

@@ -1,42 +1,71 @@
-"""Accuracy against N, one panel a data set (columns) and method (rows): what several figures have in common.
+"""Accuracy against N or cost, one panel a data set (columns) and method (rows): what several figures share.
 
 The first curve of a figure is the one it is about; every other one carries by how much the first is ahead of
 it, paired problem by problem (the same problems, the same resamples), which overlapping bands cannot show.
-Left out on purpose: which curves a figure has and what it says about them (the figure's module).
+Against N that is at the same N; against tokens or FLOPs, at the same cost, read off the first curve between
+its measured points. Left out on purpose: which curves a figure has and what it says about them (the figure's
+module), and the sentences that captions share (panel_captions.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from rlv.errors import DataError
-from rlv.evaluation.bootstrap import interval, resampled_means, resamples
+from rlv.evaluation.bootstrap import Floats, interval, resampled_means, resamples
 from rlv.evaluation.votes import NEEDS_SCORES
 from rlv.figures import style
+from rlv.figures.rows import curve as rows_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-KEY = ["dataset", "reasoner", "verifier", "strategy", "n", "budget"]
-LEAD = {"n": pl.Int32(), "lead": pl.Float64(), "lead_low": pl.Float64(), "lead_high": pl.Float64()}
+COLUMNS = [
+    *("dataset", "method", "role", "scorer", "strategy", "reasoner", "verifier", "replicas"),
+    *("n", "budget", "against", "x", "accuracy", "low", "high", "lead", "lead_low", "lead_high"),
+]
+# What x is, by `params["against"]`: the column of the curves table, and the axis.
+AGAINST = {
+    "n": "Solutions per problem, N",
+    "tokens": "Tokens per problem",
+    "flops": "FLOPs per problem",
+}
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of every panel: whose solutions ("base" or "rl_v") and how they become an answer."""
+    """One line of every panel: whose solutions ("base" or "rl_v"), how they become an answer, who scores.
+
+    `scorer`: None for votes without scores; "own", the comparison's unified verifier; "judge"; "separate".
+    """
 
     role: str
     strategy: str
+    scorer: str | None = None
 
-    def source(self, comparison: Mapping[str, str]) -> tuple[str, str]:
-        """(reasoner, verifier) of this curve in a comparison."""
-        scorer = comparison["verifier" if self.role == "rl_v" else "judge"]
-        return comparison[self.role], scorer if self.strategy in NEEDS_SCORES else ""
+    def source(self, comparison: Mapping[str, Any]) -> tuple[list[str], str]:
+        """(reasoners, verifier) of this curve in a comparison: all training seeds of the reasoner."""
+        names = (comparison.get("replicas") or {}).get(self.role) or [comparison[self.role]]
+        if self.strategy not in NEEDS_SCORES or self.scorer is None:
+            return names, ""
+        return names, comparison["verifier" if self.scorer == "own" else self.scorer]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One curve: a row an N, and its accuracies problem by problem, accuracy_QN with Q = R x P rows."""
+
+    label: str
+    replicas: int
+    problems: list[str]
+    rows: pl.DataFrame
+    accuracy_QN: Floats
 
 
 def select(
@@ -44,126 +73,187 @@ def select(
 ) -> pl.DataFrame:
     """The rows that are drawn, panel by panel and curve by curve, with N ascending.
 
-    Columns: dataset, method, role, strategy, reasoner, verifier, n, budget, accuracy, low, high (fractions,
-    as measured), and lead, lead_low, lead_high: accuracy of the first curve less this one's at the same N,
-    with its paired 95 % interval; null for the first curve itself and for pass@N, which is a limit and no
-    rival. Interval ends come from `params` draws and seed.
+    Columns: COLUMNS. `x` is N, or the mean tokens or FLOPs a problem (generated, and read by the verifier).
+    Accuracy, low and high are fractions, as measured; where a comparison has several training seeds
+    (`replicas`), accuracy and x are means over them and the interval is over problems and seeds. lead,
+    lead_low, lead_high: accuracy of the first curve less this one's, with the paired 95 % interval. Against
+    N at the same N; otherwise at the cost of this row, the first curve's accuracy interpolated linearly in
+    log2 cost (costs taken as known). Null outside the first curve's range, for the first curve itself, and
+    for pass@N, which is a limit and no rival. Interval ends come from `params` draws and seed.
+
     Raises DataError naming the panel and curve that the tables lack.
     """
     if not params["comparisons"] or not params["datasets"]:
         raise DataError(f"figure {params['figure']}: no panel to draw; it needs a comparison and a data set")
     parts = []
-    for method, comparison in params["comparisons"].items():
-        for dataset in params["datasets"]:
-            first: pl.DataFrame | None = None
+    for dataset in params["datasets"]:
+        here = {name: tables[name].filter(pl.col("dataset") == dataset) for name in ("curves", "per_problem")}
+        for method, comparison in params["comparisons"].items():
+            first: Measured | None = None
             for curve in curves:
-                reasoner, verifier = curve.source(comparison)
-                wanted = {
-                    "dataset": dataset,
-                    "reasoner": reasoner,
-                    "verifier": verifier,
-                    "strategy": curve.strategy,
-                }
-                rows = _one_curve(tables["curves"], wanted, params["figure"], "curves").sort("n")
-                problems = _one_curve(tables["per_problem"], wanted, params["figure"], "per_problem")
-                rows = rows.with_columns(method=pl.lit(method), role=pl.lit(curve.role))
+                found = _measured(here, params, dataset, curve, comparison)
+                rows = found.rows.with_columns(
+                    method=pl.lit(method),
+                    role=pl.lit(curve.role),
+                    scorer=pl.lit(curve.scorer or ""),
+                    dataset=pl.lit(dataset),
+                )
                 if first is None or curve.strategy == "pass_at_n":
-                    lead = pl.DataFrame(schema=LEAD)
+                    lead = [pl.lit(None, pl.Float64).alias(c) for c in ("lead", "lead_low", "lead_high")]
                 else:
-                    lead = _lead(first, problems, wanted, params)
-                parts.append(rows.join(lead, on="n", how="left", maintain_order="left"))
-                first = problems if first is None else first
-    columns = ["dataset", "method", "role", "strategy", "reasoner", "verifier", "n", "budget"]
-    return pl.concat(parts).select(*columns, "accuracy", "low", "high", "lead", "lead_low", "lead_high")
+                    lead = _lead(first, found, params, dataset)
+                parts.append(rows.with_columns(lead).select(COLUMNS))
+                first = first or found
+    drawn = pl.concat(parts)
+    # Panels row by row, as they stand on the page.
+    order = {method: i for i, method in enumerate(params["comparisons"])}
+    return drawn.sort(pl.col("method").replace_strict(order), maintain_order=True)
 
 
-def _one_curve(table: pl.DataFrame, wanted: Mapping[str, str], figure: str, name: str) -> pl.DataFrame:
-    """The rows of one curve, once each: strategies without scores come with every verifier's evaluation."""
-    key = [*KEY, "problem_id"] if "problem_id" in table.columns else KEY
-    rows = table.filter(*[pl.col(column) == value for column, value in wanted.items()])
-    rows = rows.unique(key, maintain_order=True)
-    curve = "{reasoner!r} on {dataset!r} by {strategy}, verifier {verifier!r}".format(**wanted)
-    where = f"figure {figure}: {curve}: the {name} table"
-    if rows.is_empty():
-        there = table.filter(pl.col("dataset") == wanted["dataset"], pl.col("reasoner") == wanted["reasoner"])
-        found = there.select("strategy", "verifier").unique().sort("strategy", "verifier").rows()
-        listed = ", ".join(f"{s} with {v!r}" if v else s for s, v in found) or "nothing"
-        raise DataError(
-            f"{where} has no such rows; for this reasoner there it has {listed}; evaluate what is missing"
+def _measured(
+    here: Mapping[str, pl.DataFrame],
+    params: Mapping[str, Any],
+    dataset: str,
+    curve: Curve,
+    comparison: Mapping[str, Any],
+) -> Measured:
+    """One curve of one panel, over all training seeds."""
+    reasoners, verifier = curve.source(comparison)
+    seeds = []
+    for reasoner in reasoners:
+        wanted = {
+            **{"dataset": dataset, "reasoner": reasoner, "verifier": verifier},
+            "strategy": curve.strategy,
+        }
+        seeds.append([rows_of(here[name], wanted, figure=params["figure"], name=name) for name in here])
+    against = params.get("against", "n")
+    rows, wide = seeds[0][0].sort("n"), _wide(seeds[0][1])
+    ns, problems = rows["n"].to_list(), wide["problem_id"].to_list()
+    accuracy_QN = wide.drop("problem_id").to_numpy()
+    for reasoner, (other, long) in zip(reasoners[1:], seeds[1:], strict=True):
+        again = _wide(long)
+        if again["problem_id"].to_list() != problems or again.columns != wide.columns:
+            raise DataError(
+                f"figure {params['figure']}: {reasoner!r} and {reasoners[0]!r} are seeds of one method, but "
+                f"on {dataset!r} they are not evaluated on the same problems and N; evaluate both alike"
+            )
+        accuracy_QN = np.concatenate([accuracy_QN, again.drop("problem_id").to_numpy()])
+        rows = pl.concat([rows, other.sort("n")])
+    if len(reasoners) > 1:
+        counts = _counts(len(problems), params["draws"], params["seed"], len(reasoners))
+        low, high = interval(resampled_means(accuracy_QN, counts))
+        rows = rows.group_by("n", maintain_order=True).agg(
+            pl.first("budget", "strategy", "verifier"), pl.mean("accuracy", "tokens", "flops")
         )
-    budgets = rows["budget"].unique().sort().to_list()
-    if len(budgets) > 1:
-        raise DataError(f"{where} has budgets {budgets}; this figure draws one; evaluate at one budget")
-    return rows
+        rows = rows.with_columns(low=pl.Series(low), high=pl.Series(high))
+    if wide.columns[1:] != [str(n) for n in ns]:
+        raise DataError(
+            f"figure {params['figure']}: {reasoners[0]!r} on {dataset!r} by {curve.strategy} has N = {ns} "
+            f"in curves, {', '.join(wide.columns[1:])} in per_problem; make that evaluation again"
+        )
+    rows = rows.with_columns(
+        reasoner=pl.lit(reasoners[0]),
+        replicas=pl.lit(len(reasoners), pl.Int32),
+        against=pl.lit(against),
+        x=pl.col(against).cast(pl.Float64),
+    )
+    return Measured(reasoners[0], len(reasoners), problems, rows, accuracy_QN)
 
 
-def _lead(
-    first: pl.DataFrame, other: pl.DataFrame, wanted: Mapping[str, str], params: Mapping[str, Any]
-) -> pl.DataFrame:
-    """By how much the first curve is ahead of the other one at each common N, paired over problems."""
-    pairs = first.join(other, on=["problem_id", "n"], how="inner", suffix="_other")
-    odd = set(first["problem_id"]).symmetric_difference(other["problem_id"])
+def _wide(long: pl.DataFrame) -> pl.DataFrame:
+    """A row a problem, a column an N, both ascending."""
+    return long.sort("n").pivot(on="n", index="problem_id", values="accuracy").sort("problem_id")
+
+
+@lru_cache(maxsize=8)
+def _counts(problems: int, draws: int, seed: int, replicates: int) -> Floats:
+    """The resamples, drawn once for all curves of a figure."""
+    return resamples(problems, draws, seed, replicates)
+
+
+def _lead(first: Measured, other: Measured, params: Mapping[str, Any], dataset: str) -> list[pl.Series]:
+    """By how much the first curve is ahead at each of the other one's points, paired over problems."""
+    odd = set(first.problems).symmetric_difference(other.problems)
     if odd:
         raise DataError(
-            f"figure {params['figure']}: problem {min(odd)!r} of {wanted['dataset']!r} is evaluated for only "
-            f"one of {first['reasoner'][0]!r} and {wanted['reasoner']!r}; {len(odd)} such problems; evaluate "
+            f"figure {params['figure']}: problem {min(odd)!r} of {dataset!r} is evaluated for only "
+            f"one of {first.label!r} and {other.label!r}; {len(odd)} such problems; evaluate "
             "both on the same set"
         )
-    if pairs.is_empty():
-        return pl.DataFrame(schema=LEAD)
-    pairs = pairs.with_columns(ahead=pl.col("accuracy") - pl.col("accuracy_other"))
-    wide = (
-        pairs.sort("n")
-        .pivot(on="n", index="problem_id", values="ahead")
-        .sort("problem_id")
-        .drop("problem_id")
-    )
-    ahead_PN = wide.to_numpy()
-    low_N, high_N = interval(
-        resampled_means(ahead_PN, resamples(len(ahead_PN), params["draws"], params["seed"]))
-    )
-    ns = [int(n) for n in wide.columns]
-    rows = {"n": ns, "lead": ahead_PN.mean(axis=0), "lead_low": low_N, "lead_high": high_N}
-    return pl.DataFrame(rows, schema=LEAD)
+    if first.replicas != other.replicas:
+        raise DataError(
+            f"figure {params['figure']}: {first.label!r} has {first.replicas} training seeds, "
+            f"{other.label!r} {other.replicas}; a paired lead needs as many of both; train the missing ones"
+        )
+    x_K, x_J = first.rows["x"].to_numpy(), other.rows["x"].to_numpy()
+    exact = params.get("against", "n") == "n"
+    weights_KJ = same_points(x_K, x_J) if exact else interpolation(x_K, x_J)
+    ahead_QJ = first.accuracy_QN @ weights_KJ - other.accuracy_QN
+    counts = _counts(len(first.problems), params["draws"], params["seed"], first.replicas)
+    low_J, high_J = interval(resampled_means(ahead_QJ, counts))
+    values = {"lead": ahead_QJ.mean(axis=0), "lead_low": low_J, "lead_high": high_J}
+    return [pl.Series(name, value_J).fill_nan(None) for name, value_J in values.items()]
+
+
+def same_points(x_K: Floats, x_J: Floats) -> Floats:
+    """Weights weights_KJ that take values at the x_J from those at the x_K; NaN where there is no such x."""
+    weights_KJ = (x_K[:, None] == x_J).astype(np.float64)
+    weights_KJ[:, weights_KJ.sum(axis=0) == 0] = np.nan
+    return weights_KJ
+
+
+def interpolation(x_K: Floats, x_J: Floats) -> Floats:
+    """Weights weights_KJ of linear interpolation in log2 x from ascending x_K to x_J; NaN outside x_K."""
+    at_K, at_J = np.log2(x_K), np.log2(x_J)
+    # A whole curve scaled by one factor may miss its own ends by rounding.
+    inside_J = (at_J >= at_K[0] - 1e-9) & (at_J <= at_K[-1] + 1e-9)
+    basis_KK = np.eye(len(at_K))
+    weights_KJ = np.stack([np.interp(at_J, at_K, unit_K) for unit_K in basis_KK])
+    weights_KJ[:, ~inside_J] = np.nan
+    return weights_KJ
 
 
 def draw_panels(data: pl.DataFrame, named: Callable[[str], str] = style.method_name) -> Figure:
     """The picture of what `select` returned: columns are data sets, rows are methods, accuracy in %."""
     datasets, methods = in_order(data, "dataset"), in_order(data, "method")
     ns = sorted(data["n"].unique().to_list())
+    against = data["against"][0]
     with style.theme():
         import seaborn
 
-        figure, axes_RC = style.panels(len(methods), len(datasets), 1.9, sharex=True, sharey="col")
+        height = 1.9 if len(methods) < 3 else 1.7  # three methods share a page with their caption
+        figure, axes_RC = style.panels(len(methods), len(datasets), height, sharex="col", sharey="col")
         crowded = len(ns) * len(datasets) > 20
-        for row, method in enumerate(methods):
-            for column, dataset in enumerate(datasets):
+        for column, dataset in enumerate(datasets):
+            for row, method in enumerate(methods):
                 axes = axes_RC[row, column]
                 panel = data.filter(pl.col("dataset") == dataset, pl.col("method") == method)
                 # The first curve is solid and lies below the dashed ones: where two coincide, both are seen.
-                for role, strategy in curve_keys(panel):
-                    rows = panel.filter(pl.col("role") == role, pl.col("strategy") == strategy).sort("n")
-                    look = style.LOOKS[role, strategy]
-                    x = rows["n"].to_numpy()
-                    y, low, high = (100 * rows[c].to_numpy() for c in ("accuracy", "low", "high"))
-                    if (
-                        strategy == "pass_at_n"
-                    ):  # a limit, not a method: below the others, interval in the CSV
-                        style.line(axes, x, y, look, zorder=1.5)
-                    else:
-                        axes.fill_between(x, low, high, color=look.color, alpha=0.16, linewidth=0, zorder=1)
-                        style.line(axes, x, y, look)
-                style.count_axis(axes, ns, every=2 if crowded else 1)
-        for axes in axes_RC[0]:
-            _percent_axis(axes)
+                for key in curve_keys(panel):
+                    _draw_curve(axes, of_curve(panel, *key).sort("n"), style.look(*key), limit=key[1])
+                if against == "n":
+                    style.count_axis(axes, ns, every=2 if crowded else 1)
+                else:
+                    style.cost_axis(axes, data.filter(pl.col("dataset") == dataset)["x"].to_list())
+            _percent_axis(axes_RC[0, column])  # shared by the column
         for axes in axes_RC[-1]:
-            axes.set_xlabel("Solutions per problem, N")
+            axes.set_xlabel(AGAINST[against])
         for axes in axes_RC[:, 0]:
             axes.set_ylabel("Accuracy (%)")
         style.name_margins(axes_RC, datasets, [named(m) for m in methods])
-        style.legend_below(figure, [style.LOOKS[key] for key in curve_keys(data)])
+        style.legend_below(figure, [style.look(*key) for key in curve_keys(data)])
         seaborn.despine(figure)
     return figure
+
+
+def _draw_curve(axes: Any, rows: pl.DataFrame, look: style.Look, *, limit: str) -> None:
+    x = rows["x"].to_numpy()
+    y, low, high = (100 * rows[c].to_numpy() for c in ("accuracy", "low", "high"))
+    if limit == "pass_at_n":  # a limit, not a method: below the others, interval in the CSV
+        style.line(axes, x, y, look, zorder=1.5)
+    else:
+        axes.fill_between(x, low, high, color=look.color, alpha=0.16, linewidth=0, zorder=1)
+        style.line(axes, x, y, look)
 
 
 def _percent_axis(axes: Any) -> None:
@@ -178,34 +268,17 @@ def in_order(data: pl.DataFrame, column: str) -> list[str]:
     return data[column].unique(maintain_order=True).to_list()
 
 
-def curve_keys(data: pl.DataFrame) -> list[tuple[str, str]]:
-    """(role, strategy) of the curves, in the order in which they first appear."""
-    return data.select("role", "strategy").unique(maintain_order=True).rows()  # pyright: ignore[reportReturnType]
+def curve_keys(data: pl.DataFrame) -> list[tuple[str, str, str]]:
+    """(role, strategy, scorer) of the curves, in the order in which they first appear."""
+    return data.select("role", "strategy", "scorer").unique(maintain_order=True).rows()  # pyright: ignore[reportReturnType]
+
+
+def of_curve(data: pl.DataFrame, role: str, strategy: str, scorer: str = "") -> pl.DataFrame:
+    """The rows of one curve, as named by `curve_keys`."""
+    return data.filter(pl.col("role") == role, pl.col("strategy") == strategy, pl.col("scorer") == scorer)
 
 
 def quoted_ns(data: pl.DataFrame) -> list[int]:
     """The N that captions quote, by a fixed rule: the middle one of the measured ones, and the largest."""
     ns = np.array(sorted(data["n"].unique().to_list()))
     return sorted({int(ns[len(ns) // 2]), int(ns[-1])})
-
-
-def lead_over(data: pl.DataFrame, role: str, strategy: str, n: int) -> pl.DataFrame:
-    """The rows of one rival at one N, one a panel: by how much it is behind the figure's first curve."""
-    return data.filter(pl.col("role") == role, pl.col("strategy") == strategy, pl.col("n") == n)
-
-
-def points(row: Mapping[str, Any]) -> str:
-    """`+12.3 [8.1, 16.5]`: a lead in percentage points with its interval."""
-    if row["lead"] is None:
-        return "not measured"
-    return f"{100 * row['lead']:+.1f} [{100 * row['lead_low']:+.1f}, {100 * row['lead_high']:+.1f}]"
-
-
-def tally(rows: pl.DataFrame) -> str:
-    """In how many panels the interval of the lead excludes zero, and on which side."""
-    known = rows.drop_nulls("lead")
-    ahead = known.filter(pl.col("lead_low") > 0).height
-    behind = known.filter(pl.col("lead_high") < 0).height
-    open_ = known.height - ahead - behind
-    panels = f"{known.height} panel{'s' if known.height != 1 else ''}"
-    return f"ahead in {ahead} of {panels}, behind in {behind}, undecided (the interval holds 0) in {open_}"

@@ -2,6 +2,7 @@
 
 Columns are data sets, rows are methods. In each panel: RL^V by weighted voting with its own scores; the base
 method by majority voting, and by weighted voting with itself prompted as judge; pass@N of RL^V as the limit.
+Against N as in the paper, or against tokens or FLOPs, where a verifier pays for what it reads.
 Left out on purpose: other ways to vote over the same solutions (strategies.py).
 """
 
@@ -12,34 +13,34 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from rlv.figures import style
-from rlv.figures.accuracy_panels import (
-    Curve,
-    draw_panels,
-    in_order,
+from rlv.figures.accuracy_panels import Curve, draw_panels, quoted_ns, select
+from rlv.figures.panel_captions import (
+    at,
+    axes_sentence,
+    enough,
     lead_over,
-    points,
-    quoted_ns,
-    select,
+    leads,
+    no_number,
+    panel_list,
+    same,
     tally,
 )
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CURVES = (
-    Curve("rl_v", "weighted_voting"),
-    Curve("base", "majority"),
-    Curve("base", "weighted_voting"),
-    Curve("rl_v", "pass_at_n"),
-)
+OURS = Curve("rl_v", "weighted_voting", "own")
+MAJORITY = Curve("base", "majority")
+JUDGE = Curve("base", "weighted_voting", "judge")
+CURVES = (OURS, MAJORITY, JUDGE, Curve("rl_v", "pass_at_n"))
+RIVALS = {"majority voting": MAJORITY, "the judge": JUDGE}
 
 
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
     """What is drawn; columns as in `accuracy_panels.select`, the lead is that of RL^V's weighted voting.
 
-    `tables`: curves and per_problem. `params`: comparisons, datasets, draws, seed. Raises DataError where the
-    tables lack a curve.
+    `tables`: curves and per_problem. `params`: comparisons, datasets, against, draws, seed. Raises DataError
+    where the tables lack a curve.
     """
     return select(tables, params, CURVES)
 
@@ -52,41 +53,23 @@ def draw(data: pl.DataFrame) -> Figure:
 def caption(data: pl.DataFrame) -> str:
     """What the paper found, what to see, and what came out here, as reStructuredText."""
     ns = quoted_ns(data)
-    over_majority = tally(lead_over(data, "base", "majority", ns[0]))
-    over_judge = tally(lead_over(data, "base", "weighted_voting", ns[0]))
-    lines = [
-        "Accuracy against the number N of solutions sampled for each problem; bands are 95 % intervals ",
-        "over problems. The paper reports that RL\\ :sup:`V` raises accuracy on MATH by over 20 % with ",
-        "parallel sampling and makes test-time scaling 8 to 32 times more efficient than the base method. ",
-        "To see: how far weighted voting with RL\\ :sup:`V`'s own scores (blue) lies, at the same N, above ",
-        "majority voting of the base method (orange) and above weighted voting with the base method as its ",
-        "own judge (purple), and how close it comes to pass@N, the limit of any choice among its N ",
-        "solutions (dashed grey). Against majority voting of the base method at ",
-        f"N = {ns[0]} it is {over_majority}; ",
-        f"against the judge, {over_judge}. ",
-        "Its lead in percentage points with paired 95 % intervals:\n\n",
-    ]
-    for method in in_order(data, "method"):
-        for dataset in in_order(data, "dataset"):
-            panel = data.filter(pl.col("method") == method, pl.col("dataset") == dataset)
-            lines.append(f"* {style.method_name(method)} on ``{dataset}``: {_panel(panel, ns)}\n")
-    return "".join(lines)
+    return "".join(
+        [
+            axes_sentence(data),
+            "The paper reports that RL\\ :sup:`V` raises accuracy on MATH by over 20 % with parallel ",
+            "sampling and makes test-time scaling 8 to 32 times more efficient than the base method. ",
+            f"To see: how far weighted voting with RL\\ :sup:`V`'s own scores (blue) lies, at {same(data)}, ",
+            "above majority voting of the base method (orange) and above weighted voting with the base ",
+            "method as its own judge (purple), and how close it comes to pass@N, the limit of any choice ",
+            "among its N solutions (dashed grey). Against majority voting of the base method ",
+            f"{at(data, ns[0])} it is {tally(lead_over(data, MAJORITY, ns[0]))}; against the judge, ",
+            f"{tally(lead_over(data, JUDGE, ns[0]))}. ",
+            f"Its lead in percentage points with paired 95 % intervals{no_number(data)}:\n\n",
+            panel_list(data, lambda panel: _said(panel, ns)),
+        ]
+    )
 
 
-def _panel(panel: pl.DataFrame, ns: list[int]) -> str:
-    """Both leads at the quoted N, and how many solutions the base method's best majority vote is worth."""
-    said = []
-    for n in ns:
-        over = [lead_over(panel, "base", s, n).to_dicts() for s in ("majority", "weighted_voting")]
-        majority, judge = (points(rows[0]) if rows else "not measured" for rows in over)
-        said.append(f"at N = {n} {majority} over majority voting, {judge} over the judge")
-    ours = panel.filter(pl.col("role") == "rl_v", pl.col("strategy") == "weighted_voting").sort("n")
-    base = panel.filter(pl.col("role") == "base", pl.col("strategy") == "majority").sort("n")
-    target = base.row(-1, named=True)
-    enough = ours.filter(pl.col("accuracy") >= target["accuracy"])
-    goal = f"the {100 * target['accuracy']:.1f} % that majority voting reaches at N = {target['n']}"
-    if enough.is_empty():
-        said.append(f"N = {ours['n'].max()} is not enough for {goal}")
-    else:
-        said.append(f"N = {enough['n'][0]} is enough for {goal}")
-    return "; ".join(said) + "."
+def _said(panel: pl.DataFrame, ns: list[int]) -> list[str]:
+    """Both leads at the quoted N, and what the base method's best majority vote is worth."""
+    return [*leads(panel, RIVALS, ns), enough(panel, OURS, MAJORITY, "majority voting")]

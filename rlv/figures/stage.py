@@ -2,6 +2,7 @@
 
     <name>.csv   what is drawn          <name>.pdf, <name>.png   the picture
     <name>.rst   the caption, reStructuredText, for the report
+    <name>.<…>   texts of the figure's own, where its module has `files`
 
 The same tables give the same bytes. Left out on purpose: what a figure shows (its own module).
 """
@@ -16,21 +17,37 @@ import polars as pl
 from rlv.errors import DataError
 from rlv.figures import FIGURES
 from rlv.job import Job, Stage
+from rlv.store import Artifact
 
 # Which inputs have a table, by the beginning of their role.
-SOURCES = {"curves": "evaluate", "per_problem": "evaluate", "steps": "train"}
+SOURCES = {
+    **dict.fromkeys(("curves", "per_problem", "verification", "reliability"), "evaluate"),
+    **dict.fromkeys(("selection", "selection_per_problem"), "evaluate"),
+    "steps": "train",
+}
+# What an evaluation must have been made with to have a table that others lack.
+NEEDED = {
+    "verification": "with a verifier",
+    "reliability": "with a verifier",
+    "selection": "with a verifier and thresholds",
+    "selection_per_problem": "with a verifier and thresholds",
+}
 
 
 def _run(job: Job) -> dict[str, Any]:
     from rlv.figures import style
 
     name = job.params["figure"]
-    drawing = FIGURES[name]
+    drawing = FIGURES[job.params.get("drawing", name)]
     figure = import_module(drawing.module)
     data = figure.data({table: gather(job, table) for table in drawing.tables}, job.params)
     data.write_csv(job.out / f"{name}.csv")
     style.save(figure.draw(data), job.out / name)
-    (job.out / f"{name}.rst").write_text(figure.caption(data), encoding="utf-8")
+    texts = {".rst": figure.caption(data)}
+    if hasattr(figure, "files"):
+        texts |= figure.files(data)
+    for suffix, text in texts.items():
+        (job.out / f"{name}{suffix}").write_text(text, encoding="utf-8")
     job.log(f"{name}: {data.height} points drawn")
     return {"points": data.height}
 
@@ -38,25 +55,33 @@ def _run(job: Job) -> dict[str, Any]:
 def gather(job: Job, table: str) -> pl.DataFrame:
     """One table of all inputs that have it; steps get the column `reasoner` from the input's role.
 
-    Raises DataError where no input has it or a reasoner was not trained, StoreError as the store does.
+    Only evaluations with a verifier say how good it is (verification, reliability), and only those with
+    thresholds have selections. Raises DataError where no input has the table or a reasoner was not trained,
+    StoreError as the store does.
     """
     source = SOURCES[table]
-    roles = [role for role in job.artifact.inputs if role.startswith(f"{source}:")]
-    if not roles:
-        raise DataError(
-            f"{job.artifact.path}: no input {source}:… to read a {table} table from; name comparisons"
-        )
+    inputs = {role: a for role, a in job.artifact.inputs.items() if role.startswith(f"{source}:")}
+    having = [role for role, artifact in inputs.items() if _has(artifact, table)]
+    if not having:
+        lacks = f"{len(inputs)} evaluations, none {NEEDED[table]}" if inputs else f"no input {source}:…"
+        raise DataError(f"{job.artifact.path}: {lacks}, to read a {table} table from; add one to the study")
     parts = []
-    for role in roles:
-        reasoner = role.removeprefix(f"{source}:")
-        if source == "train" and job.artifact.inputs[role].stage != "train":
+    for role in having:
+        name = role.removeprefix(f"{source}:")
+        if table == "steps" and inputs[role].stage != "train":
             raise DataError(
-                f"{job.artifact.path}: reasoner {reasoner!r} is not trained and has no steps; choose "
+                f"{job.artifact.path}: reasoner {name!r} is not trained and has no steps; choose "
                 "comparisons of trained reasoners for this figure"
             )
         part = job.table(role, table)
-        parts.append(part.with_columns(reasoner=pl.lit(reasoner)) if source == "train" else part)
+        parts.append(part.with_columns(reasoner=pl.lit(name)) if table == "steps" else part)
     return pl.concat(parts)
 
 
-FIGURE = Stage(recipe=1, run=_run)
+def _has(artifact: Artifact, table: str) -> bool:
+    if table in NEEDED and not artifact.params.get("verifier"):
+        return False
+    return not table.startswith("selection") or bool(artifact.params.get("thresholds"))
+
+
+FIGURE = Stage(recipe=2, run=_run)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +23,18 @@ if TYPE_CHECKING:
 COLUMN, PAGE = 3.4, 6.9  # inches
 SMALL, NORMAL = 7.0, 8.0  # points
 
-# Hex values of seaborn's "colorblind" palette (Wong 2011), so that names need no import.
-BLUE, ORANGE, GREEN, VERMILION, PURPLE, GREY = (
+# Hex values of seaborn's "colorblind" palette (Wong 2011), so that names need no import. Its brown is darker
+# here (beside orange it is none), and olive and wine come from Tol's "muted" palette, made for the same eyes.
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, GREY, SKY = (
     "#0173b2",
     "#de8f05",
     "#029e73",
     "#d55e00",
     "#cc78bc",
     "#949494",
+    "#56b4e9",
 )
+BROWN, OLIVE, WINE, INK = "#7a4a1e", "#999933", "#882255", "#222222"
 DARK_GREY = "#6b6b6b"
 
 
@@ -46,7 +49,9 @@ class Look:
     width: float = 1.4
 
 
-# (role, strategy) -> look; the strategy "" is the method itself, while it is trained.
+# (role, strategy) -> look. Instead of a strategy also: "", the method itself while it is trained; "separate",
+# weighted voting with a separate verifier; for objectives, what the verifier was trained with; "selection",
+# the budget chosen problem by problem; "fixed", one budget for all problems.
 LOOKS: dict[tuple[str, str], Look] = {
     ("rl_v", "weighted_voting"): Look("RL$^V$, weighted voting (own scores)", BLUE, "o"),
     ("rl_v", "best_of_n"): Look("RL$^V$, best of N (own scores)", VERMILION, "D", (0, (5, 1.5))),
@@ -56,11 +61,66 @@ LOOKS: dict[tuple[str, str], Look] = {
     ("base", "weighted_voting"): Look(
         "Base RL, weighted voting (LLM as judge)", PURPLE, "^", (0, (3, 1.2, 1, 1.2))
     ),
+    ("rl_v", "separate"): Look("RL$^V$, weighted voting (separate verifier)", SKY, "P", (0, (5, 1.5))),
+    ("base", "separate"): Look(
+        "Base RL, weighted voting (separate verifier)", BROWN, "X", (0, (3, 1.2, 1, 1.2))
+    ),
+    ("rl_v", "generative"): Look("Generative Yes/No", BLUE, "o"),
+    ("rl_v", "bce"): Look("Classification head (BCE)", OLIVE, "s", (0, (5, 1.5))),
+    ("rl_v", "regression"): Look("Regression head", WINE, "^", (0, (3, 1.2, 1, 1.2))),
+    ("rl_v", "selection"): Look("RL$^V$, length selection", INK, "*", "-"),
+    ("rl_v", "fixed"): Look("RL$^V$, weighted voting, one budget for all", BLUE, "o"),
+    ("base", "fixed"): Look("Base RL, majority voting, one budget for all", ORANGE, "s", (0, (5, 1.5))),
     ("base", ""): Look("Base RL", ORANGE, "", (0, (5, 1.5))),
     ("rl_v", ""): Look("RL$^V$", BLUE, ""),
 }
 
+
+def look(role: str, strategy: str, scorer: str = "") -> Look:
+    """The look of a curve: its strategy's, or that of a separate verifier where one scores."""
+    return LOOKS[role, "separate" if scorer == "separate" else strategy]
+
+
+# In points, where it is not the theme's: the white rim eats more of these.
+MARKER_SIZES = {"P": 5.0, "X": 5.0, "*": 6.5}
+
 METHODS = {"grpo": "GRPO", "leave_one_out": "Leave-one-out PPO", "vineppo": "VinePPO"}
+# Where methods share a panel, and with it their role's colour, markers and dashes tell them apart.
+METHOD_MARKERS = {"grpo": "o", "leave_one_out": "s", "vineppo": "D"}
+METHOD_LINES: dict[str, Any] = {
+    "grpo": "-",
+    "leave_one_out": (0, (5, 1.5)),
+    "vineppo": (0, (3, 1.2, 1, 1.2)),
+}
+
+
+def method_look(look: Look, method: str) -> Look:
+    """A role's look with the method's marker and dashes, named after the method."""
+    spare = ("v", "P", "X", "^")
+    # A name of the user's own gets a marker by its letters: the same in every figure.
+    marker = METHOD_MARKERS.get(method, spare[sum(method.encode()) % len(spare)])
+    return replace(look, label=method_name(method), marker=marker, line=METHOD_LINES.get(method, (0, (1, 1))))
+
+
+def shades(color: str, count: int) -> list[str]:
+    """A colour in `count` steps from pale to itself (the last), for values in order, such as N."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    red, green, blue = to_rgb(color)
+    pale = [0.62 * (count - 1 - i) / max(count - 1, 1) for i in range(count)]
+    return [to_hex((red + (1 - red) * p, green + (1 - green) * p, blue + (1 - blue) * p)) for p in pale]
+
+
+def count_looks(look: Look, ns: Sequence[int], name: str) -> dict[int, Look]:
+    """One look each N: the role's colour from pale (few) to full (many) with its own marker.
+
+    `name` is how the legend calls the role, e.g. "RL$^V$": "RL$^V$, N = 8".
+    """
+    markers = ("o", "s", "^", "D", "v", "P", "X", "*")
+    return {
+        n: replace(look, label=f"{name}, N = {n}", color=color, marker=markers[i % len(markers)])
+        for i, (n, color) in enumerate(zip(ns, shades(look.color, len(ns)), strict=True))
+    }
 
 
 def method_name(method: str) -> str:
@@ -126,37 +186,30 @@ def panels(rows: int, columns: int, height: float, **shared: Any) -> tuple[Figur
 
 def line(axes: Axes, x: ArrayLike, y: ArrayLike, look: Look, **more: Any) -> None:
     """One line in its look; a white rim keeps markers apart where lines cross."""
-    axes.plot(
-        x,
-        y,
-        color=look.color,
-        linestyle=look.line,
-        linewidth=look.width,
-        markeredgecolor="white",
-        markeredgewidth=0.5,
-        **{"label": look.label, "marker": look.marker or "None", **more},
-    )
+    axes.plot(x, y, **(_drawn(look) | more))
+
+
+def _drawn(look: Look) -> dict[str, Any]:
+    """A look as matplotlib's settings of a line, on a panel and in a legend alike."""
+    drawn = {"color": look.color, "linestyle": look.line, "linewidth": look.width, "label": look.label}
+    rim = {"markeredgecolor": "white", "markeredgewidth": 0.5}
+    size = {"markersize": MARKER_SIZES[look.marker]} if look.marker in MARKER_SIZES else {}
+    return {**drawn, **rim, **size, "marker": look.marker or "None"}
 
 
 def legend_below(figure: Figure, looks: Sequence[Look]) -> None:
-    """One legend for all panels, under them, never over data: two columns, one where the figure is narrow."""
+    """One legend for all panels, under them, never over data: two columns, one where the figure is narrow.
+
+    Three short names share one line of a page.
+    """
     from matplotlib.lines import Line2D
 
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=look.color,
-            marker=look.marker or "None",
-            linestyle=look.line,
-            linewidth=look.width,
-            markeredgecolor="white",
-            markeredgewidth=0.5,
-            label=look.label,
-        )
-        for look in looks
-    ]
-    columns = 1 if figure.get_figwidth() < PAGE and any(len(look.label) > 15 for look in looks) else 2
+    handles = [Line2D([], [], **_drawn(look)) for look in looks]
+    longest = max((len(look.label) for look in looks), default=0)
+    if figure.get_figwidth() < PAGE:
+        columns = 1 if longest > 15 else 2
+    else:
+        columns = 3 if len(looks) == 3 and longest <= 28 else 2
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=3.2)
 
 
@@ -174,6 +227,7 @@ def name_margins(axes_RC: Any, columns: Sequence[str], rows: Sequence[str]) -> N
             rotation=270,
             ha="left",
             va="center",
+            multialignment="center",
             fontsize=NORMAL,
             fontweight="bold",
         )
@@ -189,8 +243,40 @@ def count_axis(axes: Axes, ns: Sequence[int], *, every: int = 1) -> None:
     axes.set_xlim(min(ns) / margin, max(ns) * margin)
 
 
+def cost_axis(axes: Axes, costs: Sequence[float]) -> None:
+    """A log axis for tokens or FLOPs, with a few round numbers (1, 2, 5 times powers of ten, or the like)."""
+    low, high = min(costs), max(costs)
+    margin = 2 ** (0.04 * max(1.0, math.log2(high / low)))
+    low, high = low / margin, high * margin
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+
+    def within(steps: Sequence[int]) -> list[float]:
+        return [s * 10.0**d for d in decades for s in steps if low <= s * 10.0**d <= high]
+
+    choices = [within(steps) for steps in ((1, 2, 3, 4, 5, 6, 8), (1, 2, 5), (1, 3), (1,))]
+    ticks = next((ticks for ticks in choices if len(ticks) <= 5), choices[-1]) or [min(costs)]
+    axes.set_xscale("log")
+    axes.set_xticks(ticks, [si(t) for t in ticks])
+    axes.set_xticks(within(range(1, 10)), [], minor=True)
+    axes.tick_params(axis="x", which="minor", length=1.5, width=0.5)
+    axes.set_xlim(low, high)
+
+
+def si(value: float) -> str:
+    """`950`, `1.2k`, `30k`, `4.5M`, `2G`, ...: two digits below ten, whole numbers above."""
+    prefixes = ("", "k", "M", "G", "T", "P", "E")
+    power = 0
+    while round(value, 0) >= 1000 and power < len(prefixes) - 1:
+        value, power = value / 1000, power + 1
+    digits = f"{value:.1f}".removesuffix(".0") if value < 9.95 else f"{value:.0f}"
+    return digits + prefixes[power]
+
+
 def save(figure: Figure, stem: Path) -> None:
     """Write `<stem>.pdf` and `<stem>.png` (200 dpi), without dates: the same picture gives the same bytes."""
     with theme():
+        # Laid out once for both files, not once and a trial drawing for each: half the time.
+        figure.draw_without_rendering()
+        figure.set_layout_engine(None)
         figure.savefig(stem.with_suffix(".pdf"), metadata={"CreationDate": None})
         figure.savefig(stem.with_suffix(".png"), dpi=200, metadata={"Software": None})

@@ -1,7 +1,8 @@
 """The figure `training_curves`: how reward, length, verifier and distance move while reasoners are trained.
 
 Columns are methods, rows are quantities; each panel holds the base method and its RL^V counterpart. Thin
-lines are single steps, thick ones a centred rolling mean. Left out on purpose: what a step costs (the
+lines are single steps, thick ones a centred rolling mean; with several training seeds, thin lines are the
+rolling mean of each seed and thick ones the mean over seeds. Left out on purpose: what a step costs (the
 overhead claim).
 """
 
@@ -42,22 +43,23 @@ LOOKS = {"base": style.LOOKS["base", ""], "rl_v": style.LOOKS["rl_v", ""]}
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
     """What is drawn: method, role, reasoner, quantity, step, value, smoothed, window (in steps).
 
-    `tables`: steps, with a column `reasoner`. `params`: comparisons. The last quantity is KL where every
-    reasoner has it and the surprisal of sampled tokens otherwise. Raises DataError where a reasoner has no
-    steps.
+    `tables`: steps, with a column `reasoner`. `params`: comparisons; every training seed of a reasoner
+    (`replicas`) has rows of its own. The last quantity is KL where every reasoner has it and the surprisal
+    of sampled tokens otherwise. Raises DataError where a reasoner has no steps.
     """
     steps = tables["steps"]
     parts = []
     for method, comparison in params["comparisons"].items():
         for role in LOOKS:
-            rows = steps.filter(pl.col("reasoner") == comparison[role]).sort("step")
-            if rows.is_empty():
-                there = ", ".join(sorted(steps["reasoner"].unique())) or "none"
-                raise DataError(
-                    f"figure {params['figure']}: no steps of {comparison[role]!r} (method {method!r}); "
-                    f"there are steps of {there}; train it or choose other comparisons"
-                )
-            parts.append(rows.with_columns(method=pl.lit(method), role=pl.lit(role)))
+            for reasoner in (comparison.get("replicas") or {}).get(role) or [comparison[role]]:
+                rows = steps.filter(pl.col("reasoner") == reasoner).unique("step").sort("step")
+                if rows.is_empty():
+                    there = ", ".join(sorted(steps["reasoner"].unique())) or "none"
+                    raise DataError(
+                        f"figure {params['figure']}: no steps of {reasoner!r} (method {method!r}); "
+                        f"there are steps of {there}; train it or choose other comparisons"
+                    )
+                parts.append(rows.with_columns(method=pl.lit(method), role=pl.lit(role)))
     if not parts:
         raise DataError(f"figure {params['figure']}: no panel to draw; it needs a comparison")
     drawn = pl.concat(parts)
@@ -65,10 +67,8 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     last = KL if has_kl else ENTROPY
     quantities = [q.column for q in (REWARD, LENGTH, VERIFIER, VERIFICATION, last)]
     window = smoothing_window(int(drawn["step"].n_unique()))
-    tidy = [
-        _tidy(part, quantities, window) for part in drawn.partition_by("method", "role", maintain_order=True)
-    ]
-    return pl.concat(tidy)
+    runs = drawn.partition_by("method", "role", "reasoner", maintain_order=True)
+    return pl.concat([_tidy(run, quantities, window) for run in runs])
 
 
 def smoothing_window(steps: int) -> int:
@@ -105,10 +105,14 @@ def draw(data: pl.DataFrame) -> Figure:
                     points = data.filter(*[pl.col(k) == v for k, v in chosen.items()]).sort("step")
                     if points.is_empty():
                         continue
-                    x = points["step"].to_numpy()
-                    axes.plot(x, points["value"].to_numpy(), color=look.color, linewidth=0.5, alpha=0.45)
-                    dot = {"marker": "o"} if points.height == 1 else {}  # a line of one point is invisible
-                    style.line(axes, x, points["smoothed"].to_numpy(), look, **dot)
+                    runs = points.partition_by("reasoner", maintain_order=True)
+                    thin = "value" if len(runs) == 1 else "smoothed"
+                    for run in runs:
+                        x, y = run["step"].to_numpy(), run[thin].to_numpy()
+                        axes.plot(x, y, color=look.color, linewidth=0.5, alpha=0.45)
+                    mean = points.group_by("step").agg(pl.mean("smoothed")).sort("step")
+                    dot = {"marker": "o"} if mean.height == 1 else {}  # a line of one point is invisible
+                    style.line(axes, mean["step"].to_numpy(), mean["smoothed"].to_numpy(), look, **dot)
                 axes.locator_params(axis="y", nbins=5)
                 axes.locator_params(axis="x", integer=True)
         for axes, quantity in zip(axes_RC[:, 0], quantities, strict=True):
@@ -126,13 +130,21 @@ def draw(data: pl.DataFrame) -> Figure:
 def caption(data: pl.DataFrame) -> str:
     """What the paper does, what to see, and where training ended here, as reStructuredText."""
     window = int(data["window"][0])
-    smoothed = f"a centred rolling mean over {window} steps" if window > 1 else "the same"
+    smoothed = f"a centred rolling mean over {window} steps"
+    seeds = max(part["reasoner"].n_unique() for part in data.partition_by("method", "role"))
+    if seeds == 1:
+        drawn = f"thin lines are single steps, thick ones {smoothed if window > 1 else 'the same'}"
+        spread = "One run a reasoner: differences between lines include those between seeds. "
+    else:
+        alone = f"single seeds{f', each as {smoothed}' if window > 1 else ''}"
+        drawn = f"thin lines are {alone}, thick ones the mean over {seeds} seeds"
+        spread = f"{seeds} seeds a reasoner: differences within the spread of the thin lines say little. "
     lines = [
         "Training of each base method and of its RL\\ :sup:`V` counterpart, which learns to verify from the ",
-        f"same solutions; thin lines are single steps, thick ones {smoothed}, the dotted line is chance. ",
+        f"same solutions; {drawn}, the dotted line is chance. ",
         "The paper trains both objectives in one model and reports no significant overhead. To see: whether ",
         "the verifier becomes good without costing the reasoner reward, and whether solutions change in ",
-        "length. One run a reasoner: differences between lines include those between seeds. ",
+        f"length. {spread}",
         f"Means over the last {window} steps that have a value, in brackets the smallest and largest:\n\n",
     ]
     for method in data["method"].unique(maintain_order=True):
@@ -158,7 +170,8 @@ def _has(rows: pl.DataFrame, column: str) -> bool:
 
 
 def _ended(rows: pl.DataFrame, column: str, form: str) -> str:
-    """`0.712 [0.650, 0.781]`: mean, smallest and largest of the last steps that have a value."""
+    """`0.712 [0.650, 0.781]`: mean, smallest and largest of the last steps (of every seed) with a value."""
     chosen = rows.filter(pl.col("quantity") == column).sort("step")
-    values = chosen["value"].tail(int(chosen["window"][0])).to_numpy()
+    last = int(chosen["window"][0])
+    values = chosen.group_by("reasoner", maintain_order=True).tail(last)["value"].to_numpy()
     return f"{values.mean():{form}} [{values.min():{form}}, {values.max():{form}}]"

@@ -42,12 +42,31 @@ class SamplingParams:
 
 @dataclass(frozen=True)
 class Request:
-    """One solution asked for: the prompt x as tokens, and a 64-bit seed of its own."""
+    """One solution asked for: the prompt x as tokens, and a 64-bit seed of its own.
+
+    `max_tokens` is a budget below that of the parameters, for this solution alone; None: that of the
+    parameters.
+    """
 
     problem_id: str
     sample_id: int
     prompt_ids: tuple[int, ...]
     seed: int
+    max_tokens: int | None = None
+
+    def budget(self, params: SamplingParams) -> int:
+        """Tokens that this solution may have. Raises ValueError where it asks for more than `params` or none.
+
+        More is refused because engines size their memory by `params`.
+        """
+        if self.max_tokens is None:
+            return params.max_tokens
+        if not 1 <= self.max_tokens <= params.max_tokens:
+            raise ValueError(
+                f"problem {self.problem_id!r}: max_tokens of the request is {self.max_tokens}; "
+                f"it must be in 1 to {params.max_tokens}, that of the parameters"
+            )
+        return self.max_tokens
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from rlv import tables
+from rlv.compute import ModelShape, flops
 from rlv.prompts import solver_ids
 from rlv.sampling.engine import Engine, Progress, Request, SamplingParams, request_seed
 
@@ -65,6 +67,7 @@ def shard_ranges(
 def sample_shard(
     engine: Engine,
     tokenizer: PreTrainedTokenizerBase,
+    shape: ModelShape,
     problems: pl.DataFrame,
     sample_range: range,
     params: SamplingParams,
@@ -75,6 +78,9 @@ def sample_shard(
     """Solutions of these rows of a problems table, as a "samples" table: problems outermost, then sample ids.
 
     `seed` is the study's; each (problem, sample) derives its own from it. The text leaves special tokens out.
+    `shape` is the sampled model's. FLOPs: n tokens after a prompt of m are charged a forward pass each, at
+    their own positions m … m + n − 1, so that pieces of a solution add up to the whole. (The passes
+    that draw them stand one position earlier, which would attend to n positions less in all.)
     """
     requests = [
         Request(problem_id, sample_id, prompt_ids, request_seed(seed, problem_id, sample_id))
@@ -83,6 +89,8 @@ def sample_shard(
         for sample_id in sample_range
     ]
     solutions = engine.sample(requests, params, progress)
+    prompt_S = np.array([len(r.prompt_ids) for r in requests], dtype=np.int64)
+    tokens_S = np.array([len(s.token_ids) for s in solutions], dtype=np.int64)
     return tables.frame(
         "samples",
         {
@@ -91,7 +99,9 @@ def sample_shard(
             "budget": [params.max_tokens] * len(solutions),
             "text": [tokenizer.decode(list(s.token_ids), skip_special_tokens=True) for s in solutions],
             "token_ids": [list(s.token_ids) for s in solutions],
-            "n_tokens": [len(s.token_ids) for s in solutions],
+            "n_prompt_tokens": prompt_S.tolist(),
+            "n_tokens": tokens_S.tolist(),
+            "flops": flops(shape, prompt_S, prompt_S + tokens_S).tolist(),
             "finish_reason": [s.finish_reason for s in solutions],
         },
     )

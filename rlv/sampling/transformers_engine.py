@@ -1,8 +1,10 @@
 """Sampling with any causal language model of transformers: continuous batching on CPU or one GPU.
 
-Requests are sorted by prompt. Distinct prompts are prefilled together, once each, and their keys and values
-copied to a row for every sample. Then one token a step for all rows; a finished sequence leaves at once and a
-waiting one takes its place; when nobody waits, the batch shrinks (kv_slots.py keeps the rows dense).
+Distinct prompts are prefilled together, once each, and their keys and values copied to a row for every
+sample; a prompt that begins another one (as the states of one solution do) is not prefilled at all, since its
+keys and values are the first columns of the longer one's. Then one token a step for all rows; a finished
+sequence leaves at once and a waiting one takes its place; when nobody waits, the batch shrinks (kv_slots.py
+keeps the rows dense).
 
     engine = TransformersEngine(model, tokenizer)
     solutions = engine.sample(requests, SamplingParams(max_tokens=64))
@@ -80,29 +82,35 @@ class TransformersEngine:
         """
         if not requests:
             return []
-        self._check(requests, params)
+        budget_R = np.array([r.budget(params) for r in requests], dtype=np.int64)
+        self._check(requests, budget_R)
         was_training = self.model.training
         self.model.eval()
         try:
-            return self._sample(requests, params, progress)
+            return self._sample(requests, budget_R, params, progress)
         finally:
             self.model.train(was_training)
 
     def _sample(
-        self, requests: Sequence[Request], params: SamplingParams, progress: Progress | None
+        self,
+        requests: Sequence[Request],
+        budget_R: Int64[np.ndarray, " R"],
+        params: SamplingParams,
+        progress: Progress | None,
     ) -> list[Sampled]:
         n_slots = min(self.max_batch, len(requests))
-        n_columns = round_up(max(len(r.prompt_ids) for r in requests) + params.max_tokens, 16)
-        queue = _PromptQueue(self.model, requests, n_slots)
+        longest = max(len(r.prompt_ids) + n for r, n in zip(requests, budget_R.tolist(), strict=True))
+        n_columns = round_up(longest, 16)
+        queue = _PromptQueue(self.model, requests, budget_R, n_slots)
         seeds_R = np.array([r.seed for r in requests], dtype=np.uint64)
-        rows = _Rows.empty(n_slots, params.max_tokens)
+        rows = _Rows.empty(n_slots, int(budget_R.max()))
         cache = SlotCache(queue.like(), n_slots, n_columns)
         solutions: dict[int, Sampled] = {}
         tokens_done, last_report = 0, time.monotonic()
         while True:
             while rows.n < n_slots and (arrivals := queue.take(n_slots - rows.n)) is not None:
                 cache.fill(rows.n, arrivals.keys_values, self._tensor(arrivals.source_B), arrivals.longest)
-                rows.append(arrivals, seeds_R[arrivals.request_B])
+                rows.append(arrivals, seeds_R[arrivals.request_B], budget_R[arrivals.request_B])
             if rows.n == 0:
                 break
             logits_BV = self._decode(rows, cache)
@@ -148,16 +156,16 @@ class TransformersEngine:
         # A copy: the engine writes into its arrays while the device may still be reading.
         return torch.tensor(array, device=self.model.device)
 
-    def _check(self, requests: Sequence[Request], params: SamplingParams) -> None:
-        for r in requests:
+    def _check(self, requests: Sequence[Request], budget_R: Int64[np.ndarray, " R"]) -> None:
+        for r, budget in zip(requests, budget_R.tolist(), strict=True):
             n = len(r.prompt_ids)
             if n == 0:
                 raise ModelError(f"problem {r.problem_id!r}: the prompt has no tokens; it needs one at least")
-            if n + params.max_tokens > self.positions:
+            if n + budget > self.positions:
                 room = self.positions - n
                 advice = f"max_tokens of {room} would do" if room > 0 else "the prompt must be shorter"
                 raise ModelError(
-                    f"problem {r.problem_id!r}: a prompt of {n} tokens and max_tokens {params.max_tokens} "
+                    f"problem {r.problem_id!r}: a prompt of {n} tokens and max_tokens {budget} "
                     f"exceed the model's {self.positions} positions; {advice}"
                 )
             if not 0 <= min(r.prompt_ids) <= max(r.prompt_ids) < self.vocabulary:
@@ -207,6 +215,7 @@ class _Rows:
     length_B: Int64[np.ndarray, " B"]  # positions in the cache
     next_B: Int64[np.ndarray, " B"]  # the token to feed next: the prompt's last, then what was sampled
     count_B: Int64[np.ndarray, " B"]  # tokens sampled
+    budget_B: Int64[np.ndarray, " B"]  # tokens that may be sampled
     tokens_BT: Int64[np.ndarray, "B T"]
     logprobs_BT: Float64[np.ndarray, "B T"]
 
@@ -219,6 +228,7 @@ class _Rows:
             length_B=np.zeros(n_slots, np.int64),
             next_B=np.zeros(n_slots, np.int64),
             count_B=np.zeros(n_slots, np.int64),
+            budget_B=np.zeros(n_slots, np.int64),
             tokens_BT=np.zeros((n_slots, max_tokens), np.int64),
             logprobs_BT=np.zeros((n_slots, max_tokens)),
         )
@@ -226,16 +236,19 @@ class _Rows:
     def _arrays(self) -> tuple[np.ndarray, ...]:
         return (
             self.request_B, self.seed_B, self.length_B, self.next_B,
-            self.count_B, self.tokens_BT, self.logprobs_BT,
+            self.count_B, self.budget_B, self.tokens_BT, self.logprobs_BT,
         )  # fmt: skip
 
-    def append(self, arrivals: _Arrivals, seed_B: UInt64[np.ndarray, " B"]) -> None:
+    def append(
+        self, arrivals: _Arrivals, seed_B: UInt64[np.ndarray, " B"], budget_B: Int64[np.ndarray, " B"]
+    ) -> None:
         new = slice(self.n, self.n + len(arrivals.request_B))
         self.request_B[new] = arrivals.request_B
         self.seed_B[new] = seed_B
         self.length_B[new] = arrivals.length_B
         self.next_B[new] = arrivals.last_B
         self.count_B[new] = 0
+        self.budget_B[new] = budget_B
         self.n = new.stop
 
     def uniforms(self) -> Float64[np.ndarray, " B"]:
@@ -253,7 +266,7 @@ class _Rows:
         self.logprobs_BT[rows, counts_B] = logprobs_B
         self.next_B[: self.n] = tokens_B
         counts_B += 1
-        return is_end_V[tokens_B] | (counts_B == self.tokens_BT.shape[1])
+        return is_end_V[tokens_B] | (counts_B == self.budget_B[: self.n])
 
     def solution(self, row: int, requests: Sequence[Request], is_end_V: Bool[np.ndarray, " V"]) -> Sampled:
         request = requests[int(self.request_B[row])]
@@ -292,18 +305,20 @@ class _Arrivals:
 
 
 class _PromptQueue:
-    """Waiting requests, sorted by prompt, longest first; prompts are prefilled a group ahead, once each.
+    """Waiting requests; prompts are prefilled a group ahead, longest first, and what begins a prompt with it.
 
     A prompt's last token is left to the first decoding step, so the prefill needs no logits.
     """
 
-    def __init__(self, model: Any, requests: Sequence[Request], max_prompts: int) -> None:
+    def __init__(
+        self, model: Any, requests: Sequence[Request], budget_R: Int64[np.ndarray, " R"], max_prompts: int
+    ) -> None:
         self.model = model
+        self.budget_R = budget_R
         self.max_prompts = max_prompts
-        members: dict[tuple[int, ...], list[int]] = {}
-        for index, request in enumerate(requests):
-            members.setdefault(request.prompt_ids, []).append(index)
-        self.groups = sorted(members.items(), key=lambda group: (-len(group[0]), group[0]))
+        self.length_R = np.array([len(r.prompt_ids) - 1 for r in requests])
+        self.last_R = np.array([r.prompt_ids[-1] for r in requests])
+        self.groups = sorted(_hosts(requests).items(), key=lambda group: (-len(group[0]), group[0]))
         self.next_group = 0
         self.pending = self._prefill()
 
@@ -335,7 +350,7 @@ class _PromptQueue:
         )
 
     def _prefill(self) -> _Arrivals:
-        longest = len(self.groups[self.next_group][0]) - 1
+        longest = len(self.groups[self.next_group][0])
         width = max(longest, 1)
         n_prompts = max(1, min(self.max_prompts, PREFILL_TOKENS // width))
         groups = self.groups[self.next_group : self.next_group + n_prompts]
@@ -343,17 +358,38 @@ class _PromptQueue:
         # Right padding needs no mask: causal attention never looks right, and nobody reads the padding.
         ids_UT = np.zeros((len(groups), width), np.int64)
         for row, (prompt, _) in enumerate(groups):
-            ids_UT[row, : len(prompt) - 1] = prompt[:-1]
+            ids_UT[row, : len(prompt)] = prompt
         cache: Any = DynamicCache()
         self.model.base_model(
             input_ids=torch.from_numpy(ids_UT).to(self.model.device), past_key_values=cache, use_cache=True
         )
-        sizes = [len(indices) for _, indices in groups]
+        request_B = np.concatenate([indices for _, indices in groups])
+        source_B = np.repeat(np.arange(len(groups)), [len(indices) for _, indices in groups])
+        # What may run longest begins first, so that the batch does not shrink to a few late rows.
+        order = np.lexsort((-self.length_R[request_B], -self.budget_R[request_B]))
+        request_B, source_B = request_B[order], source_B[order]
         return _Arrivals(
             keys_values=[(layer.keys, layer.values) for layer in cache.layers],
-            source_B=np.repeat(np.arange(len(groups)), sizes),
-            request_B=np.concatenate([indices for _, indices in groups]),
-            length_B=np.repeat([len(prompt) - 1 for prompt, _ in groups], sizes),
-            last_B=np.repeat([prompt[-1] for prompt, _ in groups], sizes),
+            source_B=source_B,
+            request_B=request_B,
+            length_B=self.length_R[request_B],
+            last_B=self.last_R[request_B],
             longest=longest,
         )
+
+
+def _hosts(requests: Sequence[Request]) -> dict[tuple[int, ...], list[int]]:
+    """Indices of the requests by what to prefill: prompts without their last tokens that begin no other."""
+    members: dict[tuple[int, ...], list[int]] = {}
+    for index, request in enumerate(requests):
+        members.setdefault(request.prompt_ids[:-1], []).append(index)
+    hosts: dict[tuple[int, ...], list[int]] = {}
+    host: tuple[int, ...] | None = None
+    # What begins with a prompt follows right after it in this order, so going backwards the last host is the
+    # only candidate.
+    for prompt in sorted(members, reverse=True):
+        if host is None or host[: len(prompt)] != prompt:
+            host = prompt
+            hosts[host] = []
+        hosts[host] += members[prompt]
+    return hosts

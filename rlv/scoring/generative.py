@@ -11,15 +11,16 @@ prompts.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float, Float64, Int64
 
 from rlv import tables
+from rlv.compute import flops, shape_of
 from rlv.errors import DataError, ModelError
 from rlv.prompts import label_ids, solver_ids, verification_ids
 from rlv.scoring import SCORES, TOKEN_BUDGET, Score
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-@torch.inference_mode()
 def score_solutions(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -49,19 +49,43 @@ def score_solutions(
     """
     instruction = verification_ids(tokenizer, style)
     yes_id, _ = label_ids(tokenizer)
+    _check_logits(model)
+
+    def probability_of_yes(hidden_BH: torch.Tensor) -> torch.Tensor:
+        logits_BV: torch.Tensor = model.get_output_embeddings()(hidden_BH)  # pyright: ignore[reportOptionalCall]
+        return logits_BV.double().softmax(-1)[:, yes_id]
+
     sequences = [[*x, *y, *instruction] for x, y in zip(prompts, solutions, strict=True)]
+    return score_sequences(model, sequences, probability_of_yes, token_budget=token_budget, names=names)
+
+
+@torch.inference_mode()
+def score_sequences(
+    model: PreTrainedModel,
+    sequences: Sequence[Sequence[int]],
+    score_of: Callable[[torch.Tensor], torch.Tensor],
+    *,
+    token_budget: int,
+    names: Sequence[str] | None,
+) -> tuple[Float64[np.ndarray, " B"], Int64[np.ndarray, " B"]]:
+    """Scores of B sequences of token ids, and their lengths, in the order given; shared by all scores.
+
+    `score_of`: from the backbone's last hidden states at sequences' last tokens [b, H] to scores [b]. Rest,
+    and errors, as in `score_solutions`.
+    """
     lengths_B = np.array([len(s) for s in sequences], dtype=np.int64)
-    _check(model, lengths_B, names)
+    _check_lengths(model, lengths_B, names)
     scores_B = np.full(len(sequences), np.nan)
     was_training = model.training
     model.eval()
     try:
         for batch in length_sorted_batches(lengths_B, token_budget):
-            scores_B[batch] = _probabilities([sequences[i] for i in batch], model, yes_id)
+            hidden_BH = _last_hidden([sequences[i] for i in batch], model)
+            scores_B[batch] = score_of(hidden_BH).double().cpu().numpy()
     finally:
         model.train(was_training)
     if np.isnan(scores_B).any():
-        raise ModelError("a score is not a number: the model's logits are not finite; check its weights")
+        raise ModelError("a score is not a number: what the model says is not finite; check its weights")
     return scores_B, lengths_B
 
 
@@ -77,7 +101,9 @@ def score_shard(
 ) -> pl.DataFrame:
     """A "samples" table scored, as a "scores" table, row for row in the same order.
 
-    Raises DataError where a sample's problem is not among `problems`.
+    Equal solutions of a problem (after RL there are many, and a solution that ended early is the same at
+    every budget) are read once. Tokens read and FLOPs count for each row all the same: what they say of a
+    method must not depend on how it is run. Raises DataError for a sample of no problem in `problems`.
     """
     questions = dict(problems.select("problem_id", "question").iter_rows())
     ids = samples["problem_id"].to_list()
@@ -85,23 +111,31 @@ def score_shard(
     if unknown is not None:
         raise DataError(f"samples: problem {unknown!r} is not in the problems table of {len(questions)} rows")
     prompt_of = {i: solver_ids(tokenizer, questions[i], style) for i in dict.fromkeys(ids)}
-    scores_B, read_B = score(
+    pairs = list(zip(ids, map(tuple, samples["token_ids"].to_list()), strict=True))
+    number = {pair: u for u, pair in enumerate(dict.fromkeys(pairs))}
+    names: dict[tuple[str, tuple[int, ...]], str] = {}
+    for pair, sample_id in zip(pairs, samples["sample_id"], strict=True):
+        names.setdefault(pair, f"problem {pair[0]!r}, sample {sample_id}")
+    scores_U, read_U = score(
         model,
         tokenizer,
-        [prompt_of[i] for i in ids],
-        samples["token_ids"].to_list(),
+        [prompt_of[problem_id] for problem_id, _ in number],
+        [list(token_ids) for _, token_ids in number],
         style,
         token_budget=token_budget,
-        names=[f"problem {p!r}, sample {s}" for p, s in zip(ids, samples["sample_id"], strict=True)],
+        names=list(names.values()),
     )
+    row_S = np.array([number[pair] for pair in pairs], dtype=np.int64)
+    scores_S, read_S = scores_U[row_S], read_U[row_S]
     return tables.frame(
         "scores",
         {
             "problem_id": ids,
             "sample_id": samples["sample_id"].to_list(),
             "budget": samples["budget"].to_list(),
-            "score": scores_B.tolist(),
-            "n_tokens_read": read_B.tolist(),
+            "score": scores_S.tolist(),
+            "n_tokens_read": read_S.tolist(),
+            "flops": flops(shape_of(model), 0, read_S).tolist(),
         },
     )
 
@@ -121,23 +155,25 @@ def length_sorted_batches(
         start += rows
 
 
-def _probabilities(sequences: list[list[int]], model: Any, token_id: int) -> Float64[np.ndarray, " B"]:
-    """The softmax probability of one token after each sequence."""
+def _last_hidden(sequences: list[Sequence[int]], model: Any) -> Float[torch.Tensor, "B H"]:
+    """The backbone's hidden state (after its last norm) at each sequence's last token."""
     last_B = torch.tensor([len(s) - 1 for s in sequences], device=model.device)
     ids_BT = torch.zeros(len(sequences), max(map(len, sequences)), dtype=torch.int64)
     for row, sequence in enumerate(sequences):
         ids_BT[row, : len(sequence)] = torch.tensor(sequence)
-    hidden_BTD = model.base_model(input_ids=ids_BT.to(model.device), use_cache=False).last_hidden_state
-    hidden_BD = hidden_BTD[torch.arange(len(sequences), device=model.device), last_B]
-    logits_BV = model.get_output_embeddings()(hidden_BD)
-    return logits_BV.double().softmax(-1)[:, token_id].cpu().numpy()
+    hidden_BTH = model.base_model(input_ids=ids_BT.to(model.device), use_cache=False).last_hidden_state
+    return hidden_BTH[torch.arange(len(sequences), device=model.device), last_B]
 
 
-def _check(model: PreTrainedModel, lengths_B: np.ndarray, names: Sequence[str] | None) -> None:
+def _check_logits(model: PreTrainedModel) -> None:
     config = model.config.get_text_config()
     for key in ("final_logit_softcapping", "logit_scale", "logits_scaling"):
         if getattr(config, key, None) not in (None, 1.0):
             raise ModelError(f"{config.name_or_path}: {key} changes the logits after the output embedding")
+
+
+def _check_lengths(model: PreTrainedModel, lengths_B: np.ndarray, names: Sequence[str] | None) -> None:
+    config = model.config.get_text_config()
     positions = getattr(config, "max_position_embeddings", None)
     if positions is not None and (lengths_B > positions).any():
         worst = int(lengths_B.argmax())

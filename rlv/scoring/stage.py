@@ -8,6 +8,8 @@ from rlv.job import Job, Stage
 
 
 def _run(job: Job) -> dict[str, Any]:
+    from functools import partial
+
     import torch
 
     from rlv.models import load_model
@@ -16,8 +18,9 @@ def _run(job: Job) -> dict[str, Any]:
 
     torch.set_num_threads(job.threads)
     samples = job.table("samples", "samples")
-    model, tokenizer = load_model(job.folder("model"))
-    score = SCORES[job.params["score"]]
+    folder = job.folder("model")
+    model, tokenizer = load_model(folder)
+    score = partial(SCORES[job.params["score"]], folder=folder)
     problems = job.table("problems", "problems")
     scores = score_shard(model, tokenizer, problems, samples, job.params["prompt_style"], score=score)
     job.write(scores, "scores")
@@ -25,4 +28,4 @@ def _run(job: Job) -> dict[str, Any]:
     return {"tokens": int(scores["n_tokens_read"].sum())}
 
 
-SCORE = Stage(recipe=1, run=_run)
+SCORE = Stage(recipe=2, run=_run)

@@ -26,7 +26,7 @@ class Trajectory:
 
     `solution_ids` include the end token where the solution ended by itself (`finished`). `sampled_logprobs`
     are those of the sampler at temperature 1. `reward` is 0 or 1, and the verification label is Yes where it
-    is 1.
+    is 1. `advantages` has one number a solution token.
     """
 
     problem_id: str
@@ -36,7 +36,7 @@ class Trajectory:
     sampled_logprobs: tuple[float, ...]
     finished: bool
     reward: float
-    advantage: float
+    advantages: tuple[float, ...]
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rlv.errors import StudyError
+from rlv.steps import STEP_RULES
 from rlv.training.advantages import ADVANTAGES
 
+# How the verification objective asks whether a solution is correct: by the words Yes and No, or by a head on
+# the shared backbone, trained with cross-entropy or squared error.
+VERIFICATION_OBJECTIVES = ("generative", "bce", "regression")
 # Fields that change neither the gradients (but for rounding) nor the data.
 MECHANICS = ("save_every", "tokens_per_microbatch", "show_every", "threads")
 
@@ -21,10 +25,14 @@ class TrainingConfig:
 
     Learning-rate warm-up is linear over `warmup_steps` optimizer updates, then the rate is constant.
     `clip_low` and `clip_high` bound the PPO ratio to [1 − low, 1 + high]. `verification_coefficient` is λ; 0
-    switches the verification objective off. Raises StudyError for a value out of range.
+    switches the verification objective off. `continuations` (K) and `step_rule` decide the Monte-Carlo values
+    of the advantages that need them, and nothing else. Raises StudyError for a value out of range.
     """
 
     advantage: str = "leave_one_out"
+    continuations: int = 4
+    step_rule: str = "sentence"
+    verification_objective: str = "generative"
     verification_coefficient: float = 0.0
     verification_weight_bound: float = 4.0
     steps: int = 120
@@ -52,10 +60,17 @@ class TrainingConfig:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        if self.advantage not in ADVANTAGES:
-            raise StudyError(f"advantage: {self.advantage!r} is unknown; known: {', '.join(ADVANTAGES)}")
+        choices = {
+            "advantage": tuple(ADVANTAGES),
+            "step_rule": tuple(STEP_RULES),
+            "verification_objective": VERIFICATION_OBJECTIVES,
+        }
+        for key, known in choices.items():
+            if getattr(self, key) not in known:
+                raise StudyError(f"{key}: {getattr(self, key)!r} is unknown; known: {', '.join(known)}")
         positive = ("steps", "problems_per_step", "epochs", "minibatches", "max_tokens", "save_every")
         positive += (
+            "continuations",
             "learning_rate",
             "gradient_clip",
             "temperature",

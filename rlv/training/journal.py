@@ -36,11 +36,13 @@ def step_line(row: dict[str, Any], n_steps: int) -> str:
     if row["kl"] is not None:
         parts.append(f"kl {row['kl']:.4f}")
     seconds = row["seconds_sample"] + row["seconds_update"]
+    parts.append(f"clipped {row['clip_fraction']:.3f}")
+    if row["entropy"] is not None:
+        parts.append(f"entropy {row['entropy']:.3f}")
+    parts.append(f"gradient {row['grad_norm']:.2f}")
+    if row["logprob_gap"] is not None:
+        parts.append(f"gap {row['logprob_gap']:.0e}")
     parts += [
-        f"clipped {row['clip_fraction']:.3f}",
-        f"entropy {row['entropy']:.3f}",
-        f"gradient {row['grad_norm']:.2f}",
-        f"gap {row['logprob_gap']:.0e}",
         f"{seconds:.2f} s (sampling {row['seconds_sample']:.2f}, update {row['seconds_update']:.2f})",
     ]
     return "  ".join(parts)
@@ -55,7 +57,8 @@ def show_solutions(
     """A few solutions as readable lines: a right one, a wrong one, an unfinished one, where the batch has
     them.
 
-    `scores_B`: P(Yes) of each trajectory, or None; `questions`: the text of each problem by its id.
+    `scores_B`: the verifier's score of each trajectory, or None; `questions`: the text of each problem by its
+    id.
     """
     kinds = [
         [i for i, t in enumerate(trajectories) if t.finished and t.reward > 0.5],
@@ -65,7 +68,7 @@ def show_solutions(
     lines = []
     for i in [kind[0] for kind in kinds if kind][:SHOWN]:
         trajectory = trajectories[i]
-        score = "" if scores_B is None else f", P(Yes) {scores_B[i]:.2f}"
+        score = "" if scores_B is None else f", score {scores_B[i]:.2f}"
         ending = "" if trajectory.finished else ", unfinished"
         lines.append(f"  {trajectory.problem_id}: {questions[trajectory.problem_id]}")
         lines.append(f"    {solution_text(tokenizer, trajectory.solution_ids)}")

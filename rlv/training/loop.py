@@ -3,8 +3,10 @@
     train(config, model_dir=..., problems=..., work_dir=..., out_dir=..., log=print)
 
 `work_dir` holds checkpoints and is the caller's to remove once `out_dir` is published: model.safetensors, its
-configuration and tokenizer as transformers writes them, and steps.parquet. The loop does not know which
-advantage runs. Left out on purpose: evaluation (a stage of its own), several processes, bfloat16.
+configuration and tokenizer as transformers writes them, head/verification.safetensors where a head was
+trained, steps.parquet, and rollouts.parquet with every solution that was sampled. The loop does not know
+which advantage runs, nor whether its batches are sampled now or were recorded by another run. Left out on
+purpose: evaluation (a stage of its own), several processes, bfloat16.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +25,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from rlv import tables
+from rlv import heads, tables
 from rlv.answers import Grader, extract_answer
 from rlv.errors import DataError, ModelError
 from rlv.models import load_model
@@ -33,7 +35,9 @@ from rlv.training import checkpoints, journal
 from rlv.training.batches import Trajectory
 from rlv.training.checkpoints import Progress
 from rlv.training.config import MECHANICS, TrainingConfig
-from rlv.training.rollout import Prompt, choose_problems, collect, read_prompts
+from rlv.training.losses import VERIFICATION
+from rlv.training.recorded import Recorder, recorded_batches
+from rlv.training.rollout import Prompt, Rollout, choose_problems, collect, read_prompts
 from rlv.training.update import Learner, Lesson, learn, make_learner
 
 if TYPE_CHECKING:
@@ -45,6 +49,10 @@ WEIGHTS = "float32"
 SAMPLING_ROWS = 256
 
 
+# The batch of a training step, counted from 0.
+Source = Callable[[int], Rollout]
+
+
 def train(
     config: TrainingConfig,
     *,
@@ -53,72 +61,121 @@ def train(
     work_dir: Path,
     out_dir: Path,
     log: Callable[[str], None],
+    recorded: pl.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Train the model in `model_dir` on a problems table; `log` gets one line a step.
 
-    Returns {steps, resumed_from, tokens (sampled + trained), reward_first, reward_last} for the manifest. On
-    the CPU, the same arguments give the same weights, bit for bit, however often the run was killed and
-    started again. Raises DataError (too few problems), ModelError (a model that does not fit), StoreError
-    (`work_dir` holds another run's checkpoints).
+    With `recorded` (a rollouts table) nothing is sampled: the model learns to verify those solutions and
+    nothing else, for as many steps as they have. Returns {steps, resumed_from, tokens (sampled + trained),
+    reward_first, reward_last} for the manifest. On the CPU, the same arguments give the same weights, bit for
+    bit, however often the run was killed and started again. Raises DataError (too few problems, unknown
+    ones), ModelError (a model that does not fit), StudyError (recorded solutions without the verification
+    objective or with a KL term), StoreError (`work_dir` holds another run's checkpoints).
     """
     with _reproducible(config):
         model, tokenizer = load_model(model_dir, WEIGHTS)
         prompts = read_prompts(problems, tokenizer, config.prompt_style)
-        _check_lengths(model, prompts, tokenizer, config)
+        batches = None
+        longest, n_steps = config.max_tokens, config.steps
+        if recorded is not None:
+            batches = recorded_batches(recorded, problems, tokenizer, config.prompt_style)
+            longest, n_steps = int(recorded["token_ids"].list.len().max()), len(batches)  # pyright: ignore[reportArgumentType]
+        _check_lengths(model, prompts, tokenizer, config, longest)
         reference = load_model(model_dir, WEIGHTS)[0] if config.kl_coefficient > 0 else None
-        learner = make_learner(model, tokenizer, config, reference)
-        identity = run_identity(config, model_dir, problems)
+        learner = make_learner(model, tokenizer, config, reference, labels_only=batches is not None)
+        identity = run_identity(config, model_dir, problems, recorded)
         folder = work_dir / "checkpoints"
         progress = checkpoints.restore(learner.engine, folder, identity)
+        recorder = None if batches is not None else Recorder(work_dir / "rollouts", progress.step)
         resumed_from = progress.step
         if resumed_from:
-            log(f"going on after step {resumed_from} of {config.steps}")
+            log(f"going on after step {resumed_from} of {n_steps}")
         rows = progress.rows
         questions = dict(zip(problems["problem_id"], problems["question"], strict=True))
-        with Grader(workers=1) as grader, _bar(resumed_from, config.steps) as tick:
-            sampler = TransformersEngine(model, tokenizer, max_batch=SAMPLING_ROWS)
-            for step in range(resumed_from, config.steps):
+        with (
+            _source(batches, model, tokenizer, prompts, config) as source,
+            _bar(resumed_from, n_steps) as tick,
+        ):
+            for step in range(resumed_from, n_steps):
                 started = time.perf_counter()
-                chosen = choose_problems(len(prompts), config.problems_per_step, step, config.seed)
-                trajectories = collect(
-                    [prompts[i] for i in chosen],
-                    step,
-                    config,
-                    engine=sampler,
-                    tokenizer=tokenizer,
-                    extract_answer=extract_answer,
-                    rewards=grader.rewards,
-                )
+                rollout = source(step)
                 sampled = time.perf_counter()
-                lesson = learn(learner, trajectories, config, step)
-                rows.append(
-                    _row(step + 1, trajectories, lesson, sampled - started, time.perf_counter() - sampled)
-                )
-                log(journal.step_line(rows[-1], config.steps))
+                lesson = learn(learner, rollout.trajectories, config, step)
+                seconds = (sampled - started, time.perf_counter() - sampled)
+                rows.append(_row(step + 1, rollout, lesson, seconds, sampled_now=recorder is not None))
+                log(journal.step_line(rows[-1], n_steps))
                 if (step + 1) % config.show_every == 0 or step == 0:
-                    for line in journal.show_solutions(trajectories, lesson.scores_B, questions, tokenizer):
+                    for line in journal.show_solutions(
+                        rollout.trajectories, lesson.scores_B, questions, tokenizer
+                    ):
                         log(line)
-                if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+                if recorder is not None:
+                    recorder.add(step + 1, rollout.trajectories)
+                if (step + 1) % config.save_every == 0 or step + 1 == n_steps:
+                    if recorder is not None:
+                        recorder.flush(step + 1)
                     checkpoints.save(learner.engine, folder, Progress(step + 1, rows), identity)
                 tick()
-        _write_output(learner, tokenizer, rows, out_dir)
+        _write_output(learner, tokenizer, rows, recorder, out_dir)
     return {
-        "steps": config.steps,
+        "steps": n_steps,
         "resumed_from": resumed_from,
-        "tokens": sum(row["tokens_sampled"] + row["tokens_trained"] for row in rows),
+        "tokens": sum(row["tokens_sampled"] + row["tokens_values"] + row["tokens_trained"] for row in rows),
         "reward_first": rows[0]["reward"],
         "reward_last": rows[-1]["reward"],
     }
 
 
-def run_identity(config: TrainingConfig, model_dir: Path, problems: pl.DataFrame) -> str:
-    """A digest of everything that decides the trained weights: settings, start weights, problems."""
+@contextmanager
+def sampled_batches(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Prompt],
+    config: TrainingConfig,
+) -> Iterator[Source]:
+    """Batches that the model samples when they are asked for, with the weights it has then."""
+    with Grader(workers=1) as grader:
+        sampler = TransformersEngine(model, tokenizer, max_batch=SAMPLING_ROWS)
+
+        def sampled(step: int) -> Rollout:
+            chosen = choose_problems(len(prompts), config.problems_per_step, step, config.seed)
+            return collect(
+                [prompts[i] for i in chosen],
+                step,
+                config,
+                engine=sampler,
+                tokenizer=tokenizer,
+                extract_answer=extract_answer,
+                rewards=grader.rewards,
+            )
+
+        yield sampled
+
+
+def _source(
+    batches: list[list[Trajectory]] | None,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Prompt],
+    config: TrainingConfig,
+) -> AbstractContextManager[Source]:
+    if batches is None:
+        return sampled_batches(model, tokenizer, prompts, config)
+    return nullcontext(lambda step: Rollout(batches[step], tokens_values=0))
+
+
+def run_identity(
+    config: TrainingConfig, model_dir: Path, problems: pl.DataFrame, recorded: pl.DataFrame | None = None
+) -> str:
+    """A digest of what decides the trained weights: settings, start weights, problems, recorded solutions."""
     settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in MECHANICS}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for path in sorted(model_dir.glob("*.safetensors")):
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     digest.update(problems.select("problem_id", "question", "answer").write_json().encode())
+    if recorded is not None:
+        digest.update(recorded.write_json().encode())
     return digest.hexdigest()
 
 
@@ -127,28 +184,33 @@ def _check_lengths(
     prompts: Sequence[Prompt],
     tokenizer: PreTrainedTokenizerBase,
     config: TrainingConfig,
+    solution_tokens: int,
 ) -> None:
+    """`solution_tokens`: of the longest solution that can come."""
     if not prompts:
         raise DataError("problems: no rows, nothing to train on")
     positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     longest = max(prompts, key=lambda prompt: len(prompt.ids))
-    instruction = len(verification_ids(tokenizer, config.prompt_style)) if config.verifies else 0
-    needed = len(longest.ids) + config.max_tokens + instruction
+    asks = config.verifies and VERIFICATION[config.verification_objective].instructed
+    instruction = len(verification_ids(tokenizer, config.prompt_style)) if asks else 0
+    needed = len(longest.ids) + solution_tokens + instruction
     if positions is not None and needed > positions:
         raise ModelError(
-            f"problem {longest.problem_id!r}: prompt, {config.max_tokens} solution tokens and verification "
+            f"problem {longest.problem_id!r}: prompt, {solution_tokens} solution tokens and verification "
             f"prompt need {needed} positions, the model has {positions}; lower max_tokens"
         )
 
 
 def _row(
     step: int,
-    trajectories: Sequence[Trajectory],
+    rollout: Rollout,
     lesson: Lesson,
-    seconds_sample: float,
-    seconds_update: float,
+    seconds: tuple[float, float],
+    *,
+    sampled_now: bool,
 ) -> dict[str, Any]:
-    """One row of the steps table; steps count from 1 here."""
+    """One row of the steps table; steps count from 1 here. `seconds`: of sampling and of the update."""
+    trajectories = rollout.trajectories
     rewards_B = np.array([t.reward for t in trajectories])
     lengths_B = np.array([len(t.solution_ids) for t in trajectories])
     scores_B = lesson.scores_B
@@ -168,20 +230,29 @@ def _row(
         "logprob_gap": lesson.logprob_gap,
         "grad_norm": lesson.grad_norm,
         "learning_rate": lesson.learning_rate,
-        "tokens_sampled": int(lengths_B.sum()),
+        "tokens_sampled": int(lengths_B.sum()) if sampled_now else 0,
+        "tokens_values": rollout.tokens_values,
         "tokens_trained": lesson.tokens_trained,
-        "seconds_sample": seconds_sample,
-        "seconds_update": seconds_update,
+        "seconds_sample": seconds[0],
+        "seconds_update": seconds[1],
     }
 
 
 def _write_output(
-    learner: Learner, tokenizer: PreTrainedTokenizerBase, rows: list[dict[str, Any]], out_dir: Path
+    learner: Learner,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: list[dict[str, Any]],
+    recorder: Recorder | None,
+    out_dir: Path,
 ) -> None:
     out_dir.mkdir(parents=True, exist_ok=True)
     learner.model.save_pretrained(out_dir)
     tokenizer.save_pretrained(out_dir)
+    if learner.reader.head is not None:
+        heads.save(learner.reader.head, out_dir)
     tables.write(tables.frame("steps", rows), out_dir / "steps.parquet", "steps")
+    if recorder is not None:
+        tables.write(recorder.table(), out_dir / "rollouts.parquet", "rollouts")
 
 
 @contextmanager

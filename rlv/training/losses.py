@@ -2,7 +2,9 @@
 
     J(θ) = J_RL(θ) + λ · J_verify(θ),      J_verify(θ) = E over (x, y, c) of log π_θ(c | x, y, I)
 
-as a loss to minimise: policy_loss + β · kl_loss + λ · verification_loss.
+as a loss to minimise: policy_loss + β · kl_loss + λ · verification loss. `VERIFICATION` has the verification
+losses by the name used in study files: J_verify, and the classification and regression heads that the paper
+compares it with. A new one is one entry here, its name in config.py, and what it reads in forward.py.
 
 Every reduction is a sum divided by a normaliser of the whole minibatch that the caller passes in, so the
 losses of its micro-batches add up to the minibatch's loss however it was split. Axes: S solution tokens of a
@@ -10,6 +12,9 @@ micro-batch, all solutions one after the other; B solutions. Left out on purpose
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
@@ -66,7 +71,7 @@ def class_weights(correct_B: Bool[Tensor, " B"], *, bound: float) -> Float[Tenso
     return weights_B / weights_B.mean()
 
 
-def verification_loss(
+def generative_loss(
     yes_no_logprobs_B2: Float[Tensor, "B 2"],
     correct_B: Bool[Tensor, " B"],
     weights_B: Float[Tensor, " B"],
@@ -82,18 +87,70 @@ def verification_loss(
     return -(weights_B * label_logprobs_B).sum() / n_solutions
 
 
+def bce_loss(
+    logits_B1: Float[Tensor, "B 1"],
+    correct_B: Bool[Tensor, " B"],
+    weights_B: Float[Tensor, " B"],
+    *,
+    n_solutions: int,
+) -> Float[Tensor, ""]:
+    """Binary cross-entropy: −1/n Σ_i w_i log σ(±z_i), + where the reward says correct. Rest as above."""
+    signed_B = torch.where(correct_B, logits_B1[:, 0], -logits_B1[:, 0])
+    return -(weights_B * torch.nn.functional.logsigmoid(signed_B)).sum() / n_solutions
+
+
+def regression_loss(
+    outputs_B1: Float[Tensor, "B 1"],
+    correct_B: Bool[Tensor, " B"],
+    weights_B: Float[Tensor, " B"],
+    *,
+    n_solutions: int,
+) -> Float[Tensor, ""]:
+    """Squared error to the reward: 1/n Σ_i w_i (z_i − r_i)², r_i in {0, 1}. Rest as above."""
+    errors_B = outputs_B1[:, 0] - correct_B.to(outputs_B1.dtype)
+    return (weights_B * errors_B.square()).sum() / n_solutions
+
+
+@dataclass(frozen=True)
+class VerificationObjective:
+    """What a verification objective reads, loses and says.
+
+    `instructed`: it reads [x, y, I] and answers in words; else [x, y], and a head answers (rlv/heads.py).
+    `loss`: from what it said (verification_BX, X its own), as `generative_loss`. `scores`: the same as scores
+    in [0, 1], 1/2 where it cannot tell.
+    """
+
+    instructed: bool
+    loss: Callable[..., Float[Tensor, ""]]
+    scores: Callable[[Tensor], Tensor]
+
+
+VERIFICATION: dict[str, VerificationObjective] = {
+    "generative": VerificationObjective(True, generative_loss, lambda logprobs_B2: logprobs_B2[:, 0].exp()),
+    "bce": VerificationObjective(False, bce_loss, lambda logits_B1: logits_B1[:, 0].sigmoid()),
+    "regression": VerificationObjective(
+        False, regression_loss, lambda outputs_B1: outputs_B1[:, 0].clip(0, 1)
+    ),
+}
+
+
 def joint_loss(
-    policy: Float[Tensor, ""],
+    policy: Float[Tensor, ""] | None,
     kl: Float[Tensor, ""] | None,
     verification: Float[Tensor, ""] | None,
     *,
     kl_coefficient: float,
     verification_coefficient: float,
 ) -> Float[Tensor, ""]:
-    """−J(θ) = −J_RL + β · KL − λ · J_verify. A term that is off is None."""
-    loss = policy
+    """−J(θ) = −J_RL + β · KL − λ · J_verify. A term that is off is None; raises ValueError where all are."""
+    terms = [] if policy is None else [policy]
     if kl is not None:
-        loss = loss + kl_coefficient * kl
+        terms.append(kl_coefficient * kl)
     if verification is not None:
-        loss = loss + verification_coefficient * verification
+        terms.append(verification_coefficient * verification)
+    if not terms:
+        raise ValueError("joint_loss: no objective is on")
+    loss = terms[0]
+    for term in terms[1:]:
+        loss = loss + term
     return loss

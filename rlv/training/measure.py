@@ -15,14 +15,12 @@ import polars as pl
 import torch
 
 from rlv import tables
-from rlv.answers import Grader, extract_answer
 from rlv.errors import StudyError
 from rlv.models import load_model
-from rlv.sampling.transformers_engine import TransformersEngine
 from rlv.training.batches import Trajectory
 from rlv.training.config import TrainingConfig
-from rlv.training.loop import SAMPLING_ROWS, WEIGHTS
-from rlv.training.rollout import choose_problems, collect, read_prompts
+from rlv.training.loop import WEIGHTS, sampled_batches
+from rlv.training.rollout import read_prompts
 from rlv.training.update import Learner, learn, make_learner
 
 
@@ -48,29 +46,22 @@ def measure_overhead(
     learners = {
         name: make_learner(copy.deepcopy(model), tokenizer, c, reference) for name, c in configs.items()
     }
-    start = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    sampler = TransformersEngine(model, tokenizer, max_batch=SAMPLING_ROWS)
+    starts = {
+        name: {key: value.detach().clone() for key, value in learner.reader.state_dict().items()}
+        for name, learner in learners.items()
+    }
     prompts = read_prompts(problems, tokenizer, config.prompt_style)
     rows = []
-    with Grader(workers=1) as grader:
+    with sampled_batches(model, tokenizer, prompts, config) as source:
         # The first warms up caches and optimizer states, and is not counted.
         for repeat in range(-1, repeats):
             started = time.perf_counter()
-            chosen = choose_problems(len(prompts), config.problems_per_step, repeat + 1, config.seed)
-            trajectories = collect(
-                [prompts[i] for i in chosen],
-                repeat + 1,
-                config,
-                engine=sampler,
-                tokenizer=tokenizer,
-                extract_answer=extract_answer,
-                rewards=grader.rewards,
-            )
+            trajectories = source(repeat + 1).trajectories
             seconds_sample = time.perf_counter() - started
             turns = ("rl", "rl_v") if repeat % 2 == 0 else ("rl_v", "rl")
             for name in turns:
                 tokens, seconds = _timed_update(
-                    learners[name], trajectories, configs[name], repeat + 1, start
+                    learners[name], trajectories, configs[name], repeat + 1, starts[name]
                 )
                 rows.append(
                     {
@@ -96,7 +87,7 @@ def _timed_update(
     start: dict[str, torch.Tensor],
 ) -> tuple[int, float]:
     """(tokens trained, seconds) of learning from the trajectories, from the start weights."""
-    learner.model.load_state_dict(start)
+    learner.reader.load_state_dict(start)
     _wait(learner.device)
     started = time.perf_counter()
     lesson = learn(learner, trajectories, config, step)

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float
 
 from rlv.errors import DataError
 from rlv.prompts import solver_ids
 from rlv.sampling.engine import Engine, Progress, Request, SamplingParams, request_seed
-from rlv.training.advantages import ADVANTAGES
+from rlv.training.advantages import ADVANTAGES, NEEDS_VALUES
 from rlv.training.batches import Trajectory
 from rlv.training.config import TrainingConfig
+from rlv.training.values import Grade, monte_carlo_values
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -26,6 +28,14 @@ if TYPE_CHECKING:
 # (answers or None, references) -> rewards in {0, 1}, one each.
 Rewards = Callable[[list[str | None], list[str]], np.ndarray]
 ExtractAnswer = Callable[[str, str], str | None]
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What one step sampled: its trajectories, and the tokens that went into Monte-Carlo values."""
+
+    trajectories: list[Trajectory]
+    tokens_values: int
 
 
 @dataclass(frozen=True)
@@ -66,13 +76,15 @@ def collect(
     extract_answer: ExtractAnswer,
     rewards: Rewards,
     progress: Progress | None = None,
-) -> list[Trajectory]:
+) -> Rollout:
     """One step's batch: G solutions of each prompt, with rewards and advantages; solutions of a problem
     adjoin.
 
-    A solution that ran out of tokens has no answer and earns 0.
+    A solution that ran out of tokens has no answer and earns 0. Continuations for values, where the advantage
+    needs them, come from the same engine.
     """
     n_solutions = config.solutions_per_problem
+    repeated = [p for p in prompts for _ in range(n_solutions)]
     requests = [
         Request(p.problem_id, g, p.ids, request_seed(config.seed, p.problem_id, g, step))
         for p in prompts
@@ -81,30 +93,66 @@ def collect(
     sampled = engine.sample(
         requests, SamplingParams(config.temperature, config.top_p, config.max_tokens), progress
     )
-    answers: list[str | None] = [
-        extract_answer(solution_text(tokenizer, s.token_ids), config.answer_format)
-        if s.finish_reason == "stop"
-        else None
-        for s in sampled
-    ]
-    references = [p.reference for p in prompts for _ in range(n_solutions)]
-    rewards_PG = np.asarray(rewards(answers, references), dtype=np.float64).reshape(len(prompts), n_solutions)
-    advantages_PG = ADVANTAGES[config.advantage](rewards_PG)
-    return [
+
+    grade = grading(config.answer_format, tokenizer, extract_answer, rewards)
+    solutions = [s.token_ids for s in sampled]
+    finished = [s.finish_reason == "stop" for s in sampled]
+    shape = (len(prompts), n_solutions)
+    rewards_PG = grade(repeated, solutions, finished).reshape(shape)
+    starts: list[tuple[int, ...]] = [(0,)] * len(sampled)
+    values_PGK, tokens_values = None, 0
+    if config.advantage in NEEDS_VALUES:
+        values = monte_carlo_values(
+            repeated, solutions, step, config, engine=engine, tokenizer=tokenizer, grade=grade
+        )
+        starts, tokens_values = values.starts, values.tokens
+        values_PGK = values.values_BK.reshape(*shape, -1)
+    advantages_PGK = ADVANTAGES[config.advantage](rewards_PG, values_PGK)
+    advantages_BK = advantages_PGK.reshape(len(sampled), -1)
+    trajectories = [
         Trajectory(
             problem_id=s.problem_id,
             sample_id=s.sample_id,
             prompt_ids=request.prompt_ids,
             solution_ids=s.token_ids,
             sampled_logprobs=s.logprobs,
-            finished=s.finish_reason == "stop",
+            finished=ended,
             reward=float(reward),
-            advantage=float(advantage),
+            advantages=over_tokens(advantages_K, begins, len(s.token_ids)),
         )
-        for request, s, reward, advantage in zip(
-            requests, sampled, rewards_PG.ravel(), advantages_PG.ravel(), strict=True
+        for request, s, ended, reward, advantages_K, begins in zip(
+            requests, sampled, finished, rewards_PG.ravel(), advantages_BK, starts, strict=True
         )
     ]
+    return Rollout(trajectories, tokens_values)
+
+
+def grading(
+    answer_format: str,
+    tokenizer: PreTrainedTokenizerBase,
+    extract_answer: ExtractAnswer,
+    rewards: Rewards,
+) -> Grade:
+    """From token ids to rewards; what did not end by itself has no answer, whatever stands there."""
+
+    def grade(
+        prompts: Sequence[Prompt], solutions: Sequence[Sequence[int]], finished: Sequence[bool]
+    ) -> np.ndarray:
+        answers: list[str | None] = [
+            extract_answer(solution_text(tokenizer, ids), answer_format) if ended else None
+            for ids, ended in zip(solutions, finished, strict=True)
+        ]
+        return np.asarray(rewards(answers, [p.reference for p in prompts]), dtype=np.float64)
+
+    return grade
+
+
+def over_tokens(
+    advantages_K: Float[np.ndarray, " K"], starts: Sequence[int], n_tokens: int
+) -> tuple[float, ...]:
+    """One number a step as one a token: every token of a step has its step's advantage."""
+    lengths_K = np.diff([*starts, n_tokens])
+    return tuple(np.repeat(advantages_K[: len(starts)], lengths_K).tolist())
 
 
 def solution_text(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str:

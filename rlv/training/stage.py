@@ -21,11 +21,13 @@ def _config(job: Job) -> TrainingConfig:
 def _train(job: Job) -> dict[str, Any]:
     from rlv.training.loop import train
 
-    problems = job.table("problems", "problems")
+    # With the solutions that another run recorded, what is trained is a separate verifier.
+    recorded = job.table("rollouts", "rollouts") if "rollouts" in job.artifact.inputs else None
     return train(
         _config(job),
         model_dir=job.folder("model"),
-        problems=problems,
+        problems=job.table("problems", "problems"),
+        recorded=recorded,
         work_dir=job.work,
         out_dir=job.out,
         log=job.log,
@@ -41,5 +43,5 @@ def _overhead(job: Job) -> dict[str, Any]:
     return {"tokens": int(measured["tokens"].sum())}
 
 
-TRAIN = Stage(recipe=1, run=_train)
+TRAIN = Stage(recipe=2, run=_train)
 OVERHEAD = Stage(recipe=1, run=_overhead)

@@ -1,7 +1,8 @@
 """What a batch of trajectories teaches: epochs × minibatches of the joint objective through DeepSpeed.
 
-The loop, the overhead measurement and the benchmark all call `learn`; it does not know which advantage ran.
-Left out on purpose: skipping solutions whose advantage is zero (the verification objective needs them).
+The loop, the overhead measurement and the benchmark all call `learn`; it does not know which advantage ran,
+nor which verification objective does (losses.VERIFICATION). Left out on purpose: skipping solutions whose
+advantage is zero (the verification objective needs them).
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlv.errors import ModelError
+from rlv.errors import ModelError, StudyError
+from rlv.heads import VerificationHead
 from rlv.prompts import label_ids, verification_ids
 from rlv.training import losses
 from rlv.training.batches import MicroBatch, Trajectory, micro_batches, solution_lengths
@@ -31,16 +33,22 @@ if TYPE_CHECKING:
 class Learner:
     """A model under training, and the words it reads besides problems and solutions.
 
-    `instruction_ids` is I; empty without the verification objective. `reference` is the frozen start model;
+    `reader` has all weights that are trained: the model's, and those of a verification head where there is
+    one. `instruction_ids` is I; empty where nothing is asked in words. `reference` is the frozen start model;
     None where the KL coefficient is 0.
     """
 
     engine: DeepSpeedEngine
-    model: PreTrainedModel
+    reader: Reader
     reference: Reader | None
     instruction_ids: tuple[int, ...]
     pad_id: int
     device: torch.device
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The causal language model without a head; shares its weights."""
+        return self.reader.model
 
 
 @dataclass(frozen=True)
@@ -49,16 +57,16 @@ class Lesson:
 
     Losses, KL and the gradient norm (before clipping) are means over the call's updates. `entropy` is the
     mean surprisal of the sampled tokens, `logprob_gap` the mean |log-prob when sampled − log-prob when first
-    trained|, both in nats. `scores_B`: P(Yes) of each trajectory when it was first trained on; None without
-    verification.
+    trained|, both in nats; None where only labels were learned. `scores_B`: the verifier's score of each
+    trajectory when it was first trained on; None without verification.
     """
 
     policy_loss: float
     verification_loss: float | None
     kl: float | None
     clip_fraction: float
-    entropy: float
-    logprob_gap: float
+    entropy: float | None
+    logprob_gap: float | None
     grad_norm: float
     learning_rate: float
     tokens_trained: int
@@ -70,26 +78,45 @@ def make_learner(
     tokenizer: PreTrainedTokenizerBase,
     config: TrainingConfig,
     reference_model: PreTrainedModel | None = None,
+    *,
+    labels_only: bool = False,
 ) -> Learner:
     """The model under DeepSpeed; its weights are trained in place.
 
-    Raises ModelError where Yes and No are no single tokens, and where the KL needs a reference and has none.
+    `labels_only`: learn J_verify alone, as where all advantages are 0 (recorded.py); the log-probabilities of
+    solutions are then never computed. Raises ModelError where Yes and No are no single tokens, and where the
+    KL needs a reference and has none; StudyError where `labels_only` meets a KL term or λ = 0.
     """
     if config.kl_coefficient > 0 and reference_model is None:
         raise ModelError("kl_coefficient is above 0 and no reference model was given")
-    labels = label_ids(tokenizer) if config.verifies else None
-    instruction = tuple(verification_ids(tokenizer, config.prompt_style)) if config.verifies else ()
+    if labels_only and config.kl_coefficient > 0:
+        raise StudyError(
+            f"kl_coefficient: {config.kl_coefficient} is out of range; recorded solutions teach J_verify "
+            "alone, so it must be 0"
+        )
+    if labels_only and not config.verifies:
+        raise StudyError(
+            "verification_coefficient: 0 is out of range; recorded solutions teach J_verify alone, "
+            "so it must be above 0"
+        )
+    labels, head, instruction = None, None, ()
+    device = next(model.parameters()).device
+    if config.verifies and losses.VERIFICATION[config.verification_objective].instructed:
+        labels = label_ids(tokenizer)
+        instruction = tuple(verification_ids(tokenizer, config.prompt_style))
+    elif config.verifies:
+        hidden_size = model.config.get_text_config().hidden_size
+        head = VerificationHead(config.verification_objective, hidden_size).to(device)
     model.train()
+    reader = Reader(model, labels, head, reads_solutions=not labels_only)
     return Learner(
-        engine=start_engine(Reader(model, labels), config),
-        model=model,
-        reference=None
-        if reference_model is None
-        else Reader(reference_model.eval().requires_grad_(False), None),
+        engine=start_engine(reader, config),
+        reader=reader,
+        reference=None if reference_model is None else Reader(reference_model.eval().requires_grad_(False)),
         instruction_ids=instruction,
         # Any token does: nothing real ever attends to it.
         pad_id=tokenizer.pad_token_id if isinstance(tokenizer.pad_token_id, int) else 0,
-        device=next(model.parameters()).device,
+        device=device,
     )
 
 
@@ -97,7 +124,9 @@ def learn(learner: Learner, trajectories: Sequence[Trajectory], config: Training
     """Update the weights on one batch. Raises ModelError where a gradient is not finite."""
     batch = _Batch.of(trajectories, learner.device)
     everything = np.arange(len(trajectories))
-    if config.updates_per_step > 1 or learner.reference is not None:
+    # With one update, the policy that sampled is the policy that learns: its own log-probs, detached, serve.
+    needs_old = config.updates_per_step > 1 and learner.reader.reads_solutions
+    if needs_old or learner.reference is not None:
         plain = micro_batches(
             trajectories,
             everything,
@@ -106,10 +135,8 @@ def learn(learner: Learner, trajectories: Sequence[Trajectory], config: Training
             pad_id=learner.pad_id,
             device=learner.device,
         )
-        # With one update, the policy that sampled is the policy that learns: its own log-probs, detached,
-        # serve.
-        if config.updates_per_step > 1:
-            batch.old_S = solution_logprobs(Reader(learner.model, None), plain, batch.n_tokens)
+        if needs_old:
+            batch.old_S = solution_logprobs(Reader(learner.model), plain, batch.n_tokens)
         if learner.reference is not None:
             batch.reference_S = solution_logprobs(learner.reference, plain, batch.n_tokens)
     learning_rate = float(learner.engine.get_lr()[0])
@@ -151,7 +178,7 @@ def _update(
         learner.engine.set_gradient_accumulation_boundary(k == len(parts) - 1)
         loss = _part_loss(learner, batch, part, weights_B, n_tokens, len(chosen), config, tally, first_time)
         learner.engine.backward(loss, scale_wrt_gas=False)
-    norm = torch.nn.utils.clip_grad_norm_(learner.model.parameters(), config.gradient_clip)
+    norm = torch.nn.utils.clip_grad_norm_(learner.reader.parameters(), config.gradient_clip)
     if not torch.isfinite(norm):
         raise ModelError(
             f"the gradient norm is {norm.item()} after {tally.updates} good updates of this step; "
@@ -176,30 +203,32 @@ def _part_loss(
     """One micro-batch's share of the minibatch's joint loss."""
     reading = learner.engine(part)
     logprobs_S, slots_S, rows_B = reading.logprobs_S, part.slots_S, part.trajectories_B
-    old_S = logprobs_S.detach() if batch.old_S is None else batch.old_S[slots_S]
-    policy, silenced = losses.policy_loss(
-        logprobs_S,
-        old_S,
-        batch.advantages_S[slots_S],
-        clip_low=config.clip_low,
-        clip_high=config.clip_high,
-        n_tokens=n_tokens,
-    )
-    kl = verification = None
-    if batch.reference_S is not None:
-        kl = losses.kl_loss(logprobs_S, batch.reference_S[slots_S], n_tokens=n_tokens)
-        tally.kl += kl.detach()
-    if reading.yes_no_logprobs_B2 is not None:
-        verification = losses.verification_loss(
-            reading.yes_no_logprobs_B2, batch.correct_B[rows_B], weights_B[rows_B], n_solutions=n_solutions
+    policy = kl = verification = None
+    if logprobs_S is not None:
+        old_S = logprobs_S.detach() if batch.old_S is None else batch.old_S[slots_S]
+        policy, silenced = losses.policy_loss(
+            logprobs_S,
+            old_S,
+            batch.advantages_S[slots_S],
+            clip_low=config.clip_low,
+            clip_high=config.clip_high,
+            n_tokens=n_tokens,
+        )
+        tally.policy += policy.detach()
+        tally.clip_fraction += silenced / n_tokens
+        if first_time and batch.old_S is None:
+            tally.first_S.append((slots_S, logprobs_S.detach()))
+        if batch.reference_S is not None:
+            kl = losses.kl_loss(logprobs_S, batch.reference_S[slots_S], n_tokens=n_tokens)
+            tally.kl += kl.detach()
+    if reading.verification_BX is not None:
+        objective = losses.VERIFICATION[config.verification_objective]
+        verification = objective.loss(
+            reading.verification_BX, batch.correct_B[rows_B], weights_B[rows_B], n_solutions=n_solutions
         )
         tally.verification += verification.detach()
         if first_time:
-            tally.scores_B[rows_B] = reading.yes_no_logprobs_B2.detach()[:, 0].exp()
-    if first_time and batch.old_S is None:
-        tally.first_S.append((slots_S, logprobs_S.detach()))
-    tally.policy += policy.detach()
-    tally.clip_fraction += silenced / n_tokens
+            tally.scores_B[rows_B] = objective.scores(reading.verification_BX.detach())
     tally.tokens += part.n_tokens
     return losses.joint_loss(
         policy,
@@ -224,12 +253,12 @@ class _Batch:
     @staticmethod
     def of(trajectories: Sequence[Trajectory], device: torch.device) -> _Batch:
         lengths_B = solution_lengths(trajectories)
-        advantages_B = np.array([t.advantage for t in trajectories], dtype=np.float32)
+        advantages_S = np.concatenate([np.asarray(t.advantages, dtype=np.float32) for t in trajectories])
         sampled_S = np.concatenate([np.asarray(t.sampled_logprobs, dtype=np.float32) for t in trajectories])
         return _Batch(
             lengths_B=lengths_B,
             correct_B=torch.tensor([t.reward > 0.5 for t in trajectories], device=device),
-            advantages_S=torch.as_tensor(np.repeat(advantages_B, lengths_B), device=device),
+            advantages_S=torch.as_tensor(advantages_S, device=device),
             sampled_S=torch.as_tensor(sampled_S, device=device),
         )
 
@@ -256,17 +285,18 @@ class _Tally:
 
     def lesson(self, batch: _Batch, learner: Learner, config: TrainingConfig, learning_rate: float) -> Lesson:
         first_S = batch.old_S
-        if first_S is None:
+        if self.first_S:
             first_S = torch.zeros_like(batch.sampled_S)
             for slots_S, logprobs_S in self.first_S:
                 first_S[slots_S] = logprobs_S
+        gap = None if first_S is None else (first_S - batch.sampled_S).abs().mean().item()
         return Lesson(
             policy_loss=self.policy.item() / self.updates,
             verification_loss=self.verification.item() / self.updates if config.verifies else None,
             kl=self.kl.item() / self.updates if learner.reference is not None else None,
             clip_fraction=self.clip_fraction.item() / self.updates,
-            entropy=-first_S.mean().item(),
-            logprob_gap=(first_S - batch.sampled_S).abs().mean().item(),
+            entropy=None if first_S is None else -first_S.mean().item(),
+            logprob_gap=gap,
             grad_norm=self.grad_norm.item() / self.updates,
             learning_rate=learning_rate,
             tokens_trained=self.tokens,

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlv.answers import extract_answer
+from rlv.answers.extract import answer_end
 from rlv.errors import DataError
 
 
@@ -49,8 +50,33 @@ def test_marker(text, answer):
 
 
 def test_unknown_format_is_named():
-    with pytest.raises(DataError, match=r"'box'.*boxed, marker"):
-        extract_answer("x", "box")
+    for function in (extract_answer, answer_end):
+        with pytest.raises(DataError, match=r"'box'.*boxed, marker"):
+            function("x", "box")
+
+
+@pytest.mark.parametrize(
+    ("text", "ended"),
+    [
+        ("5} and more", "5}"),
+        (r"\frac{1}{2}}$.", r"\frac{1}{2}}"),
+        (r"\left\{ 1 \right\}}}", r"\left\{ 1 \right\}}"),
+        (r"\boxed{5}}", r"\boxed{5}}"),
+        (r"\frac{1}{2", None),
+        (r"5\}", None),
+        ("", None),
+    ],
+)
+def test_an_opened_box_ends_at_its_own_brace(text, ended):
+    end = answer_end(text, "boxed")
+    assert (None if end is None else text[:end]) == ended
+    if ended is not None:
+        inside = extract_answer(rf"\fbox{{{text}", "boxed")
+        assert inside == extract_answer(rf"\fbox{{{ended}", "boxed") is not None
+
+
+def test_an_answer_after_the_marker_goes_on_to_the_end():
+    assert answer_end("5 } and more", "marker") is None
 
 
 @given(st.text(st.sampled_from("ab{}\\ "), max_size=30))

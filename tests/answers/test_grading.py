@@ -13,6 +13,7 @@ import pytest
 from rlv import tables
 from rlv.answers import Counts, Grader, Limits, grade
 from rlv.answers.pool import Pool
+from rlv.answers.stage import counts
 from rlv.answers.worker import Job
 from rlv.errors import DataError, RlvError
 
@@ -30,7 +31,9 @@ def samples_table(texts: dict[str, list[str]], budget: int = 64) -> pl.DataFrame
             "budget": budget,
             "text": text,
             "token_ids": [1, 2],
+            "n_prompt_tokens": 5,
             "n_tokens": 2,
+            "flops": 100.0 + i,
             "finish_reason": "stop",
         }
         for problem_id, answers in texts.items()
@@ -250,13 +253,67 @@ def test_a_cut_off_solution_casts_no_vote():
                 "budget": 4,
                 "text": "Answer 1",
                 "token_ids": [1],
+                "n_prompt_tokens": 1,
                 "n_tokens": 1,
+                "flops": 1.0,
             }
             | {"finish_reason": reason}
-            for i, reason in enumerate(["stop", "length"])
+            for i, reason in enumerate(["stop", "length", "forced"])
         ],
     )
     graded = grade(samples, problems, "marker", workers=1)
-    assert graded["answer"].to_list() == ["1", None]
-    assert graded["correct"].to_list() == [True, False]
-    assert graded["answer_class"].null_count() == 1
+    assert graded["answer"].to_list() == ["1", None, "1"]
+    assert graded["correct"].to_list() == [True, False, True]
+    assert graded["answer_class"].to_list() == [0, None, 0]
+
+
+def several_budgets() -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Three problems × two samples × budgets 4 and 9; the last problem is never answered."""
+    texts = {
+        ("a", 4): ["Answer 2", "Answer 3"],
+        ("a", 9): ["Answer 03", "Try 3"],
+        ("b", 4): ["Try", "Answer 1"],
+        ("b", 9): ["Try", "Answer 7"],
+        ("c", 4): ["Try", "Answer"],
+        ("c", 9): ["Answer", "Answer 2"],
+    }
+    tables_ = [
+        samples_table({problem: answers}, budget).with_columns(finish_reason=pl.lit("forced"))
+        for (problem, budget), answers in sorted(texts.items(), key=lambda item: item[0][1])
+    ]
+    samples = pl.concat(tables_)
+    cut_off = (pl.col("problem_id") == "c") & (pl.col("text") == "Answer 2")
+    samples = samples.with_columns(
+        finish_reason=pl.when(cut_off).then(pl.lit("length")).otherwise("finish_reason")
+    )
+    return samples, problems_table({"a": "3", "b": "7", "c": "2"})
+
+
+def test_classes_run_over_all_budgets_of_a_problem():
+    samples, problems = several_budgets()
+    solutions = grade(samples, problems, "marker", workers=1)
+    assert solutions.select("problem_id", "sample_id", "budget").equals(
+        samples.select("problem_id", "sample_id", "budget")
+    )
+    first = solutions.filter(problem_id="a")
+    assert first["answer"].to_list() == ["2", "3", "03", None]
+    assert first["answer_class"].to_list() == [0, 1, 1, None]
+    assert first["correct"].to_list() == [False, True, True, False]
+
+
+def test_solutions_without_a_vote_are_counted_by_budget():
+    samples, problems = several_budgets()
+    found = counts(grade(samples, problems, "marker", workers=1))
+    assert found == {
+        "solutions": 12,
+        "correct": 3,
+        "unfinished": 1,
+        "forced": 11,
+        "without_vote": 7,
+        "never_voting": 3,  # b's first, and both of c
+        "unanswered": 1,
+        "by_budget": {
+            "4": {"solutions": 6, "correct": 1, "unfinished": 0, "forced": 6, "without_vote": 3},
+            "9": {"solutions": 6, "correct": 2, "unfinished": 1, "forced": 5, "without_vote": 4},
+        },
+    }

@@ -21,12 +21,20 @@ def make_tables(
     ]
     solutions = [
         row
-        | {"text": "", "n_tokens": tokens, "finish_reason": "stop", "answer": None if c < 0 else str(c)}
+        | {
+            "text": "",
+            "n_prompt_tokens": 5,
+            "n_tokens": tokens,
+            "flops": 2.0 * tokens,
+            "finish_reason": "stop",
+            "answer": None if c < 0 else str(c),
+        }
         | {"answer_class": None if c < 0 else c, "correct": ok}
         for row, c, ok in zip(key, classes_PS.ravel().tolist(), correct_PS.ravel().tolist(), strict=True)
     ]
     if scores_PS is None:
         return tables.frame("solutions", solutions), None
     flat = np.asarray(scores_PS).ravel().tolist()
-    scores = [row | {"score": score, "n_tokens_read": read} for row, score in zip(key, flat, strict=True)]
+    cost = {"n_tokens_read": read, "flops": 3.0 * read}
+    scores = [row | {"score": score} | cost for row, score in zip(key, flat, strict=True)]
     return tables.frame("solutions", solutions), tables.frame("scores", scores)

@@ -8,64 +8,93 @@ import pytest
 
 from rlv import tables
 from rlv.evaluation.curves import evaluate
+from rlv.evaluation.verifier_metrics import reliability, verification
 
+METHODS = ("grpo", "leave_one_out", "vineppo")
 COMPARISONS = {
-    "grpo": {"base": "grpo", "rl_v": "grpo_v", "verifier": "unified", "judge": "judge"},
-    "leave_one_out": {
-        "base": "leave_one_out",
-        "rl_v": "leave_one_out_v",
-        "verifier": "unified",
-        "judge": "judge",
-    },
+    method: {
+        **{"start": "base", "base": method, "rl_v": f"{method}_v"},
+        **{"verifier": "unified", "judge": "judge", "separate": f"separate_{method}"},
+    }
+    for method in METHODS
 }
+ROLES = (
+    ("base", "judge", 0.8),
+    ("base", "separate", 2.5),
+    ("rl_v", "verifier", 4.0),
+    ("rl_v", "separate", 2.0),
+)
 
 
-def solved(mean, sharpness, *, problems, samples, seed):
-    """Solutions and scores: chances differ between problems, wrong answers spread over 12 classes."""
+def solved(mean, *, problems, samples, seed):
+    """Solutions: chances differ between problems, wrong answers spread over 12 classes."""
     rng = np.random.default_rng(seed)
     chance_P = rng.beta(4 * mean, 4 * (1 - mean), size=problems)
     correct_PS = rng.random((problems, samples)) < chance_P[:, None]
     class_PS = np.where(correct_PS, 0, rng.integers(1, 13, size=correct_PS.shape))
-    score_PS = 1 / (1 + np.exp(-(sharpness * (correct_PS - 0.5) + rng.normal(size=correct_PS.shape))))
     rows = problems * samples
-    key = {
+    tokens = rng.integers(15, 46, size=rows)
+    solutions = {
         "problem_id": np.repeat([f"p{i:04d}" for i in range(problems)], samples).tolist(),
         "sample_id": list(range(samples)) * problems,
         "budget": [64] * rows,
-    }
-    solutions = {
-        **key,
         "text": [""] * rows,
-        "n_tokens": [30] * rows,
+        "n_prompt_tokens": [12] * rows,
+        "n_tokens": tokens.tolist(),
+        "flops": (2.0e6 * tokens).tolist(),
         "finish_reason": ["stop"] * rows,
         "answer": [str(c) for c in class_PS.ravel()],
         "answer_class": class_PS.ravel().tolist(),
         "correct": correct_PS.ravel().tolist(),
     }
-    scores = {**key, "score": score_PS.ravel().tolist(), "n_tokens_read": [36] * rows}
-    return tables.frame("solutions", solutions), tables.frame("scores", scores)
+    return tables.frame("solutions", solutions)
 
 
-def make_evaluations(datasets=None, ns=(1, 2, 4, 8, 16, 32), problems=40, methods=("grpo", "leave_one_out")):
-    """{"curves", "per_problem"} of every reasoner of every comparison, voted on with and without scores.
+def scored(solutions, sharpness, *, seed):
+    """Scores that know `sharpness` about correctness; a verifier reads prompt, solution and instruction."""
+    rng = np.random.default_rng([seed, int(10 * sharpness)])
+    correct = solutions["correct"].to_numpy().astype(float)
+    score = 1 / (1 + np.exp(-(sharpness * (correct - 0.5) + rng.normal(size=len(correct)))))
+    read = solutions["n_prompt_tokens"] + solutions["n_tokens"] + 3
+    rows = {"score": score.tolist(), "n_tokens_read": read.to_list(), "flops": (2.0e6 * read).to_list()}
+    keys = solutions.select("problem_id", "sample_id", "budget").to_dict(as_series=False)
+    return tables.frame("scores", {**keys, **rows})
 
-    `datasets` maps a name to the base method's mean chance of a correct solution.
+
+def make_evaluations(
+    datasets=None, ns=(1, 2, 4, 8, 16, 32), problems=40, methods=METHODS[:2], separate=False, seeds=1
+):
+    """{"curves", "per_problem", "reliability", "verification"} of every reasoner, with and without scores.
+
+    `datasets` maps a name to the base method's mean chance of a correct solution. Training seeds after the
+    first are called `<reasoner>_seed<i>`.
     """
-    curves, per_problem = [], []
+    made = {name: [] for name in ("curves", "per_problem", "reliability", "verification")}
     seed = 0
     for dataset, mean in (datasets or {"test": 0.45, "hard": 0.2}).items():
         for method in methods:
-            for role, scorer, sharpness in (("base", "judge", 0.8), ("rl_v", "verifier", 4.0)):
-                seed += 1
-                names = {"dataset": dataset, "reasoner": COMPARISONS[method][role]}
-                solutions, scores = solved(mean, sharpness, problems=problems, samples=max(ns), seed=seed)
-                for verifier, read in (("", None), (COMPARISONS[method][scorer], scores)):
-                    found = evaluate(
-                        solutions, read, verifier=verifier, ns=ns, subsets=32, draws=200, **names
-                    )
-                    curves.append(found[0])
-                    per_problem.append(found[1])
-    return {"curves": pl.concat(curves), "per_problem": pl.concat(per_problem)}
+            for role in ("base", "rl_v"):
+                for replica in range(seeds):
+                    seed += 1
+                    name = COMPARISONS[method][role] + (f"_seed{replica}" if replica else "")
+                    solutions = solved(mean, problems=problems, samples=max(ns), seed=seed)
+                    about = {"dataset": dataset, "reasoner": name}
+                    voted = {"ns": ns, "subsets": 32, "draws": 200}
+                    tables_of(made, evaluate(solutions, None, verifier="", **about, **voted))
+                    for whose, scorer, sharpness in ROLES:
+                        if whose != role or (scorer == "separate" and not separate):
+                            continue
+                        judged = {**about, "verifier": COMPARISONS[method][scorer]}
+                        scores = scored(solutions, sharpness, seed=seed)
+                        tables_of(made, evaluate(solutions, scores, **judged, **voted))
+                        made["reliability"].append(reliability(solutions, scores, draws=200, **judged))
+                        made["verification"].append(verification(solutions, scores, draws=200, **judged))
+    return {name: pl.concat(parts) for name, parts in made.items()}
+
+
+def tables_of(made, found):
+    made["curves"].append(found[0])
+    made["per_problem"].append(found[1])
 
 
 def make_steps(steps=120, *, verified, seed=0, kl=True):
@@ -81,6 +110,7 @@ def make_steps(steps=120, *, verified, seed=0, kl=True):
         "kl": 0.02 * step / steps + rng.exponential(0.002, steps),
         "entropy": 0.9 - 0.3 * step / steps + rng.normal(0, 0.02, steps),
         "tokens_sampled": np.full(steps, 4000),
+        "tokens_values": np.zeros(steps, dtype=int),
         "tokens_trained": np.full(steps, 4000),
     }
     rows = {name: values.tolist() for name, values in columns.items()}
@@ -94,25 +124,46 @@ def make_steps(steps=120, *, verified, seed=0, kl=True):
     return tables.frame("steps", rows)
 
 
-def make_training(methods=("grpo", "leave_one_out"), **settings):
+def make_training(methods=METHODS[:2], seeds=1, **settings):
     """{"steps"} of all reasoners of the methods, with the column `reasoner`."""
     parts = []
     for method in methods:
         for role in ("base", "rl_v"):
-            table = make_steps(verified=role == "rl_v", seed=len(parts), **settings)
-            parts.append(table.with_columns(reasoner=pl.lit(COMPARISONS[method][role])))
+            for replica in range(seeds):
+                table = make_steps(verified=role == "rl_v", seed=len(parts), **settings)
+                name = COMPARISONS[method][role] + (f"_seed{replica}" if replica else "")
+                parts.append(table.with_columns(reasoner=pl.lit(name)))
     return {"steps": pl.concat(parts)}
 
 
-def make_params(figure, datasets=("test", "hard"), methods=("grpo", "leave_one_out")):
+def make_params(figure, datasets=("test", "hard"), methods=METHODS[:2], *, seeds=1, **more):
     """Parameters as a plan gives them to the stage `figures`."""
-    chosen = {method: COMPARISONS[method] for method in methods}
-    return {"figure": figure, "comparisons": chosen, "datasets": list(datasets), "draws": 200, "seed": 0}
+    chosen = {}
+    for method in methods:
+        names = {role: COMPARISONS[method][role] for role in ("base", "rl_v")}
+        seeds_of = {
+            role: [name, *(f"{name}_seed{i}" for i in range(1, seeds))] for role, name in names.items()
+        }
+        chosen[method] = {**COMPARISONS[method], "replicas": seeds_of}
+    params = {"figure": figure, "drawing": figure, "against": "n", "comparisons": chosen, "reasoners": {}}
+    return {**params, "datasets": list(datasets), "draws": 200, "seed": 0, **more}
 
 
 @pytest.fixture(scope="session")
 def evaluations():
     return make_evaluations()
+
+
+@pytest.fixture(scope="session")
+def separate_evaluations():
+    """With a separate verifier for every comparison, on data sets that RL did not see."""
+    return make_evaluations({"hard": 0.2, "ood": 0.3}, separate=True)
+
+
+@pytest.fixture(scope="session")
+def seeded_evaluations():
+    """Three training seeds of one method, each with a separate verifier's scores."""
+    return make_evaluations({"test": 0.45}, methods=("grpo",), separate=True, seeds=3)
 
 
 @pytest.fixture(scope="session")

@@ -10,17 +10,37 @@ import matplotlib
 import pytest
 from matplotlib.colors import to_rgb
 
-from rlv.figures import FIGURES, parallel_scaling, strategies, style, training_curves
+from rlv.figures import (
+    FIGURES,
+    calibration,
+    generalization,
+    parallel_scaling,
+    strategies,
+    style,
+    training_curves,
+    unified_vs_separate,
+)
+
+NEW = ("hard", "ood")
 
 
-def pictures(evaluations, training, params):
-    for figure, tables in (
-        (parallel_scaling, evaluations),
-        (strategies, evaluations),
-        (training_curves, training()),
+def pictures(evaluations, separate_evaluations, training, params):
+    three = ("grpo", "leave_one_out", "vineppo")
+    for figure, tables, more in (
+        (parallel_scaling, evaluations, {}),
+        (parallel_scaling, evaluations, {"against": "tokens"}),
+        (parallel_scaling, evaluations, {"against": "flops", "methods": ("grpo",), "datasets": ("test",)}),
+        (strategies, evaluations, {}),
+        (generalization, separate_evaluations, {"datasets": NEW}),
+        (unified_vs_separate, separate_evaluations, {"datasets": NEW}),
+        (unified_vs_separate, separate_evaluations, {"datasets": ("hard",), "methods": ("grpo",)}),
+        (calibration, separate_evaluations, {"datasets": NEW}),
+        (calibration, separate_evaluations, {"datasets": ("hard",), "methods": ("grpo",)}),
+        (training_curves, training(), {}),
+        (training_curves, training(methods=three), {"methods": three}),
     ):
         name = figure.__name__.rpartition(".")[2]
-        yield figure.draw(figure.data(tables, params(name)))
+        yield figure.draw(figure.data(tables, params(name, **more)))
 
 
 def test_importing_figures_loads_no_plotting():
@@ -44,12 +64,66 @@ def test_theme_gives_the_settings_back():
 
 
 def test_a_colour_means_one_role():
-    # The method while it is trained and its main strategy share a colour; nothing else does.
-    strategies_only = {key: look.color for key, look in style.LOOKS.items() if key[1]}
-    assert len(set(strategies_only.values())) == len(strategies_only)
-    assert style.LOOKS["rl_v", ""].color == style.LOOKS["rl_v", "weighted_voting"].color
-    assert style.LOOKS["base", ""].color == style.LOOKS["base", "majority"].color
+    # The same thing has one colour under all its names, and nothing else has it.
+    same = [
+        {("rl_v", name) for name in ("", "weighted_voting", "generative", "fixed")},
+        {("base", name) for name in ("", "majority", "fixed")},
+    ]
+    groups = [*same, *({key} for key in style.LOOKS if not any(key in group for group in same))]
+    colors = [{style.LOOKS[key].color for key in group} for group in groups]
+    assert all(len(found) == 1 for found in colors)
+    assert len(set().union(*colors)) == len(groups)
     assert all(len(to_rgb(look.color)) == 3 for look in style.LOOKS.values())
+
+
+def test_a_separate_verifier_has_its_own_look():
+    assert style.look("rl_v", "weighted_voting", "own") == style.LOOKS["rl_v", "weighted_voting"]
+    assert style.look("rl_v", "weighted_voting", "separate") == style.LOOKS["rl_v", "separate"]
+    assert style.look("base", "weighted_voting", "judge") == style.LOOKS["base", "weighted_voting"]
+
+
+def test_shades_go_from_pale_to_the_colour_itself():
+    shades = style.shades(style.BLUE, 4)
+    lightness = [sum(to_rgb(shade)) for shade in shades]
+    assert lightness == sorted(lightness, reverse=True)
+    assert len(set(shades)) == 4 and shades[-1] == style.BLUE
+    assert style.shades(style.BLUE, 1) == [style.BLUE]
+    looks = style.count_looks(style.LOOKS["rl_v", "weighted_voting"], [1, 8, 64], "RL$^V$")
+    assert [look.label for look in looks.values()] == [f"RL$^V$, N = {n}" for n in (1, 8, 64)]
+    assert len({look.marker for look in looks.values()}) == 3
+
+
+def test_methods_that_share_a_panel_differ_in_print():
+    look = style.LOOKS["rl_v", "weighted_voting"]
+    found = [style.method_look(look, method) for method in ("grpo", "leave_one_out", "vineppo", "my_own")]
+    assert {one.color for one in found} == {look.color}
+    assert len({one.marker for one in found}) == len({one.line for one in found}) == 4
+    assert [one.label for one in found] == ["GRPO", "Leave-one-out PPO", "VinePPO", "my own"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        *((0, "0"), (1, "1"), (2.54, "2.5"), (9.96, "10"), (30, "30"), (999.4, "999"), (999.6, "1k")),
+        *((1000, "1k"), (1234, "1.2k"), (30_000, "30k"), (999_700, "1M"), (4.5e6, "4.5M"), (2e9, "2G")),
+        *((3.1e12, "3.1T"), (7e15, "7P"), (1e18, "1E"), (1.5e21, "1500E")),
+    ],
+)
+def test_si(value, text):
+    assert style.si(value) == text
+
+
+@pytest.mark.parametrize("costs", [[40, 90], [40, 2600], [1e8, 9.6e9], [12, 4e6], [1e9, 3e15], [37]])
+def test_a_cost_axis_holds_all_costs_and_a_few_round_ticks(costs):
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    style.cost_axis(axes, costs)
+    low, high = axes.get_xlim()
+    assert low < min(costs) <= max(costs) < high
+    ticks = axes.get_xticks()
+    assert 1 <= len(ticks) <= 8
+    assert all(low <= tick <= high for tick in ticks)
 
 
 def test_names_of_methods():
@@ -58,9 +132,9 @@ def test_names_of_methods():
     assert style.verified_name("grpo") == "GRPO$^V$"
 
 
-def test_text_is_readable_and_nothing_overlaps(evaluations, training, params):
+def test_text_is_readable_and_nothing_overlaps(evaluations, separate_evaluations, training, params):
     """At print size: no text below 7 pt, legend and labels outside every panel and inside the figure."""
-    for picture in pictures(evaluations, training, params):
+    for picture in pictures(evaluations, separate_evaluations, training, params):
         picture.draw_without_rendering()
         (legend,) = picture.legends
         legend_box = legend.get_window_extent()

@@ -131,6 +131,22 @@ def test_without_the_judge_the_message_says_what_is_missing(evaluations, params)
         figure.data(tables, params(NAME))
 
 
+def test_against_tokens_the_curves_lie_at_their_own_cost(evaluations, params):
+    data = figure.data(evaluations, params(NAME, ("test",), ("grpo",), against="tokens"))
+    key = ["dataset", "reasoner", "verifier", "strategy", "n"]
+    measured = evaluations["curves"].unique(key, keep="first")
+    matched = data.join(measured, on=key, how="inner")
+    assert matched.height == data.height
+    assert matched["x"].to_list() == pytest.approx(matched["tokens"].to_list())
+    picture = figure.draw(data)
+    (axes,) = picture.axes
+    assert axes.get_xlabel() == "Tokens per problem"
+    ours, majority = (line.get_xdata() for line in axes.get_lines()[:2])
+    assert (ours > majority).all()  # a verifier pays for what it reads
+    text = figure.caption(data)
+    assert "equal tokens" in text and "reaches with" in text and "tokens are" in text
+
+
 def test_two_budgets_are_refused(evaluations, params):
     longer = {
         name: table.with_columns(pl.lit(128, pl.Int32).alias("budget")) for name, table in evaluations.items()

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from rlv.errors import DataError
+from rlv.figures import style
 from rlv.figures import training_curves as figure
 
 NAME = "training_curves"
@@ -106,3 +107,22 @@ def test_an_unknown_reasoner_is_named(training, params):
     steps = training(methods=("grpo",))["steps"]
     with pytest.raises(DataError, match=r"no steps of 'leave_one_out'.*there are steps of grpo, grpo_v"):
         figure.data({"steps": steps}, params(NAME))
+
+
+def test_seeds_are_thin_lines_around_their_mean(training, params):
+    steps = training(methods=("vineppo",), seeds=3)
+    data = figure.data(steps, params(NAME, methods=("vineppo",), seeds=3))
+    names = ["vineppo_v", "vineppo_v_seed1", "vineppo_v_seed2"]
+    rows = chosen(data, "rl_v", "reward", "vineppo")
+    assert rows["reasoner"].unique(maintain_order=True).to_list() == names
+    lines = [line for line in figure.draw(data).axes[0].get_lines() if line.get_color() == style.BLUE]
+    thin, (thick,) = lines[:3], lines[3:]
+    for line, name in zip(thin, names, strict=True):
+        assert line.get_ydata().tolist() == rows.filter(pl.col("reasoner") == name)["smoothed"].to_list()
+    mean = np.mean([line.get_ydata() for line in thin], axis=0)
+    np.testing.assert_allclose(thick.get_ydata(), mean)
+    assert thick.get_linewidth() > thin[0].get_linewidth()
+    text = figure.caption(data)
+    assert "the mean over 3 seeds" in text and "One run" not in text
+    last = np.concatenate([rows.filter(pl.col("reasoner") == name)["value"].tail(11) for name in names])
+    assert f"reward {last.mean():.3f} [{last.min():.3f}, {last.max():.3f}]" in text

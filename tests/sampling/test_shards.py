@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlv import tables
+from rlv.compute import flops, shape_of
+from rlv.prompts import solver_ids
 from rlv.sampling import SamplingParams, Shard, sample_shard, shard_ranges
 from rlv.sampling.transformers_engine import TransformersEngine
 
@@ -50,16 +52,29 @@ def test_shards_make_the_table_of_the_whole(tiny_model, tiny_tokenizer) -> None:
     )
     engine = TransformersEngine(tiny_model, tiny_tokenizer, max_batch=5)
     params = SamplingParams(max_tokens=12)
-    whole = sample_shard(engine, tiny_tokenizer, problems, range(4), params, "plain", 0)
+    shape = shape_of(tiny_model)
+    whole = sample_shard(engine, tiny_tokenizer, shape, problems, range(4), params, "plain", 0)
     tables.check(whole, "samples", "test")
     assert whole["problem_id"].to_list() == [f"p{i}" for i in range(1, 5) for _ in range(4)]
     assert whole["budget"].unique().to_list() == [12]
     assert whole["n_tokens"].to_list() == whole["token_ids"].list.len().to_list()
     for text, ids in whole.select("text", "token_ids").iter_rows():
         assert text == tiny_tokenizer.decode(ids, skip_special_tokens=True)
+    for row in whole.iter_rows(named=True):
+        n_prompt = len(solver_ids(tiny_tokenizer, f"Find x to {row['problem_id'][1:]}", "plain"))
+        assert row["n_prompt_tokens"] == n_prompt
+        positions = range(n_prompt, n_prompt + row["n_tokens"])
+        assert row["flops"] == sum(float(flops(shape, t, t + 1)) for t in positions)
     parts = [
         sample_shard(
-            engine, tiny_tokenizer, problems[s.problem_start : s.problem_stop], s.samples, params, "plain", 0
+            engine,
+            tiny_tokenizer,
+            shape,
+            problems[s.problem_start : s.problem_stop],
+            s.samples,
+            params,
+            "plain",
+            0,
         )
         for s in shard_ranges(4, 4, 3, 2)
     ]
@@ -70,5 +85,6 @@ def test_shards_make_the_table_of_the_whole(tiny_model, tiny_tokenizer) -> None:
 def test_an_empty_shard_is_an_empty_table(tiny_model, tiny_tokenizer) -> None:
     problems = tables.frame("problems", [])
     engine = TransformersEngine(tiny_model, tiny_tokenizer)
-    found = sample_shard(engine, tiny_tokenizer, problems, range(4), SamplingParams(), "plain", 0)
+    shape = shape_of(tiny_model)
+    found = sample_shard(engine, tiny_tokenizer, shape, problems, range(4), SamplingParams(), "plain", 0)
     assert tables.check(found, "samples", "test").height == 0

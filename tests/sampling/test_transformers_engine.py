@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import random
 
 import numpy as np
@@ -114,7 +115,69 @@ def test_a_shared_prompt_is_prefilled_once(tiny_model, tiny_tokenizer, monkeypat
     monkeypatch.setattr(tiny_model.model, "forward", counting)
     engine = TransformersEngine(tiny_model, tiny_tokenizer, max_batch=4)
     engine.sample(requests, SamplingParams(max_tokens=30))
-    assert sum(prefilled) == 5  # though samples of a prompt begin at different times
+    # Though samples of a prompt begin at different times. The fifth has one token, and nothing to prefill.
+    assert sum(prefilled) == 4
+
+
+def test_a_request_may_ask_for_less(tiny_model, tiny_tokenizer) -> None:
+    requests = make_requests()
+    engine = TransformersEngine(tiny_model, tiny_tokenizer, max_batch=8)
+    long = engine.sample(requests, SamplingParams(max_tokens=40))
+    budgets = [None if i % 4 == 0 else 1 + i for i in range(len(requests))]
+    limited = [dataclasses.replace(r, max_tokens=b) for r, b in zip(requests, budgets, strict=True)]
+    short = engine.sample(limited, SamplingParams(max_tokens=40))
+    for budget, whole, found in zip(budgets, long, short, strict=True):
+        assert found.token_ids == whole.token_ids[:budget]
+        ended = found.token_ids[-1] == tiny_tokenizer.eos_token_id
+        assert found.finish_reason == ("stop" if ended else "length")
+    assert {s.finish_reason for s in short} == {"stop", "length"}
+
+
+def test_positions_are_counted_by_the_requests_own_budget(tiny_model, tiny_tokenizer) -> None:
+    engine = TransformersEngine(tiny_model, tiny_tokenizer)
+    fits = Request("p1", 0, (5,) * 250, 1, max_tokens=6)
+    (found,) = engine.sample([fits], SamplingParams(max_tokens=100))
+    assert len(found.token_ids) <= 6
+    with pytest.raises(ModelError, match=r"250 tokens and max_tokens 7 .* 256 positions"):
+        engine.sample([dataclasses.replace(fits, max_tokens=7)], SamplingParams(max_tokens=100))
+
+
+@pytest.mark.parametrize("budget", [0, -1, 11])
+def test_a_request_never_asks_for_more(tiny_model, tiny_tokenizer, budget) -> None:
+    request = Request("p1", 0, (5,), 1, max_tokens=budget)
+    with pytest.raises(ValueError, match=f"'p1': .* is {budget}; it must be in 1 to 10"):
+        TransformersEngine(tiny_model, tiny_tokenizer).sample([request], SamplingParams(max_tokens=10))
+
+
+def test_prompts_that_begin_others(tiny_model, tiny_tokenizer, monkeypatch) -> None:
+    """States of a few solutions: nested prompts, some that differ in their last token, one apart."""
+    rng = random.Random(4)
+    trunk = tuple(rng.randrange(4, 30) for _ in range(24))
+    prompts = [trunk[:n] for n in (1, 2, 9, 17, 24)]
+    prompts += [(*trunk[:12], 5), (*trunk[:12], 5, 6, 7), (*trunk[:12], 5, 6, 8), (29, 28, 27)]
+    requests = [
+        Request(f"p{i}", s, prompt, request_seed(1, str(i), s), max_tokens=30 - len(prompt))
+        for i, prompt in enumerate(prompts)
+        for s in range(6)
+    ]
+    one_by_one = TransformersEngine(tiny_model, tiny_tokenizer, max_batch=1)
+    alone = [one_by_one.sample([r], SamplingParams(max_tokens=30))[0].token_ids for r in requests]
+    prefilled: list[tuple[int, ...]] = []
+    inner = tiny_model.model.forward
+
+    def counting(*args, **kwargs):
+        if kwargs.get("position_ids") is None:
+            prefilled.append(tuple(kwargs["input_ids"].shape))
+        return inner(*args, **kwargs)
+
+    monkeypatch.setattr(tiny_model.model, "forward", counting)
+    for max_batch in (4, 100):
+        prefilled.clear()
+        engine = TransformersEngine(tiny_model, tiny_tokenizer, max_batch=max_batch)
+        found = engine.sample(requests, SamplingParams(max_tokens=30))
+        assert [s.token_ids for s in found] == alone
+        # The trunk, the branch that two prompts leave at their last token, and the one apart.
+        assert sum(rows for rows, _ in prefilled) == 3
 
 
 def test_tokens_follow_the_models_distribution(tiny_model, tiny_tokenizer) -> None:

@@ -8,12 +8,14 @@ import subprocess
 import sys
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rlv import tables
+from rlv.compute import shape_of
 from rlv.errors import DataError, ModelError
 from rlv.prompts import label_ids, solver_ids, verification_ids
 from rlv.scoring import SCORES
@@ -82,12 +84,15 @@ def test_nothing_to_score(tiny_model, tiny_tokenizer) -> None:
     assert scores.shape == read.shape == (0,)
 
 
+QUESTIONS = {"a": "Find x to 3", "b": "Find x to 4"}
+
+
 def shard_inputs():
     problems = tables.frame(
         "problems",
         [
-            {"problem_id": p, "question": f"Find x : {p}", "answer": "1", "level": None, "subject": None}
-            for p in ("a", "b")
+            {"problem_id": p, "question": question, "answer": "1", "level": None, "subject": None}
+            for p, question in QUESTIONS.items()
         ],
     )
     rng = random.Random(2)
@@ -101,7 +106,9 @@ def shard_inputs():
                 "budget": 32,
                 "text": "",
                 "token_ids": ids,
+                "n_prompt_tokens": 6,
                 "n_tokens": len(ids),
+                "flops": 1.0,
                 "finish_reason": "stop",
             }
         )
@@ -116,10 +123,47 @@ def test_a_shard_keeps_the_order_of_its_samples(tiny_model, tiny_tokenizer) -> N
         samples.select("problem_id", "sample_id", "budget")
     )
     for row, ids in zip(found.iter_rows(named=True), samples["token_ids"], strict=True):
-        x = solver_ids(tiny_tokenizer, f"Find x : {row['problem_id']}", "plain")
+        x = solver_ids(tiny_tokenizer, QUESTIONS[row["problem_id"]], "plain")
         score, read = score_solutions(tiny_model, tiny_tokenizer, [x], [ids.to_list()], "plain")
         assert row["score"] == pytest.approx(score[0], abs=1e-6)
         assert row["n_tokens_read"] == read[0]
+
+
+def test_rows_count_the_flops_of_the_tokens_read(tiny_model, tiny_tokenizer) -> None:
+    found = score_shard(tiny_model, tiny_tokenizer, *shard_inputs(), "plain")
+    shape = shape_of(tiny_model)
+    expected = [
+        sum(2 * shape.parameters + 4 * 2 * 32 * (t + 1) for t in range(n)) for n in found["n_tokens_read"]
+    ]
+    assert found["flops"].to_list() == expected
+
+
+def test_equal_solutions_of_a_problem_are_read_once_and_paid_for_each_time(
+    tiny_model, tiny_tokenizer
+) -> None:
+    problems, samples = shard_inputs()
+    again = samples.with_columns(budget=pl.lit(64, pl.Int32), sample_id=pl.col("sample_id") + 2)
+    # The same tokens under another problem are another question.
+    swapped = pl.Series(["a" if p == "b" else "b" for p in samples["problem_id"]])
+    other = samples.with_columns(problem_id=swapped, sample_id=pl.col("sample_id") + 4)
+    every = pl.concat([samples, again, other]).sample(fraction=1.0, shuffle=True, seed=0)
+    read: list[tuple[int, ...]] = []
+
+    def watched(model, tokenizer, prompts, solutions, style, **kwargs):
+        read.extend((*x, *y) for x, y in zip(prompts, solutions, strict=True))
+        assert len(kwargs["names"]) == len(prompts)
+        return score_solutions(model, tokenizer, prompts, solutions, style, **kwargs)
+
+    found = score_shard(tiny_model, tiny_tokenizer, problems, every, "plain", score=watched)
+    assert len(read) == len(set(read)) == 8
+    key = ["problem_id", "sample_id", "budget"]
+    assert found.select(key).equals(every.select(key))
+    alone = pl.concat(
+        [score_shard(tiny_model, tiny_tokenizer, problems, row, "plain") for row in every.iter_slices(1)]
+    )
+    assert found.drop("score").equals(alone.drop("score"))
+    np.testing.assert_allclose(found["score"], alone["score"], atol=1e-6)
+    assert found.filter(budget=64).height == 4 and found["score"].n_unique() == 8
 
 
 def test_bad_shards_are_named(tiny_model, tiny_tokenizer) -> None:
@@ -146,10 +190,10 @@ def test_models_that_cannot_be_scored_are_reported(tiny_model, tiny_tokenizer) -
 
 def test_judge_and_verifier_compute_the_same_thing(tiny_model, tiny_tokenizer) -> None:
     prompts, solutions = pairs(5)
-    assert set(SCORES) == {"generative", "judge"}
+    assert set(SCORES) == {"generative", "judge", "bce", "regression"}
     expected, _ = score_solutions(tiny_model, tiny_tokenizer, prompts, solutions, "plain")
     problems, samples = shard_inputs()
-    for score in SCORES.values():
+    for score in (SCORES["generative"], SCORES["judge"]):
         assert score_shard(tiny_model, tiny_tokenizer, problems, samples, "plain", score=score).equals(
             score_shard(tiny_model, tiny_tokenizer, problems, samples, "plain")
         )

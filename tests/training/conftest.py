@@ -53,7 +53,7 @@ def trajectories() -> list[Trajectory]:
                 sampled_logprobs=tuple(float(v) for v in -rng.random(n_solution) - 1),
                 finished=i % 4 != 0,
                 reward=float(i % 3 == 0),
-                advantage=float(rng.normal()),
+                advantages=tuple(float(v) for v in rng.normal(size=n_solution)),
             )
         )
     return made

@@ -10,10 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 import torch
 
-from rlv import tables
+from rlv import heads, tables
 from rlv.errors import DataError, ModelError, StoreError, StudyError
 from rlv.training import checkpoints
 from rlv.training.config import TrainingConfig
@@ -38,7 +39,7 @@ CONFIG = TrainingConfig(
 )
 
 
-def run(folder: Path, config: TrainingConfig, model_dir, problems):
+def run(folder: Path, config: TrainingConfig, model_dir, problems, recorded=None):
     lines: list[str] = []
     summary = train(
         config,
@@ -47,12 +48,21 @@ def run(folder: Path, config: TrainingConfig, model_dir, problems):
         work_dir=folder / "work",
         out_dir=folder / "out",
         log=lines.append,
+        recorded=recorded,
     )
     return summary, lines
 
 
 def digest(folder: Path) -> str:
-    return hashlib.sha256((folder / "out" / "model.safetensors").read_bytes()).hexdigest()
+    """Of all weights that a run leaves, the head's too."""
+    weights = hashlib.sha256()
+    for path in sorted((folder / "out").rglob("*.safetensors")):
+        weights.update(path.read_bytes())
+    return weights.hexdigest()
+
+
+def rollouts(folder: Path):
+    return tables.read(folder / "out" / "rollouts.parquet", "rollouts")
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +70,16 @@ def straight(tmp_path_factory, model_dir, problems):
     folder = tmp_path_factory.mktemp("straight")
     summary, lines = run(folder, CONFIG, model_dir, problems)
     return folder, summary, lines
+
+
+HEADED = dataclasses.replace(CONFIG, verification_objective="bce")
+
+
+@pytest.fixture(scope="module")
+def headed(tmp_path_factory, model_dir, problems):
+    folder = tmp_path_factory.mktemp("headed")
+    run(folder, HEADED, model_dir, problems)
+    return folder
 
 
 def test_output_is_a_checkpoint_and_a_table(straight, model_dir):
@@ -79,7 +99,83 @@ def test_output_is_a_checkpoint_and_a_table(straight, model_dir):
     assert steps["learning_rate"].to_list() == pytest.approx([1e-3 / 7, 5e-3 / 7, 1e-3, 1e-3, 1e-3])
     assert summary["tokens"] == steps["tokens_sampled"].sum() + steps["tokens_trained"].sum()
     assert sum("step " in line for line in lines) == 5
-    assert any("P(Yes)" in line for line in lines)
+    assert any(", score " in line for line in lines)
+
+
+def test_every_sampled_solution_is_recorded(straight, problems):
+    found = rollouts(straight[0])
+    steps = tables.read(straight[0] / "out" / "steps.parquet", "steps")
+    assert found["step"].to_list() == [step for step in range(1, 6) for _ in range(9)]
+    assert set(found["problem_id"]) <= set(problems["problem_id"])
+    assert found["sample_id"].to_list() == [0, 1, 2] * 15
+    by_step = found.group_by("step", maintain_order=True).agg(
+        reward=pl.col("reward").mean(),
+        finished=pl.col("finished").mean(),
+        tokens_sampled=pl.col("token_ids").list.len().sum().cast(pl.Int64),
+    )
+    for column in ("reward", "finished", "tokens_sampled"):
+        assert by_step[column].to_list() == pytest.approx(steps[column].to_list())
+
+
+def test_a_head_lies_beside_a_plain_checkpoint(headed):
+    from transformers import AutoModelForCausalLM
+
+    model, info = AutoModelForCausalLM.from_pretrained(headed / "out", output_loading_info=True)
+    assert not info["missing_keys"] and not info["unexpected_keys"]
+    head = heads.load(headed / "out", "bce", model.config.hidden_size)
+    assert head.weight.abs().min() > 0
+    steps = tables.read(headed / "out" / "steps.parquet", "steps")
+    assert steps["verification_loss"].null_count() == 0
+    # The checkpoint that training wrote down holds the same weights, the head's beside the backbone's.
+    (saved,) = (headed / "work" / "checkpoints" / "step-000005").glob("*model_states.pt")
+    state = torch.load(saved, weights_only=False)["module"]
+    assert torch.equal(state["head.weight"], head.weight)
+    expected = {f"model.{name}": value for name, value in model.state_dict().items()}
+    assert state.keys() - {"head.weight", "head.bias"} == expected.keys()
+    assert all(torch.equal(state[name], value) for name, value in expected.items())
+
+
+SEPARATE = dataclasses.replace(CONFIG, kl_coefficient=0.0, steps=99)
+
+
+def test_a_separate_verifier_learns_from_recorded_solutions(straight, tmp_path, model_dir, problems):
+    recorded = rollouts(straight[0])
+    summary, _ = run(tmp_path / "whole", SEPARATE, model_dir, problems, recorded)
+    assert summary["steps"] == 5 and not (tmp_path / "whole" / "out" / "rollouts.parquet").exists()
+    steps = tables.read(tmp_path / "whole" / "out" / "steps.parquet", "steps")
+    of_recorder = tables.read(straight[0] / "out" / "steps.parquet", "steps")
+    for column in ("step", "reward", "finished", "solution_tokens", "tokens_trained"):
+        assert steps[column].to_list() == of_recorder[column].to_list()
+    assert steps["policy_loss"].to_list() == [0.0] * 5 and steps["verification_loss"].null_count() == 0
+    assert steps["tokens_sampled"].to_list() == steps["tokens_values"].to_list() == [0] * 5
+    assert steps["logprob_gap"].null_count() == steps["entropy"].null_count() == 5
+    assert summary["tokens"] == steps["tokens_trained"].sum()
+    assert digest(tmp_path / "whole") != digest(straight[0])
+    # The same records in another order, or other records, are another run's.
+    with pytest.raises(StoreError, match="another run"):
+        run(tmp_path / "whole", SEPARATE, model_dir, problems, recorded.filter(recorded["step"] < 5))
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Died):
+        train(
+            SEPARATE,
+            model_dir=model_dir,
+            problems=problems,
+            work_dir=tmp_path / "cut" / "work",
+            out_dir=tmp_path / "cut" / "out",
+            log=die_in("saving", patch),
+            recorded=recorded,
+        )
+    summary, _ = run(tmp_path / "cut", SEPARATE, model_dir, problems, recorded)
+    assert summary["resumed_from"] == 2 and digest(tmp_path / "cut") == digest(tmp_path / "whole")
+
+
+def test_recorded_solutions_teach_verification_alone(straight, tmp_path, model_dir, problems):
+    recorded = rollouts(straight[0])
+    for wrong in ({"kl_coefficient": 0.01}, {"verification_coefficient": 0.0}):
+        with pytest.raises(StudyError, match=next(iter(wrong))):
+            run(tmp_path, dataclasses.replace(SEPARATE, **wrong), model_dir, problems, recorded)
+    with pytest.raises(DataError, match="is not in the problems table"):
+        run(tmp_path, SEPARATE, model_dir, problems[:3], recorded)
 
 
 class Died(BaseException):
@@ -105,11 +201,12 @@ def die_in(where: str, monkeypatch: pytest.MonkeyPatch):
     return log
 
 
-def assert_goes_on(folder: Path, straight: Path, model_dir, problems) -> None:
+def assert_goes_on(folder: Path, straight: Path, model_dir, problems, config=CONFIG) -> None:
     assert (folder / "work" / "checkpoints" / "latest").read_text() == "step-000002"
-    summary, lines = run(folder, CONFIG, model_dir, problems)
+    summary, lines = run(folder, config, model_dir, problems)
     assert summary["resumed_from"] == 2 and "going on after step 2" in lines[0]
     assert digest(folder) == digest(straight)
+    assert rollouts(folder).equals(rollouts(straight))
     assert tables.read(folder / "out" / "steps.parquet", "steps")["step"].to_list() == [1, 2, 3, 4, 5]
     kept = sorted(path.name for path in (folder / "work" / "checkpoints").iterdir())
     assert kept == ["latest", "step-000004", "step-000005"]
@@ -127,6 +224,20 @@ def test_cut_off_and_started_again_ends_with_the_same_weights(straight, tmp_path
             log=die_in(where, patch),
         )
     assert_goes_on(tmp_path, straight[0], model_dir, problems)
+
+
+@pytest.mark.parametrize("where", ["update", "naming"])
+def test_a_head_survives_being_cut_off(headed, tmp_path, model_dir, problems, where):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Died):
+        train(
+            HEADED,
+            model_dir=model_dir,
+            problems=problems,
+            work_dir=tmp_path / "work",
+            out_dir=tmp_path / "out",
+            log=die_in(where, patch),
+        )
+    assert_goes_on(tmp_path, headed, model_dir, problems, HEADED)
 
 
 _KILLED_RUN = """

@@ -10,11 +10,14 @@ from beartype import beartype
 from jaxtyping import jaxtyped
 
 from rlv.training import losses
+from rlv.training.config import VERIFICATION_OBJECTIVES
 
 policy_loss = jaxtyped(losses.policy_loss, typechecker=beartype)
 kl_loss = jaxtyped(losses.kl_loss, typechecker=beartype)
 class_weights = jaxtyped(losses.class_weights, typechecker=beartype)
-verification_loss = jaxtyped(losses.verification_loss, typechecker=beartype)
+generative_loss = jaxtyped(losses.generative_loss, typechecker=beartype)
+bce_loss = jaxtyped(losses.bce_loss, typechecker=beartype)
+regression_loss = jaxtyped(losses.regression_loss, typechecker=beartype)
 
 
 def clipped(logprobs, old, advantages, n_tokens=None):
@@ -84,8 +87,68 @@ def test_one_class_alone_weighs_one(correct):
 def test_verification_loss_by_hand():
     yes_no_B2 = torch.tensor([[0.9, 0.05], [0.4, 0.5]]).log()
     correct_B = torch.tensor([True, False])
-    loss = verification_loss(yes_no_B2, correct_B, torch.tensor([1.5, 0.5]), n_solutions=2)
+    loss = generative_loss(yes_no_B2, correct_B, torch.tensor([1.5, 0.5]), n_solutions=2)
     assert loss.item() == pytest.approx(-(1.5 * math.log(0.9) + 0.5 * math.log(0.5)) / 2, rel=1e-6)
+
+
+def test_bce_is_torchs_own_with_class_weights():
+    logits_B = torch.tensor([0.3, -1.2, 40.0, -40.0], dtype=torch.float64)
+    correct_B = torch.tensor([True, False, False, True])
+    weights_B = torch.tensor([1.5, 0.5, 1.25, 0.75], dtype=torch.float64)
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits_B, correct_B.double(), weight=weights_B, reduction="sum"
+    )
+    found = bce_loss(logits_B[:, None], correct_B, weights_B, n_solutions=7)
+    assert found.item() == pytest.approx(expected.item() / 7)
+    small = bce_loss(logits_B[:2, None], correct_B[:2], weights_B[:2], n_solutions=2).item()
+    probability = [1 / (1 + math.exp(-z)) for z in (0.3, -1.2)]
+    assert small == pytest.approx(-(1.5 * math.log(probability[0]) + 0.5 * math.log(1 - probability[1])) / 2)
+
+
+def test_bce_gradient_is_weight_times_probability_minus_label():
+    logits_B1 = torch.tensor([[0.3], [-1.2], [2.0]], dtype=torch.float64, requires_grad=True)
+    correct_B = torch.tensor([True, False, False])
+    weights_B = torch.tensor([1.5, 0.5, 1.0], dtype=torch.float64)
+    bce_loss(logits_B1, correct_B, weights_B, n_solutions=3).backward()
+    expected_B = weights_B * (logits_B1.detach()[:, 0].sigmoid() - correct_B.double()) / 3
+    torch.testing.assert_close(logits_B1.grad, expected_B[:, None])
+
+
+def test_regression_by_hand_and_silent_at_the_label():
+    outputs_B1 = torch.tensor([[1.0], [0.0], [0.25], [1.5]], dtype=torch.float64, requires_grad=True)
+    correct_B = torch.tensor([True, False, True, False])
+    weights_B = torch.tensor([2.0, 1.0, 0.5, 0.5], dtype=torch.float64)
+    loss = regression_loss(outputs_B1, correct_B, weights_B, n_solutions=4)
+    assert loss.item() == pytest.approx((0.5 * 0.75**2 + 0.5 * 1.5**2) / 4)
+    loss.backward()
+    expected = torch.tensor([[0.0], [0.0], [-2 * 0.5 * 0.75 / 4], [2 * 0.5 * 1.5 / 4]], dtype=torch.float64)
+    torch.testing.assert_close(outputs_B1.grad, expected)
+
+
+def test_objectives_have_the_names_of_the_settings_and_scores_between_0_and_1():
+    assert tuple(losses.VERIFICATION) == VERIFICATION_OBJECTIVES
+    says = {
+        "generative": (torch.tensor([[0.7, 0.2], [0.1, 0.9]]).log(), [0.7, 0.1]),
+        "bce": (torch.tensor([[0.0], [math.log(3)]]), [0.5, 0.75]),
+        "regression": (torch.tensor([[-0.5], [0.25], [1.5]]), [0.0, 0.25, 1.0]),
+    }
+    for name, (verification_BX, scores) in says.items():
+        found_B = losses.VERIFICATION[name].scores(verification_BX)
+        torch.testing.assert_close(found_B, torch.tensor(scores))
+
+
+@pytest.mark.parametrize("name", VERIFICATION_OBJECTIVES)
+def test_verification_losses_of_micro_batches_add_up(name):
+    generator = torch.Generator().manual_seed(4)
+    verification_BX = torch.randn(10, 2 if name == "generative" else 1, generator=generator)
+    correct_B, weights_B = torch.arange(10) % 3 == 0, torch.rand(10, generator=generator)
+    loss = losses.VERIFICATION[name].loss
+    whole = loss(verification_BX, correct_B, weights_B, n_solutions=10)
+    parts = [
+        loss(verification_BX[s], correct_B[s], weights_B[s], n_solutions=10)
+        for s in (slice(0, 1), slice(1, 7), slice(7, 10))
+    ]
+    torch.testing.assert_close(whole, torch.stack(parts).sum())
 
 
 def test_micro_batches_add_up():
@@ -116,7 +179,7 @@ def test_joint_gradient_by_finite_differences():
         return losses.joint_loss(
             clipped(logprobs_S, old_S, advantages_S)[0],
             kl_loss(logprobs_S, reference_S, n_tokens=6),
-            verification_loss(label_logits_BV.log_softmax(-1)[:, :2], correct_B, weights_B, n_solutions=3),
+            generative_loss(label_logits_BV.log_softmax(-1)[:, :2], correct_B, weights_B, n_solutions=3),
             kl_coefficient=0.05,
             verification_coefficient=0.3,
         )
@@ -127,3 +190,7 @@ def test_joint_gradient_by_finite_differences():
 def test_terms_that_are_off_cost_nothing():
     policy = torch.tensor(1.25)
     assert losses.joint_loss(policy, None, None, kl_coefficient=9.0, verification_coefficient=9.0) is policy
+    alone = losses.joint_loss(None, None, policy, kl_coefficient=9.0, verification_coefficient=0.5)
+    assert alone.item() == 0.625
+    with pytest.raises(ValueError, match="no objective"):
+        losses.joint_loss(None, None, None, kl_coefficient=9.0, verification_coefficient=9.0)

@@ -8,7 +8,7 @@ import pytest
 from rlv.errors import DataError
 from rlv.sampling.engine import Sampled
 from rlv.training.config import TrainingConfig
-from rlv.training.rollout import choose_problems, collect, read_prompts
+from rlv.training.rollout import choose_problems, collect, over_tokens, read_prompts
 
 
 class Scripted:
@@ -55,7 +55,7 @@ def test_rewards_advantages_and_unfinished_solutions(tiny_tokenizer, problems):
         graded.append(list(answers))
         return np.array([a == r for a, r in zip(answers, references, strict=True)], dtype=float)
 
-    trajectories = collect(
+    rollout = collect(
         prompts,
         5,
         config,
@@ -64,8 +64,55 @@ def test_rewards_advantages_and_unfinished_solutions(tiny_tokenizer, problems):
         extract_answer=extract_answer,
         rewards=rewards,
     )
+    trajectories = rollout.trajectories
+    assert rollout.tokens_values == 0
     assert graded == [["1", "2", None] * 3]
     assert [t.reward for t in trajectories] == [1, 0, 0, 0, 1, 0, 0, 0, 0]  # p2's answer 3 came unfinished
-    assert [t.advantage for t in trajectories] == [1, -0.5, -0.5, -0.5, 1, -0.5, 0, 0, 0]
+    assert [set(t.advantages) for t in trajectories] == [{v} for v in (1, -0.5, -0.5, -0.5, 1, -0.5, 0, 0, 0)]
+    assert [len(t.advantages) for t in trajectories] == [len(t.solution_ids) for t in trajectories]
     assert [t.finished for t in trajectories] == [True, True, False] * 3
     assert trajectories[4].prompt_ids == prompts[1].ids
+
+
+class Searching:
+    """Tries the sample's number first, answers 1; of the continuations, every second one answers 2."""
+
+    def __init__(self, tokenizer):
+        self.tokenizer = tokenizer
+
+    def sample(self, requests, params, progress=None):
+        solutions = []
+        for r in requests:
+            text = f"Try {r.sample_id} no Answer 1"
+            if r.max_tokens is not None:
+                text = f"Answer {r.sample_id % 2 + 1}"
+            ids = (*self.tokenizer.encode(text, add_special_tokens=False), self.tokenizer.eos_token_id)
+            solutions.append(Sampled(r.problem_id, r.sample_id, ids, (-1.0,) * len(ids), "stop"))
+        return solutions
+
+
+def test_values_reach_the_tokens_of_their_steps(tiny_tokenizer, problems):
+    from rlv.answers import extract_answer
+
+    def rewards(answers, references):
+        return np.array([a == r for a, r in zip(answers, references, strict=True)], dtype=float)
+
+    rollout = collect(
+        read_prompts(problems, tiny_tokenizer, "plain")[:3],  # references 1, 2, 3
+        5,
+        TrainingConfig(advantage="vineppo", solutions_per_problem=2, continuations=4, step_rule="try"),
+        engine=Searching(tiny_tokenizer),
+        tokenizer=tiny_tokenizer,
+        extract_answer=extract_answer,
+        rewards=rewards,
+    )
+    # V is 1/2 wherever the answer is 1 or 2. Steps: "Try g no", then "Answer 1" and the end token.
+    right, wrong, lost = (0,) * 3 + (0.5,) * 3, (0,) * 3 + (-0.5,) * 3, (0,) * 6
+    assert [t.advantages for t in rollout.trajectories] == [right] * 2 + [wrong] * 2 + [lost] * 2
+    # A problem's states: its beginning, shared, and one after each solution's try; three tokens each time.
+    assert rollout.tokens_values == 3 * 3 * 4 * 3
+
+
+def test_every_token_has_its_steps_advantage():
+    assert over_tokens(np.array([0.5, -1.0, np.nan]), (0, 2), 5) == (0.5, 0.5, -1.0, -1.0, -1.0)
+    assert over_tokens(np.array([2.0]), (0,), 3) == (2.0, 2.0, 2.0)

@@ -8,9 +8,9 @@ import dataclasses
 import pytest
 import torch
 
-from rlv.errors import ModelError
+from rlv.errors import ModelError, StudyError
 from rlv.prompts import label_ids, verification_ids
-from rlv.training.config import TrainingConfig
+from rlv.training.config import VERIFICATION_OBJECTIVES, TrainingConfig
 from rlv.training.update import learn, make_learner
 
 CONFIG = TrainingConfig(
@@ -22,6 +22,23 @@ def weights_after(model, tokenizer, trajectories, config, reference=None):
     trained = copy.deepcopy(model)
     lesson = learn(make_learner(trained, tokenizer, config, reference), trajectories, config, step=0)
     return lesson, dict(trained.named_parameters())
+
+
+def gradients(model, tokenizer, trajectories, config, *, labels_only=False, head_weight=None):
+    """What one update's optimizer sees, by parameter name; the config's clipping should be far away."""
+    learner = make_learner(copy.deepcopy(model), tokenizer, config, labels_only=labels_only)
+    if head_weight is not None:
+        assert learner.reader.head is not None
+        learner.reader.head.weight.data.copy_(head_weight)
+    seen: dict[str, torch.Tensor] = {}
+
+    def note() -> None:
+        for name, value in learner.reader.named_parameters():
+            seen[name] = torch.zeros_like(value) if value.grad is None else value.grad.clone()
+
+    learner.engine.step, step = (lambda: (note(), step())), learner.engine.step
+    learn(learner, trajectories, config, step=0)
+    return seen
 
 
 def assert_same(found, expected, atol):
@@ -46,7 +63,7 @@ def plain_torch_update(model, tokenizer, trajectories, config):
         ids = torch.tensor([[*t.prompt_ids, *t.solution_ids, *verification_ids(tokenizer, "plain")]])
         logprobs_TV = trained(ids).logits[0].log_softmax(-1)
         for k, token in enumerate(t.solution_ids):
-            loss = loss - t.advantage * logprobs_TV[len(t.prompt_ids) - 1 + k, token] / n_tokens
+            loss = loss - t.advantages[k] * logprobs_TV[len(t.prompt_ids) - 1 + k, token] / n_tokens
         label = yes if t.reward else no
         loss = loss - config.verification_coefficient * weight[t.reward] * logprobs_TV[-1, label] / n
     loss.backward()
@@ -81,7 +98,7 @@ def test_micro_batch_splits_do_not_change_the_update(tiny_model, tiny_tokenizer,
 
 def test_lesson_of_an_on_policy_batch(tiny_model, tiny_tokenizer, trajectories):
     lesson, _ = weights_after(tiny_model, tiny_tokenizer, trajectories, CONFIG)
-    advantage = sum(t.advantage * len(t.solution_ids) for t in trajectories)
+    advantage = sum(sum(t.advantages) for t in trajectories)
     n_tokens = sum(len(t.solution_ids) for t in trajectories)
     assert lesson.policy_loss == pytest.approx(-advantage / n_tokens, abs=1e-5)
     assert lesson.clip_fraction == 0
@@ -108,7 +125,9 @@ def test_kl_is_zero_at_the_reference_and_grows(tiny_model, tiny_tokenizer, traje
 
 
 def test_a_gradient_that_is_not_finite_stops_the_run(tiny_model, tiny_tokenizer, trajectories):
-    trajectories[0] = dataclasses.replace(trajectories[0], advantage=float("nan"))
+    trajectories[0] = dataclasses.replace(
+        trajectories[0], advantages=(float("nan"),) * len(trajectories[0].solution_ids)
+    )
     with pytest.raises(ModelError, match="gradient norm is nan"):
         weights_after(tiny_model, tiny_tokenizer, trajectories, CONFIG)
 
@@ -118,3 +137,112 @@ def test_kl_needs_a_reference(tiny_model, tiny_tokenizer):
         make_learner(
             copy.deepcopy(tiny_model), tiny_tokenizer, dataclasses.replace(CONFIG, kl_coefficient=0.1)
         )
+
+
+UNCLIPPED = dataclasses.replace(CONFIG, gradient_clip=1e6)
+WEIGHT_H = torch.randn(32, generator=torch.Generator().manual_seed(8))
+
+
+def verification_gradient(model, tokenizer, trajectories, config):
+    """Of λ · J_verify alone, sequence by sequence, by torch's own losses; the reader's parameter names."""
+    trained = copy.deepcopy(model)
+    weight_H, bias = WEIGHT_H.clone().requires_grad_(), torch.zeros(1, requires_grad=True)
+    if config.verification_objective == "regression":
+        bias = torch.tensor([0.5], requires_grad=True)
+    n, n_correct = len(trajectories), sum(t.reward for t in trajectories)
+    balance = {1.0: n / (2 * n_correct), 0.0: n / (2 * (n - n_correct))}
+    label_of = dict(zip((1.0, 0.0), label_ids(tokenizer), strict=True))
+    loss = torch.zeros(())
+    for t in trajectories:
+        if config.verification_objective == "generative":
+            ids = torch.tensor([[*t.prompt_ids, *t.solution_ids, *verification_ids(tokenizer, "plain")]])
+            term = -trained(ids).logits[0, -1].log_softmax(-1)[label_of[t.reward]]
+        else:
+            ids = torch.tensor([[*t.prompt_ids, *t.solution_ids]])
+            hidden_H = trained(ids, output_hidden_states=True).hidden_states[-1][0, -1]
+            z, reward = (hidden_H @ weight_H + bias)[0], torch.tensor(t.reward)
+            if config.verification_objective == "bce":
+                term = torch.nn.functional.binary_cross_entropy_with_logits(z, reward)
+            else:
+                term = (z - reward) ** 2
+        loss = loss + config.verification_coefficient * balance[t.reward] * term / n
+    loss.backward()
+    found = {
+        f"model.{name}": torch.zeros_like(p) if p.grad is None else p.grad
+        for name, p in trained.named_parameters()
+    }
+    if config.verification_objective != "generative":
+        found |= {"head.weight": weight_H.grad, "head.bias": bias.grad}
+    return found
+
+
+@pytest.mark.parametrize("objective", VERIFICATION_OBJECTIVES)
+def test_a_separate_verifier_learns_j_verify_and_nothing_else(
+    tiny_model, tiny_tokenizer, trajectories, objective
+):
+    config = dataclasses.replace(UNCLIPPED, verification_objective=objective, tokens_per_microbatch=60)
+    head_weight = None if objective == "generative" else WEIGHT_H
+    found = gradients(
+        tiny_model, tiny_tokenizer, trajectories, config, labels_only=True, head_weight=head_weight
+    )
+    assert_same(found, verification_gradient(tiny_model, tiny_tokenizer, trajectories, config), atol=1e-5)
+    # That is also what the joint objective teaches where all advantages are zero.
+    silent = [dataclasses.replace(t, advantages=(0.0,) * len(t.solution_ids)) for t in trajectories]
+    joint = gradients(tiny_model, tiny_tokenizer, silent, config, head_weight=head_weight)
+    assert_same(found, joint, atol=1e-6)
+
+
+@pytest.mark.parametrize("objective", ["bce", "regression"])
+def test_a_head_learns_jointly_however_micro_batches_split(
+    tiny_model, tiny_tokenizer, trajectories, objective
+):
+    config = dataclasses.replace(UNCLIPPED, verification_objective=objective)
+    whole, split = (
+        gradients(
+            tiny_model,
+            tiny_tokenizer,
+            trajectories,
+            dataclasses.replace(config, tokens_per_microbatch=tokens),
+            head_weight=WEIGHT_H,
+        )
+        for tokens in (10_000, 40)
+    )
+    assert_same(split, whole, atol=1e-5)
+    without = gradients(
+        tiny_model, tiny_tokenizer, trajectories, dataclasses.replace(config, verification_coefficient=0.0)
+    )
+    alone = verification_gradient(tiny_model, tiny_tokenizer, trajectories, config)
+    summed = {name: alone[name] + without.get(name, 0.0) for name in alone}
+    assert_same(whole, summed, atol=1e-5)
+
+
+@pytest.mark.parametrize("objective", ["bce", "regression"])
+def test_a_new_head_scores_one_half_and_its_gradient_is_clipped_too(
+    tiny_model, tiny_tokenizer, trajectories, objective
+):
+    config = dataclasses.replace(CONFIG, verification_objective=objective, gradient_clip=1e-3)
+    learner = make_learner(copy.deepcopy(tiny_model), tiny_tokenizer, config)
+    lesson = learn(learner, trajectories, config, step=0)
+    assert lesson.scores_B is not None and lesson.scores_B.tolist() == [0.5] * 9
+    # No instruction is read, and the head has moved.
+    assert lesson.tokens_trained == sum(len(t.solution_ids) + len(t.prompt_ids) for t in trajectories)
+    assert learner.reader.head is not None and learner.reader.head.weight.abs().min() > 0
+    clipped = gradients(tiny_model, tiny_tokenizer, trajectories, config)
+    norm = sum(value.square().sum() for value in clipped.values()) ** 0.5
+    assert float(norm) == pytest.approx(1e-3, rel=1e-3) and clipped["head.weight"].norm() > 0
+
+
+def test_lesson_where_only_labels_are_learned(tiny_model, tiny_tokenizer, trajectories):
+    config = dataclasses.replace(CONFIG, epochs=2, minibatches=2)
+    learner = make_learner(copy.deepcopy(tiny_model), tiny_tokenizer, config, labels_only=True)
+    lesson = learn(learner, trajectories, config, step=0)
+    assert lesson.policy_loss == 0 and lesson.clip_fraction == 0
+    assert lesson.entropy is None and lesson.logprob_gap is None and lesson.kl is None
+    assert lesson.verification_loss is not None and lesson.grad_norm > 0
+
+
+@pytest.mark.parametrize("wrong", [{"kl_coefficient": 0.1}, {"verification_coefficient": 0.0}])
+def test_labels_alone_need_the_verification_objective_and_no_kl(tiny_model, tiny_tokenizer, wrong):
+    config = dataclasses.replace(CONFIG, **wrong)
+    with pytest.raises(StudyError, match=next(iter(wrong))):
+        make_learner(copy.deepcopy(tiny_model), tiny_tokenizer, config, tiny_model, labels_only=True)

@@ -4,87 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
-from rlv.evaluation.claims import CLAIMS
+from tests.workflow.running import STUDY, claims, command, planned, rlv, snakemake, workspace
 
-ROOT = Path(__file__).parents[2]
-STUDY = "smoke"
 pytestmark = pytest.mark.workflow
-
-
-def snakemake(folder: Path, *arguments: str, study: str = STUDY, check: bool = True) -> str:
-    """Run Snakemake in a folder with its own store and records; returns what it printed."""
-    done = subprocess.run(
-        command(folder, *arguments, study=study), cwd=folder, capture_output=True, text=True, timeout=900
-    )
-    if check:
-        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    return done.stdout + done.stderr
-
-
-def command(folder: Path, *arguments: str, study: str = STUDY) -> list[str]:
-    config = ["--config", f"study={study}", f"store={folder / 'store'}"]
-    return [
-        sys.executable,
-        "-m",
-        "snakemake",
-        *config,
-        "--profile",
-        "profiles/local",
-        "--cores",
-        "2",
-        *arguments,
-    ]
-
-
-def workspace(folder: Path) -> Path:
-    """A folder with the workflow in it, so that a test never touches the checkout's own results."""
-    for name in ("workflow", "config", "profiles", "envs"):
-        shutil.copytree(ROOT / name, folder / name)
-    return folder
-
-
-def rlv(folder: Path, *arguments: str, study: str = STUDY) -> subprocess.CompletedProcess[str]:
-    start = [sys.executable, "-m", "rlv", *arguments, "--study", study, "--store", str(folder / "store")]
-    return subprocess.run(start, cwd=folder, capture_output=True, text=True)
-
-
-def planned(output: str) -> dict[str, int]:
-    """Jobs by rule from the table that Snakemake prints before it starts."""
-    return {
-        rule: int(n) for rule, n in re.findall(r"^(\w+)\s+(\d+)$", output, re.MULTILINE) if rule != "total"
-    }
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
-    folder = workspace(tmp_path_factory.mktemp("study"))
-    snakemake(folder, "all")
-    return folder
-
-
-def claims(folder: Path) -> list[dict]:
-    rows = json.loads((folder / "results" / STUDY / "claims.json").read_text())
-    # Seconds are measured anew by every run; all other claims are functions of the study.
-    return [row for row in rows if row["id"] != "overhead"]
+FIGURES = ("parallel_scaling", "strategies", "generalization", "calibration", "training_curves")
 
 
 def test_figures_and_claims_are_there(finished):
     results = finished / "results" / STUDY
-    for name in ("parallel_scaling", "strategies", "training_curves"):
+    for name in FIGURES:
         for ending in ("png", "pdf", "csv", "rst"):
             assert (results / "figures" / f"{name}.{ending}").stat().st_size > 0
     board = json.loads((results / "claims.json").read_text())
-    assert {row["id"] for row in board} == set(CLAIMS)
+    assert {row["id"] for row in board} >= {"math_gain", "efficiency", "overhead", "verifier_accuracy"}
     assert all(row["verdict"] in ("reproduced", "not reproduced", "undecided") for row in board)
 
 

@@ -43,5 +43,18 @@ def published_figures():
     return [str(RESULTS / "figures" / f"{name}.png") for name in PLAN.figures]
 
 
+def texts_of(name):
+    """The texts that a figure leaves beside its picture; a page of HTML is shown in the report."""
+    drawing = FIGURES[PLAN.study.figures[name].drawing or name]
+    folder = RESULTS / "figures"
+    shown = dict(
+        caption=folder.absolute() / f"{name}.rst",
+        category="Tables",
+        labels={"figure": name.replace("_", " ")},
+    )
+    paths = [folder / f"{name}{ending}" for ending in drawing.texts]
+    return [report(p, **shown) if p.suffix == ".html" else str(p) for p in paths]
+
+
 def published_claims():
     return [str(RESULTS / "claims.csv")] if PLAN.claims is not None else []

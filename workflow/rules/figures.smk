@@ -59,6 +59,7 @@ for name, figure in PLAN.figures.items():
                 labels={"figure": name.replace("_", " ")},
             ),
             multiext(str(RESULTS / "figures" / name), ".pdf", ".csv", ".rst"),
+            texts_of(name),
         log:
             f"logs/publish/{STUDY}-{name}.log",
         benchmark:
@@ -87,11 +88,12 @@ if PLAN.claims is not None:
             STORE.manifest_path(PLAN.claims),
         output:
             report(
-                RESULTS / "claims.csv",
+                RESULTS / "claims.html",
                 caption="../report/claims.rst",
                 category="Claims",
                 labels={"figure": "claims"},
             ),
+            RESULTS / "claims.csv",
             RESULTS / "claims.json",
         log:
             f"logs/publish/{STUDY}-claims.log",

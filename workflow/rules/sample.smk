@@ -1,4 +1,4 @@
-# Solutions, a shard a job: a range of problems times a range of samples.
+# Solutions, a shard a job: a range of problems times a range of samples; then the same at length budgets.
 
 
 rule sample:
@@ -20,3 +20,24 @@ rule sample:
         "sampling {wildcards.artifact}"
     shell:
         make("sample")
+
+
+rule force:
+    input:
+        inputs_of("force"),
+    output:
+        manifest("force"),
+    log:
+        "logs/force/{artifact}.log",
+    benchmark:
+        "logs/force/{artifact}.benchmark.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    message:
+        "forcing answers of {wildcards.artifact}"
+    shell:
+        make("force")

@@ -1,0 +1,53 @@
+"""What generating and reading cost in floating-point operations: methods compared at equal compute.
+
+A forward pass of one token costs 2 P for the matrix products with P parameters and 4 L d (t + 1) for
+attention at position t (counted from 0): queries against t + 1 keys, weights times t + 1 values, d
+multiply-adds each, in L layers of width d = heads × head size (Kaplan et al. 2020, section 2.1).
+
+Left out on purpose: the prefill of a prompt (shared by the N solutions of a problem, the same for every
+method), norms and activations, and what a cache of prefixes would save a verifier.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """What a token's cost depends on: parameters multiplied with, layers, width of attention."""
+
+    parameters: int
+    layers: int
+    width: int
+
+
+def shape_of(model: PreTrainedModel) -> ModelShape:
+    """A causal language model's shape; an input embedding of its own is looked up, never multiplied."""
+    config = model.config.get_text_config()
+    heads = int(config.num_attention_heads)
+    head_size = int(getattr(config, "head_dim", None) or config.hidden_size // heads)
+    parameters = sum(p.numel() for p in model.parameters())
+    inputs, outputs = model.get_input_embeddings(), model.get_output_embeddings()
+    if outputs is None or inputs.weight is not outputs.weight:
+        parameters -= int(inputs.weight.numel())  # pyright: ignore[reportCallIssue]
+    return ModelShape(parameters, int(config.num_hidden_layers), heads * head_size)
+
+
+def flops(shape: ModelShape, start: ArrayLike, stop: ArrayLike) -> NDArray[np.float64]:
+    """FLOPs of the forward passes of tokens at positions start … stop − 1, element by element.
+
+    Σ_t 2 P + 4 L d (t + 1), in closed form. No tokens (stop ≤ start) cost nothing.
+    """
+    first = np.asarray(start, dtype=np.float64)
+    tokens = np.maximum(np.asarray(stop, dtype=np.float64) - first, 0.0)
+    # Σ_{t = a}^{b − 1} (t + 1) = (b − a) (a + b + 1) / 2 with b = a + tokens.
+    attended = tokens * (2 * first + tokens + 1) / 2
+    return 2.0 * shape.parameters * tokens + 4.0 * shape.layers * shape.width * attended

@@ -1,0 +1,38 @@
+"""The scoreboard: every claim of the paper as a number of this study, with an interval and a verdict.
+
+    evidence.py   the tables of one data set, and values of compared methods side by side, problem by problem
+    rows.py       a row of the claims table and its verdict
+    parallel.py, equal_compute.py, lengths.py, verifiers.py, overhead.py   the claims, by topic
+    registry.py   CLAIMS by name, and the scoreboard
+    page.py       the scoreboard as a page of the report
+
+A new claim is one function from Evidence to rows and one entry in CLAIMS. Nothing is typed in but the paper's
+own words and the bars that they set. Left out on purpose: any tuning of votes or thresholds.
+"""
+
+from rlv.evaluation.claims.evidence import (
+    HARD,
+    IN_DISTRIBUTION,
+    LENGTHS,
+    OUT_OF_DOMAIN,
+    Evidence,
+    Pair,
+)
+from rlv.evaluation.claims.registry import CLAIMS, Claim, scoreboard
+from rlv.evaluation.claims.rows import NOT_REPRODUCED, REPRODUCED, UNDECIDED, verdict
+
+__all__ = [
+    "CLAIMS",
+    "HARD",
+    "IN_DISTRIBUTION",
+    "LENGTHS",
+    "NOT_REPRODUCED",
+    "OUT_OF_DOMAIN",
+    "REPRODUCED",
+    "UNDECIDED",
+    "Claim",
+    "Evidence",
+    "Pair",
+    "scoreboard",
+    "verdict",
+]

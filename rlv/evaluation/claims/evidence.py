@@ -1,0 +1,181 @@
+"""What claims are computed from: the tables of one data set, and the methods to compare on it.
+
+`Evidence.values` puts columns of compared methods next to each other, one row a problem, so that everything
+is paired. With several training seeds it stacks them (all problems of the first seed, then of the second,
+...), which is the order that the bootstrap expects. Left out on purpose: what a claim makes of the values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from rlv.errors import DataError
+from rlv.evaluation.bootstrap import Estimate, Floats, paired
+
+# What a data set is to the study.
+IN_DISTRIBUTION, HARD, OUT_OF_DOMAIN, LENGTHS = "in_distribution", "hard", "out_of_domain", "lengths"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A base RL method and the same method with verification, who scores its own solutions."""
+
+    base: str
+    unified: str
+    verifier: str = "unified"
+    judge: str = "judge"  # scores the base method's solutions
+    start: str | None = None  # untrained reasoner that both started from
+    separate: str | None = None  # a verifier trained apart
+    replicas: tuple[tuple[str, str], ...] = ()  # (base, unified) of every training seed; none: these alone
+
+
+@dataclass(frozen=True)
+class Column:
+    """One value a problem: of which reasoner of a pair, how answered, and at what N."""
+
+    side: str  # "base", "unified" or "start"
+    strategy: str
+    n: int
+    verifier: str = ""
+    value: str = "accuracy"
+    budget: int | None = None  # needed where the tables hold several
+    threshold: float | None = None  # of length selection, whose table has no budgets or strategies
+
+    def of(self, reasoner: str) -> str:
+        """The column in words, for messages."""
+        budget = "" if self.budget is None else f", budget {self.budget}"
+        how = f"{self.strategy} (verifier {self.verifier!r}{budget})"
+        if self.threshold is not None:
+            how = f"length selection (verifier {self.verifier!r}, threshold {self.threshold})"
+        return f"{reasoner!r}: {how} at N = {self.n}"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The tables of one data set in one role; rows of other data sets may be in them."""
+
+    dataset: str
+    pairs: tuple[Pair, ...]
+    per_problem: pl.DataFrame  # of all reasoners and verifiers
+    role: str = IN_DISTRIBUTION
+    verification: pl.DataFrame | None = None
+    overhead: pl.DataFrame | None = None
+    selection: pl.DataFrame | None = None  # selection_per_problem
+    budgets: tuple[int, ...] = ()  # where the role is LENGTHS
+    draws: int = 1000
+    seed: int = 0
+
+    def seeds(self, pair: Pair) -> tuple[tuple[str, str], ...]:
+        """(base, unified) of every training seed: all, or the first where no other was evaluated here."""
+        seeds = pair.replicas or ((pair.base, pair.unified),)
+        others = {name for seed in seeds for name in seed} - set(seeds[0])
+        return seeds if any(name in self._by_reasoner for name in others) else seeds[:1]
+
+    def evaluated(self, reasoner: str, verifier: str = "") -> bool:
+        """Whether there is any row of this reasoner, with this verifier's scores."""
+        rows = self._known(reasoner)
+        return not rows.filter(pl.col("verifier") == verifier).is_empty()
+
+    def common_ns(self, pair: Pair) -> list[int]:
+        """The N at which both sides of a pair were evaluated with every seed, ascending."""
+        wanted = (("base", "majority", ""), ("unified", "weighted_voting", pair.verifier))
+        common: set[int] | None = None
+        lines = []
+        for seed in self.seeds(pair):
+            names: dict[str, str] = {"base": seed[0], "unified": seed[1]}
+            for side, strategy, verifier in wanted:
+                rows = self.rows(names[side])
+                chosen = (pl.col("verifier") == verifier) & (pl.col("strategy") == strategy)
+                ns = set(rows.filter(chosen)["n"].to_list())
+                lines.append(f"{names[side]!r} ({strategy}, verifier {verifier!r}) N = {sorted(ns)}")
+                common = ns if common is None else common & ns
+        if not common:
+            raise DataError(f"claims: on {self.dataset!r} there are {'; '.join(lines)}; a common N is needed")
+        return sorted(common)
+
+    def values(self, pair: Pair, columns: Sequence[Column]) -> Floats:
+        """The columns side by side, one row a problem and seed, seed by seed: values_QK.
+
+        Raises DataError where a column is not there for a problem that another column has.
+        """
+        parts = []
+        first_ids: list[str] | None = None
+        for base, unified in self.seeds(pair):
+            names = {"base": base, "unified": unified, "start": pair.start}
+            values = []
+            for column in columns:
+                reasoner = names[column.side]
+                if reasoner is None:
+                    raise DataError(f"claims: {base!r} has no reasoner that it started from; name one")
+                found = self._column(reasoner, column)
+                ids = found["problem_id"].to_list()
+                first_ids = ids if first_ids is None else first_ids
+                if ids != first_ids:
+                    odd = set(ids) ^ set(first_ids)
+                    raise DataError(
+                        f"claims: problem {min(odd)!r} of {self.dataset!r} is evaluated for only some of the "
+                        f"methods compared with {base!r}; {len(odd)} such problems; evaluate all on the same "
+                        "set"
+                    )
+                values.append(found[column.value].to_numpy().astype(np.float64))
+            parts.append(np.stack(values, axis=1))
+        return np.concatenate(parts)
+
+    def estimate(self, pair: Pair, values_QK: Floats, function: Callable[[Floats], Floats]) -> Estimate:
+        """A function of the column means with its interval: over problems, and seeds where there are any."""
+        replicates = len(self.seeds(pair))
+        return paired(values_QK, function, draws=self.draws, seed=self.seed, replicates=replicates)
+
+    def rows(self, reasoner: str) -> pl.DataFrame:
+        """A reasoner's rows on the data set, once each: plain votes may come with every verifier.
+
+        Raises DataError unless they are at one budget, or at all of `budgets` where there are several.
+        """
+        rows = self._known(reasoner)
+        found = rows["budget"].unique().sort().to_list()
+        if self.budgets and set(found) >= set(self.budgets):
+            return rows
+        if self.budgets or len(found) != 1:
+            needed = f"{list(self.budgets)} are" if self.budgets else "exactly one is"
+            raise DataError(
+                f"claims: {reasoner!r} on {self.dataset!r} has budgets {found} in the per_problem table; "
+                f"{needed} needed"
+            )
+        return rows
+
+    def _known(self, reasoner: str) -> pl.DataFrame:
+        return self._by_reasoner.get(reasoner, self.per_problem.clear())
+
+    @cached_property
+    def _by_reasoner(self) -> dict[str, pl.DataFrame]:
+        key = ["problem_id", "reasoner", "verifier", "strategy", "n", "budget"]
+        here = self.per_problem.filter(pl.col("dataset") == self.dataset).unique(key, maintain_order=True)
+        parts = here.partition_by("reasoner", as_dict=True, maintain_order=True)
+        return {str(name): part for (name,), part in parts.items()}
+
+    def _column(self, reasoner: str, column: Column) -> pl.DataFrame:
+        """problem_id and the column's value, in the order of the problems' ids."""
+        same = (pl.col("verifier") == column.verifier) & (pl.col("n") == column.n)
+        if column.threshold is None:
+            rows = self.rows(reasoner)
+            same &= pl.col("strategy") == column.strategy
+            if column.budget is not None:
+                same &= pl.col("budget") == column.budget
+        else:
+            assert self.selection is not None  # claims about it are left out without the table
+            here = (pl.col("dataset") == self.dataset) & (pl.col("reasoner") == reasoner)
+            rows = self.selection.filter(here)
+            same &= pl.col("threshold") == column.threshold
+        found = rows.filter(same).sort("problem_id").select("problem_id", column.value)
+        problems = rows["problem_id"].n_unique()
+        if found.is_empty() or found.height != problems:
+            raise DataError(
+                f"claims: {self.dataset!r} lacks rows of {column.of(reasoner)}: {found.height} of {problems} "
+                "problems have one; evaluate it there"
+            )
+        return found

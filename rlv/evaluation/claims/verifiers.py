@@ -1,0 +1,92 @@
+"""Claims about the verifier: how well it tells right from wrong, and whether one trained apart is better."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from rlv.errors import DataError
+from rlv.evaluation.bootstrap import Estimate
+from rlv.evaluation.claims.evidence import Evidence, Pair
+from rlv.evaluation.claims.parallel import ours_at
+from rlv.evaluation.claims.rows import points_row, row, spread, where
+
+# At how many votes the two verifiers are compared, or the next smaller N that was evaluated.
+SEPARATE_N = 8
+
+
+def verifier_accuracy(evidence: Evidence) -> list[dict]:
+    """Balanced accuracy of the unified verifier on its own solutions; in `detail` AUROC and calibration."""
+    if evidence.verification is None:
+        return []
+    rows = []
+    for pair in evidence.pairs:
+        seeds = [_metrics(evidence, pair, unified) for _, unified in evidence.seeds(pair)]
+        metrics = {name: over_seeds([found[name] for found in seeds]) for name in sorted(seeds[0])}
+        detail = "; ".join(f"{name} {spread(found, '.3f')}" for name, found in metrics.items())
+        statement = f"Balanced accuracy of {pair.unified} as a verifier of itself {where(evidence, pair)}"
+        number = metrics["balanced_accuracy"]
+        rows.append(row("verifier_accuracy", statement, "not stated", number, 0.9, detail))
+    return rows
+
+
+def separate(evidence: Evidence) -> list[dict]:
+    """Points of weighted voting with the unified verifier over a separate one, on the same RL^V solutions.
+
+    Over all training seeds where the separate verifier read the solutions of all, else over the first.
+    """
+    rows = []
+    for pair in evidence.pairs:
+        if pair.separate is None or not evidence.evaluated(pair.unified, pair.separate):
+            continue
+        if not all(evidence.evaluated(unified, pair.separate) for _, unified in evidence.seeds(pair)):
+            pair = replace(pair, replicas=())  # it read the solutions of the first seed alone
+        ns = evidence.common_ns(pair)
+        n = max((n for n in ns if n <= SEPARATE_N), default=ns[0])
+        unified = ours_at(pair, n)
+        statement = (
+            f"Points of weighted voting with {pair.unified}'s own scores over the separate verifier's "
+            f"({pair.separate}) on the same solutions at N = {n} {where(evidence, pair)}"
+        )
+        other = replace(unified, verifier=pair.separate)
+        rows.append(points_row("separate", statement, "not stated", evidence, pair, unified, other))
+    return rows
+
+
+def over_seeds(found: list[Estimate]) -> Estimate:
+    """The mean over S training seeds: half-width sqrt(mean of h² + (1.96 s / sqrt(S))²).
+
+    h are the half-widths over problems of each seed, on either side of its value, and s is the standard
+    deviation over seeds. Seeds share their problems, so h does not shrink with S: a little too wide rather
+    than too narrow, since each h holds some of the seed's own noise. NaN where a seed has no number.
+    """
+    if len(found) == 1:
+        return found[0]
+    values = np.array([e.value for e in found])
+    spread_squared = 1.96**2 * values.var(ddof=1) / len(values)
+    below = np.sqrt(np.mean([(e.value - e.low) ** 2 for e in found]) + spread_squared)
+    above = np.sqrt(np.mean([(e.high - e.value) ** 2 for e in found]) + spread_squared)
+    mean = values.mean()
+    return Estimate(float(mean), float(max(mean - below, 0.0)), float(min(mean + above, 1.0)))
+
+
+def _metrics(evidence: Evidence, pair: Pair, reasoner: str) -> dict[str, Estimate]:
+    """All metrics of a reasoner's own scores, by name; NaN where undefined."""
+    assert evidence.verification is not None
+    rows = evidence.verification.filter(
+        (pl.col("dataset") == evidence.dataset)
+        & (pl.col("reasoner") == reasoner)
+        & (pl.col("verifier") == pair.verifier)
+    ).unique(["budget", "metric"], maintain_order=True)
+    found = {
+        line["metric"]: Estimate(*(np.nan if line[c] is None else line[c] for c in ("value", "low", "high")))
+        for line in rows.iter_rows(named=True)
+    }
+    if "balanced_accuracy" not in found or len(found) != rows.height:
+        raise DataError(
+            f"claims: the verification table has {rows.height} rows of {pair.verifier!r} for {reasoner!r} on "
+            f"{evidence.dataset!r}; one of each metric, balanced_accuracy among them, is needed"
+        )
+    return found

@@ -1,0 +1,250 @@
+"""The figure `accuracy_table`: every reasoner and verifier on every data set, in numbers and as a dot plot.
+
+One row a data set, reasoner and verifier. The picture shows pass@1, majority and weighted voting of each row;
+`files` leaves the whole table beside it as Markdown, LaTeX and HTML (table_text.py). Left out on purpose:
+numbers of solutions between one and the largest (parallel_scaling.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from rlv.errors import DataError
+from rlv.evaluation.votes import NEEDS_SCORES
+from rlv.figures import style, table_text
+from rlv.figures.accuracy_panels import in_order
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Column of the table -> the vote that fills it; pass@1 is the vote of one solution.
+VOTE_COLUMNS = {
+    "pass_at_1": "majority",
+    "majority": "majority",
+    "weighted_voting": "weighted_voting",
+    "best_of_n": "best_of_n",
+    "pass_at_n": "pass_at_n",
+}
+METRICS = ("balanced_accuracy", "auroc")
+ENDS = ("", "_low", "_high")
+LABELS = ["dataset", "reasoner", "verifier", "n", "budget", "budgets"]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How one column of the table is drawn."""
+
+    column: str
+    look: style.Look
+    shift: float  # down from the middle of the row, in rows
+
+
+MARKS = (
+    Mark("pass_at_1", style.Look("One solution, pass@1", style.DARK_GREY, "d"), -0.24),
+    Mark("majority", style.Look("Majority voting", style.GREEN, "v"), 0.0),
+    Mark("weighted_voting", style.Look("Weighted voting", style.BLUE, "o"), 0.24),
+)
+
+
+def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
+    """The table: one row a data set, reasoner and verifier ("" where none read the reasoner's solutions).
+
+    Columns: dataset, reasoner, verifier, n (the largest N that all rows of the data set have), budget (the
+    largest where there are several), budgets (how many there are), and for each of pass_at_1, majority,
+    weighted_voting, best_of_n, pass_at_n, balanced_accuracy, auroc (fractions) its value, `_low` and `_high`;
+    null where there is no verifier or the metric is undefined. Data sets in the order of `params` datasets
+    (all, where there are none), rows in the order of the tables. `tables`: curves, verification.
+    Raises DataError where there are no rows or a reasoner is not evaluated at N = 1.
+    """
+    figure = params["figure"]
+    curves = tables["curves"]
+    datasets = list(params.get("datasets") or in_order(curves, "dataset"))
+    parts = []
+    for dataset in datasets:
+        mine = curves.filter(pl.col("dataset") == dataset)
+        if mine.is_empty():
+            there = ", ".join(in_order(curves, "dataset")) or "none"
+            raise DataError(
+                f"figure {figure}: no evaluation on {dataset!r}, there are some on {there}; put it into the "
+                "`evaluate_on` of a reasoner or out of the figure's `datasets`"
+            )
+        parts += _dataset_rows(mine, tables["verification"], dataset, figure)
+    if not parts:
+        raise DataError(f"figure {figure}: no evaluation at all; name data sets under `evaluate_on`")
+    numbers = [f"{column}{end}" for column in (*VOTE_COLUMNS, *METRICS) for end in ENDS]
+    schema = {"n": pl.Int32, "budget": pl.Int32, "budgets": pl.Int32} | dict.fromkeys(numbers, pl.Float64)
+    return pl.DataFrame(parts, schema_overrides=schema).select(*LABELS, *numbers)
+
+
+def _dataset_rows(
+    curves: pl.DataFrame, verification: pl.DataFrame, dataset: str, figure: str
+) -> list[dict[str, Any]]:
+    """The rows of one data set, at the largest N that all its reasoners have."""
+    chosen = {}  # reasoner -> its curves at its largest budget, how many budgets it has
+    for reasoner in in_order(curves, "reasoner"):
+        mine = curves.filter(pl.col("reasoner") == reasoner)
+        chosen[reasoner] = (
+            mine.filter(pl.col("budget") == mine["budget"].max()),
+            mine["budget"].n_unique(),
+        )
+        if 1 not in mine["n"]:
+            raise DataError(
+                f"figure {figure}: {reasoner!r} on {dataset!r} is not evaluated at N = 1, only at "
+                f"{sorted(mine['n'].unique())}; add 1 to `evaluation.ns`"
+            )
+    n = max(set.intersection(*(set(mine["n"]) for mine, _ in chosen.values())))
+    metrics = verification.filter(pl.col("dataset") == dataset)
+    rows = []
+    for reasoner, (mine, budgets) in chosen.items():
+        verifiers = [v for v in in_order(mine, "verifier") if v] or [""]
+        for verifier in verifiers:
+            row = {"dataset": dataset, "reasoner": reasoner, "verifier": verifier, "n": n}
+            row |= {"budget": mine["budget"][0], "budgets": budgets}
+            for column, strategy in VOTE_COLUMNS.items():
+                at = 1 if column == "pass_at_1" else n
+                scorer = verifier if strategy in NEEDS_SCORES else ""
+                found = mine.filter(
+                    pl.col("strategy") == strategy, pl.col("n") == at, pl.col("verifier") == scorer
+                )
+                row |= _numbers(column, found.rename({"accuracy": "value"}))
+            for name in METRICS:
+                found = metrics.filter(
+                    pl.col("reasoner") == reasoner,
+                    pl.col("verifier") == verifier,
+                    pl.col("metric") == name,
+                    pl.col("budget") == mine["budget"][0],
+                )
+                row |= _numbers(name, found)
+            rows.append(row)
+    return rows
+
+
+def _numbers(column: str, found: pl.DataFrame) -> dict[str, float | None]:
+    """{column, column_low, column_high} of the first row, nulls where there is none."""
+    values = found.select("value", "low", "high").row(0) if found.height else (None, None, None)
+    return {f"{column}{end}": value for end, value in zip(ENDS, values, strict=True)}
+
+
+def files(data: pl.DataFrame) -> dict[str, str]:
+    """The table as text, by suffix: Markdown, a LaTeX fragment (package booktabs) and HTML."""
+    return {
+        ".md": table_text.markdown(data),
+        ".tex": table_text.latex(data),
+        ".html": table_text.html(data),
+    }
+
+
+def draw(data: pl.DataFrame) -> Figure:
+    """A dot plot of `data`: rows are reasoners with their verifiers, columns are data sets, accuracy in %."""
+    datasets = in_order(data, "dataset")
+    named = data.select("reasoner", "verifier").unique(maintain_order=True)
+    # Rows of one reasoner stay together, also where a data set has a verifier that the first one lacks.
+    first = {reasoner: i for i, reasoner in enumerate(in_order(named, "reasoner"))}
+    entries = sorted(named.rows(), key=lambda entry: first[entry[0]])
+    with style.theme():
+        import seaborn
+        from matplotlib.figure import Figure
+
+        width = max(style.PAGE, 2.4 + 1.5 * len(datasets))
+        figure = Figure(figsize=(width, 0.19 * len(entries) + 1.0), layout="constrained")
+        axes_RC = figure.subplots(1, len(datasets), squeeze=False, sharey=True)
+        for axes, dataset in zip(axes_RC[0], datasets, strict=True):
+            _dots(axes, data.filter(pl.col("dataset") == dataset), entries)
+            sizes = data.filter(pl.col("dataset") == dataset)["n"]
+            axes.set_title(dataset)
+            axes.set_xlabel(f"Accuracy (%), N = {sizes[0]}")
+            axes.locator_params(axis="x", nbins=5)
+        axes = axes_RC[0, 0]
+        axes.set_yticks(range(len(entries)), [_row_name(*entry) for entry in entries])
+        axes.set_ylim(len(entries) - 0.4, -0.6)
+        for axes in axes_RC[0]:
+            axes.tick_params(axis="y", length=0)
+        style.legend_below(figure, [mark.look for mark in MARKS])
+        seaborn.despine(figure, left=True)
+    return figure
+
+
+def _dots(axes: Axes, rows: pl.DataFrame, entries: list[tuple[str, str]]) -> None:
+    """Marks with their intervals; every other row is shaded, so that the eye keeps to its row."""
+    for i in range(0, len(entries), 2):
+        axes.axhspan(i - 0.5, i + 0.5, color=".955", linewidth=0, zorder=0)
+    axes.grid(visible=False, axis="y")
+    for mark in MARKS:
+        known = rows.drop_nulls(mark.column)
+        places = [entries.index(key) for key in known.select("reasoner", "verifier").rows()]
+        y = [place + mark.shift for place in places]
+        x, low, high = (100 * known[f"{mark.column}{end}"].to_numpy() for end in ENDS)
+        axes.hlines(y, low, high, color=mark.look.color, linewidth=0.9)
+        axes.plot(
+            x,
+            y,
+            color=mark.look.color,
+            marker=mark.look.marker,
+            linestyle="none",
+            markersize=3.4,
+            markeredgecolor="white",
+            markeredgewidth=0.4,
+        )
+
+
+def _row_name(reasoner: str, verifier: str) -> str:
+    return f"{reasoner} + {verifier}" if verifier else reasoner
+
+
+def caption(data: pl.DataFrame) -> str:
+    """What the paper tabulates, what to see, and the best row of each data set, as reStructuredText."""
+    lines = [
+        "All reasoners of the study with all their verifiers: accuracy of one solution, of majority voting ",
+        "and of weighted voting with the verifier's scores at the largest N; lines are 95 % intervals over ",
+        "problems. The whole table, with best of N, pass@N and the verifiers' balanced accuracy and AUROC, ",
+        "lies beside the picture as CSV, Markdown, LaTeX and HTML. The paper gives these numbers for every ",
+        "model and data set, and finds the reasoner with its own generative verifier ahead. To see: in ",
+        "which rows voting is worth most over one solution, and whether weighted voting is ahead of ",
+        f"majority voting in the rows whose verifier was trained. {_wide(data)}{_budgets(data)}Best by data ",
+        "set:\n\n",
+    ]
+    for dataset in in_order(data, "dataset"):
+        rows = data.filter(pl.col("dataset") == dataset)
+        said = [
+            _best(rows, "weighted_voting", f"weighted voting at N = {rows['n'][0]}", percent=True),
+            _best(rows, "pass_at_1", "pass@1", percent=True),
+            _best(rows, "balanced_accuracy", "balanced accuracy", percent=False),
+        ]
+        lines.append(f"* ``{dataset}``: {'; '.join(said)}.\n")
+    return "".join(lines)
+
+
+def _wide(data: pl.DataFrame) -> str:
+    """In how many rows weighted voting has the higher accuracy."""
+    both = data.drop_nulls(["weighted_voting", "majority"])
+    ahead = both.filter(pl.col("weighted_voting") > pl.col("majority")).height
+    return f"It is in {ahead} of all {both.height} rows with a verifier (by value, intervals aside). "
+
+
+def _budgets(data: pl.DataFrame) -> str:
+    """Which rows are of the largest of several budgets."""
+    several = data.filter(pl.col("budgets") > 1).select("dataset", "reasoner", "budget")
+    several = several.unique(maintain_order=True)
+    if several.is_empty():
+        return ""
+    named = ", ".join(f"``{r}`` on ``{d}`` ({b} tokens)" for d, r, b in several.rows())
+    return f"Of several length budgets the largest is shown: {named}. "
+
+
+def _best(rows: pl.DataFrame, column: str, name: str, *, percent: bool) -> str:
+    """`pass@1, 61.2 % [58.0, 64.4] of ``grpo_v``` of the best row."""
+    known = rows.drop_nulls(column).sort(column, descending=True, maintain_order=True)
+    if known.is_empty():
+        return f"{name} is not measured"
+    row = known.row(0, named=True)
+    scale, form, unit = (100, ".1f", " %") if percent else (1, ".3f", "")
+    value, low, high = (f"{scale * row[f'{column}{end}']:{form}}" for end in ENDS)
+    who = f"``{row['reasoner']}``"
+    if column != "pass_at_1" and row["verifier"]:
+        who += f" with ``{row['verifier']}``"
+    return f"{name}, {value}{unit} [{low}, {high}] of {who}"

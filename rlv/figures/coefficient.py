@@ -1,0 +1,251 @@
+"""The figure `coefficient`: what more weight on verification buys, and what it costs the reasoner.
+
+Columns are methods; under each other, against the coefficient on one logarithmic axis: the reasoner's pass@1
+and its verifier's balanced accuracy. Coefficient 0 is the base method, which never learnt to verify and is
+prompted as judge; it stands left of a break in the axis. Left out on purpose: what voting makes of both
+(parallel_scaling.py).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from rlv.errors import DataError
+from rlv.figures import style
+from rlv.figures.accuracy_panels import in_order
+from rlv.figures.rows import curve, metric
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+QUANTITIES = {
+    "pass_at_1": ("Reasoner\npass@1 (%)", 100.0),
+    "balanced_accuracy": ("Verifier balanced\naccuracy (fraction)", 1.0),
+}
+COLUMNS = [
+    "dataset",
+    "method",
+    "coefficient",
+    "reasoner",
+    "verifier",
+    "budget",
+    "quantity",
+    "value",
+    "low",
+    "high",
+]
+
+
+def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
+    """What is drawn: dataset, method, coefficient, reasoner, verifier, budget, quantity, value, low, high.
+
+    Quantities, as fractions: pass_at_1, the accuracy of one solution (majority voting at N = 1), and
+    balanced_accuracy of the reasoner's verifier, null where a class of solutions is missing. Sorted by
+    coefficient. `tables`: curves, verification. `params`: reasoners, datasets. Raises DataError where a
+    method has fewer than two coefficients or one twice, or where the tables lack a number.
+    """
+    figure = params["figure"]
+    if not params["reasoners"] or not params["datasets"]:
+        raise DataError(
+            f"figure {figure}: no panel to draw; give it `datasets` and `reasoners`, a list of names by "
+            "method"
+        )
+    rows = []
+    for method, entries in params["reasoners"].items():
+        values = sorted(float(entry["coefficient"]) for entry in entries)
+        if len(values) < 2 or len(set(values)) < len(values):
+            raise DataError(
+                f"figure {figure}: reasoners of {method!r} have verification coefficients {values}; it is a "
+                "curve over two or more different ones; list one reasoner a coefficient"
+            )
+        for dataset in params["datasets"]:
+            for entry in sorted(entries, key=lambda entry: float(entry["coefficient"])):
+                names = {"dataset": dataset, "reasoner": entry["reasoner"], "verifier": entry["verifier"]}
+                label = names | {"method": method, "coefficient": float(entry["coefficient"])}
+                one = _one_solution(tables["curves"], names, figure)
+                verifier = metric(tables["verification"], names, "balanced_accuracy", figure=figure)
+                rows.append(label | {"quantity": "pass_at_1"} | one)
+                rows.append(label | {"quantity": "balanced_accuracy"} | verifier)
+    numbers = {"budget": pl.Int32, "coefficient": pl.Float64, "value": pl.Float64}
+    numbers |= {"low": pl.Float64, "high": pl.Float64}
+    return pl.DataFrame(rows, schema_overrides=numbers).select(COLUMNS)
+
+
+def _one_solution(curves: pl.DataFrame, names: Mapping[str, str], figure: str) -> dict[str, Any]:
+    """Accuracy of a single solution with its interval: the vote of one."""
+    rows = curve(curves, {**names, "strategy": "majority"}, figure=figure, name="curves")
+    one = rows.filter(pl.col("n") == 1)
+    if one.is_empty():
+        raise DataError(
+            "figure {}: {reasoner!r} on {dataset!r} is not evaluated at N = 1, only at {}; add 1 to "
+            "`evaluation.ns`".format(figure, rows["n"].to_list(), **names)
+        )
+    return one.select("budget", "low", "high", value="accuracy").row(0, named=True)
+
+
+def places(coefficients: Sequence[float]) -> dict[float, float]:
+    """Where each coefficient stands: its log10; 0 stands one and a half mean gaps left of the smallest."""
+    logs = {c: math.log10(c) for c in sorted(set(coefficients)) if c > 0}
+    if 0.0 not in coefficients or not logs:
+        return logs or {0.0: 0.0}
+    ends = list(logs.values())
+    gap = (ends[-1] - ends[0]) / (len(ends) - 1) if len(ends) > 1 else 1.0
+    return {0.0: ends[0] - 1.5 * gap} | logs
+
+
+def draw(data: pl.DataFrame) -> Figure:
+    """The picture of `data`'s rows: columns are methods, rows are quantities of each data set."""
+    datasets, methods = in_order(data, "dataset"), in_order(data, "method")
+    x_of = places(data["coefficient"].to_list())
+    with style.theme():
+        import seaborn
+
+        rows = [(dataset, quantity) for dataset in datasets for quantity in QUANTITIES]
+        figure, axes_RC = style.panels(len(rows), len(methods), 1.35, sharex=True, sharey="row")
+        for row, (dataset, quantity) in enumerate(rows):
+            label, scale = QUANTITIES[quantity]
+            for column, method in enumerate(methods):
+                chosen = {"dataset": dataset, "quantity": quantity, "method": method}
+                panel = data.filter(*[pl.col(c) == value for c, value in chosen.items()])
+                _panel(axes_RC[row, column], panel.drop_nulls("value"), x_of, scale)
+                if quantity == "balanced_accuracy":
+                    axes_RC[row, column].axhline(0.5, color=style.DARK_GREY, linewidth=0.8, linestyle=":")
+                axes_RC[row, column].locator_params(axis="y", nbins=5)
+            axes_RC[row, 0].set_ylabel(label)
+        figure.align_ylabels(axes_RC[:, 0])
+        width = (figure.get_figwidth() - 0.55) / len(methods) - 0.12  # of a panel, about
+        for axes in axes_RC[-1]:
+            axes.set_xlabel("Verification coefficient, λ")
+            axes.set_xticks(list(x_of.values()), _tick_labels(x_of, width))
+        for axes in axes_RC.flat:
+            _limits(axes, x_of)
+        names = [name if len(datasets) > 1 else "" for dataset in datasets for name in (dataset, "")]
+        style.name_margins(axes_RC, [style.method_name(m) for m in methods], names)
+        looks = [style.LOOKS["rl_v", ""], style.LOOKS["base", ""]]
+        marked = [
+            style.Look(f"{look.label}{note}", look.color, marker, line)
+            for look, note, marker, line in (
+                (looks[0], ", own verifier", "o", "-"),
+                (looks[1], " (λ = 0), itself as judge", "s", "None"),
+            )
+        ]
+        style.legend_below(figure, marked if 0.0 in x_of else marked[:1])
+        seaborn.despine(figure)
+    return figure
+
+
+def _panel(axes: Axes, panel: pl.DataFrame, x_of: Mapping[float, float], scale: float) -> None:
+    """Points with intervals; a solid line through the trained verifiers, a dotted one from coefficient 0."""
+    x = [x_of[c] for c in panel["coefficient"]]
+    value, low, high = (scale * panel[c].to_numpy() for c in ("value", "low", "high"))
+    trained = [i for i, c in enumerate(panel["coefficient"]) if c > 0]
+    blue, orange = style.LOOKS["rl_v", ""].color, style.LOOKS["base", ""].color
+    axes.plot(x[:2], value[:2], color=style.GREY, linewidth=0.9, linestyle=":")
+    axes.plot([x[i] for i in trained], value[trained], color=blue, linewidth=1.4)
+    for i, coefficient in enumerate(panel["coefficient"]):
+        color, marker = (blue, "o") if coefficient > 0 else (orange, "s")
+        axes.plot([x[i]] * 2, [low[i], high[i]], color=color, linewidth=1.2)
+        axes.plot(
+            x[i],
+            value[i],
+            color=color,
+            marker=marker,
+            markersize=4.2,
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+        )
+
+
+def _limits(axes: Axes, x_of: Mapping[float, float]) -> None:
+    """Room at both ends, and two strokes through the axis where it jumps to coefficient 0."""
+    ends = list(x_of.values())
+    margin = 0.06 * max(ends[-1] - ends[0], 1.0)
+    axes.set_xlim(ends[0] - margin, ends[-1] + margin)
+    if 0.0 in x_of and len(ends) > 1:
+        middle, apart = (ends[0] + ends[1]) / 2, 0.012 * (ends[-1] - ends[0])
+        axes.plot(
+            [middle - apart, middle + apart],
+            [0, 0],
+            transform=axes.get_xaxis_transform(),
+            marker=[(-1, -2), (1, 2)],
+            markersize=6,
+            linestyle="none",
+            color=".3",
+            clip_on=False,
+            label="_break",
+        )
+
+
+def _tick_labels(x_of: Mapping[float, float], width: float) -> list[str]:
+    """A coefficient's digits under its tick, left out where they would touch the last ones shown.
+
+    `width`: of the panel, in inches.
+    """
+    ends = list(x_of.values())
+    inch = width / max(ends[-1] - ends[0], 1e-9) / 1.12
+    labels, free_from = [], -math.inf
+    for coefficient, x in x_of.items():
+        text = f"{coefficient:g}"
+        half = sum(0.016 if letter == "." else 0.031 for letter in text)  # at 7 points
+        start = (x - ends[0]) * inch - half
+        labels.append(text if start >= free_from else "")
+        if start >= free_from:
+            free_from = start + 2 * half + 0.05
+    return labels
+
+
+def caption(data: pl.DataFrame) -> str:
+    """What the paper found, what to see, and what came out here, as reStructuredText."""
+    tested = sorted(data["coefficient"].unique().to_list())
+    lines = [
+        "The weight λ of the verification objective: above, accuracy of a single solution (pass@1); below, ",
+        "balanced accuracy of the reasoner's own verifier at the threshold 0.5 (dotted: chance). Bars are ",
+        "95 % intervals over problems; each point is a training run of its own, so differences between ",
+        "neighbours include those between runs. ",
+        "λ = 0 (orange) is the base method, prompted as judge of its own solutions. "
+        if 0.0 in tested
+        else "",
+        "The paper reports a trade-off: λ balances the reasoner's accuracy against the verifier's. To see: ",
+        "how soon the verifier becomes good as λ grows, and at which λ the reasoner begins to pay for it. ",
+        f"Tested here: λ = {', '.join(f'{c:g}' for c in tested)}.\n\n",
+    ]
+    for method in in_order(data, "method"):
+        for dataset in in_order(data, "dataset"):
+            panel = data.filter(pl.col("method") == method, pl.col("dataset") == dataset)
+            one = panel.filter(pl.col("quantity") == "pass_at_1").sort("coefficient")
+            scored = panel.filter(pl.col("quantity") == "balanced_accuracy").drop_nulls("value")
+            said = [f"pass@1 is {_extremes(one, 100, '.1f', ' %')}", _cost(one)]
+            if scored.is_empty():
+                said.append("balanced accuracy is undefined, one class of solutions is missing")
+            else:
+                said.append(f"balanced accuracy is {_extremes(scored, 1, '.3f', '')}")
+            lines.append(f"* {style.method_name(method)}\\ :sup:`V` on ``{dataset}``: {'; '.join(said)}.\n")
+    return "".join(lines)
+
+
+def _extremes(rows: pl.DataFrame, scale: float, form: str, unit: str) -> str:
+    """Highest and lowest value with their intervals, and the coefficients at which they are."""
+    ordered = rows.sort("value", descending=True, maintain_order=True)
+    top, bottom = ordered.row(0, named=True), ordered.row(-1, named=True)
+
+    def quoted(row: Mapping[str, Any]) -> str:
+        value, low, high = (f"{scale * row[c]:{form}}" for c in ("value", "low", "high"))
+        return f"{value}{unit} [{low}, {high}] at λ = {row['coefficient']:g}"
+
+    return f"highest, {quoted(top)}, and lowest, {quoted(bottom)}"
+
+
+def _cost(one: pl.DataFrame) -> str:
+    """pass@1 at the largest coefficient against the smallest, and whether their intervals are apart."""
+    first, last = one.row(0, named=True), one.row(-1, named=True)
+    change = 100 * (last["value"] - first["value"])
+    apart = last["low"] > first["high"] or last["high"] < first["low"]
+    ends = f"from λ = {first['coefficient']:g} to λ = {last['coefficient']:g}"
+    return (
+        f"{ends} it changes by {change:+.1f} points ({'intervals apart' if apart else 'intervals overlap'})"
+    )

@@ -1,0 +1,63 @@
+"""The figure `generalization`: parallel_scaling on problems that RL never saw the like of.
+
+Columns are data sets: harder problems than any that RL trained on (easy-to-hard), and problems of another
+form (out of domain). Curves and leads as in parallel_scaling. Left out on purpose: which data sets are hard
+or out of domain; the study names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from rlv.figures.accuracy_panels import draw_panels, in_order, quoted_ns, select
+from rlv.figures.panel_captions import at, axes_sentence, lead_over, leads, no_number, panel_list, same, tally
+from rlv.figures.parallel_scaling import CURVES, RIVALS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
+    """What is drawn; columns as in `accuracy_panels.select`, the lead is that of RL^V's weighted voting.
+
+    `tables`: curves and per_problem. `params`: comparisons, datasets, against, draws, seed. Raises DataError
+    where the tables lack a curve.
+    """
+    return select(tables, params, CURVES)
+
+
+def draw(data: pl.DataFrame) -> Figure:
+    """The picture of `data`'s rows."""
+    return draw_panels(data)
+
+
+def caption(data: pl.DataFrame) -> str:
+    """What the paper found, what to see, and what came out here, as reStructuredText."""
+    ns = quoted_ns(data)
+    found = []
+    for dataset in in_order(data, "dataset"):
+        here = data.filter(pl.col("dataset") == dataset)
+        over = [
+            f"against {name} {at(data, n)} it is {tally(lead_over(here, rival, n))}"
+            for name, rival in RIVALS.items()
+            for n in ns
+        ]
+        found.append(f"On ``{dataset}``, {'; '.join(over)}. ")
+    return "".join(
+        [
+            axes_sentence(data),
+            "RL trained on none of these data sets: they are harder, or of another form. The paper reports ",
+            "strong generalization of RL\\ :sup:`V` both from easy to hard problems (MATH\\ :sup:`2`, each ",
+            "problem combining two skills of MATH) and out of domain (the physics part of GPQA-Diamond). To ",
+            "see: whether the gap between weighted voting with RL\\ :sup:`V`'s own scores (blue) and, at ",
+            f"{same(data)}, the base method by majority voting (orange) or as its own judge (purple) is ",
+            "still there, and how much pass@N (dashed grey) leaves to any choice: where it is low, ",
+            "solutions are missing and not a better verifier. ",
+            *found,
+            f"Its lead in percentage points with paired 95 % intervals{no_number(data)}:\n\n",
+            panel_list(data, lambda panel: leads(panel, RIVALS, ns)),
+        ]
+    )

@@ -1,0 +1,295 @@
+"""The figure `length_selection`: length chosen problem by problem (the paper's figure 1, right).
+
+Columns are numbers of solutions N, rows are data sets and comparisons. The budget of a problem is raised
+until the verifier is confident enough in the voted answer; the threshold is swept, which gives accuracy
+against mean length. Beside it, the same budget for all problems: RL^V by weighted voting, the base method by
+majority voting. Length is the mean number of tokens generated for a solution, for all three. Left out on
+purpose: fewer and fewer solutions (sequential_parallel.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from rlv.errors import DataError
+from rlv.evaluation.bootstrap import interval, resampled_means, resamples
+from rlv.figures import style
+from rlv.figures.accuracy_panels import in_order
+from rlv.figures.panel_captions import points
+from rlv.figures.rows import curve, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SERIES = ("selection", "fixed", "base_fixed")
+LOOKS = {
+    "selection": style.LOOKS["rl_v", "selection"],
+    "fixed": style.LOOKS["rl_v", "fixed"],
+    "base_fixed": style.LOOKS["base", "fixed"],
+}
+COLUMNS: dict[str, Any] = {
+    "dataset": pl.String,
+    "method": pl.String,
+    "series": pl.String,
+    "reasoner": pl.String,
+    "verifier": pl.String,
+    "n": pl.Int32,
+    "threshold": pl.Float64,
+    "budget": pl.Int32,
+    "length": pl.Float64,
+    "length_low": pl.Float64,
+    "length_high": pl.Float64,
+    "accuracy": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "tokens": pl.Float64,
+    "confident": pl.Float64,
+    "lead": pl.Float64,
+    "lead_low": pl.Float64,
+    "lead_high": pl.Float64,
+}
+
+
+def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
+    """What is drawn, at the middle and the largest N: one row a threshold (selection) or budget (fixed).
+
+    Columns: dataset, method, series ("selection", "fixed": RL^V; "base_fixed"), reasoner, verifier, n,
+    threshold (null for fixed), budget (null for selection), length, length_low, length_high (mean tokens
+    generated for a solution where it stopped; without interval where the budget is fixed), accuracy, low,
+    high (fractions),
+    tokens (mean a problem, generated and read at every budget gone through), confident (fraction of problems
+    that passed the threshold) and lead, lead_low, lead_high: accuracy of the selection less RL^V's at fixed
+    budgets and the same mean length, between two budgets as a mixture of both gives it, paired over problems.
+    `tables`: selection, selection_per_problem, curves, per_problem of several budgets. `params`: comparisons,
+    datasets, draws, seed. Raises DataError where a curve is missing or the selection has no N that the votes
+    have.
+    """
+    figure = params["figure"]
+    if not params["comparisons"] or not params["datasets"]:
+        raise DataError(
+            f"figure {figure}: no panel to draw; the study's `lengths` needs a comparison and a data set"
+        )
+    parts = []
+    for method, comparison in params["comparisons"].items():
+        for dataset in params["datasets"]:
+            swept, fixed, base = _sources(tables, dataset, comparison, figure)
+            shared = sorted(set(swept["n"]) & set(fixed["n"]) & set(base["n"]))
+            if not shared:
+                raise DataError(
+                    f"figure {figure}: comparison {method!r} on {dataset!r}: selection at N = "
+                    f"{sorted(set(swept['n']))}, votes of RL^V at {sorted(set(fixed['n']))} and of the base "
+                    f"method at {sorted(set(base['n']))}, none in common; evaluate all at the same N"
+                )
+            for n in sorted({shared[len(shared) // 2], shared[-1]}):
+                at = [rows.filter(pl.col("n") == n) for rows in (swept, fixed, base)]
+                lead = _lead(tables, at[0], n, params)
+                at[0] = at[0].join(lead, on="threshold", how="left", maintain_order="left")
+                parts += [
+                    tidy(rows, {"method": method, "series": series}, COLUMNS)
+                    for rows, series in zip(at, SERIES, strict=True)
+                ]
+    return pl.concat(parts)
+
+
+def _sources(
+    tables: Mapping[str, pl.DataFrame], dataset: str, comparison: Mapping[str, str], figure: str
+) -> list[pl.DataFrame]:
+    """Rows of the sweep and of both fixed series of one panel row, all with mean lengths.
+
+    Majority voting reads nothing: its tokens are those generated, n solutions of the mean length.
+    """
+    found = []
+    ours = {"dataset": dataset, "reasoner": comparison["rl_v"], "verifier": comparison["verifier"]}
+    base = {"dataset": dataset, "reasoner": comparison["base"], "verifier": comparison["judge"]}
+    for name, wanted in (
+        ("selection", ours),
+        ("curves", {**ours, "strategy": "weighted_voting"}),
+        ("curves", {**base, "strategy": "majority"}),
+    ):
+        rows = curve(tables[name], wanted, figure=figure, name=name, budgets=True)
+        if name == "curves":
+            votes = {**wanted, "strategy": "majority"}
+            generated = curve(tables[name], votes, figure=figure, name=name, budgets=True)
+            length = generated.select("budget", "n", length=pl.col("tokens") / pl.col("n"))
+            rows = rows.join(length, on=["budget", "n"], how="left", maintain_order="left")
+        found.append(rows)
+    return found
+
+
+def _lead(
+    tables: Mapping[str, pl.DataFrame], swept: pl.DataFrame, n: int, params: Mapping[str, Any]
+) -> pl.DataFrame:
+    """threshold, lead, lead_low, lead_high: the sweep against fixed budgets at the same mean length.
+
+    Accuracy of fixed budgets between two of them is linear in the mean length: what a coin that sends some
+    problems to one budget and the others to the other one gives.
+    """
+    figure = params["figure"]
+    names = {c: swept[c][0] for c in ("dataset", "reasoner", "verifier")}
+    found = []
+    for name, wanted, key in (
+        ("selection_per_problem", names, "threshold"),
+        ("per_problem", {**names, "strategy": "weighted_voting"}, "budget"),
+        ("per_problem", {**names, "strategy": "majority"}, "budget"),
+    ):
+        rows = curve(tables[name], wanted, figure=figure, name=name, budgets=True)
+        found.append(rows.filter(pl.col("n") == n).sort(key, "problem_id"))
+    thresholds = found[0]["threshold"].unique().sort()
+    problems = found[0]["problem_id"].n_unique()
+    values_PK = [
+        rows[column].to_numpy().reshape(-1, problems).T / scale
+        for rows, column, scale in (
+            (found[0], "accuracy", 1),
+            (found[0], "length", 1),
+            (found[1], "accuracy", 1),
+            (found[2], "tokens", n),  # majority voting reads nothing: n solutions of the mean length
+        )
+    ]
+    counts_DP = resamples(problems, params["draws"], params["seed"])
+    counts_DP = np.concatenate([np.ones((1, problems)), counts_DP])  # the first row is the data themselves
+    accuracy_DK, length_DK, fixed_DB, at_DB = (resampled_means(values, counts_DP) for values in values_PK)
+    order_DB = np.argsort(at_DB, axis=1)
+    at_DB, fixed_DB = (np.take_along_axis(means, order_DB, axis=1) for means in (at_DB, fixed_DB))
+    between_DK = np.stack([np.interp(*draw) for draw in zip(length_DK, at_DB, fixed_DB, strict=True)])
+    lead_DK = accuracy_DK - between_DK
+    low_K, high_K = interval(lead_DK[1:])
+    numbers = {"lead": lead_DK[0], "lead_low": low_K, "lead_high": high_K}
+    return pl.DataFrame({"threshold": thresholds, **numbers})
+
+
+def draw(data: pl.DataFrame) -> Figure:
+    """The picture of `data`'s rows: a row a comparison and data set, a column an N."""
+    panels = data.partition_by("method", "dataset", maintain_order=True)
+    columns = max(len(_ns(part)) for part in panels)
+    with style.theme():
+        import seaborn
+
+        figure, axes_RC = style.panels(len(panels), columns, 1.9, sharex=True, sharey="row")
+        drawn = [
+            (axes, part.filter(pl.col("n") == n))
+            for axes_C, part in zip(axes_RC, panels, strict=True)
+            for axes, n in zip(axes_C, _ns(part), strict=False)
+        ]
+        for axes, panel in drawn:
+            for series in reversed(SERIES):
+                _line(axes, panel.filter(pl.col("series") == series).sort("length", "threshold"), series)
+            axes.set_title(f"N = {panel['n'][0]}")
+            axes.locator_params(axis="y", nbins=6)
+            axes.margins(y=0.12)  # room for thresholds above the highest point
+        # What can be labelled depends on the limits, which are final only when all rows are drawn.
+        for axes, panel in drawn:
+            _thresholds(axes, panel.filter(pl.col("series") == "selection").sort("threshold"))
+        titles = [axes.get_title() for axes in axes_RC[0]]
+        if len({tuple(_ns(part)) for part in panels}) == 1:
+            for axes in axes_RC[1:].flat:
+                axes.set_title("")
+        for axes in axes_RC[:, 0]:
+            axes.set_ylabel("Accuracy (%)")
+        for axes in axes_RC[-1]:
+            axes.set_xlabel("Mean length (tokens a solution)")
+        names = [f"{style.method_name(part['method'][0])}\n{part['dataset'][0]}" for part in panels]
+        style.name_margins(axes_RC, titles, names)
+        style.legend_below(figure, [LOOKS[series] for series in SERIES])
+        seaborn.despine(figure)
+    return figure
+
+
+def _ns(part: pl.DataFrame) -> list[int]:
+    return sorted(part["n"].unique().to_list())
+
+
+def _line(axes: Axes, rows: pl.DataFrame, series: str) -> None:
+    """A series with its band."""
+    look = LOOKS[series]
+    x = rows["length"].to_numpy()
+    y, low, high = (100 * rows[c].to_numpy() for c in ("accuracy", "low", "high"))
+    axes.fill_between(x, low, high, color=look.color, alpha=0.13, linewidth=0, zorder=1)
+    style.line(axes, x, y, look)
+
+
+def _thresholds(axes: Axes, swept: pl.DataFrame) -> None:
+    """Thresholds beside some points of the sweep: the ends first, then those in between that have room."""
+    (x_low, x_high), (y_low, y_high) = axes.get_xlim(), axes.get_ylim()
+    points = swept.select("threshold", "length", "accuracy").rows()
+    middle = len(points) // 2
+    order = [0, len(points) - 1, middle, *range(1, len(points) - 1)]
+    taken: list[tuple[float, float]] = []
+    for i in dict.fromkeys(order):
+        threshold, length, accuracy = points[i]
+        at = ((length - x_low) / (x_high - x_low), (100 * accuracy - y_low) / (y_high - y_low))
+        if any(abs(at[0] - x) < 0.13 and abs(at[1] - y) < 0.13 for x, y in taken):
+            continue
+        taken.append(at)
+        axes.annotate(
+            f"{threshold:g}",
+            (length, 100 * accuracy),
+            xytext=(0, 5),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=style.SMALL,
+            color=LOOKS["selection"].color,
+        )
+
+
+def caption(data: pl.DataFrame) -> str:
+    """What the paper found, what to see, and what came out here, as reStructuredText."""
+    lines = [
+        "Accuracy against mean length, with the middle and the largest N of those evaluated. Black: the ",
+        "budget of each problem is raised until RL\\ :sup:`V`'s verifier is confident enough in the voted ",
+        "answer, one point a threshold (some are written beside their points). Blue and orange: the same ",
+        "budget for all problems, RL\\ :sup:`V` by weighted voting and the base method by majority voting. ",
+        "Length is the mean number of tokens generated for a solution, where its problem stopped; bands are ",
+        "95 % intervals over problems. The paper ",
+        "lets length grow problem by problem in this way and draws its accuracy against mean length. To ",
+        "see: whether black lies above blue, which says that the verifier knows which problems need more. ",
+        "The honest price is in tokens, all generated and read on the way: a fixed budget is read once, the ",
+        "selection reads at every budget that a problem goes through. Here:\n\n",
+    ]
+    for method in in_order(data, "method"):
+        for dataset in in_order(data, "dataset"):
+            part = data.filter(pl.col("method") == method, pl.col("dataset") == dataset)
+            said = [f"at N = {n} {_found(part.filter(pl.col('n') == n))}" for n in _ns(part)]
+            lines.append(f"* {style.method_name(method)} on ``{dataset}``: {'; '.join(said)}.\n")
+    return "".join(lines)
+
+
+def _found(panel: pl.DataFrame) -> str:
+    """The best fixed budget, the shortest selection that is as good, and the selection's largest lead."""
+    fixed = panel.filter(pl.col("series") == "fixed").sort("accuracy", "length", descending=[True, False])
+    swept = panel.filter(pl.col("series") == "selection").sort("length", "threshold")
+    best = fixed.row(0, named=True)
+    price = f"{best['tokens']:.0f} tokens"
+    text = f"the best fixed budget, {best['budget']} tokens, gives {_percent(best)} for {price}"
+    enough = swept.filter(pl.col("accuracy") >= best["accuracy"])
+    if enough.is_empty():
+        top = swept.sort("accuracy", descending=True, maintain_order=True).row(0, named=True)
+        text += f", which no threshold reaches (closest: {_point(top)})"
+    else:
+        text += f", which the selection reaches with {_point(enough.row(0, named=True))}"
+    lead = swept.sort("lead", descending=True, maintain_order=True).row(0, named=True)
+    ahead = swept.filter(pl.col("lead_low") > 0).height
+    behind = swept.filter(pl.col("lead_high") < 0).height
+    return (
+        f"{text}; at equal mean length it is ahead of fixed budgets at {ahead} of {swept.height} thresholds "
+        f"and behind at {behind}, most ahead by {points(lead)} points with {_lengthy(lead)}"
+    )
+
+
+def _percent(row: Mapping[str, Any]) -> str:
+    accuracy, low, high = (100 * row[c] for c in ("accuracy", "low", "high"))
+    return f"{accuracy:.1f} % [{low:.1f}, {high:.1f}]"
+
+
+def _lengthy(row: Mapping[str, Any]) -> str:
+    return f"threshold {row['threshold']:g} and mean length {row['length']:.1f}"
+
+
+def _point(row: Mapping[str, Any]) -> str:
+    """A threshold with what it gives and costs."""
+    return f"{_lengthy(row)}: {_percent(row)} for {row['tokens']:.0f} tokens"

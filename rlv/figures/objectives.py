@@ -1,0 +1,250 @@
+"""The figure `objectives`: what the verifier is trained with, on the same backbone and the same RL.
+
+Columns are data sets; each method has a row of accuracy against N and under it a row of verifier quality. One
+line an objective: weighted voting with its own scores, and thin majority voting of the same reasoner, which
+reads no scores and says how much of a difference is the reasoner's. Left out on purpose: how much the
+verification objective weighs (coefficient.py) and separate verifiers (unified_vs_separate.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from rlv.errors import DataError
+from rlv.figures import style
+from rlv.figures.accuracy_panels import in_order, quoted_ns
+from rlv.figures.panel_captions import points, tally
+from rlv.figures.rows import compared, curve, metric, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+REFERENCE = "generative"
+STRATEGIES = ("weighted_voting", "majority")
+METRICS = {"balanced_accuracy": "Balanced\naccuracy", "auroc": "AUROC"}
+COLUMNS: dict[str, Any] = {
+    "dataset": pl.String,
+    "method": pl.String,
+    "objective": pl.String,
+    "reasoner": pl.String,
+    "verifier": pl.String,
+    "quantity": pl.String,
+    "n": pl.Int32,
+    "budget": pl.Int32,
+    "value": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "lead": pl.Float64,
+    "lead_low": pl.Float64,
+    "lead_high": pl.Float64,
+}
+
+
+def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
+    """What is drawn, one row a point; quantity is a vote (accuracy at each n) or a verifier's metric.
+
+    Columns: dataset, method, objective, reasoner, verifier, quantity, n (null for metrics), budget, value,
+    low, high (fractions), and lead, lead_low, lead_high: accuracy of the generative objective (of the first
+    one, where none is generative) less this one's by the same vote at the same N, paired over problems; null
+    for the reference itself and for metrics. The reference comes first.
+    `tables`: curves, per_problem, verification. `params`: reasoners, datasets, draws, seed. Raises DataError
+    where a method has fewer than two objectives or one twice, or where the tables lack a curve or a metric.
+    """
+    figure = params["figure"]
+    if not params["reasoners"] or not params["datasets"]:
+        raise DataError(
+            f"figure {figure}: no panel to draw; give it `datasets` and `reasoners`, a list of names by "
+            "method"
+        )
+    parts = []
+    for method, entries in params["reasoners"].items():
+        ordered = _ordered(method, entries, figure)
+        for dataset in params["datasets"]:
+            first: dict[str, pl.DataFrame] = {}
+            for entry in ordered:
+                names = {"dataset": dataset, "reasoner": entry["reasoner"], "verifier": entry["verifier"]}
+                label = names | {"method": method, "objective": entry["objective"]}
+                for strategy in STRATEGIES:
+                    wanted = names | {"strategy": strategy}
+                    rows = curve(tables["curves"], wanted, figure=figure, name="curves")
+                    problems = curve(tables["per_problem"], wanted, figure=figure, name="per_problem")
+                    if strategy in first:
+                        lead = compared(first[strategy], problems, ["n"], np.subtract, "lead", params)
+                        rows = rows.join(lead, on="n", how="left", maintain_order="left")
+                    first.setdefault(strategy, problems)
+                    rows = rows.rename({"accuracy": "value", "strategy": "quantity"})
+                    parts.append(tidy(rows, label, COLUMNS))
+                for name in METRICS:
+                    row = metric(tables["verification"], names, name, figure=figure) | {"quantity": name}
+                    parts.append(tidy(pl.DataFrame([row]), label, COLUMNS))
+    return pl.concat(parts)
+
+
+def _ordered(method: str, entries: Sequence[Mapping[str, Any]], figure: str) -> list[Mapping[str, Any]]:
+    """The reference first, the others as the study lists them."""
+    objectives = [entry["objective"] for entry in entries]
+    if len(entries) < 2 or len(set(objectives)) < len(objectives):
+        raise DataError(
+            f"figure {figure}: reasoners of {method!r} have verification objectives {objectives}; it "
+            "compares two or more different ones; list one reasoner an objective"
+        )
+    return sorted(entries, key=lambda entry: entry["objective"] != REFERENCE)
+
+
+def objective_look(objective: str) -> style.Look:
+    """An objective's look; one of a user's own is grey, under its own name."""
+    other = style.Look(objective.replace("_", " "), style.DARK_GREY, "X", (0, (1, 1)))
+    return style.LOOKS.get(("rl_v", objective), other)
+
+
+def draw(data: pl.DataFrame) -> Figure:
+    """The picture of `data`'s rows: for each method a row of curves and a row of verifier quality."""
+    datasets, methods = in_order(data, "dataset"), in_order(data, "method")
+    ns = sorted(data["n"].drop_nulls().unique().to_list())
+    with style.theme():
+        import seaborn
+
+        heights = [1.9, 1.3] * len(methods)
+        figure, axes_RC = style.panels(2 * len(methods), len(datasets), 1.6, height_ratios=heights)
+        for row, method in enumerate(methods):
+            for column, dataset in enumerate(datasets):
+                panel = data.filter(pl.col("dataset") == dataset, pl.col("method") == method)
+                above, below = axes_RC[2 * row : 2 * row + 2, column]
+                _curves(above, panel)
+                style.count_axis(above, ns, every=2 if len(ns) * len(datasets) > 20 else 1)
+                above.set_xlabel("Solutions per problem, N")
+                _metrics(below, panel)
+            # Verifiers are compared across data sets too: one scale for the row, with room for chance.
+            quality = data.filter(pl.col("method") == method, pl.col("quantity").is_in(list(METRICS)))
+            floor = _least(quality)
+            for axes in axes_RC[2 * row + 1]:
+                axes.set_ylim(floor, 1 + 0.06 * (1 - floor))
+            axes_RC[2 * row, 0].set_ylabel("Accuracy (%)")
+            axes_RC[2 * row + 1, 0].set_ylabel("Verifier\n(fraction)")
+            figure.align_ylabels(axes_RC[:, 0])
+        rows = [name for method in methods for name in (style.verified_name(method), "")]
+        style.name_margins(axes_RC, datasets, rows)
+        thin = style.Look("thin: majority voting, same reasoner", style.DARK_GREY, "", "-", 0.7)
+        style.legend_below(figure, [*map(objective_look, in_order(data, "objective")), thin])
+        seaborn.despine(figure)
+    return figure
+
+
+def _curves(axes: Axes, panel: pl.DataFrame) -> None:
+    """Weighted voting with its band, and majority voting as a thin line, of every objective."""
+    for objective in in_order(panel, "objective"):
+        look = objective_look(objective)
+        for strategy in STRATEGIES:
+            chosen = (pl.col("objective") == objective) & (pl.col("quantity") == strategy)
+            rows = panel.filter(chosen).sort("n")
+            x = rows["n"].to_numpy()
+            y, low, high = (100 * rows[c].to_numpy() for c in ("value", "low", "high"))
+            if strategy == "majority":
+                style.line(axes, x, y, replace(look, marker="", width=0.7), alpha=0.8, zorder=1.5)
+            else:
+                axes.fill_between(x, low, high, color=look.color, alpha=0.1, linewidth=0, zorder=1)
+                style.line(axes, x, y, look)
+    axes.locator_params(axis="y", nbins=6)
+
+
+def _metrics(axes: Axes, panel: pl.DataFrame) -> None:
+    """A point with its interval for each metric and objective, side by side."""
+    objectives = in_order(panel, "objective")
+    for i, objective in enumerate(objectives):
+        look = objective_look(objective)
+        rows = panel.filter(pl.col("objective") == objective).drop_nulls("value")
+        for place, name in enumerate(METRICS):
+            for point in rows.filter(pl.col("quantity") == name).iter_rows(named=True):
+                x = place + 0.22 * (i - (len(objectives) - 1) / 2)
+                axes.plot([x, x], [point["low"], point["high"]], color=look.color, linewidth=1.2)
+                style.line(axes, [x], [point["value"]], look)
+    axes.axhline(0.5, color=style.DARK_GREY, linewidth=0.8, linestyle=":")
+    axes.set_xticks(range(len(METRICS)), list(METRICS.values()))
+    axes.set_xlim(-0.6, len(METRICS) - 0.4)
+    axes.grid(visible=False, axis="x")
+    axes.locator_params(axis="y", nbins=5)
+
+
+def _least(quality: pl.DataFrame) -> float:
+    """Where the axis of verifier quality begins: below every interval, below chance where one comes near."""
+    least = quality["low"].min()
+    least = 0.5 if least is None else float(least)  # pyright: ignore[reportArgumentType]
+    return max(0.0, min(least, 0.5) - 0.05 if least < 0.62 else least - 0.05)
+
+
+def caption(data: pl.DataFrame) -> str:
+    """What the paper found, what to see, and what came out here, as reStructuredText."""
+    ns = quoted_ns(data.drop_nulls("n"))
+    reference, *others = in_order(data, "objective")
+    ours = _named(reference)
+    weighted = data.filter(pl.col("quantity") == "weighted_voting")
+    results = [
+        f"Against the {_named(objective)} at N = {n} it is "
+        f"{tally(weighted.filter(pl.col('objective') == objective, pl.col('n') == n))}. "
+        for objective in others
+        for n in ns
+    ]
+    lines = [
+        "The same RL method with verifiers trained with different objectives on the same backbone and the ",
+        "same solutions: above, weighted voting with each verifier's own scores against N (thin: majority ",
+        "voting of the same reasoner, which reads no scores); below, how well the scores tell correct ",
+        "solutions from wrong ones (dotted: chance). Bands and bars are 95 % intervals over problems. The ",
+        "paper finds generative verification, Yes or No by next-token prediction, better than a ",
+        "classification head (BCE) and a regression head. To see: whether the generative line (blue) is ",
+        "above the others and, where it is, whether the verifier is better or the reasoner. ",
+        f"Here the {ours} is the reference. ",
+        *results,
+        "Its lead in percentage points with paired 95 % intervals, and what each verifier reaches:\n\n",
+    ]
+    for method in in_order(data, "method"):
+        for dataset in in_order(data, "dataset"):
+            panel = data.filter(pl.col("method") == method, pl.col("dataset") == dataset)
+            leads = [
+                f"over the {_named(objective)} {_leads(panel, objective, ns)}"
+                for objective in in_order(panel, "objective")[1:]
+            ]
+            scored = [_quality(panel, objective) for objective in in_order(panel, "objective")]
+            name = f"{style.method_name(method)}\\ :sup:`V` on ``{dataset}``"
+            lines.append(f"* {name}: {'; '.join([*leads, *scored])}.\n")
+    return "".join(lines)
+
+
+def _named(objective: str) -> str:
+    """An objective in the middle of a sentence."""
+    names = {
+        "generative": "generative verifier",
+        "bce": "BCE head",
+        "regression": "regression head",
+    }
+    return names.get(objective, f"{objective.replace('_', ' ')} objective")
+
+
+def _leads(panel: pl.DataFrame, objective: str, ns: list[int]) -> str:
+    """The reference's leads at the quoted N, by weighted and by majority voting."""
+    said = []
+    for n in ns:
+        rows = panel.filter(pl.col("objective") == objective, pl.col("n") == n)
+        weighted, majority = (
+            [points(row) for row in rows.filter(pl.col("quantity") == strategy).iter_rows(named=True)]
+            for strategy in STRATEGIES
+        )
+        if weighted and majority:
+            said.append(f"at N = {n} {weighted[0]} (by majority voting {majority[0]})")
+    return ", ".join(said) or "not measured"
+
+
+def _quality(panel: pl.DataFrame, objective: str) -> str:
+    """`BCE head: balanced accuracy 0.81 [0.78, 0.84], AUROC …`, undefined where a class is missing."""
+    said = []
+    for name, title in METRICS.items():
+        chosen = (pl.col("objective") == objective) & (pl.col("quantity") == name)
+        row = panel.filter(chosen).row(0, named=True)
+        number = "undefined" if row["value"] is None else "{value:.3f} [{low:.3f}, {high:.3f}]".format(**row)
+        said.append(f"{title if title == 'AUROC' else 'balanced accuracy'} {number}")
+    return f"{_named(objective)}: {', '.join(said)}"

@@ -1,0 +1,121 @@
+"""Sentences that the captions of accuracy panels share, filled from what `accuracy_panels.select` returned.
+
+Left out on purpose: what a figure asks and what the paper found (the figure's module).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from rlv.figures import style
+from rlv.figures.accuracy_panels import Curve, in_order, of_curve
+
+WHAT = {
+    "n": "Accuracy against the number N of solutions sampled for each problem",
+    "tokens": (
+        "Accuracy against the mean number of tokens a problem, generated and read by the verifier or judge "
+        "where there is one, one point an N"
+    ),
+    "flops": (
+        "Accuracy against the mean floating-point operations a problem, of generating and, where there is a "
+        "verifier or judge, of its reading (the prompt's prefill, the same for all, left out), one point an N"
+    ),
+}
+SAME = {"n": "the same N", "tokens": "equal tokens", "flops": "equal FLOPs"}
+UNIT = {"n": "solutions", "tokens": "tokens", "flops": "FLOPs"}
+
+
+def axes_sentence(data: pl.DataFrame) -> str:
+    """What is plotted and what the bands are."""
+    seeds = int(data["replicas"].max())  # pyright: ignore[reportArgumentType]
+    over = f"problems and {seeds} training seeds, whose mean is drawn" if seeds > 1 else "problems"
+    return f"{WHAT[data['against'][0]]}; bands are 95 % intervals over {over}. "
+
+
+def no_number(data: pl.DataFrame) -> str:
+    """What `no number` means in a list of leads; nothing against N, where all are measured alike."""
+    measured = " (no number: the first curve was not measured at that cost)"
+    return "" if data["against"][0] == "n" else measured
+
+
+def same(data: pl.DataFrame) -> str:
+    """`the same N`, `equal tokens` or `equal FLOPs`."""
+    return SAME[data["against"][0]]
+
+
+def at(data: pl.DataFrame, n: int) -> str:
+    """Where a lead is quoted: at N, or at the cost that the rival has at N."""
+    against = data["against"][0]
+    return f"at N = {n}" if against == "n" else f"at {SAME[against]} (the other's at N = {n})"
+
+
+def lead_over(data: pl.DataFrame, rival: Curve, n: int) -> pl.DataFrame:
+    """The rows of one rival at one N, one a panel: by how much it is behind the figure's first curve."""
+    return of_curve(data, rival.role, rival.strategy, rival.scorer or "").filter(pl.col("n") == n)
+
+
+def points(row: Mapping[str, Any]) -> str:
+    """`+12.3 [8.1, 16.5]`: a lead in percentage points with its interval."""
+    if row["lead"] is None:  # the first curve was not measured there
+        return "no number"
+    return f"{100 * row['lead']:+.1f} [{100 * row['lead_low']:+.1f}, {100 * row['lead_high']:+.1f}]"
+
+
+def tally(rows: pl.DataFrame) -> str:
+    """In how many panels the interval of the lead excludes zero, and on which side."""
+    known = rows.drop_nulls("lead")
+    if known.is_empty():
+        return "not measured there in any panel"
+    ahead = known.filter(pl.col("lead_low") > 0).height
+    behind = known.filter(pl.col("lead_high") < 0).height
+    open_ = known.height - ahead - behind
+    said = f"ahead in {ahead} of {known.height} panel{'s' if known.height != 1 else ''}"
+    said += f", behind in {behind}" if behind else ""
+    return said + (f", undecided (the interval holds 0) in {open_}" if open_ else "")
+
+
+def leads(panel: pl.DataFrame, rivals: Mapping[str, Curve], ns: Sequence[int]) -> list[str]:
+    """For each N: `at N = 8 +12.3 [8.1, 16.5] over majority voting, +9.9 [...] over the judge`."""
+    said = []
+    for n in ns:
+        over = [
+            f"{points(row)} over {name}"
+            for name, rival in rivals.items()
+            for row in lead_over(panel, rival, n).iter_rows(named=True)
+        ]
+        said.append(f"{at(panel, n)} {', '.join(over)}")
+    return said
+
+
+def enough(panel: pl.DataFrame, ours: Curve, base: Curve, name: str) -> str:
+    """How much of ours reaches what a rival (by `name`) reaches at its largest N."""
+    against = panel["against"][0]
+    mine = of_curve(panel, ours.role, ours.strategy, ours.scorer or "").sort("n")
+    target = of_curve(panel, base.role, base.strategy, base.scorer or "").sort("n").row(-1, named=True)
+    there = _amount(against, target["x"])
+    reaches = f"{name} reaches {'at' if against == 'n' else 'with'} {there}"
+    goal = f"the {100 * target['accuracy']:.1f} % that {reaches}"
+    reached = mine.filter(pl.col("accuracy") >= target["accuracy"])
+    verb = "is" if against == "n" else "are"
+    if reached.is_empty():
+        return f"{_amount(against, mine['x'][-1])} {verb} not enough for {goal}"
+    return f"{_amount(against, reached['x'][0])} {verb} enough for {goal}"
+
+
+def _amount(against: str, x: float) -> str:
+    return f"N = {x:.0f}" if against == "n" else f"{style.si(x)} {UNIT[against]}"
+
+
+def panel_list(data: pl.DataFrame, say: Callable[[pl.DataFrame], Sequence[str]], suffix: str = "") -> str:
+    """One list item a panel: method (with `suffix`) and data set, then what is said of it."""
+    items = []
+    for method in in_order(data, "method"):
+        for dataset in in_order(data, "dataset"):
+            panel = data.filter(pl.col("method") == method, pl.col("dataset") == dataset)
+            items.append(
+                f"* {style.method_name(method)}{suffix} on ``{dataset}``: {'; '.join(say(panel))}.\n"
+            )
+    return "".join(items)

@@ -1,0 +1,74 @@
+"""The figure `unified_vs_separate`: one model that reasons and verifies against a verifier of its own.
+
+Columns are data sets, rows are the methods whose comparison names a separate verifier (trained on the base
+run's recorded solutions with the verification objective alone). In each panel: RL^V by weighted voting with
+its own scores; the same solutions scored by the separate verifier; the base method with the separate
+verifier; the base method by majority voting. Left out on purpose: other objectives (objectives.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from rlv.errors import DataError
+from rlv.figures.accuracy_panels import Curve, draw_panels, quoted_ns, select
+from rlv.figures.panel_captions import at, axes_sentence, lead_over, leads, no_number, panel_list, same, tally
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SWAPPED = Curve("rl_v", "weighted_voting", "separate")
+SEPARATE = Curve("base", "weighted_voting", "separate")
+MAJORITY = Curve("base", "majority")
+CURVES = (Curve("rl_v", "weighted_voting", "own"), SWAPPED, SEPARATE, MAJORITY)
+RIVALS = {
+    "its own solutions scored by the separate verifier": SWAPPED,
+    "the base method with the separate verifier": SEPARATE,
+    "majority voting of the base method": MAJORITY,
+}
+
+
+def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
+    """What is drawn; columns as in `accuracy_panels.select`, the lead is that of RL^V's own scores.
+
+    `tables`: curves and per_problem. `params`: comparisons, datasets, against, draws, seed. Comparisons
+    without a separate verifier are left out; of several training seeds the first is drawn. Raises DataError
+    where none has one, or the tables lack a curve.
+    """
+    # A separate verifier learnt from one run's solutions: further training seeds have none of their own.
+    having = {m: {**c, "replicas": {}} for m, c in params["comparisons"].items() if c.get("separate")}
+    if params["comparisons"] and not having:
+        raise DataError(
+            f"figure {params['figure']}: none of the comparisons {', '.join(params['comparisons'])} names a "
+            "separate verifier; add `separate: <verifier>` to one, with that verifier trained from solutions "
+            "that its base reasoner recorded (`recorded_by`)"
+        )
+    return select(tables, {**params, "comparisons": having}, CURVES)
+
+
+def draw(data: pl.DataFrame) -> Figure:
+    """The picture of `data`'s rows."""
+    return draw_panels(data)
+
+
+def caption(data: pl.DataFrame) -> str:
+    """What the paper asks, what to see, and what came out here, as reStructuredText."""
+    ns = quoted_ns(data)
+    tallies = [f"over {name}, {tally(lead_over(data, rival, ns[-1]))}" for name, rival in RIVALS.items()]
+    return "".join(
+        [
+            axes_sentence(data),
+            "The paper unifies reasoner and verifier in one model, at no significant overhead, and compares ",
+            "that with a separate verifier trained on the same RL data, a second model to keep and to run. ",
+            f"To see, at {same(data)}: what a separate reader makes of the same solutions (light blue ",
+            "against blue: the verifiers alone), how the two whole systems compare (brown against blue), ",
+            "and what any verifier adds to majority voting of the base method (orange); one training run a ",
+            "reasoner. RL\\ :sup:`V`'s own scores are, ",
+            f"{at(data, ns[-1])}: {'; '.join(tallies)}. ",
+            f"Their lead in percentage points with paired 95 % intervals{no_number(data)}:\n\n",
+            panel_list(data, lambda panel: leads(panel, RIVALS, ns)),
+        ]
+    )

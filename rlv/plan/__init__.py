@@ -1,0 +1,67 @@
+"""Study -> artifacts and their inputs: the DAG as data. Snakemake and the command line only run it.
+
+Everything is known before anything runs: keys of all artifacts follow from the study and from the digests
+of external files. `chain.py` goes from problems to evaluations, `products.py` from evaluations to figures
+and claims. Left out on purpose: computing (stages) and looking at what exists (store.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from rlv.errors import StudyError
+from rlv.plan.chain import Chain
+from rlv.plan.costs import token_costs
+from rlv.plan.products import Products
+from rlv.sections import Study
+from rlv.stages import STAGES
+from rlv.store import Artifact
+
+__all__ = ["Plan", "build_plan", "token_costs"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All artifacts of a study by path, and the ones that people ask for by name."""
+
+    study: Study
+    artifacts: dict[str, Artifact]
+    figures: dict[str, Artifact]
+    claims: Artifact | None
+    models: dict[str, Artifact]
+
+    @cached_property
+    def targets(self) -> dict[str, Artifact]:
+        """What `all` means: figures, claims, and pretrained models, by name."""
+        named = {**self.figures, **self.models}
+        return {**named, "claims": self.claims} if self.claims is not None else named
+
+    def find(self, path: str) -> Artifact:
+        """The artifact at `<stage>/<name>-<12 hex>`. Raises StudyError where the study has none."""
+        if path not in self.artifacts:
+            raise StudyError(f"study {self.study.name}: no artifact {path!r}; see `rlv study show`")
+        return self.artifacts[path]
+
+
+def build_plan(study: Study) -> Plan:
+    """All artifacts of a study. Raises StudyError where an external file is missing."""
+    chain = Chain(study)
+    products = Products(chain)
+    figures = {name: products.figure(name) for name in study.figures}
+    claims = products.claims() if study.claims is not None else None
+    models = {name: chain.pretrained(name) for name in study.pretraining}
+    products.everything()
+    found: dict[str, Artifact] = {}
+    for root in chain.made.values():
+        _collect(root, found)
+    order = {stage: i for i, stage in enumerate(STAGES)}
+    ordered = sorted(found.values(), key=lambda a: (order[a.stage], a.path))
+    return Plan(study, {a.path: a for a in ordered}, figures, claims, models)
+
+
+def _collect(artifact: Artifact, found: dict[str, Artifact]) -> None:
+    if artifact.path not in found:
+        found[artifact.path] = artifact
+        for parent in artifact.inputs.values():
+            _collect(parent, found)

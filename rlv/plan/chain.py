@@ -1,0 +1,229 @@
+"""From problems to evaluations: one method a stage, each artifact made once and shared by all who need it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from rlv.errors import StudyError
+from rlv.plan.external import dataset_size, model_files, model_folder, problem_params
+from rlv.sampling.shards import Shard, shard_ranges
+from rlv.sections import HOW_TRAINING, Dataset, Reasoner, Study
+from rlv.stages import STAGES
+from rlv.store import Artifact
+
+# Marks the names of what was made from solutions at length budgets.
+_CUT = "-cut"
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _once(method: Callable[Concatenate[Chain, P], R]) -> Callable[Concatenate[Chain, P], R]:
+    """A builder's method that remembers its results: evaluations share shards, figures share evaluations."""
+
+    @wraps(method)
+    def remembered(self: Chain, *args: P.args, **kwargs: P.kwargs) -> R:
+        call = (method.__name__, args)
+        if call not in self.remembered:
+            self.remembered[call] = method(self, *args, **kwargs)
+        return self.remembered[call]
+
+    return remembered
+
+
+class Chain:
+    """One method a stage; each artifact is made once and shared by all that need it."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.made: dict[tuple[str, ...], Artifact] = {}
+        self.remembered: dict[Any, Any] = {}
+
+    def make(
+        self,
+        stage: str,
+        name: str,
+        params: dict[str, Any],
+        inputs: dict[str, Artifact] | None = None,
+        how: dict[str, Any] | None = None,
+    ) -> Artifact:
+        made = (stage, name)
+        artifact = Artifact(stage, name, STAGES[stage].recipe, params, inputs or {}, how or {})
+        known = self.made.setdefault(made, artifact)
+        if known.key != artifact.key:
+            raise StudyError(
+                f"two different artifacts would be called {stage}/{name}; rename one of the parts"
+            )
+        return known
+
+    # ---- external things
+
+    @_once
+    def model(self, name: str) -> Artifact:
+        model = self.study.models[name]
+        folder = model_folder(model.source, model.path)
+        files = model_files(folder)
+        return self.make("model", name, {"files": files}, how={"folder": str(folder)})
+
+    def pretrained(self, name: str) -> Artifact:
+        return self.make("pretrain", name, self.study.pretraining[name].model_dump())
+
+    @_once
+    def problems(self, name: str) -> Artifact:
+        dataset = self.study.datasets[name]
+        return self.make("problems", name, problem_params(name, dataset), how={"path": dataset.path})
+
+    # ---- training
+
+    @_once
+    def reasoner(self, name: str) -> Artifact:
+        entry = self.study.reasoners[name]
+        inputs = {"model": self.model(entry.model)}
+        trained_on = entry.dataset
+        if entry.recorded_by is not None:
+            # A separate verifier: the same solutions, in the same order, and J_verify alone.
+            inputs["rollouts"] = self.reasoner(entry.recorded_by)
+            trained_on = self.study.reasoners[entry.recorded_by].dataset
+        if trained_on is None:
+            return inputs["model"]
+        inputs["problems"] = self.problems(trained_on)
+        settings = self.study.training_of(name).model_dump()
+        params = _training_params(entry, self.study.datasets[trained_on], settings)
+        return self.make("train", name, params, inputs, {k: settings[k] for k in HOW_TRAINING})
+
+    def overhead(self) -> Artifact:
+        section = self.study.overhead
+        assert section is not None  # claims without it are refused when the study is read
+        trained = self.reasoner(section.reasoner)
+        params = {**trained.params, "repeats": section.repeats}
+        return self.make("overhead", section.reasoner, params, dict(trained.inputs), dict(trained.how))
+
+    # ---- solutions and scores
+
+    @_once
+    def shards(self, dataset: str) -> list[Shard]:
+        sampling = self.study.sampling
+        size = dataset_size(self.study.datasets[dataset])
+        return shard_ranges(size, sampling.n, sampling.problems_per_shard, sampling.samples_per_shard)
+
+    @_once
+    def sample(self, reasoner: str, dataset: str, shard: Shard) -> Artifact:
+        s = self.study.sampling
+        params = {
+            "engine": s.engine,
+            "temperature": s.temperature,
+            "top_p": s.top_p,
+            "max_tokens": s.max_tokens,
+            "seed": s.seed,
+            "prompt_style": self.study.datasets[dataset].prompt_style,
+            "problems": [shard.problem_start, shard.problem_stop],
+            "samples": [shard.sample_start, shard.sample_stop],
+        }
+        inputs = {"model": self.reasoner(reasoner), "problems": self.problems(dataset)}
+        return self.make(
+            "sample", f"{reasoner}-{dataset}-{_tag(shard)}", params, inputs, {"max_batch": s.max_batch}
+        )
+
+    @_once
+    def solutions(self, reasoner: str, dataset: str, shard: Shard, cut: bool) -> Artifact:
+        """One shard of solutions as sampled, or (`cut`) at every length budget with forced answers."""
+        sampled = self.sample(reasoner, dataset, shard)
+        if not cut:
+            return sampled
+        lengths, s = self.study.lengths, self.study.sampling
+        assert lengths is not None  # who asks for cut solutions without budgets is refused when read
+        described = self.study.datasets[dataset]
+        params = {
+            "budgets": list(lengths.budgets),
+            "answer_tokens": lengths.answer_tokens,
+            "step_rule": described.step_rule,
+            "answer_format": described.answer_format,
+            "prompt_style": described.prompt_style,
+            "temperature": s.temperature,
+            "top_p": s.top_p,
+            "seed": s.seed,
+        }
+        inputs = {
+            "model": self.reasoner(reasoner),
+            "problems": self.problems(dataset),
+            "samples": sampled,
+        }
+        return self.make("force", sampled.name, params, inputs, {"max_batch": s.max_batch})
+
+    @_once
+    def grade(self, reasoner: str, dataset: str, cut: bool) -> Artifact:
+        shards = [self.solutions(reasoner, dataset, shard, cut) for shard in self.shards(dataset)]
+        params = {"answer_format": self.study.datasets[dataset].answer_format}
+        inputs = {"problems": self.problems(dataset), **_numbered("samples", shards)}
+        return self.make("grade", f"{reasoner}-{dataset}{_CUT if cut else ''}", params, inputs)
+
+    @_once
+    def score(self, reasoner: str, dataset: str, verifier: str, shard: Shard, cut: bool) -> Artifact:
+        entry = self.study.verifiers[verifier]
+        reader = reasoner if entry.reasoner == "self" else entry.reasoner
+        params = {"score": entry.score, "prompt_style": self.study.datasets[dataset].prompt_style}
+        inputs = {
+            "model": self.reasoner(reader),
+            "problems": self.problems(dataset),
+            "samples": self.solutions(reasoner, dataset, shard, cut),
+        }
+        name = f"{reasoner}-{dataset}-{verifier}{_CUT if cut else ''}-{_tag(shard)}"
+        return self.make("score", name, params, inputs)
+
+    # ---- tables and pictures
+
+    @_once
+    def evaluation(self, reasoner: str, dataset: str, verifier: str, cut: bool = False) -> Artifact:
+        """Curves of one reasoner on one data set: with a verifier's scores, or of plain votes ("")."""
+        params = {
+            "dataset": dataset,
+            "reasoner": reasoner,
+            "verifier": verifier,
+            **self.study.evaluation.model_dump(mode="json"),
+        }
+        if cut and verifier:
+            assert self.study.lengths is not None
+            params["thresholds"] = list(self.study.lengths.thresholds)
+        inputs = {"solutions": self.grade(reasoner, dataset, cut)}
+        if verifier:
+            shards = self.shards(dataset)
+            scores = [self.score(reasoner, dataset, verifier, shard, cut) for shard in shards]
+            inputs |= _numbered("scores", scores)
+        name = f"{dataset}-{reasoner}-{verifier or 'votes'}{_CUT if cut else ''}"
+        return self.make("evaluate", name, params, inputs)
+
+    def votes(self, reasoner: str, dataset: str) -> Artifact:
+        """Votes without scores: every evaluation has them, so one with scores serves where there is one."""
+        verifiers = self.study.reasoners[reasoner].verifiers
+        return self.evaluation(reasoner, dataset, verifiers[0] if verifiers else "")
+
+
+def _training_params(entry: Reasoner, dataset: Dataset, settings: dict[str, Any]) -> dict[str, Any]:
+    """What decides the weights of a reasoner; settings that its method does not read stay out."""
+    unread = set(HOW_TRAINING)
+    if entry.advantage != "vineppo":
+        unread.add("continuations")
+    params: dict[str, Any] = {k: v for k, v in settings.items() if k not in unread}
+    params |= {"prompt_style": dataset.prompt_style, "answer_format": dataset.answer_format}
+    if entry.recorded_by is not None:
+        params["kl_coefficient"] = 0.0  # nothing pulls a verifier back to the start model
+    else:
+        params["advantage"] = entry.advantage
+    if entry.advantage == "vineppo":
+        params["step_rule"] = dataset.step_rule
+    verification = entry.verification
+    params["verification_coefficient"] = verification.coefficient
+    if verification.coefficient > 0:
+        params["verification_objective"] = verification.objective
+        params["verification_weight_bound"] = verification.weight_bound
+    return params
+
+
+def _numbered(role: str, artifacts: list[Artifact]) -> dict[str, Artifact]:
+    """Roles of a sharded input; zero-padded so that their order is the shards' order."""
+    return {f"{role}:{i:05d}": artifact for i, artifact in enumerate(artifacts)}
+
+
+def _tag(shard: Shard) -> str:
+    return f"p{shard.problem_start}-{shard.problem_stop}-s{shard.sample_start}-{shard.sample_stop}"

@@ -1,0 +1,154 @@
+"""From evaluations to figures and claims: what each of them is given, and what it is told of the study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rlv.figures import FIGURES
+from rlv.plan.chain import Chain
+from rlv.sections import CLAIM_ROLES, Comparison, Study
+from rlv.store import Artifact
+
+
+class Products:
+    """Figures and claims of the study behind a chain."""
+
+    def __init__(self, chain: Chain) -> None:
+        self.chain = chain
+        self.study = chain.study
+
+    def _compared(self, comparison: Comparison, dataset: str) -> list[Artifact]:
+        """The evaluations of both reasoners of a comparison (of all training seeds), by all their readers."""
+        made = []
+        sides = ((comparison.base, comparison.judge), (comparison.rl_v, comparison.verifier))
+        for reasoner, scorer in sides:
+            for replica in self.study.replicas(reasoner):
+                made.append(self.chain.evaluation(replica, dataset, scorer))
+            if comparison.separate is not None:
+                made.append(self.chain.evaluation(reasoner, dataset, comparison.separate))
+        return made
+
+    def _cut(self, comparison: Comparison, dataset: str) -> list[Artifact]:
+        """The evaluations of a comparison at every length budget: votes of the base, scores of RL^V."""
+        ours = self.chain.evaluation(comparison.rl_v, dataset, comparison.verifier, True)
+        return [self.chain.evaluation(comparison.base, dataset, "", True), ours]
+
+    def everything(self) -> list[Artifact]:
+        """Every evaluation that the study asks for."""
+        return [
+            self.chain.evaluation(reasoner, dataset, verifier)
+            for reasoner, entry in self.study.reasoners.items()
+            for dataset in entry.evaluate_on
+            for verifier in entry.verifiers or ("",)
+        ]
+
+    def figure(self, name: str) -> Artifact:
+        figure = self.study.figures[name]
+        needs = FIGURES[figure.drawing or name].needs
+        lengths = self.study.lengths
+        methods = figure.comparisons
+        if needs == "lengths":
+            assert lengths is not None  # refused when the study is read
+            methods = methods or lengths.comparisons
+        chosen = {m: self.study.comparisons[m] for m in methods or self.study.comparisons}
+        datasets = figure.datasets
+        made: list[Artifact] = []
+        trained: dict[str, Artifact] = {}
+        if needs == "training":
+            for comparison in chosen.values():
+                for reasoner in (comparison.base, comparison.rl_v):
+                    trained |= {f"train:{r}": self.chain.reasoner(r) for r in self.study.replicas(reasoner)}
+        elif needs == "everything":
+            made = self.everything()
+            datasets = datasets or tuple({str(a.params["dataset"]): None for a in made})
+            made = [a for a in made if a.params["dataset"] in datasets]
+        elif needs == "reasoners":
+            listed = [r for reasoners in figure.reasoners.values() for r in reasoners]
+            datasets = datasets or _evaluated_on(self.study, listed)
+            made = [self.chain.evaluation(r, d, self._own_verifier(r)) for d in datasets for r in listed]
+        elif needs == "lengths":
+            datasets = datasets or (lengths.datasets if lengths is not None else ())
+            made = [a for d in datasets for c in chosen.values() for a in self._cut(c, d)]
+        else:
+            compared = [r for c in chosen.values() for r in (c.base, c.rl_v)]
+            datasets = datasets or _evaluated_on(self.study, compared)
+            made = [a for d in datasets for c in chosen.values() for a in self._compared(c, d)]
+        params: dict[str, Any] = {
+            "figure": name,
+            "drawing": figure.drawing or name,
+            "against": figure.against,
+            "comparisons": self._described(chosen),
+            "reasoners": {
+                label: [self._described_reasoner(reasoner) for reasoner in reasoners]
+                for label, reasoners in figure.reasoners.items()
+            },
+        }
+        if needs != "training":
+            evaluation = self.study.evaluation
+            params |= {"datasets": list(datasets), "seed": evaluation.seed, "draws": evaluation.draws}
+        return self.chain.make("figures", name, params, trained | {f"evaluate:{a.name}": a for a in made})
+
+    def claims(self) -> Artifact:
+        claims, lengths = self.study.claims, self.study.lengths
+        assert claims is not None
+        named = {role: getattr(claims, key) for role, key in CLAIM_ROLES.items()}
+        roles = {role: dataset for role, dataset in named.items() if dataset is not None}
+        inputs = {"overhead": self.chain.overhead()}
+        for dataset in roles.values():
+            for comparison in self.study.comparisons.values():
+                if dataset not in _evaluated_on(self.study, [comparison.base, comparison.rl_v]):
+                    continue
+                made = self._compared(comparison, dataset)
+                start = comparison.start
+                if start is not None and dataset in self.study.reasoners[start].evaluate_on:
+                    made.append(self.chain.votes(start, dataset))
+                inputs |= {f"evaluate:{a.name}": a for a in made}
+        if lengths is not None:
+            for dataset in lengths.datasets:
+                for method in lengths.comparisons:
+                    cut = self._cut(self.study.comparisons[method], dataset)
+                    inputs |= {f"lengths:{a.name}": a for a in cut}
+        params = {
+            "roles": roles,
+            "comparisons": self._described(self.study.comparisons),
+            "lengths": None
+            if lengths is None
+            else lengths.model_dump(mode="json", include={"datasets", "comparisons", "budgets"}),
+            "draws": self.study.evaluation.draws,
+            "seed": self.study.evaluation.seed,
+        }
+        return self.chain.make("claims", "claims", params, inputs)
+
+    def _described(self, comparisons: dict[str, Comparison]) -> dict[str, Any]:
+        """Comparisons as figures and claims read them, with the copies of other training seeds."""
+        return {
+            method: {
+                **comparison.model_dump(),
+                "replicas": {
+                    "base": list(self.study.replicas(comparison.base)),
+                    "rl_v": list(self.study.replicas(comparison.rl_v)),
+                },
+            }
+            for method, comparison in comparisons.items()
+        }
+
+    def _described_reasoner(self, reasoner: str) -> dict[str, Any]:
+        verification = self.study.reasoners[reasoner].verification
+        return {
+            "reasoner": reasoner,
+            "verifier": self._own_verifier(reasoner),
+            "coefficient": verification.coefficient,
+            "objective": verification.objective,
+        }
+
+    def _own_verifier(self, reasoner: str) -> str:
+        verifier = self.study.own_verifier(reasoner)
+        assert verifier is not None  # refused when the study is read
+        return verifier
+
+
+def _evaluated_on(study: Study, reasoners: Sequence[str]) -> tuple[str, ...]:
+    """The data sets on which all of these reasoners are evaluated, in the study's order."""
+    evaluated = [study.reasoners[name].evaluate_on for name in reasoners]
+    return tuple(d for d in study.datasets if all(d in names for names in evaluated))

@@ -1,0 +1,220 @@
+"""Length budgets by budget forcing: solutions at every budget from one set sampled at the largest.
+
+    y, sampled at the largest budget:    step 1 | step 2 | step 3 | answer <end>
+    at a budget within step 3:           step 1 | step 2 | answer prefix, answer <end>
+
+A solution that ended by itself within a budget stays as it is. Otherwise its tokens up to the budget are cut
+back to the last step boundary, and the words that open an answer follow (prompts.answer_prefix_ids), then the
+answer, sampled anew: the only tokens that are. So budgets share their prefixes, and the same solution at a
+larger budget keeps the same steps or more. All that was generated counts, also what was cut off again.
+
+The random numbers of an answer belong to (seed, problem, sample, budget): whichever other solutions and
+budgets are forced along with it changes nothing. Left out on purpose: going on beyond the largest budget
+("wait" appended in place of an end), and thoughts that are summarized before they are answered.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from rlv import tables
+from rlv.answers.extract import answer_end, extract_answer
+from rlv.compute import ModelShape, flops
+from rlv.errors import DataError, StudyError
+from rlv.prompts import answer_prefix_ids, solver_ids
+from rlv.sampling.engine import Engine, Progress, Request, SamplingParams, request_seed
+from rlv.steps import step_starts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Forcing:
+    """How answers are forced: the rule that finds steps, the format of answers, and how they are drawn.
+
+    `answer_tokens` is the most that an answer may have after its prefix, end token included. Raises
+    StudyError where that is less than 1.
+    """
+
+    step_rule: str
+    answer_format: str
+    answer_tokens: int
+    seed: int
+    temperature: float = 1.0
+    top_p: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.answer_tokens < 1:
+            raise StudyError(f"answer_tokens is {self.answer_tokens}; an answer needs 1 or more")
+
+
+@dataclass
+class _Row:
+    """One solution at one budget, in the making."""
+
+    sample: dict[str, Any]
+    budget: int
+    kept: int  # tokens of the sample that stay
+    tail: Sequence[int] = ()  # answer prefix and answer
+    finish_reason: str = "stop"
+
+
+def force_answers(
+    engine: Engine,
+    tokenizer: PreTrainedTokenizerBase,
+    shape: ModelShape,
+    problems: pl.DataFrame,
+    samples: pl.DataFrame,
+    budgets: Sequence[int],
+    style: str,
+    forcing: Forcing,
+    progress: Progress | None = None,
+) -> pl.DataFrame:
+    """The samples at every budget, as a "samples" table: budgets outermost, then the samples' order.
+
+    `samples` come from `sample_shard`, of these `problems`, sampled by the model behind `engine` (of `shape`)
+    with `style`, at a limit that reaches the largest budget. Of a row with n tokens y after a prompt of m:
+    - n_tokens = min(budget, n) + prefix + answer: all that was generated for it, also what was cut off;
+    - token_ids, text: kept steps + prefix + answer, what a verifier reads;
+    - flops: a forward pass a generated token, at its own position (as in `sample_shard`; prefix and answer
+      follow the kept steps);
+    - finish_reason: "stop" (untouched), "forced", or "length": not even the answer ended in answer_tokens.
+    A cut solution whose kept steps hold an answer already is not asked again: it ends after the last of them.
+    A box ends at its closing brace, with the token that has it.
+
+    Raises StudyError for budgets that do not increase or are below 1; DataError for a sample without a
+    problem, or sampled at less than the largest budget, or already forced; ModelError as the engine does.
+    """
+    check_budgets(budgets)
+    _check_samples(samples, problems, budgets[-1])
+    questions = dict(problems.select("problem_id", "question").iter_rows())
+    prompts = {p: solver_ids(tokenizer, questions[p], style) for p in samples["problem_id"].unique()}
+    cutters: dict[int, _Cutter] = {}
+    rows: list[_Row] = []
+    requests: list[Request] = []
+    asked: list[tuple[_Row, list[int]]] = []
+    sampled_rows = list(samples.iter_rows(named=True))
+    for budget in budgets:
+        for index, sample in enumerate(sampled_rows):
+            token_ids = sample["token_ids"]
+            if sample["finish_reason"] == "stop" and len(token_ids) <= budget:
+                rows.append(_Row(sample, budget, len(token_ids)))
+                continue
+            if index not in cutters:
+                cutters[index] = _Cutter(tokenizer, token_ids, forcing)
+            kept, answered = cutters[index].cut(budget)
+            rows.append(_Row(sample, budget, kept, finish_reason="forced"))
+            if not answered:
+                context = [*prompts[sample["problem_id"]], *token_ids[:kept]]
+                prefix = answer_prefix_ids(tokenizer, forcing.answer_format, context)
+                identity = (sample["problem_id"], sample["sample_id"])
+                seed = request_seed(forcing.seed, *identity, "budget", budget)
+                requests.append(Request(*identity, (*context, *prefix), seed))
+                asked.append((rows[-1], prefix))
+    params = SamplingParams(forcing.temperature, forcing.top_p, forcing.answer_tokens)
+    answers = engine.sample(requests, params, progress)
+    for (row, prefix), answer in zip(asked, answers, strict=True):
+        answer_ids, closed = _until_closed(tokenizer, answer.token_ids, forcing.answer_format)
+        row.tail = [*prefix, *answer_ids]
+        if not closed and answer.finish_reason == "length":
+            row.finish_reason = "length"
+    return _table(rows, tokenizer, shape)
+
+
+def check_budgets(budgets: Sequence[int]) -> None:
+    """Raises StudyError where there are no budgets, or one is below 1 or not above the one before it."""
+    if not budgets or budgets[0] < 1 or any(b <= a for a, b in pairwise(budgets)):
+        raise StudyError(f"budgets are {list(budgets)}; they must increase, from 1 or more")
+
+
+def _check_samples(samples: pl.DataFrame, problems: pl.DataFrame, largest: int) -> None:
+    reasons = {
+        "is of no problem in the problems table": ~pl.col("problem_id").is_in(
+            problems["problem_id"].to_list()
+        ),
+        f"was sampled with a smaller limit than the largest budget, {largest}": pl.col("budget") < largest,
+        "has had its answer forced already": pl.col("finish_reason") == "forced",
+    }
+    for reason, wrong in reasons.items():
+        for row in samples.filter(wrong).head(1).iter_rows(named=True):
+            raise DataError(
+                f"samples: problem {row['problem_id']!r}, sample {row['sample_id']}, budget {row['budget']} "
+                f"{reason}"
+            )
+
+
+class _Cutter:
+    """Where one solution's steps begin, and which of them give an answer."""
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int], forcing: Forcing
+    ) -> None:
+        # Of the whole solution: a boundary at the budget is one only if a new step follows.
+        self.starts = step_starts(tokenizer, token_ids, forcing.step_rule)
+        self.answer_stops = [
+            stop
+            for start, stop in pairwise(self.starts)
+            if extract_answer(_text(tokenizer, token_ids[start:stop]), forcing.answer_format) is not None
+        ]
+
+    def cut(self, budget: int) -> tuple[int, bool]:
+        """(tokens kept, whether they end with an answer): whole steps within the budget."""
+        kept = self.starts[bisect_right(self.starts, budget) - 1] if self.starts else 0
+        answers = bisect_right(self.answer_stops, kept)
+        return (self.answer_stops[answers - 1], True) if answers else (kept, False)
+
+
+def _until_closed(
+    tokenizer: PreTrainedTokenizerBase, answer_ids: Sequence[int], answer_format: str
+) -> tuple[Sequence[int], bool]:
+    """The answer up to the token that ends it, and whether there is one (see `answer_end`)."""
+    if answer_end(_text(tokenizer, answer_ids), answer_format) is None:
+        return answer_ids, False
+    for stop in range(1, len(answer_ids)):
+        if answer_end(_text(tokenizer, answer_ids[:stop]), answer_format) is not None:
+            return answer_ids[:stop], True
+    return answer_ids, True
+
+
+def _table(rows: Sequence[_Row], tokenizer: PreTrainedTokenizerBase, shape: ModelShape) -> pl.DataFrame:
+    prompt_S, sampled_S, kept_S, tail_S = (
+        np.array(values, dtype=np.int64)
+        for values in (
+            [row.sample["n_prompt_tokens"] for row in rows],
+            [min(row.budget, len(row.sample["token_ids"])) for row in rows],
+            [row.kept for row in rows],
+            [len(row.tail) for row in rows],
+        )
+    )
+    thought_S = flops(shape, prompt_S, prompt_S + sampled_S)
+    answer_S = flops(shape, prompt_S + kept_S, prompt_S + kept_S + tail_S)
+    token_ids = [[*row.sample["token_ids"][: row.kept], *row.tail] for row in rows]
+    return tables.frame(
+        "samples",
+        {
+            "problem_id": [row.sample["problem_id"] for row in rows],
+            "sample_id": [row.sample["sample_id"] for row in rows],
+            "budget": [row.budget for row in rows],
+            "text": [
+                row.sample["text"] if row.finish_reason == "stop" else _text(tokenizer, ids)
+                for row, ids in zip(rows, token_ids, strict=True)
+            ],
+            "token_ids": token_ids,
+            "n_prompt_tokens": prompt_S.tolist(),
+            "n_tokens": (sampled_S + tail_S).tolist(),
+            "flops": (thought_S + answer_S).tolist(),
+            "finish_reason": [row.finish_reason for row in rows],
+        },
+    )
+
+
+def _text(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str:
+    return str(tokenizer.decode(list(token_ids), skip_special_tokens=True))

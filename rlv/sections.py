@@ -1,0 +1,307 @@
+"""The sections of a study file as types: every key, its type, default and meaning stand here once.
+
+config/README.md is generated from them (study_docs.py). Left out on purpose: reading files (study.py), what
+types cannot say (study_checks.py), and artifacts (plan.py).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+# Names become parts of paths, commands and columns.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
+
+
+class Section(BaseModel):
+    """Unknown keys are errors, values never change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+class Dataset(Section):
+    """Problems with reference answers."""
+
+    source: str = Field(description="`mini` generates problems; `local` reads a file")
+    form: Literal["quadratic", "product"] = Field(
+        default="quadratic", description="mini: the form of equation"
+    )
+    reach: int = Field(
+        default=10, ge=6, le=16, description="mini: x is searched in 1..reach; longer is harder"
+    )
+    split: Literal["train", "test"] = Field(
+        default="train", description="mini: train, or the held-out quarter"
+    )
+    size: int | None = Field(default=None, ge=1, description="how many problems; all of a file where absent")
+    path: str | None = Field(
+        default=None, description="local: JSON Lines or Parquet; relative to the working folder"
+    )
+    prompt_style: Literal["plain", "chat"] = Field(
+        default="plain", description="how a question is put to a model"
+    )
+    answer_format: Literal["marker", "boxed"] = Field(
+        default="marker", description="where a solution has its answer"
+    )
+    step_rule: Literal["try", "sentence"] = Field(
+        default="sentence", description="where a step of a solution begins (VinePPO, budgets)"
+    )
+    options: dict[str, Any] = Field(default={}, description="arguments of a source of your own")
+    levels: tuple[int, ...] = Field(
+        default=(), description="local: only problems of these levels; all where absent"
+    )
+
+
+class Model(Section):
+    """Weights that training starts from."""
+
+    source: Literal["package", "local"] = Field(description="`package`: shipped with rlv; `local`: a folder")
+    path: str = Field(description="folder of a Hugging Face model, inside the package or on disk")
+
+
+# What a reasoner can be trained with to verify; a score of the same name reads it.
+OBJECTIVES = ("generative", "bce", "regression")
+
+
+class Verification(Section):
+    """The verification objective of RL^V."""
+
+    coefficient: float = Field(
+        default=0.0, ge=0.0, description="lambda, the weight of J_verify; 0 is the base method"
+    )
+    objective: Literal["generative", "bce", "regression"] = Field(
+        default="generative", description="Yes or No as the next token, or a head on the shared backbone"
+    )
+    weight_bound: float = Field(
+        default=4.0, ge=1.0, description="class-balance weights stay in [1/bound, bound]"
+    )
+
+
+class Training(Section):
+    """Value-free RL. Every value decides the weights, except those marked (how)."""
+
+    steps: int = Field(default=120, ge=1, description="batches of fresh solutions")
+    problems_per_step: int = Field(default=16, ge=1, description="problems in a batch (P)")
+    solutions_per_problem: int = Field(default=8, ge=2, description="solutions of a problem in a batch (G)")
+    epochs: int = Field(default=1, ge=1, description="passes over a batch")
+    minibatches: int = Field(default=1, ge=1, description="optimizer steps a pass")
+    learning_rate: float = Field(default=1e-4, gt=0, description="AdamW, constant after the warm-up")
+    warmup_steps: int = Field(default=5, ge=0, description="linear warm-up, in optimizer steps")
+    weight_decay: float = Field(default=0.0, ge=0, description="AdamW's decoupled weight decay")
+    gradient_clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
+    clip_low: float = Field(
+        default=0.2, gt=0, lt=1, description="PPO clip: ratios below 1 - clip_low are cut"
+    )
+    clip_high: float = Field(default=0.2, gt=0, description="PPO clip: ratios above 1 + clip_high are cut")
+    kl_coefficient: float = Field(
+        default=0.0, ge=0, description="weight of the k3 KL estimate to the start model"
+    )
+    temperature: float = Field(default=1.0, gt=0, description="of the rollouts")
+    top_p: float = Field(default=1.0, gt=0, le=1, description="of the rollouts")
+    max_tokens: int = Field(default=64, ge=1, description="longest rollout")
+    continuations: int = Field(
+        default=4, ge=1, description="VinePPO: Monte-Carlo continuations from every step boundary (K)"
+    )
+    seed: int = Field(default=0, ge=0, description="order of problems and seeds of rollouts")
+    save_every: int = Field(default=20, ge=1, description="(how) steps between checkpoints")
+    show_every: int = Field(default=20, ge=1, description="(how) steps between solutions shown in the log")
+    tokens_per_microbatch: int = Field(
+        default=2048, ge=1, description="(how) padded tokens in one forward pass"
+    )
+
+
+# Training settings that change neither the gradients (but for rounding) nor the data.
+HOW_TRAINING = frozenset({"save_every", "show_every", "tokens_per_microbatch"})
+
+
+class Reasoner(Section):
+    """A model that writes solutions: a start model as it is, or trained from it."""
+
+    model: Name = Field(description="where it starts (a name under `models`)")
+    dataset: Name | None = Field(default=None, description="what it is trained on; absent: not trained")
+    advantage: str | None = Field(
+        default=None, description="how reward becomes gradient: `grpo`, `leave_one_out` or `vineppo`"
+    )
+    recorded_by: Name | None = Field(
+        default=None,
+        description="instead of `dataset`: learns to verify, and nothing else, from the solutions that this "
+        "reasoner's training recorded (a separate verifier)",
+    )
+    verification: Verification = Field(default=Verification(), description="lambda and what belongs to it")
+    training: dict[str, Any] = Field(default={}, description="what differs from the study's `training`")
+    verifiers: tuple[Name, ...] = Field(
+        default=(), description="who scores its solutions (names under `verifiers`)"
+    )
+    evaluate_on: tuple[Name, ...] = Field(default=(), description="data sets that it is evaluated on")
+
+
+class Verifier(Section):
+    """Gives each solution a score in [0, 1]."""
+
+    score: str = Field(
+        description="`generative`, `bce`, `regression`: what the reader was trained with, lambda > 0; "
+        "`judge`: the prompt to any model"
+    )
+    reasoner: Name = Field(
+        default="self", description="whose weights read the solution; `self`: who wrote it"
+    )
+
+
+class Sampling(Section):
+    """Solutions for evaluation."""
+
+    engine: Literal["transformers"] = Field(default="transformers", description="what runs the model")
+    n: int = Field(default=64, ge=1, description="solutions of a problem; raising it keeps the first ones")
+    temperature: float = Field(default=1.0, ge=0, description="0 is greedy")
+    top_p: float = Field(default=1.0, gt=0, le=1, description="nucleus")
+    max_tokens: int = Field(default=64, ge=1, description="longest solution")
+    seed: int = Field(default=0, ge=0, description="with problem and sample it decides a solution")
+    problems_per_shard: int = Field(default=256, ge=1, description="problems in one job")
+    samples_per_shard: int = Field(default=32, ge=1, description="samples of a problem in one job; divides n")
+    max_batch: int = Field(default=256, ge=1, description="(how) solutions in flight at once")
+
+
+class Evaluation(Section):
+    """Votes and curves."""
+
+    ns: tuple[int, ...] = Field(default=(1, 2, 4, 8, 16, 32, 64), description="numbers of votes, increasing")
+    subsets: int = Field(
+        default=256, ge=8, description="random subsets where the expectation has no closed form"
+    )
+    draws: int = Field(default=1000, ge=100, description="bootstrap draws over problems")
+    seed: int = Field(default=0, ge=0, description="of subsets and draws")
+
+
+class Comparison(Section):
+    """A base method and its RL^V counterpart, compared by claims and figures."""
+
+    base: Name = Field(description="reasoner trained without the verification objective")
+    start: Name | None = Field(default=None, description="untrained reasoner that both started from")
+    rl_v: Name = Field(description="reasoner trained with it")
+    verifier: Name = Field(default="unified", description="who scores the RL^V reasoner's solutions")
+    judge: Name = Field(default="judge", description="who scores the base reasoner's solutions")
+    separate: Name | None = Field(
+        default=None, description="a verifier trained apart, who scores the solutions of both"
+    )
+
+
+class Overhead(Section):
+    """The measurement behind the claim `overhead`: training steps with and without verification."""
+
+    reasoner: Name = Field(description="whose training is measured; its lambda must be above 0")
+    repeats: int = Field(default=8, ge=2, description="pairs of steps on the same rollouts")
+
+
+class Lengths(Section):
+    """Length budgets: at its budget a solution is cut at a step boundary and its answer is forced."""
+
+    datasets: tuple[Name, ...] = Field(min_length=1, description="data sets whose solutions are cut")
+    comparisons: tuple[Name, ...] = Field(min_length=1, description="methods, base and RL^V")
+    budgets: tuple[int, ...] = Field(
+        min_length=2, description="tokens of a solution before its answer is forced, increasing"
+    )
+    answer_tokens: int = Field(ge=1, description="most tokens of a forced answer, its end included")
+    thresholds: tuple[float, ...] = Field(
+        default=(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0),
+        min_length=1,
+        description="confidence in the voted answer at which the budget is raised no further, increasing",
+    )
+
+
+class Figure(Section):
+    """What one figure shows; absent lists mean all."""
+
+    drawing: str | None = Field(
+        default=None, description="which figure to draw under this name; absent: the one of the name"
+    )
+    against: Literal["n", "tokens", "flops"] = Field(
+        default="n", description="what accuracy is drawn against; costs include what a verifier reads"
+    )
+    reasoners: dict[str, tuple[Name, ...]] = Field(
+        default={}, description="objectives, coefficient: reasoners by method"
+    )
+    datasets: tuple[Name, ...] = Field(default=(), description="data sets, one panel column each")
+    comparisons: tuple[Name, ...] = Field(default=(), description="methods, one panel row each")
+
+
+class Claims(Section):
+    """What the scoreboard is computed on."""
+
+    dataset: Name = Field(description="in distribution")
+    hard: Name | None = Field(default=None, description="harder than any problem of training")
+    out_of_domain: Name | None = Field(default=None, description="another kind of problem than in training")
+
+
+# What a data set is to the claims -> the key of `claims` that names it.
+CLAIM_ROLES = {"in_distribution": "dataset", "hard": "hard", "out_of_domain": "out_of_domain"}
+
+
+class Pretraining(Section):
+    """The recipe of the mini base (rlv/mini)."""
+
+    steps: int = Field(ge=1, description="optimizer steps")
+    batch: int = Field(ge=1, description="demonstrations a step")
+    learning_rate: float = Field(gt=0, description="AdamW's peak")
+    warmup_steps: int = Field(ge=1, description="linear warm-up")
+    layers: int = Field(ge=1, description="transformer layers")
+    width: int = Field(ge=8, description="hidden size")
+    heads: int = Field(ge=1, description="attention heads")
+    intermediate: int = Field(ge=8, description="width of the feed-forward layers")
+    product_share: float = Field(ge=0, le=1, description="share of demonstrations in the other form")
+    seed: int = Field(default=0, ge=0, description="of weights, corpus and order")
+    value_slip: float = Field(description="a written value is random", ge=0, le=1)
+    mark_slip: float = Field(description="a mark is the opposite", ge=0, le=1)
+    bluff: float = Field(description="a failing try is marked yes", ge=0, le=1)
+    give_up: float = Field(description="a failing try is answered", ge=0, le=1)
+    verdict_flip: float = Field(description="the credulous reader's verdict is the opposite", ge=0, le=1)
+
+
+class Study(Section):
+    """Everything that decides what a study computes."""
+
+    name: str = Field(description="names the folder of results", pattern=r"^[a-z0-9][a-z0-9-]*$")
+    description: str = Field(default="", description="one line for people")
+    datasets: dict[Name, Dataset] = Field(default={}, description="by name")
+    models: dict[Name, Model] = Field(default={}, description="by name")
+    pretraining: dict[Name, Pretraining] = Field(default={}, description="bases to pretrain, by name")
+    training: Training = Field(default=Training(), description="defaults of every trained reasoner")
+    reasoners: dict[Name, Reasoner] = Field(default={}, description="by name")
+    verifiers: dict[Name, Verifier] = Field(default={}, description="by name")
+    sampling: Sampling = Field(default=Sampling(), description="solutions for evaluation")
+    evaluation: Evaluation = Field(default=Evaluation(), description="votes and curves")
+    comparisons: dict[Name, Comparison] = Field(default={}, description="methods by name")
+    lengths: Lengths | None = Field(default=None, description="length budgets, where present")
+    overhead: Overhead | None = Field(default=None, description="measured where present")
+    figures: dict[Name, Figure] = Field(default={}, description="figures to draw, by the figure's own name")
+    claims: Claims | None = Field(default=None, description="scoreboard, where present")
+    seeds: tuple[int, ...] = Field(
+        default=(), description="training seeds: every compared reasoner is trained once with each"
+    )
+    assumed: tuple[str, ...] = Field(
+        default=(), description="filled in on reading: key paths of assumed values"
+    )
+
+    def training_of(self, reasoner: str) -> Training:
+        """The study's training settings with the reasoner's own on top."""
+        own = self.reasoners[reasoner].training
+        return Training.model_validate({**self.training.model_dump(), **own})
+
+    def replicas(self, reasoner: str) -> tuple[str, ...]:
+        """A compared reasoner and its copies with the study's other training seeds."""
+        copies = [replica_name(reasoner, seed) for seed in self.seeds]
+        return (reasoner, *(name for name in copies if name in self.reasoners))
+
+    def own_verifier(self, reasoner: str) -> str | None:
+        """The verifier by which a reasoner reads itself as it was trained to; the judge where it was not."""
+        entry = self.reasoners[reasoner]
+        wanted = entry.verification.objective if entry.verification.coefficient > 0 else "judge"
+        for name in entry.verifiers:
+            verifier = self.verifiers.get(name)
+            if verifier is not None and verifier.reasoner == "self" and verifier.score == wanted:
+                return name
+        return None
+
+
+def replica_name(reasoner: str, seed: int) -> str:
+    """What a reasoner's copy with another training seed is called."""
+    return f"{reasoner}_seed{seed}"

@@ -1,0 +1,97 @@
+"""Monte-Carlo values: how often a solution, continued from the start of one of its steps, ends up right.
+
+V(s) of a state s (a problem and the first tokens of a solution) is the mean reward of K fresh continuations
+(Kazemnejad et al. 2024). Continuations of all states of a batch are one call of the engine: it prefills each
+state once for its K rows, and no row waits for another solution's boundary. States that several solutions
+share (the empty prefix always, in short tasks many others) are valued once.
+
+A value is a function of (weights, problem, prefix, seed, training step), whatever the other solutions are.
+Left out on purpose: values learned by a network, and taking the solution itself for a continuation (its own
+outcome would then be part of what it is compared with).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float64
+
+from rlv.sampling.engine import Engine, Request, SamplingParams, request_seed
+from rlv.steps import step_starts
+from rlv.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from rlv.training.rollout import Prompt
+
+# (problems, token ids of a solution each, whether it ended by itself) -> rewards, one each.
+Grade = Callable[[Sequence["Prompt"], Sequence[Sequence[int]], Sequence[bool]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Values:
+    """starts: of each solution, the token offsets of its steps. values_BK: [solutions, most steps], V at the
+    start of each step, NaN beyond a solution's last. tokens: sampled for all continuations together.
+    """
+
+    starts: list[tuple[int, ...]]
+    values_BK: Float64[np.ndarray, "B K"]
+    tokens: int
+
+
+def monte_carlo_values(
+    prompts: Sequence[Prompt],
+    solutions: Sequence[tuple[int, ...]],
+    step: int,
+    config: TrainingConfig,
+    *,
+    engine: Engine,
+    tokenizer: PreTrainedTokenizerBase,
+    grade: Grade,
+) -> Values:
+    """Values at the start of every step of every solution (token ids); `prompts` has one problem a solution.
+
+    A continuation has the tokens that its prefix leaves of `config.max_tokens`; it is graded as a whole
+    solution, prefix included, and earns 0 where it does not end by itself. Since a step begins before the
+    solution's last token, every state has a token left.
+    """
+    starts = [tuple(step_starts(tokenizer, ids, config.step_rule)) for ids in solutions]
+    states: dict[tuple[Prompt, tuple[int, ...]], int] = {}
+    state_BK = np.full((len(solutions), max(map(len, starts), default=1)), -1)
+    for b, (prompt, ids, begins) in enumerate(zip(prompts, solutions, starts, strict=True)):
+        for k, begin in enumerate(begins):
+            state_BK[b, k] = states.setdefault((prompt, ids[:begin]), len(states))
+    requests = [r for prompt, prefix in states for r in continuations(prompt, prefix, step, config)]
+    sampled = engine.sample(requests, SamplingParams(config.temperature, config.top_p, config.max_tokens))
+    repeated = [state for state in states for _ in range(config.continuations)]
+    rewards_R = grade(
+        [prompt for prompt, _ in repeated],
+        [prefix + s.token_ids for (_, prefix), s in zip(repeated, sampled, strict=True)],
+        [s.finish_reason == "stop" for s in sampled],
+    )
+    rewards_SK = rewards_R.reshape(len(states), config.continuations)
+    values_S = np.append(rewards_SK.mean(axis=1), np.nan)  # index -1: no step there
+    return Values(starts, values_S[state_BK], sum(len(s.token_ids) for s in sampled))
+
+
+def continuations(
+    prompt: Prompt, prefix: tuple[int, ...], step: int, config: TrainingConfig
+) -> list[Request]:
+    """The K requests that continue a solution from its first tokens, within what they leave of the budget."""
+    # The prefix in the seed: two states of a problem must not share their random numbers.
+    digest = hashlib.sha256(",".join(map(str, prefix)).encode()).hexdigest()
+    return [
+        Request(
+            prompt.problem_id,
+            k,
+            prompt.ids + prefix,
+            request_seed(config.seed, prompt.problem_id, k, "value", step, digest),
+            max_tokens=config.max_tokens - len(prefix),
+        )
+        for k in range(config.continuations)
+    ]

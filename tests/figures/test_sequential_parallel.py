@@ -1,0 +1,158 @@
+"""The figure sequential_parallel: accuracy at every budget and three N, ratios by another bootstrap."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from rlv.errors import DataError
+from rlv.figures import sequential_parallel as figure
+from rlv.figures import style
+from tests.figures.tables_for_tests import make_lengths
+
+BUDGETS = (10, 17, 24, 45)
+COMPARISONS = {
+    "grpo": {
+        **{"start": "base", "base": "grpo", "rl_v": "grpo_v"},
+        **{"verifier": "unified", "judge": "judge", "separate": None},
+        "replicas": {"base": ["grpo"], "rl_v": ["grpo_v"]},
+    }
+}
+PARAMS = {
+    **{"figure": "sequential_parallel", "datasets": ["test", "hard"], "comparisons": COMPARISONS},
+    **{"draws": 200, "seed": 5},
+}
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return make_lengths(COMPARISONS, budgets=BUDGETS, ns=(1, 2, 4, 8, 16), problems=40)
+
+
+@pytest.fixture(scope="module")
+def drawn(tables):
+    return figure.data(tables, PARAMS)
+
+
+def by_problem(tables, reasoner, strategy, n, budget, dataset="test"):
+    rows = tables["per_problem"].filter(
+        pl.col("dataset") == dataset,
+        pl.col("reasoner") == reasoner,
+        pl.col("strategy") == strategy,
+        pl.col("n") == n,
+        pl.col("budget") == budget,
+    )
+    return dict(rows.select("problem_id", "accuracy").rows())
+
+
+def test_smallest_middle_and_largest_n_at_every_budget(tables, drawn):
+    assert drawn.height == 2 * 2 * 3 * len(BUDGETS)
+    assert sorted(set(drawn["n"])) == [1, 4, 16]
+    for row in drawn.iter_rows(named=True):
+        values = by_problem(
+            tables, row["reasoner"], row["strategy"], row["n"], row["budget"], row["dataset"]
+        ).values()
+        assert row["accuracy"] == pytest.approx(sum(values) / 40)
+    ours = drawn.filter(pl.col("role") == "rl_v")
+    assert set(ours["reasoner"]) == {"grpo_v"} and set(ours["verifier"]) == {"unified"}
+    base = drawn.filter(pl.col("role") == "base")
+    assert set(base["strategy"]) == {"majority"} and set(base["verifier"]) == {""}
+
+
+def test_ratio_is_paired_over_problems(tables, drawn):
+    row = drawn.filter(
+        pl.col("dataset") == "test", pl.col("role") == "rl_v", pl.col("n") == 16, pl.col("budget") == 45
+    ).row(0, named=True)
+    ours = by_problem(tables, "grpo_v", "weighted_voting", 16, 45)
+    base = by_problem(tables, "grpo", "majority", 16, 45)
+    names = sorted(ours)
+    ours_P, base_P = (np.array([table[p] for p in names]) for table in (ours, base))
+    assert row["ratio"] == pytest.approx(ours_P.mean() / base_P.mean())
+    # Resampled by picking problems, not by counting them: the interval agrees up to Monte Carlo.
+    rng = np.random.default_rng(1)
+    picks = rng.integers(0, len(names), size=(4000, len(names)))
+    low, high = np.percentile(ours_P[picks].mean(axis=1) / base_P[picks].mean(axis=1), [2.5, 97.5])
+    assert row["ratio_low"] == pytest.approx(low, abs=0.05)
+    assert row["ratio_high"] == pytest.approx(high, abs=0.08)
+
+
+def test_a_base_method_that_solves_nothing_has_no_ratio(tables):
+    nothing = pl.when(pl.col("reasoner") == "grpo", pl.col("budget") == 10).then(0.0)
+    wiped = {
+        name: tables[name].with_columns(accuracy=nothing.otherwise(pl.col("accuracy")))
+        for name in ("curves", "per_problem")
+    }
+    data = figure.data(wiped, PARAMS)
+    at = (pl.col("role") == "rl_v") & (pl.col("budget") == 10)
+    assert data.filter(at)["ratio"].null_count() == data.filter(at).height
+    assert data.filter(~at, pl.col("role") == "rl_v")["ratio"].null_count() == 0
+    figure.draw(data)
+    assert "10 tokens undefined (the base method solves nothing)" in figure.caption(data)
+
+
+def test_panels_lines_and_colours(drawn):
+    picture = figure.draw(drawn)
+    assert len(picture.axes) == 4
+    assert [axes.get_title() for axes in picture.axes[:2]] == ["test", "hard"]
+    lines = picture.axes[0].get_lines()
+    assert len(lines) == 6
+    full = [style.LOOKS["rl_v", "weighted_voting"].color, style.LOOKS["base", "majority"].color]
+    assert [lines[2].get_color(), lines[5].get_color()] == full  # the most solutions have the role's colour
+    assert len({line.get_color() for line in lines}) == 6
+    assert lines[0].get_xdata().tolist() == list(BUDGETS)
+    assert [t.get_text() for t in picture.axes[-1].get_xticklabels()] == ["10", "17", "24", "45"]
+
+
+def test_wide_budgets_get_a_logarithmic_axis(drawn):
+    axes = figure.draw(drawn).axes[0]
+    figure.budget_axis(axes, [10, 20])
+    assert axes.get_xscale() == "linear"
+    figure.budget_axis(axes, [256, 512, 4096])
+    assert axes.get_xscale() == "log"
+
+
+def test_caption_quotes_the_data(drawn):
+    text = figure.caption(drawn)
+    assert "{" not in text and text.count("\n* ") == 2
+    line = next(line for line in text.splitlines() if line.startswith("* GRPO on ``hard``"))
+    ours = drawn.filter(pl.col("dataset") == "hard", pl.col("role") == "rl_v", pl.col("n") == 16)
+    for row in ours.filter(pl.col("ratio").is_not_null()).iter_rows(named=True):
+        quoted = "{budget} tokens {ratio:.2f} [{ratio_low:.2f}, {ratio_high:.2f}]".format(**row)
+        assert quoted in line
+    ahead = drawn.filter(pl.col("n") == 16, pl.col("ratio_low") > 1).height
+    assert f"is ahead in {ahead}, behind in" in text
+
+
+def test_one_budget_is_refused(tables):
+    one = {name: t.filter(pl.col("budget") == 24) for name, t in tables.items() if "budget" in t.columns}
+    with pytest.raises(DataError, match=r"'grpo_v' on 'test' has budget 24 alone.*`lengths.budgets`"):
+        figure.data(one, PARAMS)
+
+
+def test_no_common_n_is_refused(tables):
+    ours = pl.col("reasoner") == "grpo_v"
+    keep = (ours & pl.col("n").is_in([1, 2])) | (~ours & pl.col("n").is_in([4, 8]))
+    apart = {name: tables[name].filter(keep) for name in ("curves", "per_problem")}
+    with pytest.raises(DataError, match="none in common; evaluate both at the same N"):
+        figure.data(apart, PARAMS)
+
+
+def test_a_missing_side_is_named(tables):
+    lost = {name: tables[name].filter(pl.col("reasoner") != "grpo") for name in ("curves", "per_problem")}
+    with pytest.raises(DataError, match=r"'grpo' on 'test' by majority.*has reasoners grpo_v"):
+        figure.data(lost, PARAMS)
+
+
+def test_nothing_to_draw_is_refused(tables):
+    with pytest.raises(DataError, match="`lengths`"):
+        figure.data(tables, PARAMS | {"datasets": []})
+
+
+def test_the_same_tables_give_the_same_bytes(tables, tmp_path):
+    for name in ("one", "two"):
+        data = figure.data(tables, PARAMS)
+        style.save(figure.draw(data), tmp_path / name)
+        data.write_csv(tmp_path / f"{name}.csv")
+    for suffix in ("csv", "pdf", "png"):
+        assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()

@@ -1,0 +1,108 @@
+"""A head's score equals the head applied by hand to the backbone's last hidden state of [x, y]."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from rlv import heads, tables
+from rlv.errors import ModelError
+from rlv.prompts import solver_ids
+from rlv.scoring import SCORES
+from rlv.scoring.generative import score_shard
+
+SCORE_OF = {"bce": lambda z: 1 / (1 + np.exp(-z)), "regression": lambda z: min(max(z, 0.0), 1.0)}
+
+
+@pytest.fixture(params=["bce", "regression"])
+def headed(request, tmp_path):
+    head = heads.VerificationHead(request.param, 32)
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        head.weight.copy_(torch.randn(32, generator=generator) / 12)
+    heads.save(head, tmp_path)
+    return request.param, head, tmp_path
+
+
+def pairs(n: int = 17) -> tuple[list[list[int]], list[list[int]]]:
+    rng = random.Random(4)
+    lengths = [(rng.randrange(1, 9), rng.randrange(1, 30)) for _ in range(n)]
+    x, y = ([[rng.randrange(4, 30) for _ in range(both[k])] for both in lengths] for k in (0, 1))
+    return x, y
+
+
+def by_hand(model, head, objective, x, y) -> float:
+    with torch.no_grad():
+        hidden_H = model(torch.tensor([[*x, *y]]), output_hidden_states=True).hidden_states[-1][0, -1]
+        return SCORE_OF[objective](float(hidden_H @ head.weight + head.bias))
+
+
+def test_scores_are_those_of_the_last_hidden_state_in_any_batch(headed, tiny_model, tiny_tokenizer):
+    objective, head, folder = headed
+    prompts, solutions = pairs()
+    expected = [by_hand(tiny_model, head, objective, x, y) for x, y in zip(prompts, solutions, strict=True)]
+    assert len(set(expected)) > len(expected) / 2
+    for budget in (1, 60, 10_000):
+        scores_B, read_B = SCORES[objective](
+            tiny_model, tiny_tokenizer, prompts, solutions, "plain", token_budget=budget, folder=folder
+        )
+        np.testing.assert_allclose(scores_B, expected, atol=1e-5)
+        assert scores_B.dtype == np.float64 and scores_B.min() >= 0 and scores_B.max() <= 1
+        assert read_B.tolist() == [len(x) + len(y) for x, y in zip(prompts, solutions, strict=True)]
+
+
+def test_a_shard_is_scored_as_with_any_score(headed, tiny_model, tiny_tokenizer):
+    objective, head, folder = headed
+    rows: list[dict] = [
+        {"problem_id": "a", "question": "Find x to 3", "answer": "1", "level": None, "subject": None}
+    ]
+    _, solutions = pairs(4)
+    columns = {
+        "problem_id": ["a"] * 4,
+        "sample_id": [3, 1, 0, 2],
+        "budget": [32] * 4,
+        "text": [""] * 4,
+        "token_ids": solutions,
+        "n_prompt_tokens": [6] * 4,
+        "n_tokens": [len(y) for y in solutions],
+        "flops": [1.0] * 4,
+        "finish_reason": ["stop"] * 4,
+    }
+    score = partial(SCORES[objective], folder=folder)
+    problems, samples = tables.frame("problems", rows), tables.frame("samples", columns)
+    found = score_shard(tiny_model, tiny_tokenizer, problems, samples, "plain", score=score)
+    tables.check(found, "scores", "test")
+    x = solver_ids(tiny_tokenizer, "Find x to 3", "plain")
+    expected = [by_hand(tiny_model, head, objective, x, y) for y in solutions]
+    np.testing.assert_allclose(found["score"], expected, atol=1e-5)
+    assert found["n_tokens_read"].to_list() == [len(x) + len(y) for y in solutions]
+
+
+def test_a_head_that_is_not_there_is_named(headed, tiny_model, tiny_tokenizer, tmp_path):
+    objective, _, folder = headed
+    prompts, solutions = pairs(2)
+    other = "bce" if objective == "regression" else "regression"
+    for score, where, message in (
+        (other, folder, f"a head of objective '{objective}'"),
+        (objective, tmp_path / "elsewhere", "no verification head"),
+        (objective, None, "no checkpoint folder"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            SCORES[score](tiny_model, tiny_tokenizer, prompts, solutions, "plain", folder=where)
+
+
+def test_lengths_and_numbers_are_checked(headed, tiny_model, tiny_tokenizer):
+    objective, head, folder = headed
+    with pytest.raises(ModelError, match="here: 300 tokens to verify exceed"):
+        SCORES[objective](
+            tiny_model, tiny_tokenizer, [[5]], [[5] * 299], "plain", names=["here"], folder=folder
+        )
+    with torch.no_grad():
+        head.bias.fill_(float("nan"))
+    heads.save(head, folder)
+    with pytest.raises(ModelError, match="not finite"):
+        SCORES[objective](tiny_model, tiny_tokenizer, [[5]], [[6]], "plain", folder=folder)
