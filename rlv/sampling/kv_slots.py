@@ -1,13 +1,18 @@
 """A key/value cache of slots: one row a sequence, rows of uneven length side by side.
 
-Memory is taken once, [slots, heads, columns, head_dim] a layer. Row r holds the first `length[r]` positions
-of its sequence in columns 0 … length[r] − 1; a decoding step writes every active row at its own column and
-hands attention only the columns that some active row has reached. Active rows are rows 0 … n − 1: when
-sequences finish, rows from the end move into the holes, so a step never computes for a row nobody wants.
+Memory is [slots, heads, columns, head_dim] a layer. Row r holds the first `length[r]` positions of its
+sequence in columns 0 … length[r] − 1; a decoding step writes every active row at its own column. Active rows
+are rows 0 … n − 1: when sequences finish, rows from the end move into the holes, so a step never computes for
+a row nobody wants.
 
-Stale columns are never cleared: the attention mask hides them, and whatever they hold is finite (columns are
-zeroed when first reached, so address space that no sequence grows into costs nothing). Left out on purpose:
-paging, sliding windows, and prefill, which a DynamicCache of transformers does.
+There are no more columns than some row has reached (rounded up), so what attention is handed is one
+contiguous block: on CPUs a view with gaps between its rows costs attention several times as much. Buffers for
+all columns that can come are taken once, and may serve many batches; when columns are added (an eighth at a
+time at least) or a quarter of them would do, rows are copied to a spare buffer, which changes places with the
+one they came from.
+
+Stale columns are never cleared: the attention mask hides them, and whatever they hold is finite. Left out on
+purpose: paging, sliding windows, and prefill, which a DynamicCache of transformers does.
 """
 
 from __future__ import annotations
@@ -23,16 +28,36 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 class SlotLayer(CacheLayerMixin):
     """One layer's keys and values, [slots, heads, columns, head_dim]."""
 
-    def __init__(self, like_keys: Tensor, like_values: Tensor, n_slots: int, n_columns: int) -> None:
-        super().__init__()
-        self.key_memory, self.value_memory = (
-            like.new_empty(n_slots, like.shape[1], n_columns, like.shape[3])
-            for like in (like_keys, like_values)
-        )
+    def __init__(self, like_keys: Tensor, like_values: Tensor, n_slots: int, elements: int) -> None:
+        """`elements`: of each buffer; all of a cache are of one size, since they change places."""
+        self._shapes = [(n_slots, like.shape[1], like.shape[3]) for like in (like_keys, like_values)]
+        # A masked column still meets 0 · value in attention, and 0 · nan is nan: hence zeros, never empty.
+        self._buffers = [like.new_zeros(elements) for like in (like_keys, like_values)]
         self.rows_B = torch.empty(0, dtype=torch.int64, device=like_keys.device)
         self.columns_B = self.rows_B
-        self.width = 0
         self.is_initialized = True
+        self.forget()
+
+    def forget(self) -> None:
+        """No columns: what the rows held is gone."""
+        self.width = 0
+        self.key_memory, self.value_memory = self._views()
+
+    def _views(self) -> list[Tensor]:
+        return [
+            buffer[: slots * heads * self.width * size].view(slots, heads, self.width, size)
+            for buffer, (slots, heads, size) in zip(self._buffers, self._shapes, strict=True)
+        ]
+
+    def resize(self, width: int, spare: Tensor) -> Tensor:
+        """Have so many columns; those that stay keep what they hold. Takes a buffer, returns another."""
+        old, shared = (self.key_memory, self.value_memory), min(width, self.width)
+        self.width = width
+        for i, held in enumerate(old):
+            self._buffers[i], spare = spare, self._buffers[i]
+            self._views()[i][:, :, :shared] = held[:, :, :shared]
+        self.key_memory, self.value_memory = self._views()
+        return spare
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Nothing to do: memory is taken in the constructor."""
@@ -44,32 +69,46 @@ class SlotLayer(CacheLayerMixin):
         n_rows = key_states.shape[0]
         self.key_memory[self.rows_B, :, self.columns_B] = key_states[:, :, 0]
         self.value_memory[self.rows_B, :, self.columns_B] = value_states[:, :, 0]
-        return self.key_memory[:n_rows, :, : self.width], self.value_memory[:n_rows, :, : self.width]
+        return self.key_memory[:n_rows], self.value_memory[:n_rows]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """(columns attended to, offset), as transformers asks for it."""
         return self.width, 0
 
     def get_seq_length(self) -> int:
-        """Columns of the widest active row."""
+        """Columns of the widest active row, rounded up."""
         return self.width
 
     def get_max_length(self) -> int:
-        """Columns there are."""
-        return self.key_memory.shape[2]
+        """No limit of its own."""
+        return -1
 
 
 class SlotCache(Cache):
     """The layers together, and the moves of rows that an engine makes between steps."""
 
     def __init__(self, like: Sequence[tuple[Tensor, Tensor]], n_slots: int, n_columns: int) -> None:
-        """`like`: keys and values [any, heads, any, head_dim] of each layer, for shapes, dtype and device."""
-        self.slot_layers = [SlotLayer(keys, values, n_slots, n_columns) for keys, values in like]
+        """`like`: keys and values [any, heads, any, head_dim] of each layer, for shapes, dtype and device.
+
+        `n_columns`: positions of the longest sequence that can come.
+        """
+        elements = max(n_slots * t.shape[1] * n_columns * t.shape[3] for pair in like for t in pair)
+        self.slot_layers = [SlotLayer(keys, values, n_slots, elements) for keys, values in like]
         super().__init__(layers=list(self.slot_layers))
         device = like[0][0].device
-        self._zeroed = 0  # columns that hold finite numbers in every row
+        self._spare = like[0][0].new_zeros(elements)
         self._all_rows = torch.arange(n_slots, device=device)
         self._all_columns = torch.arange(n_columns, device=device)
+
+    def forget(self) -> None:
+        """Ready for another batch: no row holds anything."""
+        for layer in self.slot_layers:
+            layer.forget()
+
+    def serves(self, n_slots: int, n_columns: int) -> bool:
+        """Whether so many rows of such a length fit, without much more memory than they need."""
+        slots, columns = len(self._all_rows), len(self._all_columns)
+        return n_slots <= slots and n_columns <= columns <= 2 * n_columns
 
     def begin_step(
         self, lengths_B: Int64[Tensor, " B"], longest: int, dtype: torch.dtype
@@ -77,12 +116,11 @@ class SlotCache(Cache):
         """Aim the next forward pass: row b writes column lengths_B[b]. Returns the additive attention mask.
 
         `longest` is max(lengths_B), passed by the caller who knows it without waiting for the device. W is
-        longest + 1, rounded up so that attention kernels see few different shapes.
+        longest + 1 or somewhat more, so that attention kernels see few different shapes.
         """
-        width = min(round_up(longest + 1, 16), len(self._all_columns))
-        self._reach(width)
+        width = self._reach(longest + 1, shrink=True)
         for layer in self.slot_layers:
-            layer.rows_B, layer.columns_B, layer.width = self._all_rows[: len(lengths_B)], lengths_B, width
+            layer.rows_B, layer.columns_B = self._all_rows[: len(lengths_B)], lengths_B
         hidden = self._all_columns[:width] > lengths_B[:, None]
         mask = torch.zeros(hidden.shape, dtype=dtype, device=lengths_B.device)
         return mask.masked_fill_(hidden, torch.finfo(dtype).min)[:, None, None]
@@ -107,13 +145,17 @@ class SlotCache(Cache):
             layer.key_memory[target_B, :, :length] = layer.key_memory[source_B, :, :length]
             layer.value_memory[target_B, :, :length] = layer.value_memory[source_B, :, :length]
 
-    def _reach(self, width: int) -> None:
-        # A masked column still meets 0 · value in attention, and 0 · nan is nan.
-        if width > self._zeroed:
+    def _reach(self, needed: int, *, shrink: bool = False) -> int:
+        """Have `needed` columns or somewhat more; how many there are now.
+
+        `shrink` where no active row is longer than `needed`: columns go when a quarter would do.
+        """
+        width = self.slot_layers[0].width
+        if needed > width or (shrink and needed <= width // 4):
+            width = min(round_up(needed, max(16, round_up(needed // 8, 16))), len(self._all_columns))
             for layer in self.slot_layers:
-                layer.key_memory[:, :, self._zeroed : width] = 0
-                layer.value_memory[:, :, self._zeroed : width] = 0
-            self._zeroed = width
+                self._spare = layer.resize(width, self._spare)
+        return width
 
 
 def round_up(n: int, multiple: int) -> int:

@@ -51,6 +51,7 @@ class TransformersEngine:
             raise ValueError(f"max_batch is {max_batch}; it must be 1 or more")
         self.model: Any = model
         self.max_batch = max_batch
+        self._kept: SlotCache | None = None
         config = model.config.get_text_config()
         name = config.name_or_path or type(model).__name__
         if config._attn_implementation not in ("sdpa", "eager"):
@@ -104,7 +105,7 @@ class TransformersEngine:
         queue = _PromptQueue(self.model, requests, budget_R, n_slots)
         seeds_R = np.array([r.seed for r in requests], dtype=np.uint64)
         rows = _Rows.empty(n_slots, int(budget_R.max()))
-        cache = SlotCache(queue.like(), n_slots, n_columns)
+        cache = self._empty_cache(queue, n_slots, n_columns)
         solutions: dict[int, Sampled] = {}
         tokens_done, last_report = 0, time.monotonic()
         while True:
@@ -135,7 +136,20 @@ class TransformersEngine:
                 progress(len(solutions), len(requests), tokens_done + int(rows.count_B[: rows.n].sum()))
         if progress is not None:
             progress(len(solutions), len(requests), tokens_done)
+        if self.model.device.type == "cpu":
+            self._kept = cache
         return [solutions[r] for r in range(len(requests))]
+
+    def _empty_cache(self, queue: _PromptQueue, n_slots: int, n_columns: int) -> SlotCache:
+        """The cache of the last call where it fits: on a CPU, memory that is new costs more than the copies.
+
+        On a GPU nothing is kept (allocating is cheap there, holding is not), nor after a call that failed.
+        """
+        kept, self._kept = self._kept, None
+        if kept is None or not kept.serves(n_slots, n_columns):
+            return SlotCache(queue.like(), n_slots, n_columns)
+        kept.forget()
+        return kept
 
     def _decode(self, rows: _Rows, cache: SlotCache) -> Float[Tensor, "B V"]:
         """Logits after every row's next token, whose keys and values the cache takes in."""

@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-TOKEN_BUDGET = 4096  # padded tokens of a batch: larger ones leave a CPU's caches (benchmarks/scoring.py)
+TOKEN_BUDGET = 2048  # padded tokens of a batch: larger ones leave a CPU's caches (benchmarks/scoring.py)
 
 
 class Score(Protocol):

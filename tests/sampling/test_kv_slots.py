@@ -11,8 +11,6 @@ def filled_cache() -> tuple[SlotCache, torch.Tensor]:
     """Four slots, two heads of width 3; rows 0 and 1 hold prompts of 5 and 2 positions."""
     prompts = torch.arange(2 * 2 * 5 * 3, dtype=torch.float32).view(2, 2, 5, 3)
     cache = SlotCache([(prompts, -prompts)], n_slots=4, n_columns=48)
-    cache.slot_layers[0].key_memory.fill_(float("nan"))  # what uninitialised memory may hold
-    cache.slot_layers[0].value_memory.fill_(float("nan"))
     cache.fill(0, [(prompts, -prompts)], torch.tensor([1, 0]), 5)
     return cache, prompts
 
@@ -40,6 +38,19 @@ def test_growing_keeps_what_is_there_and_stays_finite() -> None:
     assert keys.shape[2] == 32
     assert keys.isfinite().all()
     assert torch.equal(keys[0, :, :5], prompts[1])
+    assert keys.is_contiguous()  # attention on a CPU is several times slower on a view with gaps
+
+
+def test_shrinking_keeps_what_is_there() -> None:
+    prompts = torch.arange(2 * 5 * 3, dtype=torch.float32).view(1, 2, 5, 3)
+    cache = SlotCache([(prompts, -prompts)], n_slots=2, n_columns=192)
+    cache.fill(0, [(prompts, -prompts)], torch.tensor([0]), 5)
+    cache.begin_step(torch.tensor([5, 190]), 190, torch.float32)
+    assert cache.begin_step(torch.tensor([5]), 60, torch.float32).shape[-1] == 192
+    assert cache.begin_step(torch.tensor([5]), 5, torch.float32).shape[-1] == 16
+    cache.fill(1, [(prompts, -prompts)], torch.tensor([0]), 1)  # a short arrival takes nothing from row 0
+    keys, _ = cache.update(torch.ones(1, 2, 1, 3), torch.ones(1, 2, 1, 3), 0)
+    assert torch.equal(keys[0, :, :5], prompts[0])
 
 
 def test_a_move_copies_a_row() -> None:

@@ -56,6 +56,16 @@ def test_a_solution_does_not_depend_on_its_batch(tiny_model, tiny_tokenizer, par
             np.testing.assert_allclose(solution.logprobs, expected.logprobs, atol=1e-5)
 
 
+def test_an_engine_remembers_nothing_of_earlier_calls(tiny_model, tiny_tokenizer) -> None:
+    params = SamplingParams(max_tokens=40)
+    engine = TransformersEngine(tiny_model, tiny_tokenizer, max_batch=16)
+    calls = [make_requests(seed=seed)[:n] for seed, n in [(0, 30), (1, 3), (2, 30), (3, 1), (4, 17)]]
+    for requests in calls:  # its memory serves calls of other sizes
+        fresh = TransformersEngine(tiny_model, tiny_tokenizer, max_batch=16).sample(requests, params)
+        again = engine.sample(requests, params)
+        assert [s.token_ids for s in again] == [s.token_ids for s in fresh]
+
+
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 def test_logprobs_are_those_of_a_plain_forward(tiny_model, tiny_tokenizer, attention) -> None:
     model = copy.deepcopy(tiny_model)
