@@ -129,7 +129,7 @@ def test_token_costs_are_upper_limits_of_the_settings():
     t = study.training
     assert costs["train/grpo"] == t.steps * t.problems_per_step * t.solutions_per_problem * t.max_tokens * 3
     samples = sum(tokens for name, tokens in costs.items() if name.startswith("sample/grpo-test"))
-    assert samples == 256 * study.sampling.n * study.sampling.max_tokens
+    assert samples == 200 * study.sampling.n * study.sampling.max_tokens
 
 
 def test_a_paper_sized_plan_has_all_its_artifacts():
@@ -139,4 +139,4 @@ def test_a_paper_sized_plan_has_all_its_artifacts():
     many = changed(many, evaluation__ns=[1, 512])
     plan = build_plan(many)
     shards = sum(a.stage == "sample" for a in plan.artifacts.values())
-    assert shards == (512 // 8) * (5 * (256 // 64 + -(-160 // 64)) + 4 * (128 // 64))
+    assert shards == (512 // 8) * (5 * (-(-200 // 64) + -(-150 // 64)) + 4 * -(-110 // 64))

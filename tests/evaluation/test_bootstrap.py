@@ -102,3 +102,49 @@ def test_seeds_widen_the_interval_and_equal_seeds_do_not():
     assert wide.high - wide.low > 1.5 * (plain.high - plain.low)
     with pytest.raises(ValueError, match="10 rows of 3 replicates"):
         paired(np.zeros((10, 1)), lambda m: m[..., 0], replicates=3)
+
+
+def test_seeds_and_problems_are_drawn_apart():
+    counts_DP = resamples(7, 50, seed=3)
+    weights_DRP = resamples(7, 50, seed=3, replicates=3).reshape(50, 3, 7)
+    np.testing.assert_allclose(weights_DRP.sum(axis=(1, 2)), 3 * 7)
+    # The same problems as with one seed, whatever seeds were drawn.
+    np.testing.assert_allclose(weights_DRP.mean(axis=1), counts_DP)
+    # Two of three seeds, each for 3 / 2: every row is the product of its seed's and its problem's weight.
+    seeds_DR = weights_DRP.mean(axis=2)
+    np.testing.assert_allclose(weights_DRP, seeds_DR[:, :, None] * counts_DP[:, None, :])
+    assert set(np.round(seeds_DR.ravel(), 12)) == {0.0, 1.5, 3.0}
+
+
+@pytest.mark.parametrize("replicates", [2, 3, 5])
+def test_variance_over_seeds_and_problems_is_that_of_fresh_ones(replicates):
+    # value = seed's effect + problem's effect: the mean of R x P has variance s² / R + p² / P. Bootstrap
+    # estimates of it, each from one data set, must be right in the mean.
+    rng = np.random.default_rng(5)
+    problems, sd_seed, sd_problem = 12, 0.4, 1.0
+    found = []
+    for i in range(600):
+        seeds_R = sd_seed * rng.standard_normal(replicates)
+        problems_P = sd_problem * rng.standard_normal(problems)
+        values_Q1 = (seeds_R[:, None] + problems_P).reshape(-1, 1)
+        counts_DQ = resamples(problems, 200, i, replicates)
+        found.append(resampled_means(values_Q1, counts_DQ).var())
+    # Over problems P draws of P fall short by (P - 1) / P, as in every plain bootstrap.
+    wanted = sd_seed**2 / replicates + sd_problem**2 / problems * (problems - 1) / problems
+    error = np.std(found) / np.sqrt(len(found))
+    assert abs(np.mean(found) - wanted) < 4 * error
+    # Drawing R of R would be short of this by far more than the tolerance.
+    assert sd_seed**2 / replicates**2 > 4 * error
+
+
+def test_seeds_widen_the_interval_and_equal_seeds_do_not():
+    values_P1 = np.random.default_rng(2).random((40, 1))
+    plain = paired(values_P1, lambda m: m[..., 0])
+    same = paired(np.tile(values_P1, (3, 1)), lambda m: m[..., 0], replicates=3)
+    assert (same.low, same.value, same.high) == pytest.approx((plain.low, plain.value, plain.high))
+    shifted = np.concatenate([values_P1 - 0.2, values_P1, values_P1 + 0.2])
+    wide = paired(shifted, lambda m: m[..., 0], replicates=3)
+    assert wide.value == pytest.approx(plain.value)
+    assert wide.high - wide.low > 1.5 * (plain.high - plain.low)
+    with pytest.raises(ValueError, match="10 rows of 3 replicates"):
+        paired(np.zeros((10, 1)), lambda m: m[..., 0], replicates=3)

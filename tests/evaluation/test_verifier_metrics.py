@@ -162,3 +162,57 @@ def test_reliability_resamples_problems_not_solutions():
     assert row["fraction_correct"] == 0.5
     error = 0.5 / np.sqrt(40)
     assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * error, rel=0.15)
+
+
+def at_two_budgets():
+    """Random scores at budget 64, and the very opposite ones at budget 32."""
+    score, correct, _ = random_scores(problems=20, size=10)
+    shape = (20, 10)
+    arrays = [a.reshape(shape) for a in (np.where(correct, 0, 1), correct, score)]
+    late = make_tables(*arrays, budget=64)
+    early = make_tables(*arrays[:2], 1 - arrays[2], budget=32)
+    return [pl.concat([a, b]) for a, b in zip(late, early, strict=True)], score, correct
+
+
+NAMES = {"dataset": "d", "reasoner": "r", "verifier": "v"}
+
+
+def test_every_budget_has_its_own_metrics():
+    (solutions, scores), score, correct = at_two_budgets()
+    table = verification(solutions, scores, **NAMES)
+    assert table["budget"].to_list() == [32] * 3 + [64] * 3
+    values = {(r["budget"], r["metric"]): r["value"] for r in table.iter_rows(named=True)}
+    assert values[64, "auroc"] == pytest.approx(pairwise_auroc(score, correct))
+    assert values[32, "auroc"] == pytest.approx(1 - values[64, "auroc"])
+
+
+def test_reliability_counts_each_bin():
+    (solutions, scores), score, correct = at_two_budgets()
+    table = tables.check(reliability(solutions, scores, **NAMES), "reliability", "test")
+    assert table["budget"].to_list() == [32] * 15 + [64] * 15
+    late = table.filter(pl.col("budget") == 64)
+    assert late["solutions"].sum() == len(score)
+    for i, row in enumerate(late.iter_rows(named=True)):
+        assert (row["bin_low"], row["bin_high"]) == pytest.approx((i / 15, (i + 1) / 15))
+        inside = (score * 15 >= i) & ((score * 15 < i + 1) | (i == 14))
+        assert row["solutions"] == inside.sum()
+        if inside.any():
+            assert row["mean_score"] == pytest.approx(score[inside].mean())
+            assert row["fraction_correct"] == pytest.approx(correct[inside].mean())
+            assert row["low"] <= row["fraction_correct"] + 1e-9 and row["fraction_correct"] <= row["high"] + 1e-9
+        else:
+            assert all(row[c] is None for c in ("mean_score", "fraction_correct", "low", "high"))
+    # What the table says and what the metric says are the same thing.
+    known = late.drop_nulls()
+    gap = (known["mean_score"] - known["fraction_correct"]).abs() * known["solutions"]
+    assert gap.sum() / len(score) == pytest.approx(plain_calibration_error(score, correct))
+
+
+def test_reliability_resamples_problems_not_solutions():
+    # All solutions of a problem are alike: the interval is that of 40 problems, not of 4000 solutions.
+    correct = np.repeat(np.arange(40) % 2 == 0, 100).reshape(40, 100)
+    tables_of = make_tables(np.where(correct, 0, 1), correct, np.full((40, 100), 0.99))
+    row = reliability(*tables_of, **NAMES).row(14, named=True)
+    assert row["fraction_correct"] == 0.5
+    error = 0.5 / np.sqrt(40)
+    assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * error, rel=0.15)
