@@ -159,22 +159,6 @@ def test_costs_are_those_of_each_problem():
     assert rows["flops"].to_list() == [60 + 96, 140 + 216, 220 + 336]
 
 
-def test_costs_are_those_of_each_problem():
-    solutions, scores = make_tables([[0, 1], [0, -1], [1, 1]], np.ones((3, 2)) > 2, np.full((3, 2), 0.5))
-    assert scores is not None
-    # p0 took 10 and 20 tokens, p1 30 and 40, p2 50 and 60; a token costs 2 FLOPs. Read: one more each.
-    lengths = pl.Series([10, 20, 30, 40, 50, 60], dtype=pl.Int32)
-    solutions = solutions.with_columns(n_tokens=lengths, flops=2.0 * lengths)
-    scores = scores.with_columns(n_tokens_read=lengths + 1, flops=3.0 * (lengths + 1))
-    curves, per_problem = evaluate(solutions, scores, ns=[1, 2], **NAMES)
-    cost = {(r["strategy"], r["n"]): (r["tokens"], r["flops"]) for r in curves.to_dicts()}
-    assert cost["majority", 1] == (35, 70) and cost["pass_at_n", 2] == (70, 140)
-    assert cost["best_of_n", 1] == (35 + 36, 70 + 108) == cost["weighted_voting", 1]
-    rows = per_problem.filter((pl.col("n") == 2) & (pl.col("strategy") == "weighted_voting"))
-    assert rows["tokens"].to_list() == [30 + 32, 70 + 72, 110 + 112]
-    assert rows["flops"].to_list() == [60 + 96, 140 + 216, 220 + 336]
-
-
 def test_rows_in_any_order_and_any_class_names_give_the_same():
     classes_PS, correct_PS, scores_PS = random_problems(10, 40, seed=4)
     solutions, scores = make_tables(classes_PS, correct_PS, scores_PS)

@@ -76,24 +76,6 @@ def test_seeds_are_rows_of_the_same_problems():
     assert twice.median == once.median
 
 
-def test_prices_turn_solutions_into_costs():
-    steps = np.arange(len(NS))
-    reference = np.tile(0.1 + 0.1 * steps, (50, 1))
-    # Four times fewer solutions, each five times as dear on one half of the problems, three times on the other.
-    prices = np.stack([np.where(np.arange(50) < 25, 50.0, 30.0), np.full(50, 10.0)], axis=1)
-    found = efficiency(reference + 0.2, reference, NS, prices_P2=prices)
-    assert found.median.value == pytest.approx(4 / 4) and found.ratios[0].ratio.value == pytest.approx(1 / 4)
-    assert found.median.low < 1 < found.median.high and found.ratios[2].measured == pytest.approx(1)
-
-
-def test_seeds_are_rows_of_the_same_problems():
-    reference = np.tile(0.1 + 0.1 * np.arange(len(NS)), (50, 1))
-    once = efficiency(reference + 0.2, reference, NS)
-    both = np.concatenate([reference, reference])
-    twice = efficiency(both + 0.2, both, NS, replicates=2)
-    assert twice.median == once.median
-
-
 def test_bad_shapes_are_refused():
     curve = np.zeros((3, 2))
     with pytest.raises(DataError, match="ascending"):

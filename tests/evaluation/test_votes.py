@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlv.evaluation.votes import NEEDS_SCORES, VOTES, confident_voting, confident_voting
+from rlv.evaluation.votes import NEEDS_SCORES, VOTES, confident_voting
 
 
 def plain_vote(strategy: str, classes: list[int], correct: list[bool], scores: list[float]) -> float:
@@ -118,33 +118,6 @@ def test_ties_are_shared():
 def test_missing_scores_are_refused(strategy):
     with pytest.raises(ValueError, match="needs scores"):
         VOTES[strategy](np.array([[0]]), np.array([[True]]), None)
-
-
-def plain_confidence(classes: list[int], scores: list[float]) -> float:
-    """Mean score of those who give the voted answer; over answers that tie, the mean of that."""
-    given: dict[int, list[float]] = {}
-    for c, score in zip(classes, scores, strict=True):
-        if c >= 0:
-            given.setdefault(c, []).append(score)
-    best = max((sum(g) for g in given.values()), default=0.0)
-    tied = [sum(g) / len(g) for g in given.values() if sum(g) >= best - 1e-9]
-    return sum(tied) / len(tied) if tied else 0.0
-
-
-@given(recorded_votes(consistent=False))
-@settings(deadline=None, max_examples=150)
-def test_confidence_agrees_with_the_definition(problem):
-    classes, correct, scores = problem
-    credit, confidence = confident_voting(np.array([classes]), np.array([correct]), np.array([scores]))
-    assert credit[0] == pytest.approx(plain_vote("weighted_voting", *problem))
-    assert confidence[0] == pytest.approx(plain_confidence(classes, scores))
-
-
-def test_confidence_is_of_the_voted_answer_and_nothing_without_votes():
-    classes, correct = np.array([[0, 0, 1], [-1, -1, -1]]), np.array([[True, True, False]] * 2)
-    scores = np.array([[0.5, 0.3, 0.7], [0.9, 0.9, 0.9]])
-    credit, confidence = confident_voting(classes, correct & (classes >= 0), scores)
-    assert credit.tolist() == [1.0, 0.0] and confidence == pytest.approx([0.4, 0.0])
 
 
 def plain_confidence(classes: list[int], scores: list[float]) -> float:
