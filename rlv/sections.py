@@ -23,7 +23,9 @@ class Section(BaseModel):
 class Dataset(Section):
     """Problems with reference answers."""
 
-    source: str = Field(description="`mini` generates problems; `local` reads a file")
+    source: str = Field(
+        description="`mini` generates problems; `local` reads a file; or a source of your own"
+    )
     form: Literal["quadratic", "product"] = Field(
         default="quadratic", description="mini: the form of equation"
     )
@@ -43,13 +45,20 @@ class Dataset(Section):
     answer_format: Literal["marker", "boxed"] = Field(
         default="marker", description="where a solution has its answer"
     )
-    step_rule: Literal["try", "sentence"] = Field(
-        default="sentence", description="where a step of a solution begins (VinePPO, budgets)"
+    step_rule: Literal["try", "sentence"] | None = Field(
+        default=None,
+        description="where a step of a solution begins (VinePPO, budgets); absent: `try` for `mini`, else "
+        "`sentence`",
     )
     options: dict[str, Any] = Field(default={}, description="arguments of a source of your own")
     levels: tuple[int, ...] = Field(
         default=(), description="local: only problems of these levels; all where absent"
     )
+
+    @property
+    def steps_by(self) -> str:
+        """The rule by which steps are found."""
+        return self.step_rule or ("try" if self.source == "mini" else "sentence")
 
 
 class Model(Section):
@@ -110,6 +119,22 @@ class Training(Section):
     )
 
 
+# Training settings that a verifier of recorded solutions does not read: it samples nothing, takes the batches
+# as they were recorded, and nothing pulls it back to the start model.
+UNREAD_BY_VERIFIERS = frozenset(
+    {
+        "steps",
+        "problems_per_step",
+        "solutions_per_problem",
+        "clip_low",
+        "clip_high",
+        "kl_coefficient",
+        "temperature",
+        "top_p",
+        "max_tokens",
+        "continuations",
+    }
+)
 # Training settings that change neither the gradients (but for rounding) nor the data.
 HOW_TRAINING = frozenset({"save_every", "show_every", "tokens_per_microbatch"})
 
@@ -120,7 +145,8 @@ class Reasoner(Section):
     model: Name = Field(description="where it starts (a name under `models`)")
     dataset: Name | None = Field(default=None, description="what it is trained on; absent: not trained")
     advantage: str | None = Field(
-        default=None, description="how reward becomes gradient: `grpo`, `leave_one_out` or `vineppo`"
+        default=None,
+        description="how reward becomes gradient: `grpo`, `leave_one_out`, `vineppo`, or your own",
     )
     recorded_by: Name | None = Field(
         default=None,
@@ -198,12 +224,11 @@ class Lengths(Section):
     datasets: tuple[Name, ...] = Field(min_length=1, description="data sets whose solutions are cut")
     comparisons: tuple[Name, ...] = Field(min_length=1, description="methods, base and RL^V")
     budgets: tuple[int, ...] = Field(
-        min_length=2, description="tokens of a solution before its answer is forced, increasing"
+        description="tokens of a solution before its answer is forced, increasing"
     )
     answer_tokens: int = Field(ge=1, description="most tokens of a forced answer, its end included")
     thresholds: tuple[float, ...] = Field(
         default=(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0),
-        min_length=1,
         description="confidence in the voted answer at which the budget is raised no further, increasing",
     )
 
@@ -287,9 +312,11 @@ class Study(Section):
         return Training.model_validate({**self.training.model_dump(), **own})
 
     def replicas(self, reasoner: str) -> tuple[str, ...]:
-        """A compared reasoner and its copies with the study's other training seeds."""
-        copies = [replica_name(reasoner, seed) for seed in self.seeds]
-        return (reasoner, *(name for name in copies if name in self.reasoners))
+        """A compared reasoner, once for each training seed, in the order of the study's seeds."""
+        if not self.seeds or self.reasoners[reasoner].dataset is None:
+            return (reasoner,)
+        own = self.training_of(reasoner).seed
+        return tuple(reasoner if seed == own else replica_name(reasoner, seed) for seed in self.seeds)
 
     def own_verifier(self, reasoner: str) -> str | None:
         """The verifier by which a reasoner reads itself as it was trained to; the judge where it was not."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -17,6 +18,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from rlv.errors import StudyError
+from rlv.product_checks import broken_products
 from rlv.sections import Section, Study, Training, replica_name
 from rlv.study_checks import broken_references
 
@@ -41,7 +43,7 @@ def load(name_or_path: str) -> Study:
             f"{path}: assumed: filled in on reading; write {{assumed: VALUE}} in a value's place"
         )
     study = _validated(Study, {**raw, "assumed": tuple(assumed)}, path, ())
-    for key, message in broken_references(study):
+    for key, message in chain(broken_references(study), broken_products(study)):
         raise StudyError(f"{path}: {key}: {message}")
     return _with_replicas(study)
 

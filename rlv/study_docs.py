@@ -5,9 +5,10 @@ from __future__ import annotations
 import types
 from typing import Any, get_args, get_origin
 
+from pydantic import StringConstraints
 from pydantic_core import PydanticUndefined
 
-from rlv.sections import Section, Study
+from rlv.sections import Name, Section, Study
 
 HEADER = """# Studies
 
@@ -44,7 +45,7 @@ def markdown() -> str:
             if section is Study and name == "assumed":
                 continue
             default = "required" if field.default is PydanticUndefined else _default(field.default)
-            limits = ", ".join(str(m) for m in field.metadata)
+            limits = ", ".join(str(m) for m in field.metadata if not isinstance(m, StringConstraints))
             kind = _type(field.annotation) + (f"; {limits}" if limits else "")
             pages.append(f"| `{name}` | {kind} | {default} | {field.description} |")
             queue += [(f"`{name}`", s) for s in _sections(field.annotation)]
@@ -60,6 +61,8 @@ def _default(value: Any) -> str:
 
 def _type(annotation: Any) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if annotation == Name:
+        return "name"
     if origin is dict:
         return f"{_type(arguments[1])} by name" if arguments[1] is not Any else "mapping"
     if origin is tuple:

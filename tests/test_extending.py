@@ -10,15 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rlv.compute import shape_of
 from rlv.evaluation.curves import evaluate
 from rlv.evaluation.votes import NEEDS_SCORES, VOTES
 from rlv.figures import FIGURES
 from rlv.plan import build_plan
 from rlv.problems import SOURCES
+from rlv.sampling import SamplingParams, sample_shard
+from rlv.sampling.transformers_engine import TransformersEngine
 from rlv.scoring import SCORES
+from rlv.scoring.generative import score_shard
 from rlv.study import load
 from rlv.training.advantages import ADVANTAGES
 from rlv.training.config import TrainingConfig
+from rlv.training.loop import train
 from tests.evaluation.tables_for_tests import make_tables
 
 ROOT = Path(__file__).parents[1]
@@ -87,13 +92,31 @@ def test_a_study_can_name_what_was_added(section, registries, tmp_path, monkeypa
     assert set(before) <= set(build_plan(added).artifacts)
 
 
-def test_an_added_advantage_trains(registries):
+def test_an_added_advantage_trains(registries, tmp_path):
     run("An advantage")
-    assert TrainingConfig(advantage="dr_grpo").advantage == "dr_grpo"
+    problems = SOURCES["mini"].load(form="quadratic", reach=7, split="train", size=4)
+    config = TrainingConfig(
+        advantage="dr_grpo", steps=1, problems_per_step=2, solutions_per_problem=2, max_tokens=16
+    )
+    folders = {"work_dir": tmp_path / "work", "out_dir": tmp_path / "out"}
+    train(config, model_dir=ROOT / "rlv/mini/base", problems=problems, log=lambda _: None, **folders)
+    assert (tmp_path / "out" / "model.safetensors").stat().st_size > 0
+
+
+def test_an_added_score_reads_a_shard(registries, tiny_model, tiny_tokenizer):
+    run("A score")
+    problems = SOURCES["mini"].load(form="quadratic", reach=7, split="train", size=2)
+    engine = TransformersEngine(tiny_model, tiny_tokenizer)
+    budget = SamplingParams(max_tokens=8)
+    shape = shape_of(tiny_model)
+    samples = sample_shard(engine, tiny_tokenizer, shape, problems, range(3), budget, "plain", 0)
+    scores = score_shard(tiny_model, tiny_tokenizer, problems, samples, "plain", score=SCORES["brevity"])
+    lengths = samples["token_ids"].list.len().to_numpy()
+    np.testing.assert_allclose(scores["score"].to_numpy(), 1 / (1 + lengths / 100))
+    assert scores["flops"].to_list() == [0.0] * 6
 
 
 def test_an_added_vote_is_in_every_evaluation(registries):
-
     run("A vote")
     rng = np.random.default_rng(0)
     classes_PS = rng.integers(0, 3, (4, 6))

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from rlv.evaluation.votes import VOTES
 from rlv.plan import build_plan, token_costs
 from rlv.sections import Study
 from rlv.study import load
+from rlv.training import advantages
 
 ROOT = Path(__file__).parents[1]
 
@@ -87,8 +89,8 @@ def test_a_separate_verifier_learns_from_what_the_base_method_recorded():
     verifier, base = artifacts["train/grpo_verifier"], artifacts["train/grpo"]
     assert verifier.inputs["rollouts"] is base
     assert verifier.inputs["model"] is base.inputs["model"]
-    assert verifier.params["steps"] == base.params["steps"]
-    assert "advantage" not in verifier.params and verifier.params["kl_coefficient"] == 0
+    # What it does not read is not in its key.
+    assert not {"advantage", "steps", "kl_coefficient", "temperature"} & set(verifier.params)
 
 
 def test_settings_that_a_method_does_not_read_stay_out_of_its_key():
@@ -96,6 +98,24 @@ def test_settings_that_a_method_does_not_read_stay_out_of_its_key():
     fresh = new_paths(study, changed(study, training__continuations=9))
     trained = {path for path in fresh if path.startswith("train/")}
     assert trained == {"train/vineppo", "train/vineppo_v"}
+
+
+def test_an_added_method_that_needs_values_gets_their_settings(monkeypatch):
+    monkeypatch.setitem(advantages.ADVANTAGES, "tempo", advantages.vineppo)
+    advantages.NEEDS_VALUES.add("tempo")
+    try:
+        study = changed(load("mini"), reasoners__grpo__advantage="tempo", training__continuations=9)
+        trained = next(a for p, a in build_plan(study).artifacts.items() if p.startswith("train/grpo-"))
+    finally:
+        advantages.NEEDS_VALUES.remove("tempo")
+    assert trained.params["continuations"] == 9 and trained.params["step_rule"] == "try"
+
+
+def test_an_added_vote_is_computed_for_what_is_evaluated_already(monkeypatch):
+    before = build_plan(load("mini"))
+    monkeypatch.setitem(VOTES, "another", VOTES["majority"])
+    made = [a for p, a in build_plan(load("mini")).artifacts.items() if p not in before.artifacts]
+    assert {a.stage for a in made} == {"evaluate", "figures", "claims"}
 
 
 def test_solutions_at_budgets_are_cut_from_those_that_were_sampled():

@@ -61,6 +61,7 @@ def test_shipped_studies_are_sound(name):
         ("datasets: {test: {source: local}}", ["datasets.test.path"]),
         ("figures: {paralel_scaling: {}}", ["figures.paralel_scaling", "'parallel_scaling'"]),
         ("evaluation: {ns: [1, 4, 2]}", ["evaluation.ns", "increase"]),
+        ("evaluation: {ns: [2, 4]}", ["evaluation.ns", "from 1"]),
         ("evaluation: {ns: [1, 1000]}", ["evaluation.ns", "1000", "sampling.n"]),
         ("sampling: {samples_per_shard: 33}", ["sampling.samples_per_shard", "divide"]),
         ("comparisons: {grpo: {judge: unified}}", ["comparisons.grpo.judge", "'unified'"]),
@@ -76,10 +77,28 @@ def test_shipped_studies_are_sound(name):
         ("verifiers: {unified: {score: bce}}", ["reasoners.grpo_v.verifiers", "'bce'", "'generative'"]),
         (
             "verifiers: {unified: {score: generative, reasoner: base}}",
-            ["reasoners.grpo_v.verifiers", "'base'", "coefficient 0"],
+            ["verifiers.unified.reasoner", "'base'", "coefficient 0"],
         ),
         ("verifiers: {unified: {score: regresion}}", ["verifiers.unified.score", "'regression'"]),
         ("comparisons: {grpo: {separate: unified}}", ["comparisons.grpo.separate", "'grpo'"]),
+        (
+            "reasoners: {grpo_v: {verifiers: [unified, judge]}}\ncomparisons: {grpo: {separate: judge}}",
+            ["comparisons.grpo.separate", "recorded_by"],
+        ),
+        (
+            "verifiers: {other: {score: generative, reasoner: leave_one_out_v}}\n"
+            "reasoners: {grpo_v: {verifiers: [unified, other]}}\ncomparisons: {grpo: {verifier: other}}",
+            ["comparisons.grpo.verifier", "'leave_one_out_v'", "reads itself"],
+        ),
+        (
+            "verifiers: {clf: {score: bce, reasoner: grpo_v}}",
+            ["verifiers.clf.reasoner", "'bce'", "'generative'"],
+        ),
+        (
+            "reasoners: {v: {model: base, recorded_by: grpo, verification: {coefficient: 1}, "
+            "training: {steps: 3}}}",
+            ["reasoners.v.training.steps", "never reads"],
+        ),
         ("reasoners: {v: {model: base, recorded_by: grpo}}", ["reasoners.v.verification.coefficient"]),
         (
             "reasoners: {v: {model: base, recorded_by: base, verification: {coefficient: 1}}}",
@@ -111,6 +130,22 @@ def test_shipped_studies_are_sound(name):
         ("figures: {strategies: {against: token}}", ["figures.strategies.against", "'tokens'"]),
         ("seeds: [1, 2]", ["seeds", "'grpo'", "training seed 0"]),
         ("seeds: [0, 0]", ["seeds", "different"]),
+        ("seeds: [0, 1]\nreasoners: {grpo_seed1: {model: base}}", ["seeds", "'grpo_seed1'", "rename"]),
+        ("figures: {unified_vs_separate: {}}", ["figures.unified_vs_separate", "separate"]),
+        ("figures: {strategies: {datasets: [train]}}", ["figures.strategies.datasets", "'grpo'", "'train'"]),
+        ("figures: {training_curves: {against: tokens}}", ["figures.training_curves.against", "tokens"]),
+        (
+            "figures: {coefficient: {reasoners: {grpo: [grpo_v]}}}",
+            ["figures.coefficient.reasoners.grpo", "two or more"],
+        ),
+        ("claims: {hard: train}", ["claims.hard", "no comparison", "'train'"]),
+        ("claims: {hard: test}", ["claims.hard", "already claims.dataset"]),
+        (
+            "reasoners: {grpo_v: {evaluate_on: [test, ood]}}\nfigures: null\n",
+            ["claims.hard", "'grpo_v' is not evaluated on 'hard'"],
+        ),
+        ("lengths: {datasets: [hard], comparisons: [grpo], answer_tokens: 2, budgets: [7]}", ["two budgets"]),
+        ("datasets: {own: {source: local, levels: [1]}}", ["datasets.own.path"]),
     ],
 )
 def test_bad_studies_name_file_key_and_remedy(tmp_path, text, words):

@@ -22,33 +22,34 @@ class Drawing:
     `needs`: "comparisons", both reasoners of every comparison with their verifiers; "training", their
     training runs; "reasoners", the figure's own lists of reasoners; "lengths", comparisons at several
     budgets; "everything", all evaluations of the study. `texts`: endings of the text files that the figure
-    leaves beside its picture.
+    leaves beside its picture. `costs`: whether it can be drawn against tokens or FLOPs (`against`).
     """
 
     module: str
     tables: tuple[str, ...]
     needs: Needs
     texts: tuple[str, ...] = ()
+    costs: bool = False
 
+
+VOTES = ("curves", "per_problem")
 
 FIGURES: dict[str, Drawing] = {
-    "parallel_scaling": Drawing("rlv.figures.parallel_scaling", ("curves", "per_problem"), "comparisons"),
-    "strategies": Drawing("rlv.figures.strategies", ("curves", "per_problem"), "comparisons"),
-    "generalization": Drawing("rlv.figures.generalization", ("curves", "per_problem"), "comparisons"),
-    "unified_vs_separate": Drawing(
-        "rlv.figures.unified_vs_separate", ("curves", "per_problem"), "comparisons"
-    ),
-    "objectives": Drawing("rlv.figures.objectives", ("curves", "per_problem", "verification"), "reasoners"),
-    "coefficient": Drawing("rlv.figures.coefficient", ("curves", "verification"), "reasoners"),
-    "sequential_parallel": Drawing("rlv.figures.sequential_parallel", ("curves", "per_problem"), "lengths"),
+    "parallel_scaling": Drawing("rlv.figures.parallel_scaling", VOTES, "comparisons", costs=True),
+    "strategies": Drawing("rlv.figures.strategies", VOTES, "comparisons", costs=True),
+    "generalization": Drawing("rlv.figures.generalization", VOTES, "comparisons", costs=True),
+    "unified_vs_separate": Drawing("rlv.figures.unified_vs_separate", VOTES, "comparisons", costs=True),
+    "objectives": Drawing("rlv.figures.objectives", (*VOTES, "verification"), "reasoners", costs=True),
+    "coefficient": Drawing("rlv.figures.coefficient", (*VOTES, "verification"), "reasoners"),
+    "sequential_parallel": Drawing("rlv.figures.sequential_parallel", VOTES, "lengths", costs=True),
     "length_selection": Drawing(
         "rlv.figures.length_selection",
-        ("selection", "selection_per_problem", "curves", "per_problem"),
+        ("selection", "selection_per_problem", *VOTES),
         "lengths",
     ),
     "calibration": Drawing("rlv.figures.calibration", ("reliability", "verification"), "comparisons"),
     "accuracy_table": Drawing(
-        "rlv.figures.accuracy_table", ("curves", "verification"), "everything", (".html", ".md", ".tex")
+        "rlv.figures.accuracy_table", (*VOTES, "verification"), "everything", (".html", ".md", ".tex")
     ),
     "training_curves": Drawing("rlv.figures.training_curves", ("steps",), "training"),
 }

@@ -7,11 +7,13 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from rlv.errors import StudyError
+from rlv.evaluation.votes import VOTES
 from rlv.plan.external import dataset_size, model_files, model_folder, problem_params
 from rlv.sampling.shards import Shard, shard_ranges
-from rlv.sections import HOW_TRAINING, Dataset, Reasoner, Study
+from rlv.sections import HOW_TRAINING, UNREAD_BY_VERIFIERS, Dataset, Reasoner, Study
 from rlv.stages import STAGES
 from rlv.store import Artifact
+from rlv.training.advantages import NEEDS_VALUES
 
 # Marks the names of what was made from solutions at length budgets.
 _CUT = "-cut"
@@ -53,7 +55,8 @@ class Chain:
         known = self.made.setdefault(made, artifact)
         if known.key != artifact.key:
             raise StudyError(
-                f"two different artifacts would be called {stage}/{name}; rename one of the parts"
+                f"study {self.study.name}: two different artifacts would be called {stage}/{name}; rename "
+                "one of the reasoners, data sets or verifiers in that name"
             )
         return known
 
@@ -63,7 +66,7 @@ class Chain:
     def model(self, name: str) -> Artifact:
         model = self.study.models[name]
         folder = model_folder(model.source, model.path)
-        files = model_files(folder)
+        files = model_files(name, folder)
         return self.make("model", name, {"files": files}, how={"folder": str(folder)})
 
     def pretrained(self, name: str) -> Artifact:
@@ -137,7 +140,7 @@ class Chain:
         params = {
             "budgets": list(lengths.budgets),
             "answer_tokens": lengths.answer_tokens,
-            "step_rule": described.step_rule,
+            "step_rule": described.steps_by,
             "answer_format": described.answer_format,
             "prompt_style": described.prompt_style,
             "temperature": s.temperature,
@@ -181,6 +184,7 @@ class Chain:
             "reasoner": reasoner,
             "verifier": verifier,
             **self.study.evaluation.model_dump(mode="json"),
+            "votes": list(VOTES),  # a vote that is added is computed for what is evaluated already, too
         }
         if cut and verifier:
             assert self.study.lengths is not None
@@ -194,24 +198,24 @@ class Chain:
         return self.make("evaluate", name, params, inputs)
 
     def votes(self, reasoner: str, dataset: str) -> Artifact:
-        """Votes without scores: every evaluation has them, so one with scores serves where there is one."""
-        verifiers = self.study.reasoners[reasoner].verifiers
-        return self.evaluation(reasoner, dataset, verifiers[0] if verifiers else "")
+        """Votes without scores: what is asked of a reasoner that others started from."""
+        return self.evaluation(reasoner, dataset, "")
 
 
 def _training_params(entry: Reasoner, dataset: Dataset, settings: dict[str, Any]) -> dict[str, Any]:
     """What decides the weights of a reasoner; settings that its method does not read stay out."""
     unread = set(HOW_TRAINING)
-    if entry.advantage != "vineppo":
+    values = entry.advantage in NEEDS_VALUES
+    if not values:
         unread.add("continuations")
+    if entry.recorded_by is not None:
+        unread |= UNREAD_BY_VERIFIERS
     params: dict[str, Any] = {k: v for k, v in settings.items() if k not in unread}
     params |= {"prompt_style": dataset.prompt_style, "answer_format": dataset.answer_format}
-    if entry.recorded_by is not None:
-        params["kl_coefficient"] = 0.0  # nothing pulls a verifier back to the start model
-    else:
+    if entry.recorded_by is None:
         params["advantage"] = entry.advantage
-    if entry.advantage == "vineppo":
-        params["step_rule"] = dataset.step_rule
+    if values:
+        params["step_rule"] = dataset.steps_by
     verification = entry.verification
     params["verification_coefficient"] = verification.coefficient
     if verification.coefficient > 0:

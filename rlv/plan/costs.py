@@ -12,14 +12,19 @@ if TYPE_CHECKING:
 
 
 def token_costs(plan: Plan) -> Iterator[tuple[Artifact, int]]:
-    """(artifact, tokens that a model writes or reads for it), upper limits from the length budgets."""
+    """(artifact, tokens of solutions that a model writes or reads for it), from the length budgets.
+
+    Solutions may end before their budget. Not counted: prompts, and the Monte-Carlo continuations of methods
+    that need values, whose number depends on the steps that solutions have.
+    """
     for artifact in plan.artifacts.values():
         p = artifact.params
         if artifact.stage == "train":
-            # Not counted: Monte-Carlo continuations of VinePPO, whose number depends on the solutions' steps.
-            batch = p["problems_per_step"] * p["solutions_per_problem"] * p["max_tokens"]
-            sampled = "rollouts" not in artifact.inputs
-            yield artifact, p["steps"] * batch * (sampled + p["epochs"] + (p["kl_coefficient"] > 0))
+            recorder = artifact.inputs.get("rollouts")
+            of = p if recorder is None else recorder.params
+            batch = of["problems_per_step"] * of["solutions_per_problem"] * of["max_tokens"]
+            passes = p["epochs"] if recorder is not None else 1 + p["epochs"] + (p["kl_coefficient"] > 0)
+            yield artifact, of["steps"] * batch * passes
         elif artifact.stage == "overhead":
             batch = p["problems_per_step"] * p["solutions_per_problem"] * p["max_tokens"]
             yield artifact, p["repeats"] * batch * 3

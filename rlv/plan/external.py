@@ -32,7 +32,7 @@ def problem_params(name: str, dataset: Dataset) -> dict[str, Any]:
 def dataset_size(dataset: Dataset) -> int:
     """How many problems a data set holds, known before it is made."""
     if dataset.size is not None:
-        return dataset.size
+        return dataset.size  # as study_checks.py sees to it, wherever there is no file to count
     path = Path(str(dataset.path))
     if dataset.levels:
         return sum(level in dataset.levels for level in levels_of(path))
@@ -45,6 +45,7 @@ def dataset_size(dataset: Dataset) -> int:
 
 
 def model_folder(source: str, path: str) -> Path:
+    """Where a start model lies: shipped with this package, or a folder of the user's."""
     return Path(str(resources.files("rlv"))) / path if source == "package" else Path(path)
 
 
@@ -54,11 +55,14 @@ def _digest(path: Path, size: int, mtime_ns: int) -> str:
     return file_digest(path)
 
 
-def model_files(folder: Path) -> dict[str, str]:
+def model_files(name: str, folder: Path) -> dict[str, str]:
     """Digests of what a model consists of. Raises StudyError where there are no safetensors weights."""
     kinds = (".safetensors", ".json", ".txt", ".model", ".jinja")
     files = [p for p in sorted(folder.glob("*")) if p.suffix in kinds and p.name != RECIPE]
     if not any(p.suffix == ".safetensors" for p in files):
-        raise StudyError(f"{folder}: no model in safetensors here")
+        raise StudyError(
+            f"models.{name}.path: no weights in safetensors in {folder}; the folder of a Hugging Face model "
+            "(config.json, *.safetensors, tokenizer) would do"
+        )
     stats = [(p, p.stat()) for p in files]
     return {p.name: _digest(p, s.st_size, s.st_mtime_ns) for p, s in stats}
