@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,14 +40,14 @@ class Job:
         """An input's whole folder, verified."""
         return self.store.open_all(self.artifact.inputs[role])
 
-    def table(self, role: str, table: str) -> pl.DataFrame:
-        """The table `<table>.parquet` of an input."""
-        return tables.read(self.file(role, f"{table}.parquet"), table)
+    def table(self, role: str, table: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """The table `<table>.parquet` of an input, or some of its columns."""
+        return tables.read(self.file(role, f"{table}.parquet"), table, columns)
 
-    def parts(self, role: str, table: str) -> pl.DataFrame:
+    def parts(self, role: str, table: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The tables of a sharded input (`role:00000`, ...), one below the other in the shards' order."""
         names = sorted(name for name in self.artifact.inputs if name.startswith(f"{role}:"))
-        return pl.concat([self.table(name, table) for name in names])
+        return pl.concat([self.table(name, table, columns) for name in names])
 
     def write(self, data: pl.DataFrame, table: str) -> None:
         """Leave `<table>.parquet` behind."""

@@ -26,7 +26,8 @@ def study_lines(plan: Plan, store: Store) -> list[str]:
     by_stage: dict[str, list[int]] = defaultdict(list)
     for path, artifact in plan.artifacts.items():
         mark = "x" if store.exists(artifact) else " "
-        cost = f"  up to {costs[path]:,} tokens" if costs[path] else ""
+        more = " and continuations" if "continuations" in artifact.params else ""
+        cost = f"  up to {costs[path]:,} tokens{more}" if costs[path] else ""
         lines.append(f"[{mark}] {path}{cost}")
         lines += [f"      {role:24s} {parent.path}" for role, parent in artifact.inputs.items()]
         by_stage[artifact.stage].append(costs[path])
@@ -219,23 +220,22 @@ def _claims(plan: Plan, store: Store) -> list[dict[str, Any]]:
 
 def claims_table(plan: Plan, store: Store) -> list[str]:
     """The scoreboard as a Markdown table."""
-    lines = ["| claim | number [95 % interval] | bar | verdict |", "|---|---|---|---|"]
+    from rlv.evaluation.claims.rows import bar, number
+
+    lines = ["| claim | number [95 % interval] | bar (whose) | verdict |", "|---|---|---|---|"]
     for row in _claims(plan, store):
-        ends = "" if row["low"] is None else f" [{row['low']:.3g}, {row['high']:.3g}]"
-        number = "-" if row["ours"] is None else f"{row['ours']:.3g}"
-        lines.append(f"| {row['statement']} | {number}{ends} | {row['bar']:g} | {row['verdict']} |")
+        lines.append(f"| {row['statement']} | {number(row)} | {bar(row)} | {row['verdict']} |")
     return lines
 
 
 def claims_lines(plan: Plan, store: Store) -> list[str]:
     """The scoreboard as text."""
+    from rlv.evaluation.claims.rows import bar, number
+
     lines = []
     for row in _claims(plan, store):
-        number = "-" if row["ours"] is None else f"{row['ours']:.3g}"
-        ends = "" if row["low"] is None else f" [{row['low']:.3g}, {row['high']:.3g}]"
         lines += [
-            f"{row['verdict'].upper():15s} {row['id']}: {number}{ends} (bar {row['bar']:g}; "
-            f"paper: {row['paper']})",
+            f"{row['verdict'].upper():15s} {row['id']}: {number(row)}; bar {bar(row)}; paper: {row['paper']}",
             f"{'':15s} {row['statement']}",
             f"{'':15s} {row['detail']}",
             "",

@@ -1,7 +1,7 @@
 """The sections of a study file as types: every key, its type, default and meaning stand here once.
 
 config/README.md is generated from them (study_docs.py). Left out on purpose: reading files (study.py), what
-types cannot say (study_checks.py), and artifacts (plan.py).
+types cannot say (study_checks.py), and artifacts (plan/).
 """
 
 from __future__ import annotations

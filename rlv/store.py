@@ -7,7 +7,7 @@
 An artifact's key is the SHA-256 of canonical JSON of its stage, recipe version, parameters and its inputs'
 keys. A job writes beside its place and publishes with one rename; manifest.json comes with the rename and
 without it there is no artifact. Readers go through `Store.open`, which verifies the digests of what it
-hands out. Left out on purpose: what artifacts there should be (plan.py) and who computes them (stages).
+hands out. Left out on purpose: what artifacts there should be (plan/) and who computes them (stages).
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ class Store:
         for _ in range(3):
             try:
                 draft.rename(place)  # replaces an empty folder, refuses a full one
-                _sync(place.parent)
+                sync(place.parent)
                 return
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
@@ -312,7 +312,8 @@ def _files_of(folder: Path) -> list[tuple[str, os.stat_result]]:
     ]
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file or folder is on disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -323,5 +324,5 @@ def _sync(path: Path) -> None:
 def _sync_tree(folder: Path) -> None:
     """Bytes first, then the folders that name them: a rename must never outlive its content."""
     for path in folder.rglob("*"):
-        _sync(path)
-    _sync(folder)
+        sync(path)
+    sync(folder)

@@ -3,7 +3,7 @@
 A study is YAML. `extends: other` starts from another study and changes what it names (a key set to null
 removes an entry). A value that is this project's guess rather than the paper's is written as
 `{assumed: 1.0e-6}`; it reads as the value, and `Study.assumed` lists where. Left out on purpose: the keys
-themselves (sections.py) and artifacts (plan.py).
+themselves (sections.py) and artifacts (plan/).
 """
 
 from __future__ import annotations

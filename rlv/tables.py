@@ -6,6 +6,7 @@ where tables live (store.py) and what computes them (the stages).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -122,6 +123,17 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "low": pl.Float64(),
         "high": pl.Float64(),
     },
+    # How many solutions cast no vote, having no answer.
+    "answered": {
+        "dataset": pl.String(),
+        "reasoner": pl.String(),
+        "budget": pl.Int32(),
+        "solutions": pl.Int64(),
+        "without_vote": pl.Int64(),
+        "never_voting": pl.Int64(),  # of those, without a vote at every budget
+        "problems": pl.Int64(),
+        "unanswered": pl.Int64(),  # problems in which nobody votes
+    },
     # Whether a score means what it says: solutions in bins of their score.
     "reliability": {
         "dataset": pl.String(),
@@ -178,12 +190,13 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
     "claims": {
         "id": pl.String(),
         "statement": pl.String(),
-        "paper": pl.String(),
-        "ours": pl.Float64(),
+        "paper": pl.String(),  # what the paper says of it
+        "ours": pl.Float64(),  # null: undefined
         "low": pl.Float64(),
-        "high": pl.Float64(),
+        "high": pl.Float64(),  # null beside a low: unbounded
         "bar": pl.Float64(),
-        "verdict": pl.String(),  # reproduced, not reproduced, undecided
+        "bar_from": pl.String(),  # "paper" or "ours"
+        "verdict": pl.String(),  # (not) reproduced: the paper's bar; holds, does not hold: ours; undecided
         "detail": pl.String(),
     },
 }
@@ -191,16 +204,21 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
 
 def check(frame: pl.DataFrame, table: str, where: str) -> pl.DataFrame:
     """The frame with exactly the table's columns, in order; DataError names the column that differs."""
+    _check_schema(frame.schema, table, where)
+    return frame.select(list(SCHEMAS[table]))
+
+
+def _check_schema(found: Mapping[str, pl.DataType], table: str, where: str) -> None:
     schema = SCHEMAS[table]
-    missing = [c for c in schema if c not in frame.columns]
-    extra = [c for c in frame.columns if c not in schema]
+    missing = [c for c in schema if c not in found]
+    extra = [c for c in found if c not in schema]
     if missing or extra:
         raise DataError(f"{where}: a {table} table lacks columns {missing} and has unknown columns {extra}")
-    wrong = {c: (frame.schema[c], t) for c, t in schema.items() if frame.schema[c] != t}
-    if wrong:
-        column, (found, wanted) = next(iter(wrong.items()))
-        raise DataError(f"{where}: column {column!r} of a {table} table is {found}, it should be {wanted}")
-    return frame.select(list(schema))
+    for column, wanted in schema.items():
+        if found[column] != wanted:
+            raise DataError(
+                f"{where}: column {column!r} of a {table} table is {found[column]}, it should be {wanted}"
+            )
 
 
 def frame(table: str, rows: list[dict] | dict[str, list]) -> pl.DataFrame:
@@ -213,10 +231,19 @@ def write(data: pl.DataFrame, path: Path, table: str) -> None:
     check(data, table, str(path)).write_parquet(path, compression="zstd")
 
 
-def read(path: Path, table: str) -> pl.DataFrame:
-    """Read one table, checked. Raises DataError where the file is no such table."""
+def read(path: Path, table: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Read one table, checked: all of it, or some `columns`, in this order.
+
+    Raises DataError where the file is no such table, in whatever column: names and types of all of them stand
+    in its footer. Raises ValueError where the table has no such column.
+    """
+    wanted = list(SCHEMAS[table] if columns is None else columns)
+    unknown = [c for c in wanted if c not in SCHEMAS[table]]
+    if unknown:
+        raise ValueError(f"a {table} table has no columns {unknown}")
     try:
-        data = pl.read_parquet(path)
+        schema = pl.read_parquet_schema(path)
+        _check_schema(schema, table, str(path))
+        return pl.read_parquet(path, columns=wanted).select(wanted)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{path}: not a readable {table} table ({error})") from error
-    return check(data, table, str(path))

@@ -125,6 +125,97 @@ def test_token_starts_of_the_mini_tokenizer(tiny_tokenizer, words, ends):
     assert step_starts(tiny_tokenizer, ids, "try") == sorted({0, *begins})
 
 
+def by_whole_prefixes(tokenizer: PreTrainedTokenizerFast, ids: list[int], rule: str) -> list[int]:
+    """The definition: every prefix decoded from its first token."""
+
+    def decoded(stop: int) -> str:
+        return tokenizer.decode(ids[:stop], skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+    text = decoded(len(ids))
+    lengths = [len(decoded(stop).rstrip("\ufffd")) for stop in range(len(ids) + 1)]
+    starts = [0]
+    for place in text_steps(text, rule)[1:]:
+        reaching = [i for i in range(starts[-1], len(ids)) if lengths[i] >= place]
+        start = reaching[0] if reaching else len(ids)
+        if text[lengths[starts[-1]] : lengths[start]].strip():
+            starts.append(start)
+    if len(starts) > 1 and not text[lengths[starts[-1]] :].strip():
+        starts.pop()
+    return starts
+
+
+def shuffled(tokenizer: PreTrainedTokenizerFast, rng: random.Random, n_tokens: int) -> list[int]:
+    """Text cut anywhere, within characters too, with runs of end tokens and of single bytes between."""
+    alphabet = tokenizer.convert_tokens_to_ids(sorted(pre_tokenizers.ByteLevel.alphabet()))
+    end = tokenizer.eos_token_id
+    ids: list[int] = []
+    while len(ids) < n_tokens:
+        spoken = tokenizer.encode("".join(rng.choices(FRAGMENTS, k=20)))
+        ids += spoken[rng.randrange(5) :]
+        ids += rng.choice(
+            [[], [end] * rng.choice([1, 150]), rng.choices(alphabet, k=rng.choice([1, 3, 150]))]
+        )
+    return ids[:n_tokens]
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("rule", STEP_RULES)
+def test_token_starts_of_long_solutions(byte_tokenizer, rule, seed):
+    ids = shuffled(byte_tokenizer, random.Random(seed), 100 + 40 * seed)
+    assert step_starts(byte_tokenizer, ids, rule) == by_whole_prefixes(byte_tokenizer, ids, rule)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_token_starts_of_any_tokens(byte_tokenizer, tiny_tokenizer, seed):
+    rng = random.Random(seed)
+    for tokenizer in (byte_tokenizer, tiny_tokenizer):
+        ids = rng.choices(range(len(tokenizer)), k=70 * seed + 1)
+        for rule in STEP_RULES:
+            assert step_starts(tokenizer, ids, rule) == by_whole_prefixes(tokenizer, ids, rule)
+
+
+class Counting:
+    """A tokenizer that counts the tokens it decodes."""
+
+    def __init__(self, inner):
+        self.inner, self.tokens = inner, 0
+
+    def decode(self, ids, **how):
+        self.tokens += len(ids)
+        return self.inner.decode(ids, **how)
+
+
+def test_decodings_grow_with_the_solution_and_its_steps(byte_tokenizer):
+    text = "".join(random.Random(1).choices(FRAGMENTS, k=6000))
+    ids = byte_tokenizer.encode(text)
+    for n in (1000, 2000, 4000):
+        counting = Counting(byte_tokenizer)
+        starts = step_starts(counting, ids[:n], "sentence")  # pyright: ignore[reportArgumentType]
+        assert len(starts) > n / 40
+        assert counting.tokens < 3 * n + 8 * 72 * len(starts)
+
+
+OPENINGS = [
+    *FRAGMENTS, *("!", "!!", "..", "\\\\", "\\", "\\$", ")", "]", "(", "[", "1.", "vs.", "cf", "a", "   "),
+    *("\n \n", "\\begin{align*}", "\\end{align*}", "\\begin{gather}", "\\begin{align}x", "\r", "\u2003"),
+]  # fmt: skip
+
+
+@settings(max_examples=500, deadline=None)
+@given(parts=st.lists(st.sampled_from(OPENINGS), max_size=40), rule=st.sampled_from(list(STEP_RULES)))
+def test_what_is_never_closed_changes_no_step(parts, rule):
+    """As the pattern alone finds them, which reads to the end of the text from everything that opens."""
+    text = "".join(parts)
+    ends = [m.end() for m in STEP_RULES[rule].finditer(text) if m.lastgroup is not None]
+    assert text_steps(text, rule) == sorted({0, *(len(text[:e].rstrip()) for e in ends if text[e:].strip())})
+
+
+@pytest.mark.parametrize("opening", ["\\[ x", "\\( x", "\\begin{align} x", "[asy] x", "!", "\n"])
+def test_openings_without_end_are_read_once(opening):
+    # Hours where each of them reads the rest of the text.
+    assert len(text_steps(f"One. {opening * 200_000}", "sentence")) <= 2
+
+
 def test_a_step_that_begins_within_a_token_begins_at_the_next():
     vocabulary = {"We ": 0, "add.\n\nThen": 1, " we": 2, " stop. ": 3, "Now": 4, "<eos>": 5}
     inner = Tokenizer(models.WordLevel(vocabulary, unk_token="<eos>"))

@@ -9,13 +9,16 @@ from typing import Any
 
 import polars as pl
 
+from rlv import tables
 from rlv.job import Job, Stage
 
 
 def _run(job: Job) -> dict[str, Any]:
     from rlv.answers import Grader
 
-    samples = job.parts("samples", "samples")
+    # Answers are read from the text, so the tokens need not be.
+    read = [column for column in tables.SCHEMAS["samples"] if column != "token_ids"]
+    samples = job.parts("samples", "samples", read)
     problems = job.table("problems", "problems")
     with Grader(workers=job.threads) as grader:
         solutions = grader.grade(samples, problems, job.params["answer_format"])

@@ -40,6 +40,7 @@ class Ratio:
     measured: float  # the same from measured N alone
     censored: float  # share of resamples that never reached it
     reached: bool  # whether the curve itself, not a resample, reached it
+    itself: float  # N_ref over what the reference needs itself: above 1 where it went flat or fell before
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,9 @@ def efficiency(
     """Ratios of solutions needed, from accuracies of the same P problems at the same N (ascending).
 
     With replicates (training seeds) rows are R x P, replicate by replicate. `prices_P2` holds what a solution
-    of the curve and one of the reference costs on each problem: ratios are then of costs.
+    of the curve and one of the reference costs on each problem: ratios are then of costs, and the reference
+    pays for no more solutions than it needs itself (a curve that goes flat or falls reached its accuracy
+    earlier), so that a curve against itself is 1. Without prices it pays for N_ref, as the paper has it.
     Raises DataError where the N do not ascend, do not match the arrays, or hold none of 2 or more.
     """
     if list(ns) != sorted(set(ns)) or not curve_PN.shape == reference_PN.shape == (len(curve_PN), len(ns)):
@@ -83,9 +86,15 @@ def efficiency(
     relative_D1 = np.ones((draws + 1, 1))
     if prices_P2 is not None:
         prices_D2 = _with_mean(prices_P2, counts_DP)
+        # A resample that extrapolates over seeds must not make a solution free, or worse.
+        prices_D2 = np.maximum(prices_D2, 0.05 * prices_D2[:1])
         relative_D1 = prices_D2[:, 1:] / prices_D2[:, :1]
-    ratio_DN = relative_D1 * n_refs / needed(curve_DN, reference_DN, ns)
-    measured_N = relative_D1[0] * n_refs / needed(curve_DN[:1], reference_DN[:1], ns, interpolate=False)[0]
+    own_DN = needed(reference_DN, reference_DN, ns)
+    paid_DN = np.broadcast_to(n_refs, own_DN.shape) if prices_P2 is None else own_DN
+    ratio_DN = relative_D1 * paid_DN / needed(curve_DN, reference_DN, ns)
+    steps = {"ns": ns, "interpolate": False}
+    paid_N = n_refs if prices_P2 is None else needed(reference_DN[:1], reference_DN[:1], **steps)[0]
+    measured_N = relative_D1[0] * paid_N / needed(curve_DN[:1], reference_DN[:1], **steps)[0]
     low_N, high_N = interval(ratio_DN[1:])
     ratios = tuple(
         Ratio(
@@ -94,6 +103,7 @@ def efficiency(
             measured=float(measured_N[i]),
             censored=float((ratio_DN[1:, i] == 0).mean()),
             reached=bool(ratio_DN[0, i] > 0),
+            itself=float(n_ref / own_DN[0, i]),
         )
         for i, n_ref in enumerate(ns)
     )

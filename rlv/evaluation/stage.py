@@ -1,7 +1,8 @@
 """The stages `evaluate` (curves of one reasoner, data set and verifier) and `claims` (the scoreboard).
 
-evaluate leaves curves and per_problem; with a verifier also verification and reliability; with thresholds, at
-several budgets, also selection and selection_per_problem. claims leaves claims.parquet, .csv, .json, .html.
+evaluate leaves curves, per_problem and answered; with a verifier also verification and reliability; with
+thresholds, at several budgets, also selection and selection_per_problem. claims leaves claims.parquet, .csv,
+.json, .html.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def _evaluate(job: Job) -> dict[str, Any]:
+    from rlv import tables
     from rlv.evaluation.curves import evaluate
     from rlv.evaluation.selection import select
     from rlv.evaluation.verifier_metrics import reliability, verification
@@ -27,7 +29,9 @@ def _evaluate(job: Job) -> dict[str, Any]:
     names = {"dataset": p["dataset"], "reasoner": p["reasoner"], "verifier": p["verifier"]}
     resampling = {"draws": p["draws"], "seed": p["seed"]}
     votes = {"ns": p["ns"], "subsets": p["subsets"], **names, **resampling}
-    solutions = job.table("solutions", "solutions")
+    # The text takes most of the table, and nothing here reads it.
+    read = [column for column in tables.SCHEMAS["solutions"] if column != "text"]
+    solutions = job.table("solutions", "solutions", read)
     scores = job.parts("scores", "scores") if p["verifier"] else None
     curves, per_problem = evaluate(solutions, scores, **votes)
     job.write(curves, "curves")
@@ -46,28 +50,45 @@ def _evaluate(job: Job) -> dict[str, Any]:
         job.log(
             "{strategy} at N = {n}, budget {budget}: {accuracy:.3f} [{low:.3f}, {high:.3f}]".format(**row)
         )
-    return {"without_answer": _without_answer(solutions, job)}
+    counted = answered(solutions, dataset=p["dataset"], reasoner=p["reasoner"])
+    job.write(counted, "answered")
+    for row in counted.iter_rows(named=True):
+        job.log(
+            "budget {budget}: {without_vote} of {solutions} solutions have no answer and cast no vote "
+            "({never_voting} at no budget); nobody votes in {unanswered} problems".format(**row)
+        )
+    return {"without_vote": int(counted["without_vote"].sum())}
 
 
-def _without_answer(solutions: pl.DataFrame, job: Job) -> dict[str, int]:
-    """Solutions that cast no vote, by budget; for the log also problems in which nobody votes."""
+def answered(solutions: pl.DataFrame, *, dataset: str, reasoner: str) -> pl.DataFrame:
+    """The answered table of one reasoner on one data set: a row a budget, ascending."""
     import polars as pl
 
-    found = {}
+    from rlv import tables
+
     silent = pl.col("answer_class").is_null()
-    for (budget,), part in solutions.group_by("budget", maintain_order=True):
-        found[str(budget)] = part.filter(silent).height
-        mute = part.group_by("problem_id").agg(silent.all()).filter("answer_class").height
-        job.log(
-            f"budget {budget}: {found[str(budget)]} of {part.height} solutions have no answer and cast no "
-            f"vote; nobody votes in {mute} problems"
+    never = silent.all().over("problem_id", "sample_id")
+    mute = silent.all().over("problem_id", "budget")
+    counted = (
+        solutions.with_columns(silent=silent, never=never, mute=mute)
+        .group_by("budget")
+        .agg(
+            solutions=pl.len().cast(pl.Int64),
+            without_vote=pl.col("silent").sum().cast(pl.Int64),
+            never_voting=pl.col("never").sum().cast(pl.Int64),
+            problems=pl.col("problem_id").n_unique().cast(pl.Int64),
+            unanswered=pl.col("problem_id").filter(pl.col("mute")).n_unique().cast(pl.Int64),
         )
-    return found
+        .sort("budget")
+        .with_columns(dataset=pl.lit(dataset), reasoner=pl.lit(reasoner))
+    )
+    return counted.select(list(tables.SCHEMAS["answered"]))
 
 
 def _claims(job: Job) -> dict[str, Any]:
     from rlv.evaluation.claims import scoreboard
     from rlv.evaluation.claims.page import page
+    from rlv.evaluation.claims.rows import number
 
     board = scoreboard(evidence(job))
     job.write(board, "claims")
@@ -75,8 +96,7 @@ def _claims(job: Job) -> dict[str, Any]:
     (job.out / "claims.json").write_text(json.dumps(board.to_dicts(), indent=1) + "\n", encoding="utf-8")
     (job.out / "claims.html").write_text(page(board), encoding="utf-8")
     for row in board.iter_rows(named=True):
-        number = "undefined" if row["ours"] is None else f"{row['ours']:.3g}"
-        job.log(f"{row['id']}: {row['verdict']}: {row['statement']}: {number}")
+        job.log(f"{row['id']}: {row['verdict']}: {row['statement']}: {number(row)}")
     return {}
 
 
@@ -109,11 +129,19 @@ def evidence(job: Job) -> list[Evidence]:
         pairs = tuple(comparisons[method] for method in lengths["comparisons"])
         per_problem = _gather(job, "lengths", "per_problem")
         selection = _gather(job, "lengths", "selection_per_problem")
+        counted = _gather(job, "lengths", "answered")
         selected = selection if selection.height else None
         budgets = tuple(lengths["budgets"])
         for dataset in lengths["datasets"]:
             piece = Evidence(
-                dataset, pairs, per_problem, LENGTHS, selection=selected, budgets=budgets, **resampling
+                dataset,
+                pairs,
+                per_problem,
+                LENGTHS,
+                selection=selected,
+                answered=counted,
+                budgets=budgets,
+                **resampling,
             )
             found.append(piece)
     return found
@@ -158,6 +186,7 @@ def _gather(job: Job, source: str, table: str) -> pl.DataFrame:
         "per_problem": (),
         "verification": ("verifier",),
         "selection_per_problem": ("verifier", "thresholds"),
+        "answered": (),
     }
     parts = [tables.frame(table, [])]
     for role, artifact in job.artifact.inputs.items():
@@ -167,4 +196,4 @@ def _gather(job: Job, source: str, table: str) -> pl.DataFrame:
 
 
 EVALUATE = Stage(recipe=2, run=_evaluate)
-CLAIMS = Stage(recipe=2, run=_claims)
+CLAIMS = Stage(recipe=3, run=_claims)

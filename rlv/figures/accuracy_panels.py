@@ -91,7 +91,7 @@ def select(
         for method, comparison in params["comparisons"].items():
             first: Measured | None = None
             for curve in curves:
-                found = _measured(here, params, dataset, curve, comparison)
+                found = measured(here, params, dataset, curve, comparison)
                 rows = found.rows.with_columns(
                     method=pl.lit(method),
                     role=pl.lit(curve.role),
@@ -101,7 +101,7 @@ def select(
                 if first is None or curve.strategy == "pass_at_n":
                     lead = [pl.lit(None, pl.Float64).alias(c) for c in ("lead", "lead_low", "lead_high")]
                 else:
-                    lead = _lead(first, found, params, dataset)
+                    lead = paired_lead(first, found, params, dataset)
                 parts.append(rows.with_columns(lead).select(COLUMNS))
                 first = first or found
     drawn = pl.concat(parts)
@@ -110,7 +110,7 @@ def select(
     return drawn.sort(pl.col("method").replace_strict(order), maintain_order=True)
 
 
-def _measured(
+def measured(
     here: Mapping[str, pl.DataFrame],
     params: Mapping[str, Any],
     dataset: str,
@@ -141,7 +141,8 @@ def _measured(
         rows = pl.concat([rows, other.sort("n")])
     if len(reasoners) > 1:
         counts = _counts(len(problems), params["draws"], params["seed"], len(reasoners))
-        low, high = interval(resampled_means(accuracy_QN, counts))
+        # A resample that extrapolates over few seeds may leave what an accuracy can be.
+        low, high = (np.clip(end, 0.0, 1.0) for end in interval(resampled_means(accuracy_QN, counts)))
         rows = rows.group_by("n", maintain_order=True).agg(
             pl.first("budget", "strategy", "verifier"), pl.mean("accuracy", "tokens", "flops")
         )
@@ -171,7 +172,7 @@ def _counts(problems: int, draws: int, seed: int, replicates: int) -> Floats:
     return resamples(problems, draws, seed, replicates)
 
 
-def _lead(first: Measured, other: Measured, params: Mapping[str, Any], dataset: str) -> list[pl.Series]:
+def paired_lead(first: Measured, other: Measured, params: Mapping[str, Any], dataset: str) -> list[pl.Series]:
     """By how much the first curve is ahead at each of the other one's points, paired over problems."""
     odd = set(first.problems).symmetric_difference(other.problems)
     if odd:
@@ -235,7 +236,7 @@ def draw_panels(data: pl.DataFrame, named: Callable[[str], str] = style.method_n
                     style.count_axis(axes, ns, every=2 if crowded else 1)
                 else:
                     style.cost_axis(axes, data.filter(pl.col("dataset") == dataset)["x"].to_list())
-            _percent_axis(axes_RC[0, column])  # shared by the column
+            percent_axis(axes_RC[0, column])  # shared by the column
         for axes in axes_RC[-1]:
             axes.set_xlabel(AGAINST[against])
         for axes in axes_RC[:, 0]:
@@ -256,8 +257,8 @@ def _draw_curve(axes: Any, rows: pl.DataFrame, look: style.Look, *, limit: str) 
         style.line(axes, x, y, look)
 
 
-def _percent_axis(axes: Any) -> None:
-    """Room for what is drawn and no number beyond 100 %."""
+def percent_axis(axes: Any) -> None:
+    """Room for what is drawn and no number below 0 or beyond 100 %."""
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, -2.0), min(high, 102.0))
     axes.locator_params(axis="y", nbins=6)
@@ -276,6 +277,12 @@ def curve_keys(data: pl.DataFrame) -> list[tuple[str, str, str]]:
 def of_curve(data: pl.DataFrame, role: str, strategy: str, scorer: str = "") -> pl.DataFrame:
     """The rows of one curve, as named by `curve_keys`."""
     return data.filter(pl.col("role") == role, pl.col("strategy") == strategy, pl.col("scorer") == scorer)
+
+
+def training_seeds(params: Mapping[str, Any]) -> dict[str, int]:
+    """How many training seeds the RL^V reasoner of each comparison has."""
+    chosen = params["comparisons"].items()
+    return {method: len((c.get("replicas") or {}).get("rl_v") or [c["rl_v"]]) for method, c in chosen}
 
 
 def quoted_ns(data: pl.DataFrame) -> list[int]:

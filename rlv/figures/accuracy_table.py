@@ -8,15 +8,19 @@ numbers of solutions between one and the largest (parallel_scaling.py).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from rlv.errors import DataError
 from rlv.evaluation.votes import NEEDS_SCORES
 from rlv.figures import style, table_text
 from rlv.figures.accuracy_panels import in_order
+from rlv.figures.panel_captions import number
+from rlv.figures.rows import compared, curve
+from rlv.figures.sides import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,33 +36,31 @@ VOTE_COLUMNS = {
 }
 METRICS = ("balanced_accuracy", "auroc")
 ENDS = ("", "_low", "_high")
-LABELS = ["dataset", "reasoner", "verifier", "n", "budget", "budgets"]
+GAIN = ("gain", "gain_low", "gain_high")
+LABELS = ["dataset", "reasoner", "verifier", "role", "scorer", "n", "budget", "budgets"]
 
 
-@dataclass(frozen=True)
-class Mark:
-    """How one column of the table is drawn."""
-
-    column: str
-    look: style.Look
-    shift: float  # down from the middle of the row, in rows
-
-
-MARKS = (
-    Mark("pass_at_1", style.Look("One solution, pass@1", style.DARK_GREY, "d"), -0.24),
-    Mark("majority", style.Look("Majority voting", style.GREEN, "v"), 0.0),
-    Mark("weighted_voting", style.Look("Weighted voting", style.BLUE, "o"), 0.24),
-)
+# Column -> how far down from the middle of its row it is drawn, in rows.
+MARKS = {"pass_at_1": -0.24, "majority": 0.0, "weighted_voting": 0.24}
+# What has no look of its own in other figures is grey: single solutions, and reasoners outside comparisons.
+PLAIN = {
+    "pass_at_1": style.Look("One solution, pass@1", style.GREY, "d"),
+    "majority": style.Look("Other reasoners, majority voting", style.GREY, "p"),
+    "weighted_voting": style.Look("Other verifiers, weighted voting", style.GREY, "h"),
+}
 
 
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
     """The table: one row a data set, reasoner and verifier ("" where none read the reasoner's solutions).
 
-    Columns: dataset, reasoner, verifier, n (the largest N that all rows of the data set have), budget (the
-    largest where there are several), budgets (how many there are), and for each of pass_at_1, majority,
-    weighted_voting, best_of_n, pass_at_n, balanced_accuracy, auroc (fractions) its value, `_low` and `_high`;
-    null where there is no verifier or the metric is undefined. Data sets in the order of `params` datasets
-    (all, where there are none), rows in the order of the tables. `tables`: curves, verification.
+    Columns: dataset, reasoner, verifier, role ("base", "rl_v") and scorer ("own", "judge", "separate") that
+    the two have in a comparison ("" where in none), n (the largest N that all rows of the data set have),
+    budget (the largest where there are several), budgets (how many there are), for each of pass_at_1,
+    majority, weighted_voting, best_of_n, pass_at_n, balanced_accuracy, auroc (fractions) its value, `_low`
+    and `_high`, and gain, gain_low, gain_high: weighted voting less majority voting of the same solutions,
+    paired over problems; null where there is no verifier or the metric is undefined. Data sets in the order
+    of `params` datasets (all, where there are none), rows in the order of the tables. `tables`: curves,
+    per_problem, verification. `params`: comparisons, datasets, draws, seed.
     Raises DataError where there are no rows or a reasoner is not evaluated at N = 1.
     """
     figure = params["figure"]
@@ -73,10 +75,12 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
                 f"figure {figure}: no evaluation on {dataset!r}, there are some on {there}; put it into the "
                 "`evaluate_on` of a reasoner or out of the figure's `datasets`"
             )
-        parts += _dataset_rows(mine, tables["verification"], dataset, figure)
+        rows = _dataset_rows(mine, tables["verification"], dataset, figure)
+        parts += [row | _roles(row, params) | _gain(row, tables["per_problem"], params) for row in rows]
     if not parts:
         raise DataError(f"figure {figure}: no evaluation at all; name data sets under `evaluate_on`")
     numbers = [f"{column}{end}" for column in (*VOTE_COLUMNS, *METRICS) for end in ENDS]
+    numbers += GAIN
     schema = {"n": pl.Int32, "budget": pl.Int32, "budgets": pl.Int32} | dict.fromkeys(numbers, pl.Float64)
     return pl.DataFrame(parts, schema_overrides=schema).select(*LABELS, *numbers)
 
@@ -124,6 +128,34 @@ def _dataset_rows(
     return rows
 
 
+def _roles(row: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, str]:
+    """{"role", "scorer"} of a row's reasoner and verifier in the first comparison that has the reasoner."""
+    for comparison in (params.get("comparisons") or {}).values():
+        for role in ("base", "rl_v"):
+            if row["reasoner"] not in ((comparison.get("replicas") or {}).get(role) or [comparison[role]]):
+                continue
+            names = {"own": "verifier"} if role == "rl_v" else {"judge": "judge"}
+            named = {scorer: comparison[key] for scorer, key in (names | {"separate": "separate"}).items()}
+            scorers = [scorer for scorer, name in named.items() if name and name == row["verifier"]]
+            return {"role": role, "scorer": scorers[0] if scorers else ""}
+    return {"role": "", "scorer": ""}
+
+
+def _gain(
+    row: Mapping[str, Any], per_problem: pl.DataFrame, params: Mapping[str, Any]
+) -> dict[str, float | None]:
+    """{"gain", "gain_low", "gain_high"} of a row, nulls where it has no verifier."""
+    if row["weighted_voting"] is None or row["majority"] is None:
+        return dict.fromkeys(GAIN)
+    wanted = {key: row[key] for key in ("dataset", "reasoner", "verifier")}
+    here = per_problem.filter(pl.col("n") == row["n"], pl.col("budget") == row["budget"])
+    weighted, majority = (
+        curve(here, {**wanted, "strategy": s}, figure=params["figure"], name="per_problem")
+        for s in ("weighted_voting", "majority")
+    )
+    return compared(weighted, majority, ["n"], np.subtract, "gain", params).select(GAIN).row(0, named=True)
+
+
 def _numbers(column: str, found: pl.DataFrame) -> dict[str, float | None]:
     """{column, column_low, column_high} of the first row, nulls where there is none."""
     values = found.select("value", "low", "high").row(0) if found.height else (None, None, None)
@@ -151,7 +183,9 @@ def draw(data: pl.DataFrame) -> Figure:
         from matplotlib.figure import Figure
 
         width = max(style.PAGE, 2.4 + 1.5 * len(datasets))
-        figure = Figure(figsize=(width, 0.19 * len(entries) + 1.0), layout="constrained")
+        looks = _looks(data)
+        height = 0.19 * len(entries) + 0.17 * -(-len(looks) // 2) + 0.8
+        figure = Figure(figsize=(width, height), layout="constrained")
         axes_RC = figure.subplots(1, len(datasets), squeeze=False, sharey=True)
         for axes, dataset in zip(axes_RC[0], datasets, strict=True):
             _dots(axes, data.filter(pl.col("dataset") == dataset), entries)
@@ -164,7 +198,7 @@ def draw(data: pl.DataFrame) -> Figure:
         axes.set_ylim(len(entries) - 0.4, -0.6)
         for axes in axes_RC[0]:
             axes.tick_params(axis="y", length=0)
-        style.legend_below(figure, [mark.look for mark in MARKS])
+        style.legend_below(figure, looks)
         seaborn.despine(figure, left=True)
     return figure
 
@@ -174,22 +208,42 @@ def _dots(axes: Axes, rows: pl.DataFrame, entries: list[tuple[str, str]]) -> Non
     for i in range(0, len(entries), 2):
         axes.axhspan(i - 0.5, i + 0.5, color=".955", linewidth=0, zorder=0)
     axes.grid(visible=False, axis="y")
-    for mark in MARKS:
-        known = rows.drop_nulls(mark.column)
-        places = [entries.index(key) for key in known.select("reasoner", "verifier").rows()]
-        y = [place + mark.shift for place in places]
-        x, low, high = (100 * known[f"{mark.column}{end}"].to_numpy() for end in ENDS)
-        axes.hlines(y, low, high, color=mark.look.color, linewidth=0.9)
-        axes.plot(
-            x,
-            y,
-            color=mark.look.color,
-            marker=mark.look.marker,
-            linestyle="none",
-            markersize=3.4,
-            markeredgecolor="white",
-            markeredgewidth=0.4,
-        )
+    for column, shift in MARKS.items():
+        known = rows.drop_nulls(column)
+        for look, part in _by_look(known, column).items():
+            y = [entries.index(key) + shift for key in part.select("reasoner", "verifier").rows()]
+            x, low, high = (100 * part[f"{column}{end}"].to_numpy() for end in ENDS)
+            axes.hlines(y, low, high, color=look.color, linewidth=0.9)
+            axes.plot(
+                x,
+                y,
+                color=look.color,
+                marker=look.marker,
+                linestyle="none",
+                markersize=3.4,
+                markeredgecolor="white",
+                markeredgewidth=0.4,
+            )
+
+
+def _look(column: str, role: str, scorer: str) -> style.Look:
+    """The look that a mark has in all figures; grey where it has none."""
+    if column == "pass_at_1" or not role or (column == "weighted_voting" and not scorer):
+        return PLAIN[column]
+    return style.look(role, column, scorer if column == "weighted_voting" else "")
+
+
+def _by_look(known: pl.DataFrame, column: str) -> dict[style.Look, pl.DataFrame]:
+    """The rows in which a column is known, by the look that they have."""
+    looks = [_look(column, *kind) for kind in known.select("role", "scorer").rows()]
+    return {one: known.filter([look == one for look in looks]) for one in dict.fromkeys(looks)}
+
+
+def _looks(data: pl.DataFrame) -> list[style.Look]:
+    """The looks of all marks that are drawn, column by column, as a legend has them: without lines."""
+    found = [look for column in MARKS for look in _by_look(data.drop_nulls(column), column)]
+    found.sort(key=lambda look: look in list(PLAIN.values())[1:])  # what is grey for want of a role: last
+    return [replace(look, line="None") for look in found]
 
 
 def _row_name(reasoner: str, verifier: str) -> str:
@@ -199,14 +253,15 @@ def _row_name(reasoner: str, verifier: str) -> str:
 def caption(data: pl.DataFrame) -> str:
     """What the paper tabulates, what to see, and the best row of each data set, as reStructuredText."""
     lines = [
-        "All reasoners of the study with all their verifiers: accuracy of one solution, of majority voting ",
-        "and of weighted voting with the verifier's scores at the largest N; lines are 95 % intervals over ",
-        "problems. The whole table, with best of N, pass@N and the verifiers' balanced accuracy and AUROC, ",
-        "lies beside the picture as CSV, Markdown, LaTeX and HTML. The paper gives these numbers for every ",
-        "model and data set, and finds the reasoner with its own generative verifier ahead. To see: in ",
-        "which rows voting is worth most over one solution, and whether weighted voting is ahead of ",
-        f"majority voting in the rows whose verifier was trained. {_wide(data)}{_budgets(data)}Best by data ",
-        "set:\n\n",
+        "All reasoners of the study with all their verifiers, by the names that the study gives them ",
+        "(reasoner + verifier): accuracy of one solution, and at the largest N of majority voting and of ",
+        "weighted voting with the verifier's scores, grey where a row is in no comparison; lines are 95 % ",
+        "intervals over problems. The whole table, with best of N, pass@N and the verifiers' balanced ",
+        "accuracy and AUROC, lies beside the picture as CSV, Markdown, LaTeX and HTML. The paper gives ",
+        "these numbers for every model and data set; they are not known here. To see: in which rows ",
+        "weighted voting is ahead of majority voting of ",
+        f"the same solutions, and how far both are from one solution. {_counted(data)}{_budgets(data)}",
+        "Highest by data set, chosen by value:\n\n",
     ]
     for dataset in in_order(data, "dataset"):
         rows = data.filter(pl.col("dataset") == dataset)
@@ -219,11 +274,13 @@ def caption(data: pl.DataFrame) -> str:
     return "".join(lines)
 
 
-def _wide(data: pl.DataFrame) -> str:
-    """In how many rows weighted voting has the higher accuracy."""
-    both = data.drop_nulls(["weighted_voting", "majority"])
-    ahead = both.filter(pl.col("weighted_voting") > pl.col("majority")).height
-    return f"It is in {ahead} of all {both.height} rows with a verifier (by value, intervals aside). "
+def _counted(data: pl.DataFrame) -> str:
+    """In how many rows weighted voting is ahead of majority voting."""
+    found = counted(data, "gain")
+    return (
+        f"Of {found.all} rows with a verifier it is ahead in {found.ahead}, behind in {found.behind}, "
+        f"undecided (the paired 95 % interval holds 0) in {found.undecided}. "
+    )
 
 
 def _budgets(data: pl.DataFrame) -> str:
@@ -242,9 +299,9 @@ def _best(rows: pl.DataFrame, column: str, name: str, *, percent: bool) -> str:
     if known.is_empty():
         return f"{name} is not measured"
     row = known.row(0, named=True)
-    scale, form, unit = (100, ".1f", " %") if percent else (1, ".3f", "")
-    value, low, high = (f"{scale * row[f'{column}{end}']:{form}}" for end in ENDS)
+    ends = [f"{column}{end}" for end in ENDS]
+    said = number(row, ends, ".1f", 100, " %") if percent else number(row, ends)
     who = f"``{row['reasoner']}``"
     if column != "pass_at_1" and row["verifier"]:
         who += f" with ``{row['verifier']}``"
-    return f"{name}, {value}{unit} [{low}, {high}] of {who}"
+    return f"{name}, {said} of {who}"

@@ -17,14 +17,15 @@ import polars as pl
 from rlv.errors import DataError
 from rlv.figures import rows as of
 from rlv.figures import style
-from rlv.figures.accuracy_panels import Curve, in_order
-from rlv.figures.panel_captions import panel_list
+from rlv.figures.accuracy_panels import Curve, in_order, training_seeds
+from rlv.figures.panel_captions import first_of, number, panel_list
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FEW = 20  # solutions in a bin below which its fraction says too little
 METRICS = ("calibration_error", "balanced_accuracy")
+ENDS = ("", "_low", "_high")
 VERIFIERS = {
     "own": Curve("rl_v", "weighted_voting", "own"),
     "judge": Curve("base", "weighted_voting", "judge"),
@@ -41,7 +42,8 @@ NAMES = {"own": "RL\\ :sup:`V`'s verifier", "judge": "the judge", "separate": "t
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
     """What is drawn, a row a bin: dataset, method, role, scorer, reasoner, verifier, budget, bin_low,
     bin_high, solutions, share (of all solutions), mean_score, fraction_correct, low, high, few (fewer than
-    FEW solutions), and for the whole verifier the metrics of METRICS with their `_low` and `_high`.
+    FEW solutions), seeds (training seeds of the RL^V reasoner), and for the whole verifier the metrics of
+    METRICS with their `_low` and `_high`.
 
     `tables`: reliability and verification. `params`: comparisons, datasets. Of several training seeds the
     first is drawn. Raises DataError where the tables lack a verifier.
@@ -49,7 +51,7 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     figure = params["figure"]
     if not params["comparisons"] or not params["datasets"]:
         raise DataError(f"figure {figure}: no panel to draw; it needs a comparison and a data set")
-    parts = []
+    parts, seeds = [], training_seeds(params)
     for method, comparison in params["comparisons"].items():
         for dataset in params["datasets"]:
             for scorer, curve in VERIFIERS.items():
@@ -70,11 +72,12 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
                         *named,
                         share=pl.col("solutions") / pl.col("solutions").sum(),
                         few=pl.col("solutions") < FEW,
+                        seeds=pl.lit(seeds[method], pl.Int32),
                     )
                 )
     names = ["dataset", "method", "role", "scorer", "reasoner", "verifier", "budget", "bin_low", "bin_high"]
-    numbers = ["solutions", "share", "mean_score", "fraction_correct", "low", "high", "few"]
-    wide = [f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high")]
+    numbers = ["solutions", "share", "mean_score", "fraction_correct", "low", "high", "few", "seeds"]
+    wide = [f"{metric}{end}" for metric in METRICS for end in ENDS]
     return pl.concat(parts).select(*names, *numbers, *wide)
 
 
@@ -182,8 +185,9 @@ def caption(data: pl.DataFrame) -> str:
             "The paper takes the probability of Yes as the weight of a vote, so a verifier must rank well, ",
             "and sums of its scores mean most where they are calibrated. To see: whether the lines rise (a ",
             "score that says something), how far they are from the diagonal, and whether scores crowd at ",
-            "one end. RL\\ :sup:`V`'s verifier (blue) has the smaller expected calibration error than the ",
-            f"base method as its own judge (purple) in {better} of {counted}. Expected ",
+            f"one end. One training run a reasoner{first_of(data)}. RL\\ :sup:`V`'s verifier (blue) has the ",
+            "smaller expected calibration error than the base method as its own judge (purple) in ",
+            f"{better} of {counted} (by value, intervals aside). Expected ",
             "calibration error (0 is best) and balanced accuracy (0.5 is chance) with 95 % intervals:\n\n",
             panel_list(data, _said),
         ]
@@ -194,15 +198,6 @@ def _said(panel: pl.DataFrame) -> list[str]:
     said = []
     for scorer in in_order(panel, "scorer"):
         row = panel.filter(pl.col("scorer") == scorer).row(0, named=True)
-        error, accuracy = (_number(row, metric) for metric in METRICS)
+        error, accuracy = (number(row, [f"{metric}{end}" for end in ENDS]) for metric in METRICS)
         said.append(f"{NAMES[scorer]}, calibration error {error}, balanced accuracy {accuracy}")
     return said
-
-
-def _number(row: Mapping[str, Any], metric: str) -> str:
-    """`0.081 [0.070, 0.093]`."""
-    if row[metric] is None:
-        return "undefined"
-    if row[f"{metric}_low"] is None:
-        return f"{row[metric]:.3f}"
-    return f"{row[metric]:.3f} [{row[f'{metric}_low']:.3f}, {row[f'{metric}_high']:.3f}]"

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from rlv.errors import DataError
 from rlv.figures import style
 from rlv.figures.accuracy_panels import in_order
-from rlv.figures.rows import curve, metric
+from rlv.figures.panel_captions import number
+from rlv.figures.rows import compared, curve, metric
+from rlv.figures.sides import ROUNDING, side
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +30,11 @@ if TYPE_CHECKING:
 QUANTITIES = {
     "pass_at_1": ("Reasoner\npass@1 (%)", 100.0),
     "balanced_accuracy": ("Verifier balanced\naccuracy (fraction)", 1.0),
+}
+# How the base method (coefficient 0) looks in each: as a reasoner, and as judge of its own solutions.
+BASE = {
+    "pass_at_1": style.LOOKS["base", "majority"],
+    "balanced_accuracy": style.LOOKS["base", "weighted_voting"],
 }
 COLUMNS = [
     "dataset",
@@ -38,16 +47,23 @@ COLUMNS = [
     "value",
     "low",
     "high",
+    "change",
+    "change_low",
+    "change_high",
 ]
+CHANGE = ("change", "change_low", "change_high")
 
 
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
-    """What is drawn: dataset, method, coefficient, reasoner, verifier, budget, quantity, value, low, high.
+    """What is drawn: dataset, method, coefficient, reasoner, verifier, budget, quantity, value, low, high,
+    change, change_low, change_high.
 
     Quantities, as fractions: pass_at_1, the accuracy of one solution (majority voting at N = 1), and
-    balanced_accuracy of the reasoner's verifier, null where a class of solutions is missing. Sorted by
-    coefficient. `tables`: curves, verification. `params`: reasoners, datasets. Raises DataError where a
-    method has fewer than two coefficients or one twice, or where the tables lack a number.
+    balanced_accuracy of the reasoner's verifier, null where a class of solutions is missing. The change is of
+    pass_at_1 from the smallest coefficient of the method, paired over problems; null there and for verifiers.
+    Sorted by coefficient. `tables`: curves, per_problem, verification. `params`: reasoners, datasets, draws,
+    seed. Raises DataError where a method has fewer than two coefficients or one twice, or where the tables
+    lack a number.
     """
     figure = params["figure"]
     if not params["reasoners"] or not params["datasets"]:
@@ -64,15 +80,25 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
                 "curve over two or more different ones; list one reasoner a coefficient"
             )
         for dataset in params["datasets"]:
+            smallest = None
             for entry in sorted(entries, key=lambda entry: float(entry["coefficient"])):
                 names = {"dataset": dataset, "reasoner": entry["reasoner"], "verifier": entry["verifier"]}
                 label = names | {"method": method, "coefficient": float(entry["coefficient"])}
                 one = _one_solution(tables["curves"], names, figure)
+                wanted = {**names, "strategy": "majority"}
+                problems = curve(tables["per_problem"], wanted, figure=figure, name="per_problem")
+                problems = problems.filter(pl.col("n") == 1)
+                if smallest is None:
+                    smallest = problems
+                else:
+                    change = compared(problems, smallest, ["n"], np.subtract, "change", params)
+                    one |= change.select(CHANGE).row(0, named=True)
                 verifier = metric(tables["verification"], names, "balanced_accuracy", figure=figure)
                 rows.append(label | {"quantity": "pass_at_1"} | one)
                 rows.append(label | {"quantity": "balanced_accuracy"} | verifier)
     numbers = {"budget": pl.Int32, "coefficient": pl.Float64, "value": pl.Float64}
-    numbers |= {"low": pl.Float64, "high": pl.Float64}
+    numbers |= dict.fromkeys(("low", "high", *CHANGE), pl.Float64)
+    rows = [dict.fromkeys(CHANGE) | row for row in rows]
     return pl.DataFrame(rows, schema_overrides=numbers).select(COLUMNS)
 
 
@@ -112,7 +138,7 @@ def draw(data: pl.DataFrame) -> Figure:
             for column, method in enumerate(methods):
                 chosen = {"dataset": dataset, "quantity": quantity, "method": method}
                 panel = data.filter(*[pl.col(c) == value for c, value in chosen.items()])
-                _panel(axes_RC[row, column], panel.drop_nulls("value"), x_of, scale)
+                _panel(axes_RC[row, column], panel.drop_nulls("value"), x_of, scale, BASE[quantity])
                 if quantity == "balanced_accuracy":
                     axes_RC[row, column].axhline(0.5, color=style.DARK_GREY, linewidth=0.8, linestyle=":")
                 axes_RC[row, column].locator_params(axis="y", nbins=5)
@@ -126,29 +152,27 @@ def draw(data: pl.DataFrame) -> Figure:
             _limits(axes, x_of)
         names = [name if len(datasets) > 1 else "" for dataset in datasets for name in (dataset, "")]
         style.name_margins(axes_RC, [style.method_name(m) for m in methods], names)
-        looks = [style.LOOKS["rl_v", ""], style.LOOKS["base", ""]]
-        marked = [
-            style.Look(f"{look.label}{note}", look.color, marker, line)
-            for look, note, marker, line in (
-                (looks[0], ", own verifier", "o", "-"),
-                (looks[1], " (λ = 0), itself as judge", "s", "None"),
-            )
-        ]
-        style.legend_below(figure, marked if 0.0 in x_of else marked[:1])
+        marked = [replace(style.LOOKS["rl_v", ""], label="RL$^V$, own verifier", marker="o")]
+        if 0.0 in x_of:
+            named = {"pass_at_1": "Base RL (λ = 0)", "balanced_accuracy": "Base RL (λ = 0), itself as judge"}
+            marked += [replace(BASE[q], label=name, line="None") for q, name in named.items()]
+        style.legend_below(figure, marked)
         seaborn.despine(figure)
     return figure
 
 
-def _panel(axes: Axes, panel: pl.DataFrame, x_of: Mapping[float, float], scale: float) -> None:
+def _panel(
+    axes: Axes, panel: pl.DataFrame, x_of: Mapping[float, float], scale: float, base: style.Look
+) -> None:
     """Points with intervals; a solid line through the trained verifiers, a dotted one from coefficient 0."""
     x = [x_of[c] for c in panel["coefficient"]]
     value, low, high = (scale * panel[c].to_numpy() for c in ("value", "low", "high"))
     trained = [i for i, c in enumerate(panel["coefficient"]) if c > 0]
-    blue, orange = style.LOOKS["rl_v", ""].color, style.LOOKS["base", ""].color
+    blue = style.LOOKS["rl_v", ""].color
     axes.plot(x[:2], value[:2], color=style.GREY, linewidth=0.9, linestyle=":")
     axes.plot([x[i] for i in trained], value[trained], color=blue, linewidth=1.4)
     for i, coefficient in enumerate(panel["coefficient"]):
-        color, marker = (blue, "o") if coefficient > 0 else (orange, "s")
+        color, marker = (blue, "o") if coefficient > 0 else (base.color, base.marker)
         axes.plot([x[i]] * 2, [low[i], high[i]], color=color, linewidth=1.2)
         axes.plot(
             x[i],
@@ -207,11 +231,12 @@ def caption(data: pl.DataFrame) -> str:
         "balanced accuracy of the reasoner's own verifier at the threshold 0.5 (dotted: chance). Bars are ",
         "95 % intervals over problems; each point is a training run of its own, so differences between ",
         "neighbours include those between runs. ",
-        "λ = 0 (orange) is the base method, prompted as judge of its own solutions. "
+        "λ = 0 is the base method (orange), prompted as judge of its own solutions (purple). "
         if 0.0 in tested
         else "",
-        "The paper reports a trade-off: λ balances the reasoner's accuracy against the verifier's. To see: ",
-        "how soon the verifier becomes good as λ grows, and at which λ the reasoner begins to pay for it. ",
+        "The paper trades the reasoner's accuracy against the verifier's by λ; the numbers it found are not ",
+        "known here. To see: how soon the verifier becomes good as λ grows, and at which λ the reasoner ",
+        "begins to pay for it. ",
         f"Tested here: λ = {', '.join(f'{c:g}' for c in tested)}.\n\n",
     ]
     for method in in_order(data, "method"):
@@ -219,7 +244,7 @@ def caption(data: pl.DataFrame) -> str:
             panel = data.filter(pl.col("method") == method, pl.col("dataset") == dataset)
             one = panel.filter(pl.col("quantity") == "pass_at_1").sort("coefficient")
             scored = panel.filter(pl.col("quantity") == "balanced_accuracy").drop_nulls("value")
-            said = [f"pass@1 is {_extremes(one, 100, '.1f', ' %')}", _cost(one)]
+            said = [f"pass@1 is {_extremes(one, 100, '.1f', ' %')}", _change(one)]
             if scored.is_empty():
                 said.append("balanced accuracy is undefined, one class of solutions is missing")
             else:
@@ -233,19 +258,21 @@ def _extremes(rows: pl.DataFrame, scale: float, form: str, unit: str) -> str:
     ordered = rows.sort("value", descending=True, maintain_order=True)
     top, bottom = ordered.row(0, named=True), ordered.row(-1, named=True)
 
-    def quoted(row: Mapping[str, Any]) -> str:
-        value, low, high = (f"{scale * row[c]:{form}}" for c in ("value", "low", "high"))
-        return f"{value}{unit} [{low}, {high}] at λ = {row['coefficient']:g}"
-
-    return f"highest, {quoted(top)}, and lowest, {quoted(bottom)}"
-
-
-def _cost(one: pl.DataFrame) -> str:
-    """pass@1 at the largest coefficient against the smallest, and whether their intervals are apart."""
-    first, last = one.row(0, named=True), one.row(-1, named=True)
-    change = 100 * (last["value"] - first["value"])
-    apart = last["low"] > first["high"] or last["high"] < first["low"]
-    ends = f"from λ = {first['coefficient']:g} to λ = {last['coefficient']:g}"
+    quoted = [number(row, form=form, scale=scale, unit=unit) for row in (top, bottom)]
+    if top["value"] - bottom["value"] <= ROUNDING:
+        return f"the same at all λ, {quoted[0]}"
     return (
-        f"{ends} it changes by {change:+.1f} points ({'intervals apart' if apart else 'intervals overlap'})"
+        f"highest, {quoted[0]} at λ = {top['coefficient']:g}, and lowest, {quoted[1]} at λ = "
+        f"{bottom['coefficient']:g}"
+    )
+
+
+def _change(one: pl.DataFrame) -> str:
+    """By how much pass@1 changes from the smallest coefficient to the largest, and whether it is decided."""
+    first, last = one.row(0, named=True), one.row(-1, named=True)
+    change, low, high = (100 * last[c] for c in CHANGE)
+    words = {"ahead": "a rise", "behind": "a fall", "undecided": "undecided, the interval holds 0"}
+    return (
+        f"from λ = {first['coefficient']:g} to λ = {last['coefficient']:g} it changes by {change:+.1f} "
+        f"[{low:+.1f}, {high:+.1f}] points, paired over problems ({words[side(low, high)]})"
     )

@@ -1,8 +1,8 @@
-"""The figure `generalization`: parallel_scaling on problems that RL never saw the like of.
+"""The figure `generalization`: parallel_scaling on data sets that RL was not trained on.
 
-Columns are data sets: harder problems than any that RL trained on (easy-to-hard), and problems of another
-form (out of domain). Curves and leads as in parallel_scaling. Left out on purpose: which data sets are hard
-or out of domain; the study names them.
+Columns are data sets, such as harder problems than any that RL trained on (easy-to-hard), and problems of
+another domain. Curves and leads as in parallel_scaling. Left out on purpose: which data sets are hard or out
+of domain; the study names them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rlv.figures.accuracy_panels import draw_panels, in_order, quoted_ns, select
-from rlv.figures.panel_captions import at, axes_sentence, lead_over, leads, no_number, panel_list, same, tally
+from rlv.figures.panel_captions import axes_sentence, leads, no_number, panel_list, same, tallies
 from rlv.figures.parallel_scaling import CURVES, RIVALS
 
 if TYPE_CHECKING:
@@ -37,19 +37,16 @@ def draw(data: pl.DataFrame) -> Figure:
 def caption(data: pl.DataFrame) -> str:
     """What the paper found, what to see, and what came out here, as reStructuredText."""
     ns = quoted_ns(data)
-    found = []
-    for dataset in in_order(data, "dataset"):
-        here = data.filter(pl.col("dataset") == dataset)
-        over = [
-            f"against {name} {at(data, n)} it is {tally(lead_over(here, rival, n))}"
-            for name, rival in RIVALS.items()
-            for n in ns
-        ]
-        found.append(f"On ``{dataset}``, {'; '.join(over)}. ")
+    names = in_order(data, "dataset")
+    found = [
+        f"On ``{name}`` weighted voting is, {tallies(data.filter(pl.col('dataset') == name), RIVALS, ns)}. "
+        for name in names
+    ]
+    listed = ", ".join(f"``{name}``" for name in names)
     return "".join(
         [
             axes_sentence(data),
-            "RL trained on none of these data sets: they are harder, or of another form. The paper reports ",
+            f"The columns are data sets that RL was not trained on: {listed}. The paper reports ",
             "strong generalization of RL\\ :sup:`V` both from easy to hard problems (MATH\\ :sup:`2`, each ",
             "problem combining two skills of MATH) and out of domain (the physics part of GPQA-Diamond). To ",
             "see: whether the gap between weighted voting with RL\\ :sup:`V`'s own scores (blue) and, at ",

@@ -21,6 +21,7 @@ from rlv.figures import style
 from rlv.figures.accuracy_panels import in_order
 from rlv.figures.panel_captions import points
 from rlv.figures.rows import curve, tidy
+from rlv.figures.sides import ROUNDING, counted, side
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -183,6 +184,7 @@ def draw(data: pl.DataFrame) -> Figure:
             axes.margins(y=0.12)  # room for thresholds above the highest point
         # What can be labelled depends on the limits, which are final only when all rows are drawn.
         for axes, panel in drawn:
+            axes.set_ylim(bottom=max(axes.get_ylim()[0], 0.0))
             _thresholds(axes, panel.filter(pl.col("series") == "selection").sort("threshold"))
         titles = [axes.get_title() for axes in axes_RC[0]]
         if len({tuple(_ns(part)) for part in panels}) == 1:
@@ -209,7 +211,7 @@ def _line(axes: Axes, rows: pl.DataFrame, series: str) -> None:
     x = rows["length"].to_numpy()
     y, low, high = (100 * rows[c].to_numpy() for c in ("accuracy", "low", "high"))
     axes.fill_between(x, low, high, color=look.color, alpha=0.13, linewidth=0, zorder=1)
-    style.line(axes, x, y, look)
+    style.line(axes, x, y, look, clip_on=False)  # whole markers where the accuracy is 0
 
 
 def _thresholds(axes: Axes, swept: pl.DataFrame) -> None:
@@ -260,7 +262,10 @@ def caption(data: pl.DataFrame) -> str:
 
 
 def _found(panel: pl.DataFrame) -> str:
-    """The best fixed budget, the shortest selection that is as good, and the selection's largest lead."""
+    """The best fixed budget, the shortest selection that is as good, and the lead of the middle threshold.
+
+    The middle threshold is chosen by rule, as in the claim; the best one is told only where it is ahead.
+    """
     fixed = panel.filter(pl.col("series") == "fixed").sort("accuracy", "length", descending=[True, False])
     swept = panel.filter(pl.col("series") == "selection").sort("length", "threshold")
     best = fixed.row(0, named=True)
@@ -272,13 +277,20 @@ def _found(panel: pl.DataFrame) -> str:
         text += f", which no threshold reaches (closest: {_point(top)})"
     else:
         text += f", which the selection reaches with {_point(enough.row(0, named=True))}"
-    lead = swept.sort("lead", descending=True, maintain_order=True).row(0, named=True)
-    ahead = swept.filter(pl.col("lead_low") > 0).height
-    behind = swept.filter(pl.col("lead_high") < 0).height
-    return (
-        f"{text}; at equal mean length it is ahead of fixed budgets at {ahead} of {swept.height} thresholds "
-        f"and behind at {behind}, most ahead by {points(lead)} points with {_lengthy(lead)}"
+    by_threshold = swept.sort("threshold")
+    middle = by_threshold.row(by_threshold.height // 2, named=True)
+    text += (
+        f"; over fixed budgets at equal mean length it has {points(middle)} points with {_lengthy(middle)}"
     )
+    found = counted(swept)
+    text += (
+        f", the middle of those swept; of all {swept.height} thresholds it is ahead at {found.ahead}, behind "
+        f"at {found.behind}, undecided (the interval holds 0) at {found.undecided}"
+    )
+    top = swept.sort("lead", descending=True, maintain_order=True).row(0, named=True)
+    if side(top["lead_low"], top["lead_high"]) == "ahead" and top["lead"] > middle["lead"] + ROUNDING:
+        text += f"; the largest lead, chosen by its result, is {points(top)} points with {_lengthy(top)}"
+    return text
 
 
 def _percent(row: Mapping[str, Any]) -> str:

@@ -1,9 +1,9 @@
-"""The figure `objectives`: what the verifier is trained with, on the same backbone and the same RL.
+"""The figure `objectives`: what the verifier is trained with, one training run an objective.
 
-Columns are data sets; each method has a row of accuracy against N and under it a row of verifier quality. One
-line an objective: weighted voting with its own scores, and thin majority voting of the same reasoner, which
-reads no scores and says how much of a difference is the reasoner's. Left out on purpose: how much the
-verification objective weighs (coefficient.py) and separate verifiers (unified_vs_separate.py).
+Columns are data sets; each method has a row of accuracy against N or cost, and under it a row of verifier
+quality. One line an objective: weighted voting with its own scores, and thin majority voting of the same
+reasoner, which reads no scores and says how much of a difference is the reasoner's. Left out on purpose: how
+much the verification objective weighs (coefficient.py) and separate verifiers (unified_vs_separate.py).
 """
 
 from __future__ import annotations
@@ -12,21 +12,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 
 from rlv.errors import DataError
-from rlv.figures import style
-from rlv.figures.accuracy_panels import in_order, quoted_ns
-from rlv.figures.panel_captions import points, tally
-from rlv.figures.rows import compared, curve, metric, tidy
+from rlv.figures import VOTES, style
+from rlv.figures.accuracy_panels import (
+    AGAINST,
+    Curve,
+    Measured,
+    in_order,
+    measured,
+    paired_lead,
+    percent_axis,
+    quoted_ns,
+)
+from rlv.figures.panel_captions import WHAT, at, no_number, number, points, tally
+from rlv.figures.rows import metric, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 REFERENCE = "generative"
-STRATEGIES = ("weighted_voting", "majority")
+CURVES = (Curve("rl_v", "weighted_voting", "own"), Curve("rl_v", "majority"))
 METRICS = {"balanced_accuracy": "Balanced\naccuracy", "auroc": "AUROC"}
 COLUMNS: dict[str, Any] = {
     "dataset": pl.String,
@@ -37,6 +45,8 @@ COLUMNS: dict[str, Any] = {
     "quantity": pl.String,
     "n": pl.Int32,
     "budget": pl.Int32,
+    "against": pl.String,
+    "x": pl.Float64,
     "value": pl.Float64,
     "low": pl.Float64,
     "high": pl.Float64,
@@ -49,12 +59,14 @@ COLUMNS: dict[str, Any] = {
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
     """What is drawn, one row a point; quantity is a vote (accuracy at each n) or a verifier's metric.
 
-    Columns: dataset, method, objective, reasoner, verifier, quantity, n (null for metrics), budget, value,
-    low, high (fractions), and lead, lead_low, lead_high: accuracy of the generative objective (of the first
-    one, where none is generative) less this one's by the same vote at the same N, paired over problems; null
-    for the reference itself and for metrics. The reference comes first.
-    `tables`: curves, per_problem, verification. `params`: reasoners, datasets, draws, seed. Raises DataError
-    where a method has fewer than two objectives or one twice, or where the tables lack a curve or a metric.
+    Columns: dataset, method, objective, reasoner, verifier, quantity, n (null for metrics), budget, against,
+    x (N, or mean tokens or FLOPs a problem, generated and read; null for metrics), value, low, high
+    (fractions), and lead, lead_low, lead_high: accuracy of the generative objective (of the first one, where
+    none is generative) less this one's by the same vote at the same N or cost, paired over problems as in
+    `accuracy_panels.select`; null for the reference itself and for metrics. The reference comes first.
+    `tables`: curves, per_problem, verification. `params`: reasoners, datasets, against, draws, seed. Raises
+    DataError where a method has fewer than two objectives or one twice, or where the tables lack a curve or a
+    metric.
     """
     figure = params["figure"]
     if not params["reasoners"] or not params["datasets"]:
@@ -66,22 +78,23 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     for method, entries in params["reasoners"].items():
         ordered = _ordered(method, entries, figure)
         for dataset in params["datasets"]:
-            first: dict[str, pl.DataFrame] = {}
+            here = {name: tables[name].filter(pl.col("dataset") == dataset) for name in VOTES}
+            first: dict[Curve, Measured] = {}
             for entry in ordered:
                 names = {"dataset": dataset, "reasoner": entry["reasoner"], "verifier": entry["verifier"]}
                 label = names | {"method": method, "objective": entry["objective"]}
-                for strategy in STRATEGIES:
-                    wanted = names | {"strategy": strategy}
-                    rows = curve(tables["curves"], wanted, figure=figure, name="curves")
-                    problems = curve(tables["per_problem"], wanted, figure=figure, name="per_problem")
-                    if strategy in first:
-                        lead = compared(first[strategy], problems, ["n"], np.subtract, "lead", params)
-                        rows = rows.join(lead, on="n", how="left", maintain_order="left")
-                    first.setdefault(strategy, problems)
+                own = {"rl_v": entry["reasoner"], "verifier": entry["verifier"]}
+                for curve in CURVES:
+                    found = measured(here, params, dataset, curve, own)
+                    rows = found.rows
+                    if curve in first:
+                        rows = rows.with_columns(paired_lead(first[curve], found, params, dataset))
+                    first.setdefault(curve, found)
                     rows = rows.rename({"accuracy": "value", "strategy": "quantity"})
                     parts.append(tidy(rows, label, COLUMNS))
                 for name in METRICS:
-                    row = metric(tables["verification"], names, name, figure=figure) | {"quantity": name}
+                    row = metric(tables["verification"], names, name, figure=figure)
+                    row |= {"quantity": name, "against": params.get("against", "n")}
                     parts.append(tidy(pl.DataFrame([row]), label, COLUMNS))
     return pl.concat(parts)
 
@@ -107,6 +120,7 @@ def draw(data: pl.DataFrame) -> Figure:
     """The picture of `data`'s rows: for each method a row of curves and a row of verifier quality."""
     datasets, methods = in_order(data, "dataset"), in_order(data, "method")
     ns = sorted(data["n"].drop_nulls().unique().to_list())
+    against = data["against"][0]
     with style.theme():
         import seaborn
 
@@ -117,8 +131,11 @@ def draw(data: pl.DataFrame) -> Figure:
                 panel = data.filter(pl.col("dataset") == dataset, pl.col("method") == method)
                 above, below = axes_RC[2 * row : 2 * row + 2, column]
                 _curves(above, panel)
-                style.count_axis(above, ns, every=2 if len(ns) * len(datasets) > 20 else 1)
-                above.set_xlabel("Solutions per problem, N")
+                if against == "n":
+                    style.count_axis(above, ns, every=2 if len(ns) * len(datasets) > 20 else 1)
+                else:
+                    style.cost_axis(above, panel["x"].drop_nulls().to_list())
+                above.set_xlabel(AGAINST[against])
                 _metrics(below, panel)
             # Verifiers are compared across data sets too: one scale for the row, with room for chance.
             quality = data.filter(pl.col("method") == method, pl.col("quantity").is_in(list(METRICS)))
@@ -140,17 +157,17 @@ def _curves(axes: Axes, panel: pl.DataFrame) -> None:
     """Weighted voting with its band, and majority voting as a thin line, of every objective."""
     for objective in in_order(panel, "objective"):
         look = objective_look(objective)
-        for strategy in STRATEGIES:
-            chosen = (pl.col("objective") == objective) & (pl.col("quantity") == strategy)
+        for curve in CURVES:
+            chosen = (pl.col("objective") == objective) & (pl.col("quantity") == curve.strategy)
             rows = panel.filter(chosen).sort("n")
-            x = rows["n"].to_numpy()
+            x = rows["x"].to_numpy()
             y, low, high = (100 * rows[c].to_numpy() for c in ("value", "low", "high"))
-            if strategy == "majority":
+            if curve.strategy == "majority":
                 style.line(axes, x, y, replace(look, marker="", width=0.7), alpha=0.8, zorder=1.5)
             else:
                 axes.fill_between(x, low, high, color=look.color, alpha=0.1, linewidth=0, zorder=1)
                 style.line(axes, x, y, look)
-    axes.locator_params(axis="y", nbins=6)
+    percent_axis(axes)
 
 
 def _metrics(axes: Axes, panel: pl.DataFrame) -> None:
@@ -185,22 +202,25 @@ def caption(data: pl.DataFrame) -> str:
     ours = _named(reference)
     weighted = data.filter(pl.col("quantity") == "weighted_voting")
     results = [
-        f"Against the {_named(objective)} at N = {n} it is "
+        f"Against the {_named(objective)} {at(data, n)} it is "
         f"{tally(weighted.filter(pl.col('objective') == objective, pl.col('n') == n))}. "
         for objective in others
         for n in ns
     ]
     lines = [
-        "The same RL method with verifiers trained with different objectives on the same backbone and the ",
-        "same solutions: above, weighted voting with each verifier's own scores against N (thin: majority ",
-        "voting of the same reasoner, which reads no scores); below, how well the scores tell correct ",
-        "solutions from wrong ones (dotted: chance). Bands and bars are 95 % intervals over problems. The ",
-        "paper finds generative verification, Yes or No by next-token prediction, better than a ",
-        "classification head (BCE) and a regression head. To see: whether the generative line (blue) is ",
-        "above the others and, where it is, whether the verifier is better or the reasoner. ",
+        "The same RL method with verifiers trained with different objectives. Each objective is a training ",
+        "run of its own, with solutions of its own: differences include those between runs. Above, ",
+        f"{WHAT[data['against'][0]][0].lower()}{WHAT[data['against'][0]][1:]}, by weighted voting with each ",
+        "verifier's own scores (thin: majority voting of the same reasoner, which reads no scores); below, ",
+        "how well the scores tell correct solutions from wrong ones (dotted: chance). Bands and bars are ",
+        "95 % intervals over problems. The paper asks whether generative verification, Yes or No by ",
+        "next-token prediction, is better than a classification head (BCE) and a regression head; the ",
+        "number it found is not known here. To see: whether the generative line (blue) is above the others ",
+        "and, where it is, whether the verifier is better or, by majority voting, the reasoner. ",
         f"Here the {ours} is the reference. ",
         *results,
-        "Its lead in percentage points with paired 95 % intervals, and what each verifier reaches:\n\n",
+        f"Its lead in percentage points with paired 95 % intervals{no_number(data)}, and what each verifier ",
+        "reaches:\n\n",
     ]
     for method in in_order(data, "method"):
         for dataset in in_order(data, "dataset"):
@@ -232,10 +252,10 @@ def _leads(panel: pl.DataFrame, objective: str, ns: list[int]) -> str:
         rows = panel.filter(pl.col("objective") == objective, pl.col("n") == n)
         weighted, majority = (
             [points(row) for row in rows.filter(pl.col("quantity") == strategy).iter_rows(named=True)]
-            for strategy in STRATEGIES
+            for strategy in (curve.strategy for curve in CURVES)
         )
         if weighted and majority:
-            said.append(f"at N = {n} {weighted[0]} (by majority voting {majority[0]})")
+            said.append(f"{at(panel, n)} {weighted[0]} (by majority voting {majority[0]})")
     return ", ".join(said) or "not measured"
 
 
@@ -245,6 +265,5 @@ def _quality(panel: pl.DataFrame, objective: str) -> str:
     for name, title in METRICS.items():
         chosen = (pl.col("objective") == objective) & (pl.col("quantity") == name)
         row = panel.filter(chosen).row(0, named=True)
-        number = "undefined" if row["value"] is None else "{value:.3f} [{low:.3f}, {high:.3f}]".format(**row)
-        said.append(f"{title if title == 'AUROC' else 'balanced accuracy'} {number}")
+        said.append(f"{title if title == 'AUROC' else 'balanced accuracy'} {number(row)}")
     return f"{_named(objective)}: {', '.join(said)}"

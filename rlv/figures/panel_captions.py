@@ -5,6 +5,7 @@ Left out on purpose: what a figure asks and what the paper found (the figure's m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ import polars as pl
 
 from rlv.figures import style
 from rlv.figures.accuracy_panels import Curve, in_order, of_curve
+from rlv.figures.sides import counted
 
 WHAT = {
     "n": "Accuracy against the number N of solutions sampled for each problem",
@@ -33,6 +35,12 @@ def axes_sentence(data: pl.DataFrame) -> str:
     seeds = int(data["replicas"].max())  # pyright: ignore[reportArgumentType]
     over = f"problems and {seeds} training seeds, whose mean is drawn" if seeds > 1 else "problems"
     return f"{WHAT[data['against'][0]]}; bands are 95 % intervals over {over}. "
+
+
+def first_of(data: pl.DataFrame) -> str:
+    """`, the first of 3 training seeds`, where a figure draws the first of several."""
+    seeds = int(data["seeds"].max())  # pyright: ignore[reportArgumentType]
+    return f", the first of {seeds} training seeds" if seeds > 1 else ""
 
 
 def no_number(data: pl.DataFrame) -> str:
@@ -64,17 +72,45 @@ def points(row: Mapping[str, Any]) -> str:
     return f"{100 * row['lead']:+.1f} [{100 * row['lead_low']:+.1f}, {100 * row['lead_high']:+.1f}]"
 
 
+def number(
+    row: Mapping[str, Any],
+    names: Sequence[str] = ("value", "low", "high"),
+    form: str = ".3f",
+    scale: float = 1.0,
+    unit: str = "",
+) -> str:
+    """`0.081 [0.070, 0.093]`: a number with its interval where defined, from the columns `names` of a row.
+
+    A metric of very few problems can be defined where no resample of them is.
+    """
+    value, low, high = (row[name] for name in names)
+    if value is None:
+        return "undefined"
+    ends = "" if low is None or high is None else f" [{_end(low, form, scale)}, {_end(high, form, scale)}]"
+    return f"{scale * value:{form}}{unit}{ends}"
+
+
+def _end(value: float, form: str, scale: float) -> str:
+    return "unbounded" if math.isinf(value) else f"{scale * value:{form}}"
+
+
 def tally(rows: pl.DataFrame) -> str:
-    """In how many panels the interval of the lead excludes zero, and on which side."""
-    known = rows.drop_nulls("lead")
-    if known.is_empty():
+    """In how many panels the interval of the lead lies beside zero, and on which side."""
+    found = counted(rows)
+    if not found.all:
         return "not measured there in any panel"
-    ahead = known.filter(pl.col("lead_low") > 0).height
-    behind = known.filter(pl.col("lead_high") < 0).height
-    open_ = known.height - ahead - behind
-    said = f"ahead in {ahead} of {known.height} panel{'s' if known.height != 1 else ''}"
-    said += f", behind in {behind}" if behind else ""
-    return said + (f", undecided (the interval holds 0) in {open_}" if open_ else "")
+    said = f"ahead in {found.ahead} of {found.all} panel{'s' if found.all != 1 else ''}"
+    said += f", behind in {found.behind}" if found.behind else ""
+    return said + (f", undecided (the interval holds 0) in {found.undecided}" if found.undecided else "")
+
+
+def tallies(data: pl.DataFrame, rivals: Mapping[str, Curve], ns: Sequence[int]) -> str:
+    """Every rival at every quoted N: `against majority voting at N = 8, ahead in ...; against ...`."""
+    return "; ".join(
+        f"against {name} {at(data, n)}, {tally(lead_over(data, rival, n))}"
+        for name, rival in rivals.items()
+        for n in ns
+    )
 
 
 def leads(panel: pl.DataFrame, rivals: Mapping[str, Curve], ns: Sequence[int]) -> list[str]:

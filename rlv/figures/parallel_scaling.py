@@ -14,17 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rlv.figures.accuracy_panels import Curve, draw_panels, quoted_ns, select
-from rlv.figures.panel_captions import (
-    at,
-    axes_sentence,
-    enough,
-    lead_over,
-    leads,
-    no_number,
-    panel_list,
-    same,
-    tally,
-)
+from rlv.figures.panel_captions import axes_sentence, enough, leads, no_number, panel_list, same, tallies
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,9 +51,8 @@ def caption(data: pl.DataFrame) -> str:
             f"To see: how far weighted voting with RL\\ :sup:`V`'s own scores (blue) lies, at {same(data)}, ",
             "above majority voting of the base method (orange) and above weighted voting with the base ",
             "method as its own judge (purple), and how close it comes to pass@N, the limit of any choice ",
-            "among its N solutions (dashed grey). Against majority voting of the base method ",
-            f"{at(data, ns[0])} it is {tally(lead_over(data, MAJORITY, ns[0]))}; against the judge, ",
-            f"{tally(lead_over(data, JUDGE, ns[0]))}. ",
+            "among its N solutions (dashed grey). Here weighted voting is, ",
+            f"{tallies(data, RIVALS, ns)}. ",
             f"Its lead in percentage points with paired 95 % intervals{no_number(data)}:\n\n",
             panel_list(data, lambda panel: _said(panel, ns)),
         ]

@@ -77,6 +77,17 @@ def metric(table: pl.DataFrame, wanted: Mapping[str, str], metric: str, *, figur
     return rows.select("budget", "value", "low", "high").row(0, named=True)
 
 
+def same_problems(first: pl.DataFrame, other: pl.DataFrame, figure: str) -> None:
+    """Raises DataError where a problem is in the per_problem rows of only one of two curves."""
+    odd = set(first["problem_id"]).symmetric_difference(other["problem_id"])
+    if odd:
+        raise DataError(
+            f"figure {figure}: problem {min(odd)!r} of {first['dataset'][0]!r} is evaluated for only one of "
+            f"{first['reasoner'][0]!r} and {other['reasoner'][0]!r}; {len(odd)} such problems; evaluate both "
+            "on the same set"
+        )
+
+
 def compared(
     first: pl.DataFrame,
     other: pl.DataFrame,
@@ -93,14 +104,8 @@ def compared(
     number is null. Raises DataError where a problem is evaluated for only one of the two.
     """
     on = list(on)
+    same_problems(first, other, params["figure"])
     pairs = first.join(other, on=["problem_id", *on], how="inner", suffix="_other").sort([*on, "problem_id"])
-    odd = set(first["problem_id"]).symmetric_difference(other["problem_id"])
-    if odd:
-        raise DataError(
-            f"figure {params['figure']}: problem {min(odd)!r} of {first['dataset'][0]!r} is evaluated for "
-            f"only one of {first['reasoner'][0]!r} and {other['reasoner'][0]!r}; {len(odd)} such problems; "
-            "evaluate both on the same set"
-        )
     cells = pairs.select(on).unique(maintain_order=True)
     schema = {name: pl.Float64, f"{name}_low": pl.Float64, f"{name}_high": pl.Float64}
     if cells.is_empty():

@@ -1,9 +1,9 @@
 """The figure `sequential_parallel`: longer solutions and more of them, together (the paper's figure 1, left).
 
-Columns are data sets; each comparison has a row of accuracy against the length budget, one line for few, some
-and many solutions a problem, and under it the ratio of RL^V to the base method with the most solutions. At
-its budget a solution is cut and made to answer. Left out on purpose: budgets that differ between problems
-(length_selection.py).
+Columns are data sets; each comparison has a row of accuracy against the length budget, or against what it
+costs, one line for few, some and many solutions a problem, and under it the ratio of RL^V to the base method
+with the most solutions, at the same budget. At its budget a solution is cut and made to answer. Left
+out on purpose: budgets that differ between problems (length_selection.py).
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ import polars as pl
 
 from rlv.errors import DataError
 from rlv.evaluation.bootstrap import Floats
+from rlv.evaluation.ratio import ratio
 from rlv.figures import style
-from rlv.figures.accuracy_panels import in_order
-from rlv.figures.rows import compared, curve
+from rlv.figures.accuracy_panels import AGAINST, in_order, percent_axis, same_points
+from rlv.figures.panel_captions import number
+from rlv.figures.rows import curve, same_problems
+from rlv.figures.sides import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,24 +32,45 @@ LINES = {"rl_v": ("weighted_voting", "verifier"), "base": ("majority", "judge")}
 NAMES = {"rl_v": "RL$^V$, weighted voting", "base": "Base RL, majority voting"}
 PAPER = (1.2, 1.6)  # ratio RL^V / base when parallel and sequential compute grow together (abstract)
 BAND = "#dfdfdf"
-COLUMNS = ["dataset", "method", "role", "strategy", "reasoner", "verifier", "n", "budget"]
-VALUES = ["accuracy", "low", "high", "tokens", "ratio", "ratio_low", "ratio_high"]
+# Where an interval has no upper end.
+ARROW: dict[str, Any] = {
+    "marker": 6,
+    "markersize": 5,
+    "linestyle": "none",
+    "clip_on": False,
+    "label": "_unbounded",
+}
+COLUMNS = ["dataset", "method", "role", "strategy", "reasoner", "verifier", "n", "budget", "against", "x"]
+RATIO = ["ratio", "ratio_low", "ratio_high"]
+VALUES = ["accuracy", "low", "high", "tokens", "flops", *RATIO]
+WHAT = {
+    "n": "the length budget of a solution",
+    "tokens": "the mean number of tokens a problem, generated and read by the verifier where there is one",
+    "flops": (
+        "the mean floating-point operations a problem, of generating and, where there is a verifier, of its "
+        "reading (the prompt's prefill, the same for all, left out)"
+    ),
+}
 
 
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
     """What is drawn: one row a line (role and N) and budget, at the smallest, the middle and the largest N.
 
-    Columns: dataset, method, role, strategy, reasoner, verifier, n, budget (tokens), accuracy, low, high
-    (fractions), tokens (mean a problem, generated and read), and for RL^V ratio, ratio_low, ratio_high:
-    its accuracy over the base method's at the same N and budget, paired over problems; null where the base
-    method's is 0. `tables`: curves and per_problem of several budgets. `params`: comparisons, datasets,
-    draws, seed. Raises DataError where a curve is missing, has one budget, or the two sides share no N.
+    Columns: dataset, method, role, strategy, reasoner, verifier, n, budget (tokens), against, x (the budget,
+    or mean tokens or FLOPs a problem at it), accuracy, low, high (fractions), tokens, flops (mean a problem,
+    generated and read), and for RL^V ratio, ratio_low, ratio_high: its accuracy over the base method's at the
+    same N and budget, paired over problems as in `rlv.evaluation.ratio`, whose ends may be infinite; null
+    where the base method's accuracy is 0 or it lacks the budget.
+    `tables`: curves and per_problem of several budgets. `params`: comparisons, datasets, against, draws,
+    seed. Raises DataError where a curve is missing, has one budget, or the two sides share no N or problems.
     """
     figure = params["figure"]
     if not params["comparisons"] or not params["datasets"]:
         raise DataError(
             f"figure {figure}: no panel to draw; the study's `lengths` needs a comparison and a data set"
         )
+    against = params.get("against", "n")
+    axis = "budget" if against == "n" else against
     parts = []
     for method, comparison in params["comparisons"].items():
         for dataset in params["datasets"]:
@@ -64,28 +88,51 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
                         "draws accuracy against the budget; name two or more under `lengths.budgets`"
                     )
             levels = _levels(rows, figure, dataset, method)
-            drawn = pl.col("n").is_in(levels)
-            ratio = compared(
-                problems["rl_v"].filter(drawn),
-                problems["base"].filter(drawn),
-                ["n", "budget"],
-                _ratio,
-                "ratio",
-                params,
-            )
-            ours = rows["rl_v"].join(ratio, on=["n", "budget"], how="left", maintain_order="left")
-            base = rows["base"].with_columns(
-                **{c: pl.lit(None, pl.Float64) for c in VALUES if c.startswith("ratio")}
-            )
-            for role, found in (("rl_v", ours), ("base", base)):
-                found = found.filter(drawn).sort("n", "budget")
-                parts.append(found.with_columns(method=pl.lit(method), role=pl.lit(role)))
+            same_problems(problems["rl_v"], problems["base"], figure)
+            for role in LINES:
+                found = rows[role].filter(pl.col("n").is_in(levels)).sort("n", "budget")
+                found = found.with_columns(
+                    method=pl.lit(method),
+                    role=pl.lit(role),
+                    against=pl.lit(against),
+                    x=pl.col(axis).cast(pl.Float64),
+                )
+                rows[role] = found
+            parts += [_with_ratios(rows, problems, n, params) for n in levels]
+            nothing = [pl.lit(None, pl.Float64).alias(name) for name in RATIO]
+            parts.append(rows["base"].with_columns(nothing))
     return pl.concat([part.select(*COLUMNS, *VALUES) for part in parts])
 
 
-def _ratio(ours_K: Floats, base_K: Floats) -> Floats:
-    """Quotient; NaN where the base method solves nothing (an infinite ratio says nothing)."""
-    return np.divide(ours_K, base_K, out=np.full(np.shape(ours_K), np.nan), where=base_K > 0)
+def _with_ratios(
+    rows: Mapping[str, pl.DataFrame], problems: Mapping[str, pl.DataFrame], n: int, params: Mapping[str, Any]
+) -> pl.DataFrame:
+    """RL^V's rows at one N with their ratios to the base method's at the same budget."""
+    ours, base = (rows[role].filter(pl.col("n") == n) for role in ("rl_v", "base"))
+    weights_KJ = same_points(*(one["budget"].to_numpy() for one in (base, ours)))
+    above_PJ = _by_problem(problems["rl_v"], ours, n, params["figure"])
+    below_PJ = _by_problem(problems["base"], base, n, params["figure"]) @ weights_KJ
+    found = [
+        ratio(*pair, params["draws"], params["seed"]) for pair in zip(above_PJ.T, below_PJ.T, strict=True)
+    ]
+    # Where the base method solves nothing there is no ratio, and no interval of one.
+    known = [None if np.isnan(e.value) else (e.value, e.low, e.high) for e in found]
+    numbers = zip(*[one or (None, None, None) for one in known], strict=True)
+    columns = [pl.Series(name, list(v), pl.Float64) for name, v in zip(RATIO, numbers, strict=True)]
+    return ours.with_columns(columns)
+
+
+def _by_problem(long: pl.DataFrame, rows: pl.DataFrame, n: int, figure: str) -> Floats:
+    """Accuracies at one N, values_PK: problems by their ids, budgets in the order of `rows`."""
+    budgets = [str(budget) for budget in rows["budget"]]
+    chosen = long.filter(pl.col("n") == n)
+    wide = chosen.pivot(on="budget", index="problem_id", values="accuracy").sort("problem_id")
+    if set(wide.columns[1:]) != set(budgets) or wide.null_count().to_numpy().any():
+        raise DataError(
+            f"figure {figure}: {long['reasoner'][0]!r} on {long['dataset'][0]!r} does not have every problem "
+            f"at N = {n} and budgets {', '.join(budgets)} in per_problem; evaluate again"
+        )
+    return wide.select(budgets).to_numpy()
 
 
 def _levels(rows: Mapping[str, pl.DataFrame], figure: str, dataset: str, method: str) -> list[int]:
@@ -102,6 +149,7 @@ def _levels(rows: Mapping[str, pl.DataFrame], figure: str, dataset: str, method:
 
 def draw(data: pl.DataFrame) -> Figure:
     """The picture of `data`'s rows: for each comparison a row of accuracies and a row of ratios."""
+    against = data["against"][0]
     datasets, methods = in_order(data, "dataset"), in_order(data, "method")
     looks = {
         role: style.count_looks(
@@ -115,16 +163,22 @@ def draw(data: pl.DataFrame) -> Figure:
         import seaborn
 
         heights = [1.9, 0.9] * len(methods)
-        figure, axes_RC = style.panels(2 * len(methods), len(datasets), 1.4, height_ratios=heights)
+        height = 1.4 if against == "n" else 1.6  # two axes to label
+        figure, axes_RC = style.panels(2 * len(methods), len(datasets), height, height_ratios=heights)
         for row, method in enumerate(methods):
             for column, dataset in enumerate(datasets):
                 panel = data.filter(pl.col("dataset") == dataset, pl.col("method") == method)
                 above, below = axes_RC[2 * row : 2 * row + 2, column]
                 _accuracies(above, panel, looks)
                 _ratios(below, panel, looks["rl_v"])
-                for axes in (above, below):
-                    budget_axis(axes, sorted(panel["budget"].unique().to_list()))
-                above.tick_params(labelbottom=False)
+                budgets = sorted(panel["budget"].unique().to_list())
+                budget_axis(below, budgets)
+                if against == "n":
+                    budget_axis(above, budgets)
+                    above.tick_params(labelbottom=False)
+                else:
+                    style.cost_axis(above, panel["x"].to_list())
+                    above.set_xlabel(AGAINST[against])
             axes_RC[2 * row, 0].set_ylabel("Accuracy (%)")
             axes_RC[2 * row + 1, 0].set_ylabel("RL$^V$ / base\n" + f"(N = {data['n'].max()})")
         figure.align_ylabels(axes_RC[:, 0])
@@ -144,12 +198,12 @@ def _accuracies(axes: Axes, panel: pl.DataFrame, looks: Mapping[str, Mapping[int
     for role, by_n in looks.items():
         for n, look in by_n.items():
             rows = panel.filter(pl.col("role") == role, pl.col("n") == n).sort("budget")
-            x = rows["budget"].to_numpy()
+            x = rows["x"].to_numpy()
             y, low, high = (100 * rows[c].to_numpy() for c in ("accuracy", "low", "high"))
             if n == largest:
                 axes.fill_between(x, low, high, color=look.color, alpha=0.14, linewidth=0, zorder=1)
             style.line(axes, x, y, look)
-    axes.locator_params(axis="y", nbins=6)
+    percent_axis(axes)
 
 
 def _ratios(axes: Axes, panel: pl.DataFrame, looks: Mapping[int, style.Look]) -> None:
@@ -158,21 +212,32 @@ def _ratios(axes: Axes, panel: pl.DataFrame, looks: Mapping[int, style.Look]) ->
     rows = rows.drop_nulls("ratio").sort("budget")
     axes.axhspan(*PAPER, color=BAND, linewidth=0, zorder=0.5)
     axes.axhline(1.0, color=style.DARK_GREY, linewidth=0.8, linestyle=":")
-    if not rows.is_empty():
-        look = looks[int(rows["n"][0])]
-        x = rows["budget"].to_numpy()
-        axes.vlines(x, rows["ratio_low"].to_numpy(), rows["ratio_high"].to_numpy(), color=look.color)
-        style.line(axes, x, rows["ratio"].to_numpy(), look)
-    highest = rows["ratio_high"].max()
-    if highest is not None and float(highest) > 3:  # pyright: ignore[reportArgumentType]
+    if rows.is_empty():
+        axes.locator_params(axis="y", nbins=4)
+        return
+    look = looks[int(rows["n"][0])]
+    x, y, low, high = (rows[c].to_numpy() for c in ("budget", *RATIO))
+    unbounded = np.isinf(high)
+    highest = max(y.max(), high[~unbounded].max(initial=1.0))
+    if highest > 3 or unbounded.any():
         # A base method that solves next to nothing at the shortest budget would flatten the others.
         from matplotlib.ticker import LogLocator
 
         axes.set_yscale("log", base=2)
-        axes.yaxis.set_major_locator(LogLocator(base=2, numticks=7))
+        axes.yaxis.set_major_locator(LogLocator(base=2, numticks=4))  # labels stay apart in a low panel
         axes.yaxis.set_major_formatter("{x:g}")
+        axes.minorticks_off()
+        # A ratio of 0 lies at the lower edge: infinitely far down on this axis.
+        bottom = min([1.0, *low[low > 0], *y[y > 0]]) / 1.25
+        axes.set_ylim(bottom, 1.25 * highest)
     else:
         axes.locator_params(axis="y", nbins=4)
+        bottom = 0.0
+    low, y = np.maximum(low, bottom), np.maximum(y, bottom)
+    axes.vlines(x, np.minimum(low, 1.25 * highest), np.minimum(high, 1.25 * highest), color=look.color)
+    style.line(axes, x, y, look)
+    if unbounded.any():
+        axes.plot(x[unbounded], np.full(unbounded.sum(), 1.25 * highest), color=look.color, **ARROW)
 
 
 def budget_axis(axes: Axes, budgets: Sequence[int]) -> None:
@@ -190,27 +255,33 @@ def caption(data: pl.DataFrame) -> str:
     """What the paper found, what to see, and what came out here, as reStructuredText."""
     most = int(data["n"].max())  # pyright: ignore[reportArgumentType]
     top = data.filter(pl.col("role") == "rl_v", pl.col("n") == most).drop_nulls("ratio")
-    ahead = top.filter(pl.col("ratio_low") > 1).height
-    behind = top.filter(pl.col("ratio_high") < 1).height
+    found = counted(top, "ratio", 1.0)
     inside = top.filter(pl.col("ratio").is_between(*PAPER)).height
+    against = data["against"][0]
+    arrows = "; an arrow has no upper end" if top["ratio_high"].is_infinite().any() else ""
+    where = "" if against == "n" else ", whatever they cost"
     lines = [
-        "Accuracy against the length budget of a solution, with few, some and many solutions N a problem: ",
+        f"Accuracy against {WHAT[against]}, with few, some and many solutions N a problem: ",
         "weighted voting of RL\\ :sup:`V` with its own scores (blue) and majority voting of the base method ",
-        "(orange), pale for few and full for many; at its budget a solution is cut and made to answer. ",
-        f"Bands are 95 % intervals over problems, drawn for N = {most}. Under it, the ratio of the two at N ",
-        f"= {most} (the dotted line is equality, the grey band the paper's range). The paper reports ",
+        "(orange), pale for few and full for many, one point a budget; at its budget a solution is cut and ",
+        f"made to answer. Bands are 95 % intervals over problems, drawn for N = {most}. Under it, against ",
+        f"the budget, the ratio of the two at N = {most} and the same budget{where} (the dotted line is ",
+        f"equality, the grey band the paper's range{arrows}). The paper reports ",
         f"{PAPER[0]:g} to {PAPER[1]:g} times the performance when parallel and sequential compute grow ",
         "together. To see: whether accuracy grows with the budget at all, and whether the lead of ",
         "RL\\ :sup:`V` lasts or grows with it. ",
-        f"Here, over {top.height} budgets and panels at N = {most}, RL\\ :sup:`V` is ahead in {ahead}, ",
-        f"behind in {behind}, undecided (the interval holds 1) in {top.height - ahead - behind}; the ratio ",
-        f"lies in the paper's range in {inside}. Ratios by budget with paired 95 % intervals:\n\n",
+        f"Of {found.all} ratios at N = {most}, RL\\ :sup:`V` is ahead in {found.ahead}, ",
+        f"behind in {found.behind}, undecided (the interval holds 1) in {found.undecided}; the ratio ",
+        f"lies in the paper's range in {inside} (by value, intervals aside). ",
+        "Ratios by budget with paired 95 % intervals:\n\n",
     ]
     for method in in_order(data, "method"):
         for dataset in in_order(data, "dataset"):
             panel = data.filter(pl.col("method") == method, pl.col("dataset") == dataset)
             ours = panel.filter(pl.col("role") == "rl_v", pl.col("n") == panel["n"].max()).sort("budget")
-            ratios = ", ".join(f"{row['budget']} tokens {_times(row)}" for row in ours.iter_rows(named=True))
+            ratios = ", ".join(
+                f"{row['budget']} tokens {_times(row, panel)}" for row in ours.iter_rows(named=True)
+            )
             lines.append(
                 f"* {style.method_name(method)} on ``{dataset}``: {ratios}; from the smallest to the largest "
                 f"budget {_growth(panel, 'rl_v', 'RL' + chr(92) + ' :sup:`V`')} and "
@@ -219,11 +290,12 @@ def caption(data: pl.DataFrame) -> str:
     return "".join(lines)
 
 
-def _times(row: Mapping[str, Any]) -> str:
-    """`1.23 [1.10, 1.41]`."""
-    if row["ratio"] is None:
-        return "undefined (the base method solves nothing)"
-    return "{ratio:.2f} [{ratio_low:.2f}, {ratio_high:.2f}]".format(**row)
+def _times(row: Mapping[str, Any], panel: pl.DataFrame) -> str:
+    """`1.23 [1.10, 1.41]`, or why there is no ratio."""
+    if row["ratio"] is not None:
+        return number(row, RATIO, ".2f")
+    evaluated = panel.filter(pl.col("role") == "base", pl.col("n") == row["n"])["budget"]
+    return "undefined (the base method solves nothing)" if row["budget"] in evaluated else "no number"
 
 
 def _growth(panel: pl.DataFrame, role: str, name: str) -> str:

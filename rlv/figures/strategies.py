@@ -14,7 +14,7 @@ import polars as pl
 
 from rlv.figures import style
 from rlv.figures.accuracy_panels import Curve, draw_panels, quoted_ns, select
-from rlv.figures.panel_captions import at, axes_sentence, lead_over, leads, no_number, panel_list, tally
+from rlv.figures.panel_captions import axes_sentence, leads, no_number, panel_list, tallies
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,10 +48,9 @@ def caption(data: pl.DataFrame) -> str:
             axes_sentence(data),
             "The paper's main strategy is weighted voting: the answer with the highest sum of the ",
             "verifier's scores (blue). To see: what the scores add to counting votes (green), what voting ",
-            "adds to trusting the single highest score (red; a fall with N says that the verifier can be ",
-            f"fooled), and what is left to pass@N (dashed grey). Against majority voting {at(data, ns[0])}, ",
-            f"weighted voting is {tally(lead_over(data, MAJORITY, ns[0]))}; ",
-            f"against best of N {at(data, ns[-1])}, {tally(lead_over(data, BEST, ns[-1]))}. ",
+            "adds to trusting the single highest score (vermilion, an orange-red; a fall with N says that ",
+            "the verifier can be fooled), and what is left to pass@N (dashed grey). Weighted voting is, ",
+            f"{tallies(data, RIVALS, ns)}. ",
             f"Its lead in percentage points with paired 95 % intervals{no_number(data)}:\n\n",
             panel_list(data, lambda panel: leads(panel, RIVALS, ns), "\\ :sup:`V`"),
         ]

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rlv.errors import DataError
-from rlv.figures.accuracy_panels import Curve, draw_panels, quoted_ns, select
-from rlv.figures.panel_captions import at, axes_sentence, lead_over, leads, no_number, panel_list, same, tally
+from rlv.figures.accuracy_panels import Curve, draw_panels, quoted_ns, select, training_seeds
+from rlv.figures.panel_captions import axes_sentence, first_of, leads, no_number, panel_list, same, tallies
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,7 +32,8 @@ RIVALS = {
 
 
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
-    """What is drawn; columns as in `accuracy_panels.select`, the lead is that of RL^V's own scores.
+    """What is drawn; columns as in `accuracy_panels.select`, the lead is that of RL^V's own scores; and
+    seeds, how many training seeds the RL^V reasoner has.
 
     `tables`: curves and per_problem. `params`: comparisons, datasets, against, draws, seed. Comparisons
     without a separate verifier are left out; of several training seeds the first is drawn. Raises DataError
@@ -46,7 +47,10 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
             "separate verifier; add `separate: <verifier>` to one, with that verifier trained from solutions "
             "that its base reasoner recorded (`recorded_by`)"
         )
-    return select(tables, {**params, "comparisons": having}, CURVES)
+    drawn = select(tables, {**params, "comparisons": having}, CURVES)
+    return drawn.with_columns(
+        seeds=pl.col("method").replace_strict(training_seeds(params), return_dtype=pl.Int32)
+    )
 
 
 def draw(data: pl.DataFrame) -> Figure:
@@ -57,17 +61,16 @@ def draw(data: pl.DataFrame) -> Figure:
 def caption(data: pl.DataFrame) -> str:
     """What the paper asks, what to see, and what came out here, as reStructuredText."""
     ns = quoted_ns(data)
-    tallies = [f"over {name}, {tally(lead_over(data, rival, ns[-1]))}" for name, rival in RIVALS.items()]
     return "".join(
         [
             axes_sentence(data),
-            "The paper unifies reasoner and verifier in one model, at no significant overhead, and compares ",
-            "that with a separate verifier trained on the same RL data, a second model to keep and to run. ",
+            "The paper unifies reasoner and verifier in one model, at no significant overhead, and asks how ",
+            "that compares with a separate verifier trained on the same RL data, a second model to keep and ",
+            "to run; the number it found is not known here. ",
             f"To see, at {same(data)}: what a separate reader makes of the same solutions (light blue ",
             "against blue: the verifiers alone), how the two whole systems compare (brown against blue), ",
             "and what any verifier adds to majority voting of the base method (orange); one training run a ",
-            "reasoner. RL\\ :sup:`V`'s own scores are, ",
-            f"{at(data, ns[-1])}: {'; '.join(tallies)}. ",
+            f"reasoner{first_of(data)}. RL\\ :sup:`V`'s own scores are, {tallies(data, RIVALS, ns)}. ",
             f"Their lead in percentage points with paired 95 % intervals{no_number(data)}:\n\n",
             panel_list(data, lambda panel: leads(panel, RIVALS, ns)),
         ]

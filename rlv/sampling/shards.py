@@ -2,7 +2,7 @@
 
 A shard is a range of problems × a range of samples. Sample ranges begin and end at multiples of
 `samples_per_shard`, so raising N from 32 to 64 keeps every shard there was and adds new ones. Left out on
-purpose: where shards live and when they run (plan.py, workflow/).
+purpose: where shards live and when they run (plan/, workflow/).
 """
 
 from __future__ import annotations

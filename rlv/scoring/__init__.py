@@ -1,6 +1,6 @@
 """One score in [0, 1] for each solution. SCORES maps the name used in study files to the function.
 
-To add a score: one function with the signature of `Score`, one entry, one test, one line in config/README.md.
+To add a score: one function with the signature of `Score`, one entry, one test (docs/extending.md).
 Importing this does not load torch; calling a score does.
 """
 

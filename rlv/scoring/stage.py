@@ -17,7 +17,7 @@ def _run(job: Job) -> dict[str, Any]:
     from rlv.scoring.generative import score_shard
 
     torch.set_num_threads(job.threads)
-    samples = job.table("samples", "samples")
+    samples = job.table("samples", "samples", ["problem_id", "sample_id", "budget", "token_ids"])
     folder = job.folder("model")
     model, tokenizer = load_model(folder)
     score = partial(SCORES[job.params["score"]], folder=folder)

@@ -32,11 +32,10 @@ from rlv.models import load_model
 from rlv.prompts import verification_ids
 from rlv.sampling.transformers_engine import TransformersEngine
 from rlv.training import checkpoints, journal
-from rlv.training.batches import Trajectory
 from rlv.training.checkpoints import Progress
 from rlv.training.config import MECHANICS, TrainingConfig
 from rlv.training.losses import VERIFICATION
-from rlv.training.recorded import Recorder, recorded_batches
+from rlv.training.recorded import RecordedBatches, Recorder, fingerprint
 from rlv.training.rollout import Prompt, Rollout, choose_problems, collect, read_prompts
 from rlv.training.update import Learner, Lesson, learn, make_learner
 
@@ -78,7 +77,7 @@ def train(
         batches = None
         longest, n_steps = config.max_tokens, config.steps
         if recorded is not None:
-            batches = recorded_batches(recorded, problems, tokenizer, config.prompt_style)
+            batches = RecordedBatches(recorded, prompts)
             longest, n_steps = int(recorded["token_ids"].list.len().max()), len(batches)  # pyright: ignore[reportArgumentType]
         _check_lengths(model, prompts, tokenizer, config, longest)
         reference = load_model(model_dir, WEIGHTS)[0] if config.kl_coefficient > 0 else None
@@ -153,7 +152,7 @@ def sampled_batches(
 
 
 def _source(
-    batches: list[list[Trajectory]] | None,
+    batches: RecordedBatches | None,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Prompt],
@@ -175,7 +174,7 @@ def run_identity(
             digest.update(hashlib.file_digest(file, "sha256").digest())
     digest.update(problems.select("problem_id", "question", "answer").write_json().encode())
     if recorded is not None:
-        digest.update(recorded.write_json().encode())
+        digest.update(fingerprint(recorded))
     return digest.hexdigest()
 
 

@@ -33,9 +33,10 @@ def measure_overhead(
 ) -> pl.DataFrame:
     """`repeats` training steps, each learned from twice: λ = 0 ("rl") and the config's λ ("rl_v").
 
-    Returns an overhead table, two rows a repeat: `tokens` of one training step (sampled, and read by the
-    update, I included), seconds of sampling (shared by the pair) and of the update. Both learners start every
-    repeat from the same weights, and take turns at going first. Raises StudyError where the config has λ = 0.
+    Returns an overhead table, two rows a repeat: `tokens` of one training step (sampled, continuations for
+    values too, and read by the update, I included), seconds of sampling (shared by the pair) and of the
+    update. Both learners start every repeat from the same weights, and take turns at going first. Raises
+    StudyError where the config has λ = 0.
     """
     if not config.verifies:
         raise StudyError("overhead: verification_coefficient is 0; measure a reasoner with verification")
@@ -56,18 +57,19 @@ def measure_overhead(
         # The first warms up caches and optimizer states, and is not counted.
         for repeat in range(-1, repeats):
             started = time.perf_counter()
-            trajectories = source(repeat + 1).trajectories
+            rollout = source(repeat + 1)
             seconds_sample = time.perf_counter() - started
+            sampled = sum(len(t.solution_ids) for t in rollout.trajectories) + rollout.tokens_values
             turns = ("rl", "rl_v") if repeat % 2 == 0 else ("rl_v", "rl")
             for name in turns:
                 tokens, seconds = _timed_update(
-                    learners[name], trajectories, configs[name], repeat + 1, starts[name]
+                    learners[name], rollout.trajectories, configs[name], repeat + 1, starts[name]
                 )
                 rows.append(
                     {
                         "repeat": repeat,
                         "objective": name,
-                        "tokens": tokens + sum(len(t.solution_ids) for t in trajectories),
+                        "tokens": tokens + sampled,
                         "seconds_sample": seconds_sample,
                         "seconds_update": seconds,
                     }

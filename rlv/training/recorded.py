@@ -7,7 +7,7 @@ log-probabilities and advantages of recorded solutions (who learns from another'
 
 from __future__ import annotations
 
-import os
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,13 +18,15 @@ import polars as pl
 
 from rlv import tables
 from rlv.errors import DataError, StoreError
+from rlv.store import sync
 from rlv.training.batches import Trajectory
-from rlv.training.rollout import read_prompts
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from rlv.training.rollout import Prompt
 
 _PART = re.compile(r"steps-(\d+)-(\d+)\.parquet")
+# Solutions whose bytes are copied at the same time.
+_SLICE = 4096
 
 
 class Recorder:
@@ -67,9 +69,9 @@ class Recorder:
         path = self.folder / f"steps-{self._written + 1:06d}-{step:06d}.parquet"
         partial = path.with_suffix(".partial")
         tables.write(tables.frame("rollouts", self._rows), partial, "rollouts")
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(partial)
         partial.rename(path)
+        sync(self.folder)
         self._written = step
         self._rows = {column: [] for column in self._rows}
 
@@ -79,40 +81,69 @@ class Recorder:
         return pl.concat(parts) if parts else tables.frame("rollouts", [])
 
 
-def recorded_batches(
-    rollouts: pl.DataFrame, problems: pl.DataFrame, tokenizer: PreTrainedTokenizerBase, style: str
-) -> list[list[Trajectory]]:
-    """The batches of a rollouts table, one a step, as they were sampled; `style` decides x.
+class RecordedBatches:
+    """The batches of a rollouts table, one a step, as they were sampled; each is built when asked for.
 
-    Advantages and log-probabilities are 0. Raises DataError where there are no rows, where steps are not
-    1, 2, ... in order, and where a problem is not among `problems`.
+    Advantages and log-probabilities are 0.
     """
-    if rollouts.is_empty():
-        raise DataError("rollouts: no rows; a training run that recorded solutions would do")
-    steps_R = rollouts["step"].to_numpy()
-    jumps_R = np.diff(steps_R, prepend=0)
-    if steps_R[0] != 1 or ((jumps_R != 0) & (jumps_R != 1)).any():
-        row = int(np.argmax((jumps_R != 0) & (jumps_R != 1)))
-        raise DataError(f"rollouts: row {row} has step {steps_R[row]}; steps must be 1, 2, ... in order")
-    prompt_of = {prompt.problem_id: prompt for prompt in read_prompts(problems, tokenizer, style)}
-    batches: list[list[Trajectory]] = [[] for _ in range(int(steps_R[-1]))]
-    for row in rollouts.iter_rows(named=True):
-        if row["problem_id"] not in prompt_of:
+
+    def __init__(self, rollouts: pl.DataFrame, prompts: Sequence[Prompt]) -> None:
+        """`prompts`: of all problems (`read_prompts`), which decides x.
+
+        Raises DataError where there are no rows, where steps are not 1, 2, ... in order, and where a problem
+        is not among `prompts`.
+        """
+        if rollouts.is_empty():
+            raise DataError("rollouts: no rows; a training run that recorded solutions would do")
+        steps_R = rollouts["step"].to_numpy()
+        jumps_R = np.diff(steps_R, prepend=0)
+        if steps_R[0] != 1 or ((jumps_R != 0) & (jumps_R != 1)).any():
+            row = int(np.argmax((jumps_R != 0) & (jumps_R != 1)))
+            raise DataError(f"rollouts: row {row} has step {steps_R[row]}; steps must be 1, 2, ... in order")
+        self._prompt_of = {prompt.problem_id: prompt for prompt in prompts}
+        known = pl.Series(list(self._prompt_of), dtype=pl.String)
+        strangers = rollouts["problem_id"].filter(~rollouts["problem_id"].is_in(known.implode()))
+        if len(strangers):
             raise DataError(
-                f"rollouts: problem {row['problem_id']!r} is not in the problems table of "
-                f"{len(problems)} rows; they must be the problems of the run that recorded"
+                f"rollouts: problem {strangers[0]!r} is not in the problems table of {len(prompts)} rows; "
+                f"they must be the problems of the run that recorded"
             )
-        zeros = (0.0,) * len(row["token_ids"])
-        batches[row["step"] - 1].append(
-            Trajectory(
-                problem_id=row["problem_id"],
-                sample_id=row["sample_id"],
-                prompt_ids=prompt_of[row["problem_id"]].ids,
-                solution_ids=tuple(row["token_ids"]),
-                sampled_logprobs=zeros,
-                finished=row["finished"],
-                reward=row["reward"],
-                advantages=zeros,
+        self._rollouts = rollouts
+        # Batch k has the rows from begins[k] up to begins[k + 1].
+        self._begins = [*np.flatnonzero(jumps_R).tolist(), len(rollouts)]
+
+    def __len__(self) -> int:
+        return len(self._begins) - 1
+
+    def __getitem__(self, step: int) -> list[Trajectory]:
+        """The batch of a step, counted from 0."""
+        if not 0 <= step < len(self):
+            raise IndexError(f"step {step} of {len(self)} recorded ones")
+        batch = []
+        for row in self._rollouts[self._begins[step] : self._begins[step + 1]].iter_rows(named=True):
+            zeros = (0.0,) * len(row["token_ids"])
+            batch.append(
+                Trajectory(
+                    problem_id=row["problem_id"],
+                    sample_id=row["sample_id"],
+                    prompt_ids=self._prompt_of[row["problem_id"]].ids,
+                    solution_ids=tuple(row["token_ids"]),
+                    sampled_logprobs=zeros,
+                    finished=row["finished"],
+                    reward=row["reward"],
+                    advantages=zeros,
+                )
             )
-        )
-    return batches
+        return batch
+
+
+def fingerprint(rollouts: pl.DataFrame) -> bytes:
+    """SHA-256 of what a rollouts table holds, in its order; how its memory is cut up does not matter."""
+    digest = hashlib.sha256()
+    # JSON would spell every token out; their lengths and the bytes of their ids say the same.
+    for part in rollouts.iter_slices(_SLICE):
+        digest.update(part.drop("token_ids").write_json().encode())
+        ids = part["token_ids"]
+        for numbers in (ids.list.len(), ids.explode(empty_as_null=False)):
+            digest.update(numbers.to_numpy().tobytes())
+    return digest.digest()

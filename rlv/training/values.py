@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     from rlv.training.rollout import Prompt
 
+# Whole solutions, prefix and continuation, that are there at the same time.
+GRADED = 256
+
 # (problems, token ids of a solution each, whether it ended by itself) -> rewards, one each.
 Grade = Callable[[Sequence["Prompt"], Sequence[Sequence[int]], Sequence[bool]], np.ndarray]
 
@@ -67,16 +70,21 @@ def monte_carlo_values(
         for k, begin in enumerate(begins):
             state_BK[b, k] = states.setdefault((prompt, ids[:begin]), len(states))
     requests = [r for prompt, prefix in states for r in continuations(prompt, prefix, step, config)]
-    sampled = engine.sample(requests, SamplingParams(config.temperature, config.top_p, config.max_tokens))
+    params = SamplingParams(config.temperature, config.top_p, config.max_tokens)
+    # Without the log-probabilities, which take several times the memory of the tokens.
+    sampled = [(s.token_ids, s.finish_reason == "stop") for s in engine.sample(requests, params)]
     repeated = [state for state in states for _ in range(config.continuations)]
-    rewards_R = grade(
-        [prompt for prompt, _ in repeated],
-        [prefix + s.token_ids for (_, prefix), s in zip(repeated, sampled, strict=True)],
-        [s.finish_reason == "stop" for s in sampled],
-    )
+    rewards_R = np.empty(len(sampled))
+    for first in range(0, len(sampled), GRADED):
+        some = slice(first, first + GRADED)
+        rewards_R[some] = grade(
+            [prompt for prompt, _ in repeated[some]],
+            [prefix + ids for (_, prefix), (ids, _) in zip(repeated[some], sampled[some], strict=True)],
+            [ended for _, ended in sampled[some]],
+        )
     rewards_SK = rewards_R.reshape(len(states), config.continuations)
     values_S = np.append(rewards_SK.mean(axis=1), np.nan)  # index -1: no step there
-    return Values(starts, values_S[state_BK], sum(len(s.token_ids) for s in sampled))
+    return Values(starts, values_S[state_BK], sum(len(ids) for ids, _ in sampled))
 
 
 def continuations(
@@ -85,11 +93,12 @@ def continuations(
     """The K requests that continue a solution from its first tokens, within what they leave of the budget."""
     # The prefix in the seed: two states of a problem must not share their random numbers.
     digest = hashlib.sha256(",".join(map(str, prefix)).encode()).hexdigest()
+    ids = prompt.ids + prefix  # one for all
     return [
         Request(
             prompt.problem_id,
             k,
-            prompt.ids + prefix,
+            ids,
             request_seed(config.seed, prompt.problem_id, k, "value", step, digest),
             max_tokens=config.max_tokens - len(prefix),
         )

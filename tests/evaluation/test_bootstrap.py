@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rlv.evaluation.bootstrap import interval, paired, resampled_means, resamples
+from rlv.evaluation.bootstrap import interval, paired, resampled_means, resamples, student_quantile
 
 
 def test_interval_of_a_mean_is_the_normal_one():
@@ -64,31 +64,44 @@ def test_seeds_and_problems_are_drawn_apart():
     np.testing.assert_allclose(weights_DRP.sum(axis=(1, 2)), 3 * 7)
     # The same problems as with one seed, whatever seeds were drawn.
     np.testing.assert_allclose(weights_DRP.mean(axis=1), counts_DP)
-    # Two of three seeds, each for 3 / 2: every row is the product of its seed's and its problem's weight.
+    # Every row is the product of its seed's and its problem's weight; seeds deviate from 1 by a factor more
+    # than two of three draws, each for 3 / 2, would.
     seeds_DR = weights_DRP.mean(axis=2)
     np.testing.assert_allclose(weights_DRP, seeds_DR[:, :, None] * counts_DP[:, None, :])
-    assert set(np.round(seeds_DR.ravel(), 12)) == {0.0, 1.5, 3.0}
+    factor = 4.3027 / 1.96 * np.sqrt(3 / 2)
+    assert set(np.round((seeds_DR.ravel() - 1) / factor, 3)) == {-1.0, 0.5, 2.0}
 
 
-@pytest.mark.parametrize("replicates", [2, 3, 5])
-def test_variance_over_seeds_and_problems_is_that_of_fresh_ones(replicates):
-    # value = seed's effect + problem's effect: the mean of R x P has variance s² / R + p² / P. Bootstrap
-    # estimates of it, each from one data set, must be right in the mean.
+@pytest.mark.parametrize(("replicates", "least"), [(2, 0.88), (3, 0.93), (5, 0.93)])
+def test_intervals_over_seeds_cover_what_they_say(replicates, least):
+    # One problem effect of no size, so that the spread over seeds is all there is: the hardest case.
     rng = np.random.default_rng(5)
-    problems, sd_seed, sd_problem = 12, 1.0, 1.0
-    found = []
+    covered = 0
+    for i in range(1000):
+        seeds_R = rng.standard_normal(replicates)
+        found = paired(
+            np.repeat(seeds_R, 3)[:, None], lambda m: m[..., 0], draws=400, seed=i, replicates=replicates
+        )
+        covered += found.low <= 0 <= found.high
+    assert least <= covered / 1000 <= 0.99
+
+
+def test_intervals_over_seeds_and_problems_cover_too():
+    rng = np.random.default_rng(6)
+    covered = 0
     for i in range(600):
-        seeds_R = sd_seed * rng.standard_normal(replicates)
-        problems_P = sd_problem * rng.standard_normal(problems)
+        seeds_R, problems_P = 0.3 * rng.standard_normal(3), rng.standard_normal(30)
         values_Q1 = (seeds_R[:, None] + problems_P).reshape(-1, 1)
-        counts_DQ = resamples(problems, 200, i, replicates)
-        found.append(resampled_means(values_Q1, counts_DQ).var())
-    # Over problems P draws of P fall short by (P - 1) / P, as in every plain bootstrap.
-    wanted = sd_seed**2 / replicates + sd_problem**2 / problems * (problems - 1) / problems
-    error = np.std(found) / np.sqrt(len(found))
-    assert abs(np.mean(found) - wanted) < 4 * error
-    # Drawing R of R would be short of this by far more than the tolerance.
-    assert sd_seed**2 / replicates**2 > 4 * error
+        found = paired(values_Q1, lambda m: m[..., 0], draws=400, seed=i, replicates=3)
+        covered += found.low <= 0 <= found.high
+    assert 0.93 <= covered / 600 <= 0.995
+
+
+def test_students_quantiles():
+    # From tables: 15 and 30 degrees of freedom lie beyond the one that is used.
+    assert student_quantile(2) == pytest.approx(4.3027)
+    assert student_quantile(15) == pytest.approx(2.1314, abs=0.02)
+    assert student_quantile(30) == pytest.approx(2.0423, abs=0.005)
 
 
 def test_seeds_widen_the_interval_and_equal_seeds_do_not():

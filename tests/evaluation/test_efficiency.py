@@ -84,3 +84,15 @@ def test_bad_shapes_are_refused():
         efficiency(curve, curve, [1, 2, 4])
     with pytest.raises(DataError, match="2 or more"):
         efficiency(curve[:, :1], curve[:, :1], [1])
+
+
+def test_a_curve_is_worth_itself_at_equal_prices_even_where_it_falls():
+    falling = np.tile([0.2, 0.4, 0.5, 0.45, 0.4, 0.4, 0.4][: len(NS)], (50, 1))
+    one = np.ones((50, 2))
+    found = efficiency(falling, falling, NS, prices_P2=one)
+    assert [r.ratio.value for r in found.ratios] == pytest.approx([1.0] * len(NS))
+    assert (found.median.low, found.median.high) == pytest.approx((1.0, 1.0))
+    # Counted in solutions, N_ref is what the reference was given, needed or not; and said to be.
+    counted = efficiency(falling, falling, NS)
+    assert counted.ratios[-1].ratio.value == pytest.approx(counted.ratios[-1].itself)
+    assert counted.ratios[-1].itself > 1.0

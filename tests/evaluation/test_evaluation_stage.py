@@ -12,7 +12,7 @@ import pytest
 from rlv import tables
 from rlv.errors import DataError
 from rlv.evaluation.claims import HARD, IN_DISTRIBUTION, LENGTHS
-from rlv.evaluation.stage import CLAIMS, EVALUATE, evidence, pair_of
+from rlv.evaluation.stage import CLAIMS, EVALUATE, answered, evidence, pair_of
 from tests.evaluation.tables_for_tests import make_tables
 
 SETTINGS = {"ns": [1, 2, 4], "subsets": 16, "draws": 100, "seed": 0}
@@ -30,11 +30,11 @@ class Job:
         self.artifact = SimpleNamespace(inputs=parameters)
         self.lines = []
 
-    def table(self, role, table):
-        return tables.read(self.inputs[role][0] / f"{table}.parquet", table)
+    def table(self, role, table, columns=None):
+        return tables.read(self.inputs[role][0] / f"{table}.parquet", table, columns)
 
-    def parts(self, role, table):
-        return self.table(f"{role}:00000", table)
+    def parts(self, role, table, columns=None):
+        return self.table(f"{role}:00000", table, columns)
 
     def write(self, data, table):
         tables.write(data, self.out / f"{table}.parquet", table)
@@ -89,7 +89,7 @@ def evaluated(folder, name, reasoner, verifier, dataset="test", budgets=(64,), t
 )
 def test_evaluate_leaves_what_its_inputs_allow(tmp_path, verifier, thresholds, wanted):
     job = evaluated(tmp_path, "e", "grpo_v", verifier, budgets=BUDGETS, thresholds=thresholds)
-    assert {path.stem for path in job.out.glob("*.parquet")} == wanted
+    assert {path.stem for path in job.out.glob("*.parquet")} == wanted | {"answered"}
     for name in wanted:
         table = tables.read(job.out / f"{name}.parquet", name)
         if "budget" in table.columns:
@@ -99,8 +99,27 @@ def test_evaluate_leaves_what_its_inputs_allow(tmp_path, verifier, thresholds, w
 def test_solutions_without_an_answer_are_counted(tmp_path):
     job = evaluated(tmp_path, "e", "grpo_v", "")
     silent = job.table("solutions", "solutions")["answer_class"].null_count()
-    assert silent > 0 and job.facts == {"without_answer": {"64": silent}}
+    assert silent > 0 and job.facts == {"without_vote": silent}
     assert any(f"{silent} of 48 solutions have no answer" in line for line in job.lines)
+
+
+def test_who_never_votes_is_told_from_who_does_at_another_budget():
+    # Problem a: sample 0 votes at the larger budget only, sample 1 never. Problem b: everybody votes, late.
+    classes = {("a", 0, 7): None, ("a", 1, 7): None, ("b", 0, 7): None, ("b", 1, 7): None}
+    classes |= {("a", 0, 14): 0, ("a", 1, 14): None, ("b", 0, 14): 0, ("b", 1, 14): 1}
+    rows = [
+        {"problem_id": p, "sample_id": s, "budget": budget, "answer_class": c}
+        for (p, s, budget), c in classes.items()
+    ]
+    found = tables.check(
+        answered(pl.DataFrame(rows, schema_overrides={"budget": pl.Int32}), dataset="d", reasoner="r"),
+        "answered",
+        "test",
+    )
+    assert found["without_vote"].to_list() == [4, 1]
+    assert found["never_voting"].to_list() == [1, 1]
+    assert found["unanswered"].to_list() == [2, 0]
+    assert found["solutions"].to_list() == [4, 4] and found["problems"].to_list() == [2, 2]
 
 
 def comparison(**more):

@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import polars as pl
 import pytest
 
 from rlv.errors import DataError
+from rlv.evaluation.bootstrap import paired
 from rlv.figures import accuracy_table as figure
 from rlv.figures import style, table_text
 from tests.figures.tables_for_tests import make_reasoners
 
-PARAMS = {"figure": "accuracy_table", "datasets": ["test", "hard"], "draws": 200, "seed": 0}
+COMPARISON = {"start": "base", "base": "grpo", "rl_v": "grpo_v", "verifier": "unified", "judge": "judge"}
+PARAMS = {
+    **{"figure": "accuracy_table", "datasets": ["test", "hard"], "draws": 200, "seed": 0},
+    "comparisons": {"grpo": {**COMPARISON, "separate": "separate_grpo", "replicas": {}}},
+}
 REASONERS = {
     "base": (-0.1, {}),
     "grpo": (0.0, {"judge": 0.5, "separate_grpo": 2.0}),
@@ -63,6 +69,7 @@ def test_every_number_is_the_measured_one(tables, drawn):
 def test_the_largest_n_that_all_have(tables):
     fewer = {
         "curves": tables["curves"].filter((pl.col("reasoner") != "base") | (pl.col("n") < 8)),
+        "per_problem": tables["per_problem"],
         "verification": tables["verification"],
     }
     data = figure.data(fewer, PARAMS)
@@ -77,6 +84,7 @@ def test_of_several_budgets_the_largest_is_shown_and_said(tables, drawn):
     ]
     both = {
         "curves": pl.concat([shorter[0], tables["curves"]]),
+        "per_problem": tables["per_problem"],
         "verification": pl.concat([shorter[1], tables["verification"]]),
     }
     data = figure.data(both, PARAMS)
@@ -179,12 +187,46 @@ def test_rows_and_marks_of_the_picture(drawn):
     names = [t.get_text() for t in first.get_yticklabels()]
     assert names == ["base", "grpo + judge", "grpo + separate_grpo", "grpo_v + unified"]
     assert [axes.get_title() for axes in picture.axes] == ["test", "hard"]
-    pass_at_1, majority, weighted = second.get_lines()
     hard = drawn.filter(pl.col("dataset") == "hard")
-    for line, column in ((pass_at_1, "pass_at_1"), (majority, "majority"), (weighted, "weighted_voting")):
-        assert line.get_xdata() == pytest.approx((100 * hard[column].drop_nulls()).to_numpy())
-    assert len(weighted.get_ydata()) == 3  # the base model has no verifier
-    assert weighted.get_color() == style.LOOKS["rl_v", "weighted_voting"].color
+
+    def marks(look):
+        chosen = [line for line in second.get_lines() if line.get_color() == look.color]
+        return [x for line in chosen if line.get_marker() == look.marker for x in line.get_xdata()]
+
+    def values(column, **row):
+        return (100 * hard.filter(**row)[column]).to_list()
+
+    assert marks(figure.PLAIN["pass_at_1"]) == pytest.approx(values("pass_at_1"))
+    for look, column, row in (
+        (figure.PLAIN["majority"], "majority", {"reasoner": "base"}),  # has no role in a comparison
+        (style.LOOKS["base", "majority"], "majority", {"reasoner": "grpo"}),  # once a verifier
+        (style.LOOKS["rl_v", "majority"], "majority", {"reasoner": "grpo_v"}),
+        (style.LOOKS["base", "weighted_voting"], "weighted_voting", {"verifier": "judge"}),
+        (style.LOOKS["base", "separate"], "weighted_voting", {"verifier": "separate_grpo"}),
+        (style.LOOKS["rl_v", "weighted_voting"], "weighted_voting", {"verifier": "unified"}),
+    ):
+        assert marks(look) == pytest.approx(values(column, **row))
+    (legend,) = picture.legends
+    assert len(legend.get_texts()) == 7
+
+
+def test_the_gain_of_weighted_voting_is_paired(tables, drawn):
+    row = drawn.filter(pl.col("dataset") == "test", pl.col("verifier") == "judge").row(0, named=True)
+    chosen = tables["per_problem"].filter(
+        pl.col("dataset") == "test", pl.col("reasoner") == "grpo", pl.col("n") == 8
+    )
+    votes = [
+        dict(
+            chosen.filter(pl.col("strategy") == strategy, pl.col("verifier") == verifier)
+            .select("problem_id", "accuracy")
+            .rows()
+        )
+        for strategy, verifier in (("weighted_voting", "judge"), ("majority", ""))
+    ]
+    values_P2 = np.array([[table[p] for table in votes] for p in sorted(votes[0])])
+    wanted = paired(values_P2, lambda m: m[..., 0] - m[..., 1], draws=200, seed=0)
+    assert [row[c] for c in figure.GAIN] == pytest.approx([wanted.value, wanted.low, wanted.high])
+    assert drawn.filter(pl.col("verifier") == "")["gain"].null_count() == 2
 
 
 def test_caption_quotes_the_data(drawn):
@@ -195,8 +237,8 @@ def test_caption_quotes_the_data(drawn):
     value, low, high = (100 * row[f"weighted_voting{end}"] for end in figure.ENDS)
     who = f"``{row['reasoner']}`` with ``{row['verifier']}``"
     assert f"weighted voting at N = 8, {value:.1f} % [{low:.1f}, {high:.1f}] of {who}" in text
-    ahead = drawn.filter(pl.col("weighted_voting") > pl.col("majority")).height
-    assert f"in {ahead} of all 6 rows with a verifier" in text
+    ahead = drawn.filter(pl.col("gain_low") > 1e-9).height
+    assert f"Of 6 rows with a verifier it is ahead in {ahead}, behind in" in text
 
 
 def test_the_same_tables_give_the_same_bytes(tables, tmp_path):

@@ -128,3 +128,11 @@ def test_caption_quotes_the_metrics(separate_evaluations, params):
 def test_a_verifier_without_a_table_is_named(evaluations, params):
     with pytest.raises(DataError, match="'grpo' on 'test', verifier 'separate_grpo'"):
         figure.data(evaluations, params(NAME))
+
+
+def test_of_several_training_seeds_the_first_is_drawn_and_said(separate_evaluations, params):
+    one = figure.data(separate_evaluations, params(NAME, NEW))
+    seeded = figure.data(separate_evaluations, params(NAME, NEW, seeds=3))
+    assert seeded.drop("seeds").equals(one.drop("seeds"), null_equal=True)
+    assert "One training run a reasoner, the first of 3 training seeds." in figure.caption(seeded)
+    assert "One training run a reasoner. " in figure.caption(one)

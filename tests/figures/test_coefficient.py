@@ -1,14 +1,15 @@
-"""The figure coefficient: pass@1 and balanced accuracy where they were measured, on an axis that has a "
-"zero."""
+"""The figure coefficient: pass@1 and balanced accuracy where they were measured, on an axis with a zero."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import polars as pl
 import pytest
 
 from rlv.errors import DataError
+from rlv.evaluation.bootstrap import paired
 from rlv.figures import coefficient as figure
 from rlv.figures import style
 from tests.figures.tables_for_tests import make_reasoners
@@ -88,6 +89,11 @@ def test_panels_points_and_ticks(drawn):
     assert [line.get_marker() for line in dots] == ["s", "o", "o", "o", "o"]
     assert dots[0].get_color() == style.LOOKS["base", ""].color
     assert dots[1].get_color() == style.LOOKS["rl_v", ""].color
+    judge, own, *_ = [line for line in below.get_lines() if line.get_marker() in ("^", "o")]
+    assert judge.get_color() == style.LOOKS["base", "weighted_voting"].color
+    assert own.get_color() == style.LOOKS["rl_v", ""].color
+    (legend,) = picture.legends
+    assert len(legend.get_texts()) == 3
     one = drawn.filter(pl.col("quantity") == "pass_at_1")
     assert [float(line.get_ydata()[0]) for line in dots] == pytest.approx((100 * one["value"]).to_list())
 
@@ -105,8 +111,41 @@ def test_caption_quotes_the_data(drawn):
     top = one.sort("value", descending=True).row(0, named=True)
     value, low, high = (100 * top[c] for c in ("value", "low", "high"))
     assert f"highest, {value:.1f} % [{low:.1f}, {high:.1f}] at λ = {top['coefficient']:g}" in text
-    change = 100 * (one["value"][-1] - one["value"][0])
-    assert f"from λ = 0 to λ = 1 it changes by {change:+.1f} points" in text
+    change, low, high = (100 * one[c][-1] for c in ("change", "change_low", "change_high"))
+    assert change == pytest.approx(100 * (one["value"][-1] - one["value"][0]))
+    word = "a rise" if low > 0 else "undecided"
+    assert f"from λ = 0 to λ = 1 it changes by {change:+.1f} [{low:+.1f}, {high:+.1f}] points" in text
+    assert f"paired over problems ({word}" in text
+
+
+def test_changes_are_paired_with_the_smallest_coefficient(tables, drawn):
+    one = drawn.filter(pl.col("quantity") == "pass_at_1")
+    assert one["change"].null_count() == 1 and one["change"][0] is None
+    assert drawn.filter(pl.col("quantity") != "pass_at_1")["change"].null_count() == len(COEFFICIENTS)
+    chosen = tables["per_problem"].filter(pl.col("dataset") == "test", pl.col("strategy") == "pass_at_n")
+    by_reasoner = [
+        dict(
+            chosen.filter(pl.col("reasoner") == name, pl.col("n") == 1)
+            .select("problem_id", "accuracy")
+            .rows()
+        )
+        for name in (NAMES[1.0], NAMES[0.0])
+    ]
+    values_P2 = np.array([[table[p] for table in by_reasoner] for p in sorted(by_reasoner[0])])
+    wanted = paired(values_P2, lambda m: m[..., 0] - m[..., 1], draws=200, seed=0)
+    row = one.row(-1, named=True)
+    assert [row[c] for c in ("change", "change_low", "change_high")] == pytest.approx(
+        [wanted.value, wanted.low, wanted.high]
+    )
+
+
+def test_equal_values_are_the_same_at_all_coefficients(drawn):
+    flat = {c: pl.lit(v) for c, v in {"value": 0.4, "low": 0.3, "high": 0.5}.items()}
+    flat |= {c: pl.lit(0.0) for c in ("change", "change_low", "change_high")}
+    text = figure.caption(drawn.with_columns(**flat))
+    assert "pass@1 is the same at all λ, 40.0 % [30.0, 50.0]" in text
+    assert "it changes by +0.0 [+0.0, +0.0] points, paired over problems (undecided" in text
+    assert "balanced accuracy is the same at all λ, 0.400 [0.300, 0.500]" in text
 
 
 def test_without_coefficient_zero_there_is_no_base_method(tables):

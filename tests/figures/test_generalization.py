@@ -32,7 +32,8 @@ def test_caption_counts_panels_by_data_set(separate_evaluations, params):
                 pl.col("strategy") == "majority",
             )
             assert rows.height == 2
-            assert f"against majority voting at N = {n} it is {tally(rows)}" in text.replace("\n", " ")
+            assert f"against majority voting at N = {n}, {tally(rows)}" in text
+    assert "not trained on: ``hard``, ``ood``." in text and "harder" not in text
     assert "{" not in text
 
 

@@ -163,11 +163,31 @@ def test_caption_quotes_the_data(drawn):
         )
         assert f"at N = {n} the best fixed budget, {price} tokens" in line
         swept = series(drawn, "selection", n, "hard")
-        ahead = swept.filter(pl.col("lead_low") > 0).height
-        assert f"ahead of fixed budgets at {ahead} of 9 thresholds" in line
-        top = swept.sort("lead").row(-1, named=True)
-        lead, low, high = (100 * top[c] for c in ("lead", "lead_low", "lead_high"))
-        assert f"most ahead by {lead:+.1f} [{low:+.1f}, {high:+.1f}] points" in line
+        middle = swept.sort("threshold").row(4, named=True)  # of nine
+        lead, low, high = (100 * middle[c] for c in ("lead", "lead_low", "lead_high"))
+        with_it = f"threshold {middle['threshold']:g} and mean length {middle['length']:.1f}, the middle"
+        assert f"it has {lead:+.1f} [{low:+.1f}, {high:+.1f}] points with {with_it} of those swept" in line
+        ahead = swept.filter(pl.col("lead_low") > 1e-9).height
+        assert f"of all 9 thresholds it is ahead at {ahead}, behind" in line
+
+
+@pytest.mark.parametrize("low", [0.0, 0.01])
+def test_the_best_threshold_is_told_only_where_it_is_ahead(drawn, low):
+    best = (pl.col("series") == "selection") & (pl.col("threshold") == 0.8)
+    leads = {"lead": (0.3, 0.0), "lead_low": (low, -0.1), "lead_high": (0.4, 0.1)}
+    changed = {
+        name: pl.when(best).then(pl.lit(top)).when(pl.col("lead").is_not_null()).then(pl.lit(other))
+        for name, (top, other) in leads.items()
+    }
+    text = figure.caption(drawn.with_columns(**changed))
+    said = f"the largest lead, chosen by its result, is +30.0 [{100 * low:+.1f}, +40.0] points"
+    assert (said in text) == (low > 0)
+    assert "most ahead" not in text
+
+
+def test_no_accuracy_below_zero(drawn):
+    wide = drawn.with_columns(accuracy=pl.col("accuracy") * 0.1, low=pl.lit(0.0))
+    assert all(axes.get_ylim()[0] >= 0 for axes in figure.draw(wide).axes)
 
 
 def test_a_selection_that_never_gets_there_says_so(drawn):

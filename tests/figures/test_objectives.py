@@ -100,6 +100,26 @@ def test_lead_is_the_paired_difference(tables, drawn):
     assert numbers == pytest.approx((expected.value, expected.low, expected.high))
 
 
+def test_against_tokens_leads_are_at_equal_cost(tables, drawn):
+    data = figure.data(tables, PARAMS | {"against": "tokens", "datasets": ["test"]})
+    votes = data.drop_nulls("n")
+    keys = ["dataset", "reasoner", "quantity", "n"]
+    measured = tables["curves"].unique(["dataset", "reasoner", "strategy", "n"], keep="last")
+    joined = votes.join(measured.rename({"strategy": "quantity"}), on=keys, how="inner")
+    assert joined.height == votes.height == 3 * 2 * len(NS)
+    assert joined["x"].to_list() == pytest.approx(joined["tokens"].to_list())
+    weighted = votes.filter(pl.col("quantity") == "weighted_voting")
+    ours = weighted.filter(pl.col("objective") == "generative").sort("x")
+    x, y = np.log2(ours["x"].to_numpy()), ours["value"].to_numpy()
+    checked = 0
+    for row in weighted.filter(pl.col("objective") == "bce").drop_nulls("lead").iter_rows(named=True):
+        assert row["lead"] == pytest.approx(np.interp(np.log2(row["x"]), x, y) - row["value"])
+        checked += 1
+    assert checked
+    assert figure.draw(data).axes[0].get_xlabel() == "Tokens per problem"
+    assert "at equal tokens (the other's at N = 4)" in figure.caption(data)
+
+
 def test_panels_lines_and_points(drawn):
     picture = figure.draw(drawn)
     curves, quality = picture.axes[:2], picture.axes[2:]
@@ -121,6 +141,7 @@ def test_panels_lines_and_points(drawn):
 def test_caption_quotes_the_data(drawn):
     text = figure.caption(drawn)
     assert text.count("\n* ") == 2 and "{" not in text
+    assert "differences include those between runs" in text
     line = next(line for line in text.splitlines() if line.startswith("* GRPO\\ :sup:`V` on ``hard``"))
     for objective, name in (("bce", "BCE head"), ("regression", "regression head")):
         chosen = (pl.col("dataset") == "hard") & (pl.col("objective") == objective)

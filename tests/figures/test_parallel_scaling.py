@@ -83,6 +83,8 @@ def test_colours_tell_all_curves_apart(drawn):
 def test_caption_quotes_the_data(drawn):
     text = figure.caption(drawn)
     assert text.count("\n* ") == 4
+    for rival in figure.RIVALS:
+        assert all(f"against {rival} at N = {n}, ahead in" in text for n in (8, 32))
     for dataset in ("test", "hard"):
         row = drawn.filter(
             pl.col("dataset") == dataset,
@@ -114,7 +116,7 @@ def test_caption_says_when_it_is_behind(evaluations, params):
     ][0]
     assert lead < 0
     assert f"{100 * lead:+.1f} [" in text
-    assert "the judge, ahead in 0 of 1 panel, behind in 1" in text
+    assert "against the judge at N = 32, ahead in 0 of 1 panel, behind in 1" in text
 
 
 def test_one_data_set_and_one_method(evaluations, params):

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from rlv.errors import DataError
+from rlv.evaluation.ratio import ratio
 from rlv.figures import sequential_parallel as figure
 from rlv.figures import style
 from tests.figures.tables_for_tests import make_lengths
@@ -69,6 +70,8 @@ def test_ratio_is_paired_over_problems(tables, drawn):
     names = sorted(ours)
     ours_P, base_P = (np.array([table[p] for p in names]) for table in (ours, base))
     assert row["ratio"] == pytest.approx(ours_P.mean() / base_P.mean())
+    same = ratio(ours_P, base_P, draws=200, seed=5)
+    assert (row["ratio_low"], row["ratio_high"]) == pytest.approx((same.low, same.high))
     # Resampled by picking problems, not by counting them: the interval agrees up to Monte Carlo.
     rng = np.random.default_rng(1)
     picks = rng.integers(0, len(names), size=(4000, len(names)))
@@ -89,6 +92,60 @@ def test_a_base_method_that_solves_nothing_has_no_ratio(tables):
     assert data.filter(~at, pl.col("role") == "rl_v")["ratio"].null_count() == 0
     figure.draw(data)
     assert "10 tokens undefined (the base method solves nothing)" in figure.caption(data)
+
+
+def test_a_base_method_that_solves_one_problem_has_no_upper_end(tables):
+    one = (pl.col("problem_id") == "p0007").cast(pl.Float64)
+    at = (pl.col("reasoner") == "grpo") & (pl.col("budget") == 10)
+    poor = pl.when(at).then(one).otherwise(pl.col("accuracy")).alias("accuracy")
+    changed = tables | {"per_problem": tables["per_problem"].with_columns(poor)}
+    data = figure.data(changed, PARAMS | {"datasets": ["test"]})
+    row = data.filter(pl.col("role") == "rl_v", pl.col("n") == 16, pl.col("budget") == 10)
+    ours = by_problem(tables, "grpo_v", "weighted_voting", 16, 10).values()
+    assert row["ratio"][0] == pytest.approx(sum(ours))
+    assert row["ratio_high"][0] == np.inf and np.isfinite(row["ratio_low"][0])
+    text = figure.caption(data)
+    assert ", unbounded], 17 tokens" in text and "an arrow has no upper end" in text and "inf]" not in text
+    below = figure.draw(data).axes[1]
+    (arrow,) = [line for line in below.get_lines() if line.get_label() == "_unbounded"]
+    assert arrow.get_xdata().tolist()[0] == 10
+    assert arrow.get_ydata()[0] == pytest.approx(below.get_ylim()[1])
+
+
+def test_a_ratio_of_zero_stands_at_the_lower_edge(drawn):
+    ours = (pl.col("role") == "rl_v") & (pl.col("budget") == 17)
+    zero = {c: pl.when(ours).then(0.0).otherwise(pl.col(c)) for c in ("ratio", "ratio_low")}
+    below = figure.draw(drawn.with_columns(**zero)).axes[2]
+    assert below.get_yscale() == "log"
+    low, high = below.get_ylim()
+    assert 0.05 < low < 1 < high
+    (line,) = [line for line in below.get_lines() if "RL$^V$" in line.get_label()]
+    assert line.get_ydata()[1] == pytest.approx(low)
+
+
+@pytest.mark.parametrize(
+    ("against", "label"), [("tokens", "Tokens per problem"), ("flops", "FLOPs per problem")]
+)
+def test_against_cost_points_lie_at_their_own_cost(tables, drawn, against, label):
+    data = figure.data(tables, PARAMS | {"against": against})
+    assert data["x"].to_list() == pytest.approx(data[against].to_list())
+    other = [c for c in data.columns if c not in ("against", "x")]
+    assert data.select(other).equals(drawn.select(other))  # ratios too: at the same N and budget
+    picture = figure.draw(data)
+    assert [axes.get_xlabel() for axes in picture.axes[::2]] == [label, "Length budget (tokens)"]
+    ours, base = picture.axes[0].get_lines()[2::3]
+    assert (ours.get_xdata() > base.get_xdata()).all()  # a verifier pays for what it reads
+    assert "the same budget, whatever they cost" in figure.caption(data)
+
+
+def test_other_problems_are_refused(tables):
+    lost = pl.col("reasoner").eq("grpo") & pl.col("problem_id").eq("p0003")
+    fewer = tables | {"per_problem": tables["per_problem"].filter(~lost)}
+    with pytest.raises(DataError, match="'p0003' of 'test' is evaluated for only one"):
+        figure.data(fewer, PARAMS)
+    holes = tables | {"per_problem": tables["per_problem"].filter(~lost | (pl.col("budget") == 10))}
+    with pytest.raises(DataError, match=r"'grpo' on 'test' does not have every problem"):
+        figure.data(holes, PARAMS)
 
 
 def test_panels_lines_and_colours(drawn):
@@ -119,7 +176,7 @@ def test_caption_quotes_the_data(drawn):
     ours = drawn.filter(pl.col("dataset") == "hard", pl.col("role") == "rl_v", pl.col("n") == 16)
     for row in ours.filter(pl.col("ratio").is_not_null()).iter_rows(named=True):
         quoted = "{budget} tokens {ratio:.2f} [{ratio_low:.2f}, {ratio_high:.2f}]".format(**row)
-        assert quoted in line
+        assert quoted.replace("inf]", "unbounded]") in line
     ahead = drawn.filter(pl.col("n") == 16, pl.col("ratio_low") > 1).height
     assert f"is ahead in {ahead}, behind in" in text
 

@@ -47,7 +47,9 @@ def test_caption_quotes_the_data(evaluations, params):
         row = data.filter(pl.col("strategy") == strategy, pl.col("n") == 32).row(0, named=True)
         lead, low, high = (100 * row[column] for column in ("lead", "lead_low", "lead_high"))
         assert f"{lead:+.1f} [{low:+.1f}, {high:+.1f}] over {name}" in text
+        assert all(f"against {name} at N = {n}, " in text for n in (8, 32))
     assert "* GRPO\\ :sup:`V` on ``test``" in text
+    assert "vermilion" in text
 
 
 def test_a_single_n(evaluated_like, params):

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -18,7 +19,7 @@ from rlv import heads, tables
 from rlv.errors import DataError, ModelError, StoreError, StudyError
 from rlv.training import checkpoints
 from rlv.training.config import TrainingConfig
-from rlv.training.loop import train
+from rlv.training.loop import sampled_batches, train
 from rlv.training.measure import measure_overhead
 
 CONFIG = TrainingConfig(
@@ -246,7 +247,7 @@ from pathlib import Path
 import torch, polars as pl
 from rlv.training import checkpoints
 from rlv.training.config import TrainingConfig
-from rlv.training.loop import train
+from rlv.training.loop import sampled_batches, train
 torch.set_num_threads(1)
 folder, model_dir, problems, fields = sys.argv[1:]
 
@@ -330,3 +331,28 @@ def test_overhead_is_measured_in_pairs(model_dir, problems):
         measure_overhead(
             dataclasses.replace(CONFIG, verification_coefficient=0.0), model_dir, problems, 1, print
         )
+
+
+def test_overhead_counts_what_it_times(model_dir, problems, monkeypatch):
+    """Continuations for values are sampled within the seconds, so their tokens are among the tokens."""
+    rollouts_seen = []
+
+    @contextmanager
+    def watched(*arguments):
+        with sampled_batches(*arguments) as source:
+
+            def seen(step):
+                rollouts_seen.append(source(step))
+                return rollouts_seen[-1]
+
+            yield seen
+
+    monkeypatch.setattr("rlv.training.measure.sampled_batches", watched)
+    config = dataclasses.replace(CONFIG, advantage="vineppo", continuations=2, step_rule="try")
+    measured = measure_overhead(config, model_dir, problems, 1, lambda _: None)
+    rollout = rollouts_seen[-1]
+    solved = sum(len(t.solution_ids) for t in rollout.trajectories)
+    read = sum(len(t.prompt_ids) + len(t.solution_ids) for t in rollout.trajectories)
+    assert rollout.tokens_values > 0
+    expected = solved + rollout.tokens_values + config.epochs * read
+    assert measured.filter(objective="rl")["tokens"].item() == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import polars as pl
 import pytest
 
 from rlv import tables
@@ -12,7 +13,8 @@ from rlv.job import Job
 from rlv.prompts import solver_ids
 from rlv.scoring.stage import SCORE
 from rlv.store import Artifact, Store
-from rlv.training.recorded import Recorder, recorded_batches
+from rlv.training.recorded import RecordedBatches, Recorder, fingerprint
+from rlv.training.rollout import read_prompts
 from rlv.training.stage import TRAIN
 
 
@@ -72,10 +74,13 @@ def test_a_missing_part_is_refused(tmp_path, batches):
 def test_batches_come_back_as_they_were_sampled(tmp_path, batches, problems, tiny_tokenizer):
     table = recorded(tmp_path, batches).table()
     questions = dict(zip(problems["problem_id"], problems["question"], strict=True))
-    found = recorded_batches(table, problems, tiny_tokenizer, "plain")
-    assert [len(batch) for batch in found] == [3, 3, 3]
-    for batch, sampled in zip(found, batches, strict=True):
-        for t, original in zip(batch, sampled, strict=True):
+    found = RecordedBatches(table, read_prompts(problems, tiny_tokenizer, "plain"))
+    assert len(found) == 3
+    for beyond in (-1, 3):
+        with pytest.raises(IndexError, match="of 3 recorded"):
+            found[beyond]
+    for step in (2, 0, 1):  # in any order
+        for t, original in zip(found[step], batches[step], strict=True):
             zeros = (0.0,) * len(original.solution_ids)
             assert t == dataclasses.replace(
                 original,
@@ -90,13 +95,64 @@ def test_tables_that_are_no_recording_are_refused(tmp_path, batches, problems, t
 
     def refused(rows, of, message):
         with pytest.raises(DataError, match=message):
-            recorded_batches(rows, of, tiny_tokenizer, "plain")
+            RecordedBatches(rows, read_prompts(of, tiny_tokenizer, "plain"))
 
     refused(table.clear(), problems, "no rows")
     refused(table.filter(table["step"] != 2), problems, "row 3 has step 3; steps must be 1, 2")
     refused(table.filter(table["step"] != 1), problems, "row 0 has step 2")
     refused(table.reverse(), problems, "row 0 has step 3")
     refused(table, problems.filter(problems["problem_id"] != "p1"), "'p1' is not in the problems table of 9")
+
+
+def test_steps_of_uneven_size_keep_their_solutions(trajectories, problems, tiny_tokenizer):
+    columns = {column: [] for column in tables.SCHEMAS["rollouts"]}
+    for step, t in zip([1, 1, 1, 1, 2, 3, 3, 4, 4], trajectories, strict=True):
+        row = (step, t.problem_id, t.sample_id, list(t.solution_ids), t.reward, t.finished)
+        for column, value in zip(columns.values(), row, strict=True):
+            column.append(value)
+    table = tables.frame("rollouts", columns)
+    found = RecordedBatches(table, read_prompts(problems, tiny_tokenizer, "plain"))
+    assert [[t.solution_ids for t in found[k]] for k in range(len(found))] == [
+        [t.solution_ids for t in trajectories[a:b]] for a, b in ((0, 4), (4, 5), (5, 7), (7, 9))
+    ]
+
+
+def test_a_fingerprint_is_of_what_a_table_holds(tmp_path, batches):
+    table = recorded(tmp_path, batches).table()
+    whole = fingerprint(table)
+    assert (
+        whole
+        == fingerprint(table.rechunk())
+        == fingerprint(pl.DataFrame(table.to_dict(as_series=False), schema=table.schema))
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rlv.training.recorded._SLICE", 2)
+        in_slices = fingerprint(table)
+        assert in_slices == fingerprint(pl.concat([table[:1], table[1:4], table[4:]], rechunk=False))
+    ids = table["token_ids"].to_list()
+    moved = [*ids[:-2], [*ids[-2], ids[-1][0]], ids[-1][1:]]  # the same tokens, cut elsewhere
+    swapped = [ids[1], ids[0], *ids[2:]]
+    others = [
+        *(table.with_columns(pl.Series("token_ids", new, pl.List(pl.Int32))) for new in (moved, swapped)),
+        *(table.with_columns(1 - pl.col("reward")), table.with_columns(~pl.col("finished")), table[:-1]),
+        *(table.reverse(), table.with_columns(pl.col("step") + 1), table.clear()),
+    ]
+    assert len({whole, *map(fingerprint, others)}) == 1 + len(others)
+
+
+def test_a_part_is_on_disk_before_and_after_it_has_its_name(tmp_path, batches, monkeypatch):
+    seen = []
+
+    def watched(path):
+        seen.append((path, [entry.name for entry in folder.iterdir()]))
+
+    monkeypatch.setattr("rlv.training.recorded.sync", watched)
+    folder = tmp_path / "rollouts"
+    recorder = Recorder(folder, 0)
+    recorder.add(1, batches[0])
+    recorder.flush(1)
+    name = "steps-000001-000001"
+    assert seen == [(folder / f"{name}.partial", [f"{name}.partial"]), (folder, [f"{name}.parquet"])]
 
 
 def published(store, stage, write):

@@ -109,6 +109,42 @@ def test_every_state_once_in_one_call_within_its_budget(tiny_tokenizer, prompts)
     assert len({r.seed for r in requests}) == len(requests)
 
 
+@pytest.mark.parametrize("at_once", [1, 5, 8, 10_000])
+def test_values_do_not_depend_on_how_many_are_graded_at_once(tiny_tokenizer, prompts, monkeypatch, at_once):
+    monkeypatch.setattr("rlv.training.values.GRADED", at_once)
+    solutions = [encoded(tiny_tokenizer, "Try 3 no Try 5 no Try 7 yes Answer 7"), (7, 8), (9,)]
+    calls = []
+
+    def numbered(asked, continued, finished):
+        """0, 1, 2, ... over all calls, so that every continuation has a number of its own."""
+        assert len(asked) == len(continued) == len(finished) <= at_once
+        first = sum(calls)
+        calls.append(len(asked))
+        return np.arange(first, first + len(asked), dtype=float)
+
+    values = monte_carlo_values(
+        prompts,
+        solutions,
+        STEP,
+        CONFIG,
+        engine=Scripted(tiny_tokenizer),
+        tokenizer=tiny_tokenizer,
+        grade=numbered,
+    )
+    assert sum(calls) == 4 * 6 and values.tokens == 6 * 4 * 3
+    # Of each state the mean of four numbers in a row.
+    assert values.values_BK[np.isfinite(values.values_BK)].tolist() == [1.5 + 4 * state for state in range(6)]
+
+
+def test_continuations_of_a_state_share_their_prompt(tiny_tokenizer, prompts):
+    engine = Scripted(tiny_tokenizer)
+    solution = encoded(tiny_tokenizer, "Try 3 no Answer 3")
+    monte_carlo_values(
+        prompts[:1], [solution], STEP, CONFIG, engine=engine, tokenizer=tiny_tokenizer, grade=grade
+    )
+    assert len({id(r.prompt_ids) for r in engine.calls[0]}) == 2
+
+
 @pytest.fixture
 def real(tiny_model, tiny_tokenizer, prompts):
     """An engine, and three solutions of each problem: words, and now and then a try."""

@@ -2,12 +2,14 @@
 
     evidence.py   the tables of one data set, and values of compared methods side by side, problem by problem
     rows.py       a row of the claims table and its verdict
+    equal_tokens.py   RL^V beside majority voting with as many tokens
     parallel.py, equal_compute.py, lengths.py, verifiers.py, overhead.py   the claims, by topic
     registry.py   CLAIMS by name, and the scoreboard
     page.py       the scoreboard as a page of the report
 
 A new claim is one function from Evidence to rows and one entry in CLAIMS. Nothing is typed in but the paper's
-own words and the bars that they set. Left out on purpose: any tuning of votes or thresholds.
+own words, the bars that they set, and bars of our own, which are said to be ours. Left out on purpose: any
+tuning of votes or thresholds.
 """
 
 from rlv.evaluation.claims.evidence import (
@@ -19,15 +21,28 @@ from rlv.evaluation.claims.evidence import (
     Pair,
 )
 from rlv.evaluation.claims.registry import CLAIMS, Claim, scoreboard
-from rlv.evaluation.claims.rows import NOT_REPRODUCED, REPRODUCED, UNDECIDED, verdict
+from rlv.evaluation.claims.rows import (
+    DOES_NOT_HOLD,
+    HOLDS,
+    NOT_REPRODUCED,
+    OURS,
+    PAPER,
+    REPRODUCED,
+    UNDECIDED,
+    verdict,
+)
 
 __all__ = [
     "CLAIMS",
+    "DOES_NOT_HOLD",
     "HARD",
+    "HOLDS",
     "IN_DISTRIBUTION",
     "LENGTHS",
     "NOT_REPRODUCED",
+    "OURS",
     "OUT_OF_DOMAIN",
+    "PAPER",
     "REPRODUCED",
     "UNDECIDED",
     "Claim",

@@ -8,14 +8,15 @@ is paired. With several training seeds it stacks them (all problems of the first
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 
 from rlv.errors import DataError
-from rlv.evaluation.bootstrap import Estimate, Floats, paired
+from rlv.evaluation.bootstrap import Estimate, Floats, paired, problem_count, resampled_means, resamples
+from rlv.evaluation.ratio import ordered_interval
 
 # What a data set is to the study.
 IN_DISTRIBUTION, HARD, OUT_OF_DOMAIN, LENGTHS = "in_distribution", "hard", "out_of_domain", "lengths"
@@ -32,6 +33,10 @@ class Pair:
     start: str | None = None  # untrained reasoner that both started from
     separate: str | None = None  # a verifier trained apart
     replicas: tuple[tuple[str, str], ...] = ()  # (base, unified) of every training seed; none: these alone
+
+    def first_seed(self) -> Pair:
+        """The same pair, looked at with its first training seed alone, and known to have several."""
+        return replace(self, replicas=self.replicas[:1])
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,16 @@ class Column:
         return f"{reasoner!r}: {how} at N = {self.n}"
 
 
+def ours_at(pair: Pair, n: int, budget: int | None = None) -> Column:
+    """RL^V by weighted voting with its own scores."""
+    return Column("unified", "weighted_voting", n, pair.verifier, budget=budget)
+
+
+def base_at(n: int, budget: int | None = None) -> Column:
+    """The base method by majority voting; at N = 1 a single sample."""
+    return Column("base", "majority", n, budget=budget)
+
+
 @dataclass(frozen=True)
 class Evidence:
     """The tables of one data set in one role; rows of other data sets may be in them."""
@@ -66,6 +81,7 @@ class Evidence:
     verification: pl.DataFrame | None = None
     overhead: pl.DataFrame | None = None
     selection: pl.DataFrame | None = None  # selection_per_problem
+    answered: pl.DataFrame | None = None
     budgets: tuple[int, ...] = ()  # where the role is LENGTHS
     draws: int = 1000
     seed: int = 0
@@ -130,6 +146,25 @@ class Evidence:
         """A function of the column means with its interval: over problems, and seeds where there are any."""
         replicates = len(self.seeds(pair))
         return paired(values_QK, function, draws=self.draws, seed=self.seed, replicates=replicates)
+
+    def ratio(self, pair: Pair, values_QK: Floats, function: Callable[[Floats], Floats]) -> Estimate:
+        """As `estimate`, of a function that may be infinite or NaN (see rlv/evaluation/ratio.py).
+
+        Columns are at least 0, and so are their resampled means: one that extrapolates over seeds is held
+        there. The value is NaN where it is not finite; the ends may be infinite.
+        """
+        replicates = len(self.seeds(pair))
+        problems = problem_count(len(values_QK), replicates)
+        means_DK = resampled_means(values_QK, resamples(problems, self.draws, self.seed, replicates))
+        value = float(function(values_QK.mean(axis=0)))
+        ends = ordered_interval(function(np.maximum(means_DK, 0.0)))
+        return Estimate(value if np.isfinite(value) else np.nan, *ends)
+
+    def base_ns(self, pair: Pair) -> list[int]:
+        """The N of the base method's majority voting with every seed, ascending."""
+        plain = (pl.col("verifier") == "") & (pl.col("strategy") == "majority")
+        seeds = [set(self.rows(base).filter(plain)["n"].to_list()) for base, _ in self.seeds(pair)]
+        return sorted(set.intersection(*seeds))
 
     def rows(self, reasoner: str) -> pl.DataFrame:
         """A reasoner's rows on the data set, once each: plain votes may come with every verifier.

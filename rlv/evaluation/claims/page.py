@@ -7,6 +7,8 @@ from typing import Any
 
 import polars as pl
 
+from rlv.evaluation.claims.rows import bar, number
+
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 1.5rem; color: #1a1a1a; background: #fff; }
 table { border-collapse: collapse; width: 100%; max-width: 75rem; }
@@ -15,11 +17,16 @@ th { font-weight: 600; }
 tbody th { padding-top: 1.3rem; border-bottom: 2px solid #999; }
 .number { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .detail { display: block; color: #555; font-size: 13px; margin-top: 0.2rem; }
-.reproduced { color: #17643a; font-weight: 600; }
-.not-reproduced { color: #a3231f; font-weight: 600; }
+.reproduced, .holds { color: #17643a; font-weight: 600; }
+.not-reproduced, .does-not-hold { color: #a3231f; font-weight: 600; }
 .undecided { color: #6b5900; font-weight: 600; }
 """
-HEADS = ("Statement", "Number [95 % interval]", "Bar", "Paper", "Verdict")
+HEADS = ("Statement", "Number [95 % interval]", "Bar", "What the paper says", "Verdict")
+WORDS = (
+    "A verdict is about the whole 95 % interval. Against a bar that the paper's own claim sets a row is "
+    "reproduced or not reproduced; against a bar that this project chose it holds or does not hold. It is "
+    "undecided where the interval straddles or touches the bar."
+)
 
 
 def page(board: pl.DataFrame) -> str:
@@ -28,6 +35,7 @@ def page(board: pl.DataFrame) -> str:
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8"><title>Claims</title>',
         f"<style>{STYLE}</style></head><body>",
+        f"<p>{escape(WORDS)}</p>",
         "<table><thead><tr>",
         *(f"<th>{escape(head)}</th>" for head in HEADS),
         "</tr></thead>",
@@ -41,13 +49,10 @@ def page(board: pl.DataFrame) -> str:
 
 
 def _line(row: dict[str, Any]) -> str:
-    number = "undefined" if row["ours"] is None else f"{row['ours']:.3g}"
-    if row["low"] is not None and row["high"] is not None:
-        number += f" [{row['low']:.3g}, {row['high']:.3g}]"
     kind = escape(row["verdict"].replace(" ", "-"))
     return (
         f"<tr><td>{escape(row['statement'])}"
         f'<span class="detail">{escape(row["detail"])}</span></td>'
-        f'<td class="number">{number}</td><td class="number">{row["bar"]:g}</td>'
+        f'<td class="number">{number(row)}</td><td class="number">{bar(row)}</td>'
         f'<td>{escape(row["paper"])}</td><td class="{kind}">{escape(row["verdict"])}</td></tr>'
     )

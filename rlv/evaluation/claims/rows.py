@@ -1,35 +1,48 @@
-"""A row of the claims table: a number with its interval, the bar that the paper sets, and the verdict."""
+"""A row of the claims table: a number with its interval, the bar, whose bar it is, and the verdict."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from rlv.evaluation.bootstrap import Estimate
 from rlv.evaluation.claims.evidence import Column, Evidence, Pair
 
+# Whose bar it is: one that the paper's own claim sets, or one that this project chose.
+PAPER, OURS = "paper", "ours"
+
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
+# Of our own bars: there is nothing of the paper's to reproduce.
+HOLDS, DOES_NOT_HOLD = "holds", "does not hold"
+
+# What the paper says about most numbers here.
+NOT_STATED = "not stated"
 
 # Differences of equal numbers, in another order.
 ROUNDING = 1e-9
 
 
-def verdict(low: float, high: float, bar: float, direction: str) -> str:
-    """Whether an interval lies on the claim's side of the bar ("above" or "below"; the bar itself is on it).
+def verdict(low: float, high: float, bar: float, direction: str, bar_from: str = PAPER) -> str:
+    """Whether an interval lies beyond the bar on the claim's side of it ("above" or "below").
 
-    Undecided where the interval straddles the bar, an end is undefined, or it is nothing but the bar: two
-    methods that do the same on every problem say nothing about which is better.
+    Undecided where the interval straddles or touches the bar, or an end is undefined; ends may be infinite.
+    Two methods that do the same on every problem thus say nothing about which is better.
     """
     if direction not in ("above", "below"):
         raise ValueError(f"direction {direction!r}; known: above, below")
+    if bar_from not in (PAPER, OURS):
+        raise ValueError(f"bar_from {bar_from!r}; known: {PAPER}, {OURS}")
     if np.isnan(low) or np.isnan(high):
         return UNDECIDED
     if direction == "below":
         low, high, bar = -high, -low, -bar
-    if max(abs(low - bar), abs(high - bar)) <= ROUNDING:
-        return UNDECIDED
-    if low >= bar - ROUNDING:
-        return REPRODUCED
-    return NOT_REPRODUCED if high < bar else UNDECIDED
+    if low > bar + ROUNDING:
+        return REPRODUCED if bar_from == PAPER else HOLDS
+    if high < bar - ROUNDING:
+        return NOT_REPRODUCED if bar_from == PAPER else DOES_NOT_HOLD
+    return UNDECIDED
 
 
 def row(
@@ -38,36 +51,64 @@ def row(
     paper: str,
     ours: Estimate,
     bar: float,
+    bar_from: str,
     detail: str,
     direction: str = "above",
 ) -> dict:
-    """One row; `paper` is what the paper says. Numbers without meaning become null and decide nothing."""
+    """One row; `paper` is what the paper says, and `bar_from` says whose the bar is.
+
+    Numbers that are undefined or infinite become null; a row whose own number is, is undecided.
+    """
     numbers = {"ours": ours.value, "low": ours.low, "high": ours.high}
+    decided = UNDECIDED
+    if np.isfinite(ours.value):
+        decided = verdict(ours.low, ours.high, bar, direction, bar_from)
     return (
-        {"id": name, "statement": statement, "paper": paper, "bar": bar, "detail": detail}
+        {"id": name, "statement": statement, "paper": paper, "bar": bar, "bar_from": bar_from}
+        | {"detail": detail, "verdict": decided}
         | {key: value if np.isfinite(value) else None for key, value in numbers.items()}
-        | {"verdict": verdict(ours.low, ours.high, bar, direction)}
     )
 
 
-def points_row(
-    name: str, statement: str, paper: str, evidence: Evidence, pair: Pair, ours: Column, base: Column
-) -> dict:
-    """The row of a difference in points, paired over problems, with 0 as the bar."""
+def points_row(name: str, statement: str, evidence: Evidence, pair: Pair, ours: Column, base: Column) -> dict:
+    """The row of a difference in points, paired over problems; our bar: better than 0."""
     values_QK = evidence.values(pair, [ours, base])
     gain = evidence.estimate(pair, values_QK, lambda m: 100 * (m[..., 0] - m[..., 1]))
     above, below = 100 * values_QK.mean(axis=0)
-    return row(name, statement, paper, gain, 0.0, f"{above:.1f} % against {below:.1f} %")
+    return row(name, statement, NOT_STATED, gain, 0.0, OURS, f"{above:.1f} % against {below:.1f} %")
 
 
 def spread(estimate: Estimate, form: str) -> str:
-    """`1.5 [1.2, 1.9]`, and `undefined` where there is no number."""
-    if np.isnan(estimate.value):
+    """`1.5 [1.2, 1.9]`; in words what is no number: `undefined`, and `1.5 [1.2, unbounded]`."""
+    if not np.isfinite(estimate.value):
         return "undefined"
-    return f"{estimate.value:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
+    if np.isnan(estimate.low) or np.isnan(estimate.high):
+        return f"{estimate.value:{form}} [undefined]"
+    low, high = (
+        f"{end:{form}}" if np.isfinite(end) else "unbounded" for end in (estimate.low, estimate.high)
+    )
+    return f"{estimate.value:{form}} [{low}, {high}]"
+
+
+def number(row: Mapping[str, Any]) -> str:
+    """The number of a row of the claims table with its interval, in three digits; null in words."""
+    if row["ours"] is None:
+        return "undefined"
+    if row["low"] is None:
+        return f"{row['ours']:.3g}"  # no interval: measured once
+    high = "unbounded" if row["high"] is None else f"{row['high']:.3g}"
+    return f"{row['ours']:.3g} [{row['low']:.3g}, {high}]"
+
+
+def bar(row: Mapping[str, Any]) -> str:
+    """The bar of a row of the claims table and whose it is: `20 (paper)`, `0 (ours)`."""
+    return f"{row['bar']:g} ({row['bar_from']})"
 
 
 def where(evidence: Evidence, pair: Pair) -> str:
-    """The end of a statement: on which data set, and over how many training seeds where these are several."""
-    seeds = len(evidence.seeds(pair))
-    return f"on {evidence.dataset}" + (f" over {seeds} training seeds" if seeds > 1 else "")
+    """The end of a statement: on which data set, and over which seeds where the study has several."""
+    (_, first), *others = evidence.seeds(pair)
+    if others:
+        return f"on {evidence.dataset} over {1 + len(others)} training seeds"
+    alone = f" with one training seed ({first})" if pair.replicas else ""
+    return f"on {evidence.dataset}{alone}"

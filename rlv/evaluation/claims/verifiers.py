@@ -8,10 +8,9 @@ import numpy as np
 import polars as pl
 
 from rlv.errors import DataError
-from rlv.evaluation.bootstrap import Estimate
-from rlv.evaluation.claims.evidence import Evidence, Pair
-from rlv.evaluation.claims.parallel import ours_at
-from rlv.evaluation.claims.rows import points_row, row, spread, where
+from rlv.evaluation.bootstrap import Estimate, student_quantile
+from rlv.evaluation.claims.evidence import Evidence, Pair, ours_at
+from rlv.evaluation.claims.rows import NOT_STATED, OURS, points_row, row, spread, where
 
 # At how many votes the two verifiers are compared, or the next smaller N that was evaluated.
 SEPARATE_N = 8
@@ -26,9 +25,11 @@ def verifier_accuracy(evidence: Evidence) -> list[dict]:
         seeds = [_metrics(evidence, pair, unified) for _, unified in evidence.seeds(pair)]
         metrics = {name: over_seeds([found[name] for found in seeds]) for name in sorted(seeds[0])}
         detail = "; ".join(f"{name} {spread(found, '.3f')}" for name, found in metrics.items())
-        statement = f"Balanced accuracy of {pair.unified} as a verifier of itself {where(evidence, pair)}"
+        statement = (
+            f"Balanced accuracy of {pair.unified} as a verifier of its own solutions {where(evidence, pair)}"
+        )
         number = metrics["balanced_accuracy"]
-        rows.append(row("verifier_accuracy", statement, "not stated", number, 0.9, detail))
+        rows.append(row("verifier_accuracy", statement, NOT_STATED, number, 0.9, OURS, detail))
     return rows
 
 
@@ -42,30 +43,31 @@ def separate(evidence: Evidence) -> list[dict]:
         if pair.separate is None or not evidence.evaluated(pair.unified, pair.separate):
             continue
         if not all(evidence.evaluated(unified, pair.separate) for _, unified in evidence.seeds(pair)):
-            pair = replace(pair, replicas=())  # it read the solutions of the first seed alone
+            pair = pair.first_seed()
         ns = evidence.common_ns(pair)
         n = max((n for n in ns if n <= SEPARATE_N), default=ns[0])
         unified = ours_at(pair, n)
         statement = (
-            f"Points of weighted voting with {pair.unified}'s own scores over the separate verifier's "
-            f"({pair.separate}) on the same solutions at N = {n} {where(evidence, pair)}"
+            f"Points of accuracy of {pair.unified} by weighted voting with its own scores over "
+            f"{pair.separate}'s, N = {n} {where(evidence, pair)}"
         )
         other = replace(unified, verifier=pair.separate)
-        rows.append(points_row("separate", statement, "not stated", evidence, pair, unified, other))
+        rows.append(points_row("separate", statement, evidence, pair, unified, other))
     return rows
 
 
 def over_seeds(found: list[Estimate]) -> Estimate:
-    """The mean over S training seeds: half-width sqrt(mean of h² + (1.96 s / sqrt(S))²).
+    """The mean over S training seeds: half-width sqrt(mean of h² + (t s / sqrt(S))²).
 
-    h are the half-widths over problems of each seed, on either side of its value, and s is the standard
-    deviation over seeds. Seeds share their problems, so h does not shrink with S: a little too wide rather
-    than too narrow, since each h holds some of the seed's own noise. NaN where a seed has no number.
+    h are the half-widths over problems of each seed, on either side of its value, s is the standard deviation
+    over seeds, and t Student's quantile, as in bootstrap.py. Seeds share their problems, so h does not shrink
+    with S: a little too wide rather than too narrow, since each h holds some of the seed's own noise. NaN
+    where a seed has no number.
     """
     if len(found) == 1:
         return found[0]
     values = np.array([e.value for e in found])
-    spread_squared = 1.96**2 * values.var(ddof=1) / len(values)
+    spread_squared = student_quantile(len(values) - 1) ** 2 * values.var(ddof=1) / len(values)
     below = np.sqrt(np.mean([(e.value - e.low) ** 2 for e in found]) + spread_squared)
     above = np.sqrt(np.mean([(e.high - e.value) ** 2 for e in found]) + spread_squared)
     mean = values.mean()

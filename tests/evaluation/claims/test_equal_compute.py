@@ -8,6 +8,7 @@ import pytest
 
 from rlv.evaluation.claims import Evidence, Pair
 from rlv.evaluation.claims.equal_compute import token_efficiency, token_gain
+from rlv.evaluation.claims.equal_tokens import beside, covered_n, match
 from rlv.evaluation.claims.parallel import early_gain, efficiency
 from tests.evaluation.claims.tables_for_claims import rows
 
@@ -17,7 +18,11 @@ PAIR = Pair("grpo", "grpo_v")
 def test_token_efficiency_is_efficiency_at_the_price_of_a_solution(per_problem):
     (row,) = token_efficiency(Evidence("test", (PAIR,), per_problem))
     # Four times fewer solutions, of 25 tokens (10 generated, 15 read) against 10.
-    assert row["ours"] == pytest.approx(4 * 10 / 25) and row["bar"] == 1 and row["verdict"] == "reproduced"
+    assert row["ours"] == pytest.approx(4 * 10 / 25) and (row["bar"], row["bar_from"], row["verdict"]) == (
+        1,
+        "ours",
+        "holds",
+    )
     assert "in FLOPs 1.60 [1.60, 1.60]" in row["detail"] and "25.0 tokens" in row["detail"]
 
 
@@ -35,7 +40,11 @@ def test_token_gain_interpolates_the_base_method(per_problem):
     at_ten = 0.6 + 0.1 * np.log2(10 / 8)
     assert four["ours"] == pytest.approx(100 * (0.7 - at_ten)) and "N = 10.0" in four["detail"]
     # At N = 8 it has 200, more than the base method's 160 at N = 16, which stands in.
-    assert eight["ours"] == pytest.approx(100 * (0.8 - 0.7)) and "beyond the 160 tokens" in eight["detail"]
+    assert (
+        eight["ours"] == pytest.approx(100 * (0.8 - 0.7)) and "N = 16 has only 160 tokens" in eight["detail"]
+    )
+    assert "with as many tokens" in four["statement"] and "with as many" not in eight["statement"]
+    assert "majority at N = 16 (fewer tokens)" in eight["statement"]
 
 
 def test_intervals_are_paired_in_tokens_too():
@@ -49,3 +58,33 @@ def test_intervals_are_paired_in_tokens_too():
     )
     row = token_gain(Evidence("test", (PAIR,), table))[0]
     assert (row["low"], row["high"]) == pytest.approx((5, 5))
+
+
+def test_beside_a_claim_at_equal_n_stands_one_at_equal_tokens(per_problem):
+    evidence = Evidence("test", (PAIR,), per_problem)
+    # At N = 16 RL^V has 400 tokens, majority voting at most 160; at N = 4 it has 100, at N = 8 200.
+    assert covered_n(evidence, PAIR) == 4 and evidence.base_ns(PAIR) == [1, 2, 4, 8, 16]
+    said = beside(evidence, PAIR, 16)
+    assert "(400 a problem" in said and "largest N = 16 with 160 tokens stands in: +20.0" in said
+    assert "that it has (100, N = 4 against 10.0) +6.8 [+6.8, +6.8] points (70.0 % against 63.2 %)" in said
+    assert beside(evidence, PAIR, 4).endswith(
+        "+6.8 [+6.8, +6.8] points over majority voting at N = 10.0 (63.2 %)"
+    )
+
+
+def test_the_base_method_may_have_more_solutions_than_rl_v(per_problem):
+    more = rows("grpo", "", "majority", [0.8, 0.9], ns=[32, 64])
+    evidence = Evidence("test", (PAIR,), pl.concat([per_problem, more]))
+    assert covered_n(evidence, PAIR) == 16 and evidence.common_ns(PAIR)[-1] == 16
+    # 400 tokens are N = 40 of the base method.
+    found = match(evidence, PAIR, 16)
+    assert found.covered and found.equal_n == pytest.approx(40)
+    assert found.points.value == pytest.approx(100 * (0.9 - 0.8 - 0.1 * np.log2(40 / 32)))
+
+
+def test_reading_may_cost_more_than_the_base_method_ever_spent(per_problem):
+    dear = per_problem.with_columns(
+        tokens=pl.when(pl.col("verifier") == "unified").then(1e4).otherwise("tokens")
+    )
+    evidence = Evidence("test", (PAIR,), dear)
+    assert covered_n(evidence, PAIR) is None and "that it has" not in beside(evidence, PAIR, 4)

@@ -11,11 +11,21 @@ import pytest
 
 from rlv import tables
 from rlv.errors import DataError
-from rlv.evaluation.claims import CLAIMS, HARD, LENGTHS, OUT_OF_DOMAIN, Evidence, Pair, scoreboard
+from rlv.evaluation.claims import (
+    CLAIMS,
+    HARD,
+    IN_DISTRIBUTION,
+    LENGTHS,
+    OUT_OF_DOMAIN,
+    Evidence,
+    Pair,
+    scoreboard,
+)
 from rlv.evaluation.claims.overhead import overhead as overhead_claim
 from rlv.evaluation.claims.page import page
-from tests.evaluation.claims.tables_for_claims import two_methods
+from tests.evaluation.claims.tables_for_claims import rows, two_methods
 from tests.evaluation.claims.test_lengths import BUDGETS, at_budgets, selected
+from tests.evaluation.claims.test_verifiers import metrics
 
 PAIR = Pair("grpo", "grpo_v")
 
@@ -55,6 +65,48 @@ def test_every_claim_for_the_data_sets_that_it_is_about(per_problem, overhead):
     gains = board.filter(pl.col("id") == "math_gain")["ours"]
     assert gains[0] == pytest.approx(gains[1])
     assert np.isfinite(board["ours"].to_numpy()).all()
+    assert board["statement"].is_unique().all()
+
+
+def test_a_statement_is_short_enough_for_a_table():
+    base, unified, apart = "leave_one_out", "leave_one_out_v", "separate_leave_one_out"
+    seeds = ((base, unified), (f"{base}_seed1", f"{unified}_seed1"))
+    pair = Pair(base, unified, start="base", separate=apart, replicas=seeds)
+    longer = pl.col("reasoner").str.replace("grpo", "leave_one_out")
+    everything = [
+        two_methods(),
+        rows("grpo_v", apart, "weighted_voting", [0.5] * 5),
+        rows("base", "", "majority", [0.3] * 5),
+    ]
+    table = pl.concat(everything).with_columns(longer)
+    cut, chosen = at_budgets().with_columns(longer), selected().with_columns(longer)
+    verification = metrics(unified)
+    evidence = [
+        Evidence("test", (pair,), table, role, verification=verification)
+        for role in (IN_DISTRIBUTION, HARD, OUT_OF_DOMAIN)
+    ]
+    board = scoreboard(
+        [*evidence, Evidence("long", (pair,), cut, LENGTHS, selection=chosen, budgets=BUDGETS)]
+    )
+    assert set(CLAIMS) - set(board["id"]) == {"overhead"}
+    assert board["statement"].str.contains("with one training seed (leave_one_out_v)", literal=True).all()
+    assert max(map(len, board["statement"])) <= 175
+
+
+def test_words_and_bars_of_the_paper_are_those_that_it_states(per_problem, overhead):
+    board = scoreboard(whole_study(per_problem, overhead))
+    papers = board.filter(pl.col("bar_from") == "paper")
+    assert set(papers.select("id", "bar", "paper").unique().rows()) == {
+        ("math_gain", 20.0, "over 20 %"),
+        ("efficiency", 8.0, "8-32x"),
+        ("joint_scaling", 1.2, "1.2-1.6x"),
+    }
+    assert set(papers["verdict"]) <= {"reproduced", "not reproduced", "undecided"}
+    ours = board.filter(pl.col("bar_from") == "ours")
+    assert ours.height + papers.height == board.height
+    assert set(ours["verdict"]) <= {"holds", "does not hold", "undecided"}
+    stated = ours.filter(pl.col("paper") != "not stated")
+    assert set(stated["id"]) == {"easy_to_hard", "out_of_domain", "overhead"}
 
 
 def test_claims_by_name(per_problem):
@@ -70,9 +122,13 @@ def test_overhead(overhead):
         return overhead_claim(Evidence("test", (), pl.DataFrame(), overhead=table))
 
     seconds, tokens = rows_of(overhead)
-    assert seconds["statement"].startswith("Seconds") and 1.04 < seconds["ours"] < 1.05
-    assert seconds["low"] <= seconds["ours"] <= seconds["high"] and seconds["verdict"] == "reproduced"
-    assert tokens["ours"] == pytest.approx(1.05) and tokens["verdict"] == "reproduced"
+    assert (
+        seconds["statement"].startswith("Seconds")
+        and 1.04 < seconds["ours"] < 1.05
+        and seconds["bar_from"] == "ours"
+    )
+    assert seconds["low"] <= seconds["ours"] <= seconds["high"] and seconds["verdict"] == "holds"
+    assert tokens["ours"] == pytest.approx(1.05) and tokens["verdict"] == "holds"
     once = rows_of(overhead.filter(pl.col("repeat") == 0))
     assert [row["verdict"] for row in once] == ["undecided"] * 2
     with pytest.raises(DataError, match="repeats"):
@@ -89,6 +145,11 @@ def test_the_page_shows_every_row_and_escapes_it(per_problem, overhead):
     assert "http" not in text  # nothing is loaded
     unknown = board[:1].with_columns(pl.lit(None, pl.Float64).alias(c) for c in ("ours", "low", "high"))
     assert "undefined" in page(unknown)
+    assert "20 (paper)" in text and "0 (ours)" in text and 'class="holds"' in text
+    failed = board.with_columns(verdict=pl.lit("does not hold"))
+    assert 'class="does-not-hold">does not hold<' in page(failed)
+    endless = board[:1].with_columns(pl.lit(None, pl.Float64).alias("high"))
+    assert ", unbounded]" in page(endless)
 
 
 def test_evaluation_loads_no_models():

@@ -1,0 +1,96 @@
+"""RL^V beside the base method's majority voting with as many tokens: what every claim at equal N lacks.
+
+Tokens of RL^V are generated and read by its verifier, those of majority voting generated alone. The base
+method's accuracy is linear in log2 tokens between its N, and held at its largest N beyond; whoever holds it
+there says so, and gives the same comparison at the largest N of RL^V whose tokens the base method covers.
+Left out on purpose: rows of the claims table, which equal_compute.py and the other claims make of this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rlv.evaluation.bootstrap import Estimate, Floats
+from rlv.evaluation.claims.evidence import Column, Evidence, Pair, base_at, ours_at
+from rlv.evaluation.claims.rows import spread
+from rlv.evaluation.equal_cost import accuracy_at
+
+
+@dataclass(frozen=True)
+class Match:
+    """RL^V at one N against majority voting with as many tokens; accuracies in percent."""
+
+    ours: float
+    base: float
+    points: Estimate
+    tokens: float  # of RL^V, a problem
+    largest: float  # of majority voting at its largest N
+    equal_n: float  # the base method's N with as many tokens; its largest where it has no such N
+
+    @property
+    def covered(self) -> bool:
+        """Whether majority voting was measured with as many tokens."""
+        return self.tokens <= self.largest
+
+
+def columns(pair: Pair, n: int, ns: list[int], budget: int | None = None) -> list[Column]:
+    """Accuracy of RL^V at N and of majority voting at `ns`, then the tokens of the same."""
+    accuracy = [ours_at(pair, n, budget), *(base_at(m, budget) for m in ns)]
+    return accuracy + [replace(column, value="tokens") for column in accuracy]
+
+
+def matched(means: Floats) -> tuple[Floats, Floats]:
+    """Accuracies of RL^V and of majority voting at its tokens, from means of `columns` in the last axis."""
+    half = means.shape[-1] // 2
+    # A problem has a token at least; a resample over few seeds extrapolates, and may hold less.
+    accuracy, tokens = means[..., :half], np.log2(np.maximum(means[..., half:], 1.0))
+    return accuracy[..., 0], accuracy_at(tokens[..., 0], tokens[..., 1:], accuracy[..., 1:])
+
+
+def match(evidence: Evidence, pair: Pair, n: int) -> Match:
+    """RL^V at N against majority voting at equal tokens, paired over problems."""
+    ns = evidence.base_ns(pair)
+    values_QK = evidence.values(pair, columns(pair, n, ns))
+    means = values_QK.mean(axis=0)
+    ours, base = (100 * float(found) for found in matched(means))
+    tokens, *others = means[len(ns) + 1 :].tolist()
+    equal_n = float(np.exp2(np.interp(np.log2(tokens), np.log2(others), np.log2(ns))))
+    points = evidence.estimate(pair, values_QK, lambda m: 100 * np.subtract(*matched(m)))
+    return Match(ours, base, points, tokens, others[-1], equal_n)
+
+
+def covered_n(evidence: Evidence, pair: Pair, budgets: tuple[int | None, ...] = (None,)) -> int | None:
+    """The largest N of RL^V at which majority voting was measured with as many tokens, at every budget."""
+    largest = evidence.base_ns(pair)[-1]
+    for n in reversed(evidence.common_ns(pair)):
+        sides = [
+            column for budget in budgets for column in (ours_at(pair, n, budget), base_at(largest, budget))
+        ]
+        tokens = evidence.values(pair, [replace(side, value="tokens") for side in sides]).mean(axis=0)
+        if (tokens[::2] <= tokens[1::2]).all():
+            return n
+    return None
+
+
+def beside(evidence: Evidence, pair: Pair, n: int) -> str:
+    """The gap in points at equal tokens, for the detail of a claim at equal N."""
+    found = match(evidence, pair, n)
+    said = f"at equal tokens ({found.tokens:.0f} a problem, read ones included) "
+    if found.covered:
+        said += f"{spread(found.points, '+.1f')} points over majority voting at N = {found.equal_n:.1f}"
+        return f"{said} ({found.base:.1f} %)"
+    said += (
+        f"majority voting was not measured; its largest N = {evidence.base_ns(pair)[-1]} with "
+        f"{found.largest:.0f} tokens stands in: {spread(found.points, '+.1f')} points over its "
+        f"{found.base:.1f} %"
+    )
+    fewer = covered_n(evidence, pair)
+    if fewer is None:
+        return said
+    found = match(evidence, pair, fewer)
+    return (
+        f"{said}; at equal tokens that it has ({found.tokens:.0f}, N = {fewer} against {found.equal_n:.1f}) "
+        f"{spread(found.points, '+.1f')} points ({found.ours:.1f} % against {found.base:.1f} %)"
+    )

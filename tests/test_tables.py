@@ -1,0 +1,72 @@
+"""Tables are read whole or in part, and a file that breaks the contract is refused either way."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from rlv import tables
+from rlv.errors import DataError
+from rlv.job import Job
+from rlv.store import Artifact, Store
+
+ROWS = {
+    "step": [1, 1, 2],
+    "problem_id": ["a", "b", "a"],
+    "sample_id": [0, 0, 0],
+    "token_ids": [[1, 2], [], [3]],
+    "reward": [1.0, 0.0, 0.5],
+    "finished": [True, False, True],
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    tables.write(tables.frame("rollouts", ROWS), tmp_path / "rollouts.parquet", "rollouts")
+    return tmp_path / "rollouts.parquet"
+
+
+def test_some_columns_are_those_of_the_whole(path):
+    whole = tables.read(path, "rollouts")
+    assert whole.to_dict(as_series=False) == ROWS
+    for columns in (["reward"], ["finished", "step"], list(reversed(ROWS))):
+        part = tables.read(path, "rollouts", columns)
+        assert part.columns == columns and part.equals(whole.select(columns))
+    with pytest.raises(ValueError, match=r"no columns \['text'\]"):
+        tables.read(path, "rollouts", ["step", "text"])
+
+
+@pytest.mark.parametrize("columns", [None, ["step"]])
+def test_a_file_that_breaks_the_contract_is_refused_whatever_is_read(path, columns):
+    def refused(data, message):
+        data.write_parquet(path)
+        with pytest.raises(DataError, match=message):
+            tables.read(path, "rollouts", columns)
+
+    data = tables.frame("rollouts", ROWS)
+    refused(data.drop("token_ids"), r"lacks columns \['token_ids'\]")
+    refused(data.with_columns(new=1), r"unknown columns \['new'\]")
+    refused(
+        data.with_columns(pl.col("reward").cast(pl.Float32)), "'reward' .* is Float32, it should be Float64"
+    )
+    path.write_bytes(b"no Parquet")
+    with pytest.raises(DataError, match="not a readable rollouts table"):
+        tables.read(path, "rollouts", columns)
+
+
+def test_parts_of_an_input_are_read_in_order(tmp_path):
+    store = Store(tmp_path / "store")
+    shards = {}
+    for k in (1, 0):
+        shards[f"rollouts:{k:05d}"] = artifact = Artifact("sample", f"s{k}", 1, {"k": k})
+        with store.publishing(artifact) as publication:
+            rows = tables.frame("rollouts", ROWS).with_columns(pl.lit(k, pl.Int32).alias("sample_id"))
+            tables.write(rows, publication.path / "rollouts.parquet", "rollouts")
+    of_all = Artifact("grade", "all", 1, {}, shards)
+    job = Job(of_all, store, tmp_path, tmp_path, 1, lambda _: None)
+    columns = ["sample_id", "problem_id"]
+    found = job.parts("rollouts", "rollouts", columns)
+    assert found.columns == columns and found["sample_id"].to_list() == [0, 0, 0, 1, 1, 1]
+    assert found.equals(job.parts("rollouts", "rollouts").select(columns))
+    one = job.table("rollouts:00001", "rollouts", columns)
+    assert one["sample_id"].to_list() == [1, 1, 1]
