@@ -48,7 +48,7 @@ def test_every_figure_and_every_claim_is_there(paper):
 
 
 def test_the_smaller_study_is_still_done(paper):
-    assert "Nothing to be done" in snakemake(paper, "all", "-n")
+    assert "everything is done" in rlv(paper, "status", study=STUDY).stdout
     assert claims(paper, STUDY)
 
 
@@ -56,6 +56,8 @@ def test_one_figure_is_drawn_again_alone(paper):
     (paper / "results" / PAPER / "figures" / "coefficient.png").unlink()
     shutil.rmtree(next((paper / "store" / "figures").glob("coefficient-*")))
     assert planned(snakemake(paper, "-n", "coefficient", study=PAPER)) == {"figures": 1, "coefficient": 1}
+    snakemake(paper, "coefficient", study=PAPER)
+    assert (paper / "results" / PAPER / "figures" / "coefficient.png").stat().st_size > 0
 
 
 def test_a_separate_verifier_read_the_recorded_solutions(paper):
