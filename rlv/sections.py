@@ -6,7 +6,7 @@ types cannot say (study_checks.py), and artifacts (plan/).
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -68,8 +68,9 @@ class Model(Section):
     path: str = Field(description="folder of a Hugging Face model, inside the package or on disk")
 
 
+Objective = Literal["generative", "bce", "regression"]
 # What a reasoner can be trained with to verify; a score of the same name reads it.
-OBJECTIVES = ("generative", "bce", "regression")
+OBJECTIVES: tuple[str, ...] = get_args(Objective)
 
 
 class Verification(Section):
@@ -78,7 +79,7 @@ class Verification(Section):
     coefficient: float = Field(
         default=0.0, ge=0.0, description="lambda, the weight of J_verify; 0 is the base method"
     )
-    objective: Literal["generative", "bce", "regression"] = Field(
+    objective: Objective = Field(
         default="generative", description="Yes or No as the next token, or a head on the shared backbone"
     )
     weight_bound: float = Field(

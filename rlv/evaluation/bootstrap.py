@@ -10,7 +10,7 @@ drawn apart: the weight of a row is the product of how often its seed and its pr
 variance by a factor (R - 1) / R: R - 1 are drawn instead and weigh R / (R - 1) each (Rao & Wu 1988). A spread
 that is known from so few seeds is uncertain itself: their weights deviate from 1 by Student's t quantile over
 the normal one, times sqrt(R / (R - 1)), more than they were drawn, with which intervals cover a normal effect
-of seeds as often as they say, from three seeds on (with two, 91 % instead of 95). Such weights may be
+of seeds in 94 to 95 % of simulations, for two to five seeds. Such weights may be
 negative: a resample extrapolates over seeds, so means of accuracies may leave [0, 1].
 
 Percentile intervals say nothing where every problem has the same value (their width is then zero); accuracies

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -140,7 +139,7 @@ def measured(
         accuracy_QN = np.concatenate([accuracy_QN, again.drop("problem_id").to_numpy()])
         rows = pl.concat([rows, other.sort("n")])
     if len(reasoners) > 1:
-        counts = _counts(len(problems), params["draws"], params["seed"], len(reasoners))
+        counts = resamples(len(problems), params["draws"], params["seed"], len(reasoners))
         # A resample that extrapolates over few seeds may leave what an accuracy can be.
         low, high = (np.clip(end, 0.0, 1.0) for end in interval(resampled_means(accuracy_QN, counts)))
         rows = rows.group_by("n", maintain_order=True).agg(
@@ -166,12 +165,6 @@ def _wide(long: pl.DataFrame) -> pl.DataFrame:
     return long.sort("n").pivot(on="n", index="problem_id", values="accuracy").sort("problem_id")
 
 
-@lru_cache(maxsize=8)
-def _counts(problems: int, draws: int, seed: int, replicates: int) -> Floats:
-    """The resamples, drawn once for all curves of a figure."""
-    return resamples(problems, draws, seed, replicates)
-
-
 def paired_lead(first: Measured, other: Measured, params: Mapping[str, Any], dataset: str) -> list[pl.Series]:
     """By how much the first curve is ahead at each of the other one's points, paired over problems."""
     odd = set(first.problems).symmetric_difference(other.problems)
@@ -190,7 +183,7 @@ def paired_lead(first: Measured, other: Measured, params: Mapping[str, Any], dat
     exact = params.get("against", "n") == "n"
     weights_KJ = same_points(x_K, x_J) if exact else interpolation(x_K, x_J)
     ahead_QJ = first.accuracy_QN @ weights_KJ - other.accuracy_QN
-    counts = _counts(len(first.problems), params["draws"], params["seed"], first.replicas)
+    counts = resamples(len(first.problems), params["draws"], params["seed"], first.replicas)
     low_J, high_J = interval(resampled_means(ahead_QJ, counts))
     values = {"lead": ahead_QJ.mean(axis=0), "lead_low": low_J, "lead_high": high_J}
     return [pl.Series(name, value_J).fill_nan(None) for name, value_J in values.items()]

@@ -17,11 +17,11 @@ import numpy as np
 import polars as pl
 
 from rlv.errors import DataError
+from rlv.evaluation.sides import ROUNDING, side
 from rlv.figures import style
 from rlv.figures.accuracy_panels import in_order
 from rlv.figures.panel_captions import number
 from rlv.figures.rows import compared, curve, metric
-from rlv.figures.sides import ROUNDING, side
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

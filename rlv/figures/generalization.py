@@ -7,31 +7,13 @@ of domain; the study names them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
 import polars as pl
 
-from rlv.figures.accuracy_panels import draw_panels, in_order, quoted_ns, select
+from rlv.figures.accuracy_panels import in_order, quoted_ns
 from rlv.figures.panel_captions import axes_sentence, leads, no_number, panel_list, same, tallies
-from rlv.figures.parallel_scaling import CURVES, RIVALS
+from rlv.figures.parallel_scaling import RIVALS, data, draw
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
-def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
-    """What is drawn; columns as in `accuracy_panels.select`, the lead is that of RL^V's weighted voting.
-
-    `tables`: curves and per_problem. `params`: comparisons, datasets, against, draws, seed. Raises DataError
-    where the tables lack a curve.
-    """
-    return select(tables, params, CURVES)
-
-
-def draw(data: pl.DataFrame) -> Figure:
-    """The picture of `data`'s rows."""
-    return draw_panels(data)
+__all__ = ["caption", "data", "draw"]
 
 
 def caption(data: pl.DataFrame) -> str:

@@ -17,11 +17,12 @@ import polars as pl
 
 from rlv.errors import DataError
 from rlv.evaluation.bootstrap import interval, resampled_means, resamples
+from rlv.evaluation.sides import ROUNDING, side
 from rlv.figures import style
 from rlv.figures.accuracy_panels import in_order
 from rlv.figures.panel_captions import points
 from rlv.figures.rows import curve, tidy
-from rlv.figures.sides import ROUNDING, counted, side
+from rlv.figures.sides import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

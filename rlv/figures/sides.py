@@ -1,8 +1,4 @@
-"""On which side of no difference an interval lies: the one rule that all captions count by.
-
-An interval that touches the bar is undecided, and so is one that is nothing but the bar. Left out on purpose:
-the verdicts of claims, where the paper sets the bar (rlv/evaluation/claims).
-"""
+"""How many intervals lie on which side of no difference: what captions count (rule: evaluation/sides.py)."""
 
 from __future__ import annotations
 
@@ -10,8 +6,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-# Differences of equal numbers, in another order.
-ROUNDING = 1e-9
+from rlv.evaluation.sides import side
 
 
 class Sides(NamedTuple):
@@ -24,18 +19,6 @@ class Sides(NamedTuple):
     @property
     def all(self) -> int:
         return sum(self)
-
-
-def side(low: float | None, high: float | None, bar: float = 0.0) -> str:
-    """ "ahead" where the whole interval is above the bar, "behind" where below, otherwise "undecided".
-
-    Ends may be infinite; where one is undefined (None), nothing is decided.
-    """
-    if low is None or high is None:
-        return "undecided"
-    if low > bar + ROUNDING:
-        return "ahead"
-    return "behind" if high < bar - ROUNDING else "undecided"
 
 
 def counted(rows: pl.DataFrame, name: str = "lead", bar: float = 0.0) -> Sides:

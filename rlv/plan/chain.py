@@ -26,7 +26,7 @@ def _once(method: Callable[Concatenate[Chain, P], R]) -> Callable[Concatenate[Ch
 
     @wraps(method)
     def remembered(self: Chain, *args: P.args, **kwargs: P.kwargs) -> R:
-        call = (method.__name__, args)
+        call = (method.__name__, args, tuple(sorted(kwargs.items())))
         if call not in self.remembered:
             self.remembered[call] = method(self, *args, **kwargs)
         return self.remembered[call]

@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rlv.errors import StudyError
+from rlv.sections import OBJECTIVES
 from rlv.steps import STEP_RULES
 from rlv.training.advantages import ADVANTAGES
 
-# How the verification objective asks whether a solution is correct: by the words Yes and No, or by a head on
-# the shared backbone, trained with cross-entropy or squared error.
-VERIFICATION_OBJECTIVES = ("generative", "bce", "regression")
 # Fields that change neither the gradients (but for rounding) nor the data.
 MECHANICS = ("save_every", "tokens_per_microbatch", "show_every", "threads")
 
@@ -63,7 +61,7 @@ class TrainingConfig:
         choices = {
             "advantage": tuple(ADVANTAGES),
             "step_rule": tuple(STEP_RULES),
-            "verification_objective": VERIFICATION_OBJECTIVES,
+            "verification_objective": OBJECTIVES,
         }
         for key, known in choices.items():
             if getattr(self, key) not in known:

@@ -12,6 +12,21 @@ from rlv.evaluation.verifier_metrics import verification
 
 DRAWS = 200
 
+BUDGETS = (10, 17, 24, 45)
+
+
+def lengths_params(figure):
+    """The params of a figure about length budgets: one method on two data sets."""
+    comparison = {
+        **{"start": "base", "base": "grpo", "rl_v": "grpo_v"},
+        **{"verifier": "unified", "judge": "judge", "separate": None},
+        "replicas": {"base": ["grpo"], "rl_v": ["grpo_v"]},
+    }
+    return {
+        **{"figure": figure, "datasets": ["test", "hard"], "comparisons": {"grpo": comparison}},
+        **{"draws": 200, "seed": 5},
+    }
+
 
 def solved(chance_P, samples, *, budget=64, tokens=None, seed=(0,)):
     """Solutions of problems with given chances; wrong answers spread over 12 classes."""

@@ -11,20 +11,10 @@ import pytest
 from rlv.errors import DataError
 from rlv.figures import length_selection as figure
 from rlv.figures import style
-from tests.figures.tables_for_tests import make_lengths
+from tests.figures.tables_for_tests import BUDGETS, lengths_params, make_lengths
 
-BUDGETS = (10, 17, 24, 45)
-COMPARISONS = {
-    "grpo": {
-        **{"start": "base", "base": "grpo", "rl_v": "grpo_v"},
-        **{"verifier": "unified", "judge": "judge", "separate": None},
-        "replicas": {"base": ["grpo"], "rl_v": ["grpo_v"]},
-    }
-}
-PARAMS = {
-    **{"figure": "length_selection", "datasets": ["test", "hard"], "comparisons": COMPARISONS},
-    **{"draws": 200, "seed": 5},
-}
+PARAMS = lengths_params("length_selection")
+COMPARISONS = PARAMS["comparisons"]
 
 
 @pytest.fixture(scope="module")

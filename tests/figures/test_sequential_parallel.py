@@ -10,20 +10,10 @@ from rlv.errors import DataError
 from rlv.evaluation.ratio import ratio
 from rlv.figures import sequential_parallel as figure
 from rlv.figures import style
-from tests.figures.tables_for_tests import make_lengths
+from tests.figures.tables_for_tests import BUDGETS, lengths_params, make_lengths
 
-BUDGETS = (10, 17, 24, 45)
-COMPARISONS = {
-    "grpo": {
-        **{"start": "base", "base": "grpo", "rl_v": "grpo_v"},
-        **{"verifier": "unified", "judge": "judge", "separate": None},
-        "replicas": {"base": ["grpo"], "rl_v": ["grpo_v"]},
-    }
-}
-PARAMS = {
-    **{"figure": "sequential_parallel", "datasets": ["test", "hard"], "comparisons": COMPARISONS},
-    **{"draws": 200, "seed": 5},
-}
+PARAMS = lengths_params("sequential_parallel")
+COMPARISONS = PARAMS["comparisons"]
 
 
 @pytest.fixture(scope="module")

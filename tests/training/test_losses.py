@@ -9,8 +9,8 @@ import torch
 from beartype import beartype
 from jaxtyping import jaxtyped
 
+from rlv.sections import OBJECTIVES
 from rlv.training import losses
-from rlv.training.config import VERIFICATION_OBJECTIVES
 
 policy_loss = jaxtyped(losses.policy_loss, typechecker=beartype)
 kl_loss = jaxtyped(losses.kl_loss, typechecker=beartype)
@@ -126,7 +126,7 @@ def test_regression_by_hand_and_silent_at_the_label():
 
 
 def test_objectives_have_the_names_of_the_settings_and_scores_between_0_and_1():
-    assert tuple(losses.VERIFICATION) == VERIFICATION_OBJECTIVES
+    assert tuple(losses.VERIFICATION) == OBJECTIVES
     says = {
         "generative": (torch.tensor([[0.7, 0.2], [0.1, 0.9]]).log(), [0.7, 0.1]),
         "bce": (torch.tensor([[0.0], [math.log(3)]]), [0.5, 0.75]),
@@ -137,7 +137,7 @@ def test_objectives_have_the_names_of_the_settings_and_scores_between_0_and_1():
         torch.testing.assert_close(found_B, torch.tensor(scores))
 
 
-@pytest.mark.parametrize("name", VERIFICATION_OBJECTIVES)
+@pytest.mark.parametrize("name", OBJECTIVES)
 def test_verification_losses_of_micro_batches_add_up(name):
     generator = torch.Generator().manual_seed(4)
     verification_BX = torch.randn(10, 2 if name == "generative" else 1, generator=generator)

@@ -10,7 +10,8 @@ import torch
 
 from rlv.errors import ModelError, StudyError
 from rlv.prompts import label_ids, verification_ids
-from rlv.training.config import VERIFICATION_OBJECTIVES, TrainingConfig
+from rlv.sections import OBJECTIVES
+from rlv.training.config import TrainingConfig
 from rlv.training.update import learn, make_learner
 
 CONFIG = TrainingConfig(
@@ -176,7 +177,7 @@ def verification_gradient(model, tokenizer, trajectories, config):
     return found
 
 
-@pytest.mark.parametrize("objective", VERIFICATION_OBJECTIVES)
+@pytest.mark.parametrize("objective", OBJECTIVES)
 def test_a_separate_verifier_learns_j_verify_and_nothing_else(
     tiny_model, tiny_tokenizer, trajectories, objective
 ):

@@ -26,15 +26,16 @@ def paper(finished, tmp_path_factory):
     # Nothing of the smaller study is made again but what shows more methods: figures and claims.
     shared = [p.parent.name for p in before if p.parent.parent.name not in ("figures", "claims")]
     assert shared and made(listed, shared) == []
+    assert made(listed, ["train/vineppo", "training vineppo"])  # and what is new, is listed
     snakemake(folder, "all", study=PAPER)
     assert all(path.read_bytes() == manifest for path, manifest in before.items())
     return folder
 
 
 def made(listed: str, names: list[str]) -> list[str]:
-    """The artifacts of `names` that a dry run lists as outputs."""
-    outputs = [line for line in listed.splitlines() if line.strip().startswith("output:")]
-    return [name for name in names if any(name in line for line in outputs)]
+    """The `names` that stand in the messages of the jobs that a dry run lists: `Job 8: training grpo-...`."""
+    jobs = [line for line in listed.splitlines() if line.startswith("Job ")]
+    return [name for name in names if any(name in line for line in jobs)]
 
 
 def test_every_figure_and_every_claim_is_there(paper):

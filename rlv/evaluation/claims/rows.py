@@ -9,6 +9,7 @@ import numpy as np
 
 from rlv.evaluation.bootstrap import Estimate
 from rlv.evaluation.claims.evidence import Column, Evidence, Pair
+from rlv.evaluation.sides import side
 
 # Whose bar it is: one that the paper's own claim sets, or one that this project chose.
 PAPER, OURS = "paper", "ours"
@@ -20,29 +21,20 @@ HOLDS, DOES_NOT_HOLD = "holds", "does not hold"
 # What the paper says about most numbers here.
 NOT_STATED = "not stated"
 
-# Differences of equal numbers, in another order.
-ROUNDING = 1e-9
-
 
 def verdict(low: float, high: float, bar: float, direction: str, bar_from: str = PAPER) -> str:
     """Whether an interval lies beyond the bar on the claim's side of it ("above" or "below").
 
     Undecided where the interval straddles or touches the bar, or an end is undefined; ends may be infinite.
-    Two methods that do the same on every problem thus say nothing about which is better.
     """
     if direction not in ("above", "below"):
         raise ValueError(f"direction {direction!r}; known: above, below")
     if bar_from not in (PAPER, OURS):
         raise ValueError(f"bar_from {bar_from!r}; known: {PAPER}, {OURS}")
-    if np.isnan(low) or np.isnan(high):
-        return UNDECIDED
     if direction == "below":
         low, high, bar = -high, -low, -bar
-    if low > bar + ROUNDING:
-        return REPRODUCED if bar_from == PAPER else HOLDS
-    if high < bar - ROUNDING:
-        return NOT_REPRODUCED if bar_from == PAPER else DOES_NOT_HOLD
-    return UNDECIDED
+    yes, no = (REPRODUCED, NOT_REPRODUCED) if bar_from == PAPER else (HOLDS, DOES_NOT_HOLD)
+    return {"ahead": yes, "behind": no, "undecided": UNDECIDED}[side(low, high, bar)]
 
 
 def row(
