@@ -9,6 +9,7 @@ import pytest
 from rlv import tables
 from rlv.evaluation.curves import evaluate
 from rlv.evaluation.verifier_metrics import reliability, verification
+from tests.figures import tables_for_tests as made_up
 
 METHODS = ("grpo", "leave_one_out", "vineppo")
 COMPARISONS = {
@@ -27,38 +28,14 @@ ROLES = (
 
 
 def solved(mean, *, problems, samples, seed):
-    """Solutions: chances differ between problems, wrong answers spread over 12 classes."""
-    rng = np.random.default_rng(seed)
-    chance_P = rng.beta(4 * mean, 4 * (1 - mean), size=problems)
-    correct_PS = rng.random((problems, samples)) < chance_P[:, None]
-    class_PS = np.where(correct_PS, 0, rng.integers(1, 13, size=correct_PS.shape))
-    rows = problems * samples
-    tokens = rng.integers(15, 46, size=rows)
-    solutions = {
-        "problem_id": np.repeat([f"p{i:04d}" for i in range(problems)], samples).tolist(),
-        "sample_id": list(range(samples)) * problems,
-        "budget": [64] * rows,
-        "text": [""] * rows,
-        "n_prompt_tokens": [12] * rows,
-        "n_tokens": tokens.tolist(),
-        "flops": (2.0e6 * tokens).tolist(),
-        "finish_reason": ["stop"] * rows,
-        "answer": [str(c) for c in class_PS.ravel()],
-        "answer_class": class_PS.ravel().tolist(),
-        "correct": correct_PS.ravel().tolist(),
-    }
-    return tables.frame("solutions", solutions)
+    """Solutions whose chances differ between problems."""
+    chance_P = np.random.default_rng(seed).beta(4 * mean, 4 * (1 - mean), size=problems)
+    return made_up.solved(chance_P, samples=samples, budget=64, seed=[seed, 1])
 
 
 def scored(solutions, sharpness, *, seed):
-    """Scores that know `sharpness` about correctness; a verifier reads prompt, solution and instruction."""
-    rng = np.random.default_rng([seed, int(10 * sharpness)])
-    correct = solutions["correct"].to_numpy().astype(float)
-    score = 1 / (1 + np.exp(-(sharpness * (correct - 0.5) + rng.normal(size=len(correct)))))
-    read = solutions["n_prompt_tokens"] + solutions["n_tokens"] + 3
-    rows = {"score": score.tolist(), "n_tokens_read": read.to_list(), "flops": (2.0e6 * read).to_list()}
-    keys = solutions.select("problem_id", "sample_id", "budget").to_dict(as_series=False)
-    return tables.frame("scores", {**keys, **rows})
+    """Scores that know `sharpness` about correctness, other ones for each verifier."""
+    return made_up.scored(solutions, sharpness, seed=[seed, int(10 * sharpness)])
 
 
 def make_evaluations(
