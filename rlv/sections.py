@@ -20,11 +20,16 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
+PromptStyle = Literal["plain", "chat", "plain_boxed", "chat_boxed", "few_shot_boxed"]
+
+
 class Dataset(Section):
     """Problems with reference answers."""
 
     source: str = Field(
-        description="`mini` generates problems; `local` reads a file; or a source of your own"
+        description="`mini` generates problems; `local` reads a file; `hub` any data set of the Hugging Face hub; "
+        "`math`, `math500`, `math_squared`, `gpqa_physics`, `aime24`, `gsm8k` are read as their authors "
+        "publish them, from the hub or from a file; or a source of your own"
     )
     form: Literal["quadratic", "product"] = Field(
         default="quadratic", description="mini: the form of equation"
@@ -32,15 +37,32 @@ class Dataset(Section):
     reach: int = Field(
         default=10, ge=6, le=16, description="mini: x is searched in 1..reach; longer is harder"
     )
-    split: Literal["train", "test"] = Field(
-        default="train", description="mini: train, or the held-out quarter"
+    split: str = Field(
+        default="train",
+        pattern=r"^[A-Za-z0-9_.]+(\+[A-Za-z0-9_.]+)*$",
+        description="mini: `train`, or `test`, the held-out quarter; hub: the name of a split, or several: "
+        "`train+test`",
     )
     size: int | None = Field(default=None, ge=1, description="how many problems; all of a file where absent")
     path: str | None = Field(
-        default=None, description="local: JSON Lines or Parquet; relative to the working folder"
+        default=None,
+        description="local: JSON Lines or Parquet; relative to the working folder; $NAME stands for an "
+        "environment variable. For a data set of the hub: read this file instead",
     )
-    prompt_style: Literal["plain", "chat"] = Field(
-        default="plain", description="how a question is put to a model"
+    repo: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$", description="hub: owner/name")
+    subset: str | None = Field(default=None, description="hub: the configuration of the data set")
+    revision: str | None = Field(
+        default=None, pattern=r"^[0-9a-f]{40}$", description="hub: the commit that is read"
+    )
+    fields: dict[str, str] = Field(
+        default={}, description="local, hub: column of the problems table -> the file's own name for it"
+    )
+    exclude: tuple[Name, ...] = Field(
+        default=(), description="data sets whose problems are left out of this one, by normalised text"
+    )
+    without: tuple[str, ...] = Field(default=(), description="ids of problems that are left out")
+    prompt_style: PromptStyle = Field(
+        default="plain", description="how a question is put to a model that has no style of its own"
     )
     answer_format: Literal["marker", "boxed"] = Field(
         default="marker", description="where a solution has its answer"
@@ -61,13 +83,46 @@ class Dataset(Section):
         return self.step_rule or ("try" if self.source == "mini" else "sentence")
 
 
+class Architecture(Section):
+    """The size of a transformer, for estimates before its files are there; names as in its config.json."""
+
+    num_hidden_layers: int = Field(ge=1, description="layers")
+    hidden_size: int = Field(ge=1, description="width of the residual stream")
+    num_attention_heads: int = Field(ge=1, description="query heads")
+    num_key_value_heads: int = Field(ge=1, description="key and value heads")
+    head_dim: int | None = Field(default=None, ge=1, description="absent: hidden_size / num_attention_heads")
+    intermediate_size: int = Field(ge=1, description="width of the gated feed-forward layers")
+    vocab_size: int = Field(ge=1, description="rows of the embedding")
+    tie_word_embeddings: bool = Field(description="whether the output matrix is the input embedding")
+    max_position_embeddings: int = Field(ge=1, description="longest sequence")
+
+
 class Model(Section):
     """Weights that training starts from."""
 
-    source: Literal["package", "local"] = Field(description="`package`: shipped with rlv; `local`: a folder")
-    path: str = Field(description="folder of a Hugging Face model, inside the package or on disk")
+    source: Literal["package", "local", "hub", "gguf"] = Field(
+        description="`package`: shipped with rlv; `local`: a folder; `hub`: the Hugging Face hub; `gguf`: a "
+        "GGUF file inside an installed package, dequantized once"
+    )
+    path: str | None = Field(
+        default=None,
+        description="package, local: folder of a Hugging Face model ($NAME stands for an environment "
+        "variable); gguf: the file inside the package",
+    )
+    package: str | None = Field(default=None, description="gguf: the installed distribution, `name==version`")
+    repo: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$", description="hub: owner/name")
+    revision: str | None = Field(
+        default=None, pattern=r"^[0-9a-f]{40}$", description="hub: the commit that is read"
+    )
+    prompt_style: PromptStyle | None = Field(
+        default=None, description="how this family is asked; absent: as the data set says"
+    )
+    architecture: Architecture | None = Field(
+        default=None, description="its size, for estimates where its files are not at hand"
+    )
 
 
+EngineName = Literal["transformers", "vllm"]
 Objective = Literal["generative", "bce", "regression"]
 # What a reasoner can be trained with to verify; a score of the same name reads it.
 OBJECTIVES: tuple[str, ...] = get_args(Objective)
@@ -113,6 +168,22 @@ class Training(Section):
         default=4, ge=1, description="VinePPO: Monte-Carlo continuations from every step boundary (K)"
     )
     seed: int = Field(default=0, ge=0, description="order of problems and seeds of rollouts")
+    engine: EngineName = Field(default="transformers", description="what samples the rollouts")
+    dtype: Literal["float32", "bfloat16"] = Field(
+        default="float32",
+        description="of weights in passes and of the result; AdamW's own copy is float32 in any case",
+    )
+    ranks: int = Field(default=1, ge=1, description="(how) processes, one a GPU")
+    nodes: int = Field(default=1, ge=1, description="(how) machines that the ranks are divided over")
+    zero_stage: Literal[0, 1, 2, 3] = Field(
+        default=0,
+        description="(how) DeepSpeed ZeRO: divides optimizer (1), gradients (2) and weights (3) over ranks",
+    )
+    offload: bool = Field(default=False, description="(how) optimizer states in main memory; ZeRO 1 to 3")
+    gradient_checkpointing: bool = Field(
+        default=False, description="(how) recompute activations instead of keeping them"
+    )
+    max_batch: int = Field(default=256, ge=1, description="(how) rollouts in flight at once on a rank")
     save_every: int = Field(default=20, ge=1, description="(how) steps between checkpoints")
     show_every: int = Field(default=20, ge=1, description="(how) steps between solutions shown in the log")
     tokens_per_microbatch: int = Field(
@@ -134,10 +205,23 @@ UNREAD_BY_VERIFIERS = frozenset(
         "top_p",
         "max_tokens",
         "continuations",
+        "engine",
     }
 )
 # Training settings that change neither the gradients (but for rounding) nor the data.
-HOW_TRAINING = frozenset({"save_every", "show_every", "tokens_per_microbatch"})
+HOW_TRAINING = frozenset(
+    {
+        "save_every",
+        "show_every",
+        "tokens_per_microbatch",
+        "ranks",
+        "nodes",
+        "zero_stage",
+        "offload",
+        "gradient_checkpointing",
+        "max_batch",
+    }
+)
 
 
 class Reasoner(Section):
@@ -172,12 +256,13 @@ class Verifier(Section):
     reasoner: Name = Field(
         default="self", description="whose weights read the solution; `self`: who wrote it"
     )
+    engine: EngineName = Field(default="transformers", description="what runs the model")
 
 
 class Sampling(Section):
     """Solutions for evaluation."""
 
-    engine: Literal["transformers"] = Field(default="transformers", description="what runs the model")
+    engine: EngineName = Field(default="transformers", description="what runs the model")
     n: int = Field(default=64, ge=1, description="solutions of a problem; raising it keeps the first ones")
     temperature: float = Field(default=1.0, ge=0, description="0 is greedy")
     top_p: float = Field(default=1.0, gt=0, le=1, description="nucleus")
@@ -186,6 +271,9 @@ class Sampling(Section):
     problems_per_shard: int = Field(default=256, ge=1, description="problems in one job")
     samples_per_shard: int = Field(default=32, ge=1, description="samples of a problem in one job; divides n")
     max_batch: int = Field(default=256, ge=1, description="(how) solutions in flight at once")
+    tensor_parallel: int = Field(
+        default=1, ge=1, description="(how) vllm: GPUs that share one model, when sampling and scoring"
+    )
 
 
 class Evaluation(Section):
@@ -306,6 +394,10 @@ class Study(Section):
     assumed: tuple[str, ...] = Field(
         default=(), description="filled in on reading: key paths of assumed values"
     )
+
+    def prompt_style(self, reasoner: str, dataset: str) -> str:
+        """How a data set's questions are put to a reasoner: as its model family is asked, where that is said."""
+        return self.models[self.reasoners[reasoner].model].prompt_style or self.datasets[dataset].prompt_style
 
     def training_of(self, reasoner: str) -> Training:
         """The study's training settings with the reasoner's own on top."""

@@ -93,6 +93,7 @@ class Chain:
         inputs["problems"] = self.problems(trained_on)
         settings = self.study.training_of(name).model_dump()
         params = _training_params(entry, self.study.datasets[trained_on], settings)
+        params["prompt_style"] = self.study.prompt_style(name, trained_on)
         return self.make("train", name, params, inputs, {k: settings[k] for k in HOW_TRAINING})
 
     def overhead(self) -> Artifact:
@@ -119,14 +120,17 @@ class Chain:
             "top_p": s.top_p,
             "max_tokens": s.max_tokens,
             "seed": s.seed,
-            "prompt_style": self.study.datasets[dataset].prompt_style,
+            "prompt_style": self.study.prompt_style(reasoner, dataset),
             "problems": [shard.problem_start, shard.problem_stop],
             "samples": [shard.sample_start, shard.sample_stop],
         }
         inputs = {"model": self.reasoner(reasoner), "problems": self.problems(dataset)}
-        return self.make(
-            "sample", f"{reasoner}-{dataset}-{_tag(shard)}", params, inputs, {"max_batch": s.max_batch}
-        )
+        return self.make("sample", f"{reasoner}-{dataset}-{_tag(shard)}", params, inputs, self._engine_how())
+
+    def _engine_how(self) -> dict[str, Any]:
+        """What engines are told that decides no token."""
+        s = self.study.sampling
+        return {"max_batch": s.max_batch, "tensor_parallel": s.tensor_parallel}
 
     @_once
     def solutions(self, reasoner: str, dataset: str, shard: Shard, cut: bool) -> Artifact:
@@ -142,7 +146,7 @@ class Chain:
             "answer_tokens": lengths.answer_tokens,
             "step_rule": described.steps_by,
             "answer_format": described.answer_format,
-            "prompt_style": described.prompt_style,
+            "prompt_style": self.study.prompt_style(reasoner, dataset),
             "temperature": s.temperature,
             "top_p": s.top_p,
             "seed": s.seed,
@@ -152,7 +156,9 @@ class Chain:
             "problems": self.problems(dataset),
             "samples": sampled,
         }
-        return self.make("force", sampled.name, params, inputs, {"max_batch": s.max_batch})
+        if s.engine != "transformers":
+            params["engine"] = s.engine
+        return self.make("force", sampled.name, params, inputs, self._engine_how())
 
     @_once
     def grade(self, reasoner: str, dataset: str, cut: bool) -> Artifact:
@@ -165,14 +171,18 @@ class Chain:
     def score(self, reasoner: str, dataset: str, verifier: str, shard: Shard, cut: bool) -> Artifact:
         entry = self.study.verifiers[verifier]
         reader = reasoner if entry.reasoner == "self" else entry.reasoner
-        params = {"score": entry.score, "prompt_style": self.study.datasets[dataset].prompt_style}
+        params = {"score": entry.score, "prompt_style": self.study.prompt_style(reader, dataset)}
+        if entry.engine != "transformers":
+            params["engine"] = entry.engine
         inputs = {
             "model": self.reasoner(reader),
             "problems": self.problems(dataset),
             "samples": self.solutions(reasoner, dataset, shard, cut),
         }
         name = f"{reasoner}-{dataset}-{verifier}{_CUT if cut else ''}-{_tag(shard)}"
-        return self.make("score", name, params, inputs)
+        return self.make(
+            "score", name, params, inputs, {"tensor_parallel": self.study.sampling.tensor_parallel}
+        )
 
     # ---- tables and pictures
 
@@ -211,7 +221,11 @@ def _training_params(entry: Reasoner, dataset: Dataset, settings: dict[str, Any]
     if entry.recorded_by is not None:
         unread |= UNREAD_BY_VERIFIERS
     params: dict[str, Any] = {k: v for k, v in settings.items() if k not in unread}
-    params |= {"prompt_style": dataset.prompt_style, "answer_format": dataset.answer_format}
+    # What came later stays out at its default, so that what was trained before keeps its key.
+    for key, default in (("engine", "transformers"), ("dtype", "float32")):
+        if params.get(key) == default:
+            del params[key]
+    params["answer_format"] = dataset.answer_format
     if entry.recorded_by is None:
         params["advantage"] = entry.advantage
     if values:
