@@ -27,8 +27,8 @@ class Dataset(Section):
     """Problems with reference answers."""
 
     source: str = Field(
-        description="`mini` generates problems; `local` reads a file; `hub` any data set of the Hugging Face hub; "
-        "`math`, `math500`, `math_squared`, `gpqa_physics`, `aime24`, `gsm8k` are read as their authors "
+        description="`mini` generates problems; `local` reads a file; `hub` any data set of the Hugging Face "
+        "hub; `math`, `math500`, `math_squared`, `gpqa_physics`, `aime24`, `gsm8k` are read as their authors "
         "publish them, from the hub or from a file; or a source of your own"
     )
     form: Literal["quadratic", "product"] = Field(
@@ -116,6 +116,9 @@ class Model(Section):
     )
     prompt_style: PromptStyle | None = Field(
         default=None, description="how this family is asked; absent: as the data set says"
+    )
+    sampling: dict[str, Any] = Field(
+        default={}, description="what differs from the study's `sampling` where this family writes solutions"
     )
     architecture: Architecture | None = Field(
         default=None, description="its size, for estimates where its files are not at hand"
@@ -396,13 +399,19 @@ class Study(Section):
     )
 
     def prompt_style(self, reasoner: str, dataset: str) -> str:
-        """How a data set's questions are put to a reasoner: as its model family is asked, where that is said."""
-        return self.models[self.reasoners[reasoner].model].prompt_style or self.datasets[dataset].prompt_style
+        """How a data set's questions are put to a reasoner: by its model family's style, where it has one."""
+        family = self.models[self.reasoners[reasoner].model]
+        return family.prompt_style or self.datasets[dataset].prompt_style
 
     def training_of(self, reasoner: str) -> Training:
         """The study's training settings with the reasoner's own on top."""
         own = self.reasoners[reasoner].training
         return Training.model_validate({**self.training.model_dump(), **own})
+
+    def sampling_of(self, reasoner: str) -> Sampling:
+        """The study's sampling settings with those of the reasoner's model family on top."""
+        own = self.models[self.reasoners[reasoner].model].sampling
+        return Sampling.model_validate({**self.sampling.model_dump(), **own})
 
     def replicas(self, reasoner: str) -> tuple[str, ...]:
         """A compared reasoner, once for each training seed, in the order of the study's seeds."""

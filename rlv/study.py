@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from rlv.errors import StudyError
 from rlv.product_checks import broken_products
-from rlv.sections import Section, Study, Training, replica_name
+from rlv.sections import Sampling, Section, Study, Training, replica_name
 from rlv.study_checks import broken_references
 
 STUDY_FOLDER = Path("config/studies")
@@ -34,10 +34,11 @@ def load(name_or_path: str) -> Study:
     path = study_path(name_or_path)
     assumed: list[str] = []
     raw = _unwrap(_read(path, ()), "", assumed)
-    reasoners = raw.get("reasoners")
-    for name, reasoner in reasoners.items() if isinstance(reasoners, dict) else ():
-        if isinstance(reasoner, dict) and isinstance(reasoner.get("training"), dict):
-            _validated(Training, reasoner["training"], path, ("reasoners", name, "training"))
+    for section, key, settings in (("reasoners", "training", Training), ("models", "sampling", Sampling)):
+        entries = raw.get(section)
+        for name, entry in entries.items() if isinstance(entries, dict) else ():
+            if isinstance(entry, dict) and isinstance(entry.get(key), dict):
+                _validated(settings, entry[key], path, (section, name, key))
     if "assumed" in raw:
         raise StudyError(
             f"{path}: assumed: filled in on reading; write {{assumed: VALUE}} in a value's place"

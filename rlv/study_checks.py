@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlv.sections import OBJECTIVES, UNREAD_BY_VERIFIERS
+from rlv.sections import OBJECTIVES, UNREAD_BY_VERIFIERS, Sampling
 
 if TYPE_CHECKING:
     from rlv.sections import Dataset, Reasoner, Study
@@ -142,13 +142,24 @@ def _reader(study: Study, key: str, verifier: str, reader: str) -> Iterator[tupl
 
 
 def _evaluation(study: Study) -> Iterator[tuple[str, str]]:
-    ns, n = study.evaluation.ns, study.sampling.n
+    ns, largest = study.evaluation.ns, max(s.n for _, s in _samplings(study))
     if not ns or list(ns) != sorted(set(ns)) or ns[0] != 1:
         yield "evaluation.ns", f"must increase from 1, one solution, found {list(ns)}"
-    elif ns[-1] > n:
-        yield "evaluation.ns", f"{ns[-1]} votes need as many samples; sampling.n is {n}"
-    if n % study.sampling.samples_per_shard:
-        yield "sampling.samples_per_shard", f"{study.sampling.samples_per_shard} does not divide n = {n}"
+    elif ns[-1] > largest:
+        yield "evaluation.ns", f"{ns[-1]} votes need as many samples; sampling.n is {largest}"
+    for key, sampling in _samplings(study):
+        if sampling.n % sampling.samples_per_shard:
+            per_shard = sampling.samples_per_shard
+            yield f"{key}.samples_per_shard", f"{per_shard} does not divide n = {sampling.n}"
+
+
+def _samplings(study: Study) -> Iterator[tuple[str, Sampling]]:
+    """(key path, settings) of all kinds of sampling in a study."""
+    yield "sampling", study.sampling
+    for name, model in study.models.items():
+        if model.sampling:
+            merged = {**study.sampling.model_dump(), **model.sampling}
+            yield f"models.{name}.sampling", Sampling.model_validate(merged)
 
 
 def _increasing(key: str, values: Sequence[float]) -> Iterator[tuple[str, str]]:
@@ -168,8 +179,10 @@ def _lengths(study: Study) -> Iterator[tuple[str, str]]:
         return
     yield from _increasing("lengths.budgets", lengths.budgets)
     yield from _increasing("lengths.thresholds", lengths.thresholds)
-    if min(lengths.budgets) < 1 or max(lengths.budgets) > study.sampling.max_tokens:
-        longest = study.sampling.max_tokens
+    compared = [study.comparisons[name] for name in lengths.comparisons if name in study.comparisons]
+    cut = [r for c in compared for r in (c.base, c.rl_v) if r in study.reasoners]
+    longest = min((study.sampling_of(r).max_tokens for r in cut), default=study.sampling.max_tokens)
+    if min(lengths.budgets) < 1 or max(lengths.budgets) > longest:
         found = list(lengths.budgets)
         yield "lengths.budgets", f"must be in 1 … {longest} (sampling.max_tokens), found {found}"
     if not 0 <= min(lengths.thresholds) <= max(lengths.thresholds) <= 1:

@@ -10,7 +10,7 @@ from rlv.errors import StudyError
 from rlv.evaluation.votes import VOTES
 from rlv.plan.external import dataset_size, model_files, model_folder, problem_params
 from rlv.sampling.shards import Shard, shard_ranges
-from rlv.sections import HOW_TRAINING, UNREAD_BY_VERIFIERS, Dataset, Reasoner, Study
+from rlv.sections import HOW_TRAINING, UNREAD_BY_VERIFIERS, Dataset, Reasoner, Sampling, Study
 from rlv.stages import STAGES
 from rlv.store import Artifact
 from rlv.training.advantages import NEEDS_VALUES
@@ -106,14 +106,14 @@ class Chain:
     # ---- solutions and scores
 
     @_once
-    def shards(self, dataset: str) -> list[Shard]:
-        sampling = self.study.sampling
+    def shards(self, reasoner: str, dataset: str) -> list[Shard]:
+        sampling = self.study.sampling_of(reasoner)
         size = dataset_size(self.study.datasets[dataset])
         return shard_ranges(size, sampling.n, sampling.problems_per_shard, sampling.samples_per_shard)
 
     @_once
     def sample(self, reasoner: str, dataset: str, shard: Shard) -> Artifact:
-        s = self.study.sampling
+        s = self.study.sampling_of(reasoner)
         params = {
             "engine": s.engine,
             "temperature": s.temperature,
@@ -125,20 +125,14 @@ class Chain:
             "samples": [shard.sample_start, shard.sample_stop],
         }
         inputs = {"model": self.reasoner(reasoner), "problems": self.problems(dataset)}
-        return self.make("sample", f"{reasoner}-{dataset}-{_tag(shard)}", params, inputs, self._engine_how())
-
-    def _engine_how(self) -> dict[str, Any]:
-        """What engines are told that decides no token."""
-        s = self.study.sampling
-        return {"max_batch": s.max_batch, "tensor_parallel": s.tensor_parallel}
-
+        return self.make("sample", f"{reasoner}-{dataset}-{_tag(shard)}", params, inputs, _engine_how(s))
     @_once
     def solutions(self, reasoner: str, dataset: str, shard: Shard, cut: bool) -> Artifact:
         """One shard of solutions as sampled, or (`cut`) at every length budget with forced answers."""
         sampled = self.sample(reasoner, dataset, shard)
         if not cut:
             return sampled
-        lengths, s = self.study.lengths, self.study.sampling
+        lengths, s = self.study.lengths, self.study.sampling_of(reasoner)
         assert lengths is not None  # who asks for cut solutions without budgets is refused when read
         described = self.study.datasets[dataset]
         params = {
@@ -158,11 +152,11 @@ class Chain:
         }
         if s.engine != "transformers":
             params["engine"] = s.engine
-        return self.make("force", sampled.name, params, inputs, self._engine_how())
+        return self.make("force", sampled.name, params, inputs, _engine_how(s))
 
     @_once
     def grade(self, reasoner: str, dataset: str, cut: bool) -> Artifact:
-        shards = [self.solutions(reasoner, dataset, shard, cut) for shard in self.shards(dataset)]
+        shards = [self.solutions(reasoner, dataset, shard, cut) for shard in self.shards(reasoner, dataset)]
         params = {"answer_format": self.study.datasets[dataset].answer_format}
         inputs = {"problems": self.problems(dataset), **_numbered("samples", shards)}
         return self.make("grade", f"{reasoner}-{dataset}{_CUT if cut else ''}", params, inputs)
@@ -181,7 +175,7 @@ class Chain:
         }
         name = f"{reasoner}-{dataset}-{verifier}{_CUT if cut else ''}-{_tag(shard)}"
         return self.make(
-            "score", name, params, inputs, {"tensor_parallel": self.study.sampling.tensor_parallel}
+            "score", name, params, inputs, {"tensor_parallel": self.study.sampling_of(reader).tensor_parallel}
         )
 
     # ---- tables and pictures
@@ -194,6 +188,7 @@ class Chain:
             "reasoner": reasoner,
             "verifier": verifier,
             **self.study.evaluation.model_dump(mode="json"),
+            "ns": [n for n in self.study.evaluation.ns if n <= self.study.sampling_of(reasoner).n],
             "votes": list(VOTES),  # a vote that is added is computed for what is evaluated already, too
         }
         if cut and verifier:
@@ -201,7 +196,7 @@ class Chain:
             params["thresholds"] = list(self.study.lengths.thresholds)
         inputs = {"solutions": self.grade(reasoner, dataset, cut)}
         if verifier:
-            shards = self.shards(dataset)
+            shards = self.shards(reasoner, dataset)
             scores = [self.score(reasoner, dataset, verifier, shard, cut) for shard in shards]
             inputs |= _numbered("scores", scores)
         name = f"{dataset}-{reasoner}-{verifier or 'votes'}{_CUT if cut else ''}"
@@ -236,6 +231,11 @@ def _training_params(entry: Reasoner, dataset: Dataset, settings: dict[str, Any]
         params["verification_objective"] = verification.objective
         params["verification_weight_bound"] = verification.weight_bound
     return params
+
+
+def _engine_how(sampling: Sampling) -> dict[str, Any]:
+    """What engines are told that decides no token."""
+    return {"max_batch": sampling.max_batch, "tensor_parallel": sampling.tensor_parallel}
 
 
 def _numbered(role: str, artifacts: list[Artifact]) -> dict[str, Artifact]:

@@ -29,6 +29,15 @@ def inputs_of(stage):
     return inputs
 
 
+def how(stage, key):
+    """What an artifact of a stage is told that decides nothing of its content, such as its ranks."""
+
+    def value(wildcards):
+        return PLAN.find(f"{stage}/{wildcards.artifact}").how[key]
+
+    return value
+
+
 def make(stage):
     """The shell command that makes one artifact of a stage."""
     return f"{RLV} make {stage}/{{wildcards.artifact}} {SETTINGS} --threads {{threads}} > {{log}} 2>&1"

@@ -1,4 +1,4 @@
-# External things enter the store: start models and problems.
+# External things enter the store: start models and problems, and what training and test have in common.
 
 
 rule model:
@@ -41,3 +41,24 @@ rule problems:
         "problems {wildcards.artifact}"
     shell:
         make("problems")
+
+
+rule overlap:
+    input:
+        inputs_of("overlap"),
+    output:
+        manifest("overlap"),
+    log:
+        "logs/overlap/{artifact}.log",
+    benchmark:
+        "logs/overlap/{artifact}.benchmark.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    message:
+        "overlap of {wildcards.artifact}"
+    shell:
+        make("overlap")

@@ -16,6 +16,7 @@ rule sample:
     resources:
         mem_mb=3000,
         runtime=120,
+        gpu=how("sample", "tensor_parallel"),
     message:
         "sampling {wildcards.artifact}"
     shell:
@@ -37,6 +38,7 @@ rule force:
     resources:
         mem_mb=3000,
         runtime=60,
+        gpu=how("force", "tensor_parallel"),
     message:
         "forcing answers of {wildcards.artifact}"
     shell:

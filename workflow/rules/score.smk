@@ -16,6 +16,7 @@ rule score:
     resources:
         mem_mb=3000,
         runtime=60,
+        gpu=how("score", "tensor_parallel"),
     message:
         "scoring {wildcards.artifact}"
     shell:

@@ -35,10 +35,13 @@ rule train:
     priority: 10
     conda:
         "../../envs/cpu.yaml"
-    threads: 1
+    # A rank is a process; a profile may give it more cores (`set-threads: train=...`).
+    threads: how("train", "ranks")
     resources:
         mem_mb=3000,
         runtime=120,
+        gpu=how("train", "ranks"),
+        nodes=how("train", "nodes"),
     message:
         "training {wildcards.artifact}"
     shell:
@@ -60,6 +63,7 @@ rule overhead:
     resources:
         mem_mb=3000,
         runtime=30,
+        gpu=1,
     message:
         "measuring {wildcards.artifact}"
     shell:
