@@ -8,13 +8,28 @@ loss on c, and an engine that caches prefixes scores a solution for the price of
 A solution that its length budget cut off goes on with `answer_prefix_ids`, after which only the answer is
 left to say.
 
-Two styles. "plain" is for base models: the question, then "Solution:". "chat" goes through the tokenizer's
-own chat template; the instruction is then the next user turn.
+A style is how a question is put to a model, one entry of STYLES each:
+
+    plain           the question, then "Solution:"; for base models that were trained on this
+    plain_boxed     the same, and the question ends with a request for steps and a boxed answer
+    chat            the tokenizer's own chat template; the instruction I is then the next user turn
+    chat_boxed      the same, with that request
+    few_shot_boxed  for base models: four worked problems first, each ended by the tokenizer's end token, so
+                    that the model ends its own solution in the same way
+
+Every instruction ends where a line begins (or after the template's last mark), so the label is the token of
+"Yes" without a space. A template that opens a thought for the model has it closed at once: verifying is one
+token. Templates that drop the thoughts of earlier turns lose nothing here, for y itself is never rendered.
+
+Left out on purpose: system prompts (a template's own default stays) and today's date, which some templates
+write: a prompt must not change overnight.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from rlv.errors import ModelError
@@ -25,7 +40,31 @@ if TYPE_CHECKING:
 INSTRUCTION = "Is this solution correct? Answer Yes or No."
 SOLUTION_HEADER = "Solution:"
 LABELS = ("Yes", "No")
-PROMPT_STYLES = ("plain", "chat")
+BOXED_REQUEST = "Please reason step by step, and put your final answer within \\boxed{}."
+
+# This project's own problems, (problem, solution), in the way in which a solution should look.
+WORKED_PROBLEMS = (
+    (
+        "A bag holds 12 red marbles and 8 green ones. What fraction of them is green, in lowest terms?",
+        "There are $12 + 8 = 20$ marbles, and 8 of them are green. The fraction is "
+        "$\\frac{8}{20} = \\frac{2}{5}$. The answer is $\\boxed{\\frac{2}{5}}$.",
+    ),
+    (
+        "For which $x$ is $3x - 7$ equal to $2x + 5$?",
+        "From $3x - 7 = 2x + 5$ we subtract $2x$ on both sides and get $x - 7 = 5$, so $x = 5 + 7 = 12$. "
+        "The answer is $\\boxed{12}$.",
+    ),
+    (
+        "Count the multiples of 7 between 10 and 100.",
+        "The first one is $14 = 7 \\cdot 2$ and the last one is $98 = 7 \\cdot 14$. From 2 to 14 there are "
+        "$14 - 2 + 1 = 13$ factors. The answer is $\\boxed{13}$.",
+    ),
+    (
+        "The two shorter sides of a right triangle measure 9 cm and 12 cm. How long, in cm, is its outline?",
+        "By the Pythagorean theorem the third side measures $\\sqrt{9^2 + 12^2} = \\sqrt{225} = 15$ cm. The "
+        "outline is $9 + 12 + 15 = 36$ cm long. The answer is $\\boxed{36}$.",
+    ),
+)
 
 # After these words of a forced answer, by answer format (rlv/answers/extract.py), only the answer is missing.
 ANSWER_PREFIXES = {"marker": "\nAnswer", "boxed": "\n\nThe final answer is $\\boxed{"}
@@ -34,42 +73,70 @@ _THOUGHT = ("<think>", "</think>")
 
 # Stands for the solution while a chat template is rendered, and is cut out again.
 _PLACEHOLDER = "\u2063solution\u2063"
+# What templates that write the day are told it is: the default of those that have one.
+_DATE = "26 Jul 2024"
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a question becomes x, as tokens, and what stands between a solution and the label, as text."""
+
+    prompt: Callable[[PreTrainedTokenizerBase, str], list[int]]
+    instruction: Callable[[PreTrainedTokenizerBase], str]
 
 
 def solver_ids(tokenizer: PreTrainedTokenizerBase, question: str, style: str) -> list[int]:
-    """x: the tokens after which the solution begins. Raises ModelError for an unknown style."""
-    if style == "plain":
-        body = tokenizer.encode(f"{question}\n{SOLUTION_HEADER}", add_special_tokens=False)
-        begin = tokenizer.bos_token_id
-        return [begin, *body] if isinstance(begin, int) else body
-    text = _chat(tokenizer, style, [{"role": "user", "content": question}])
-    return tokenizer.encode(text, add_special_tokens=False)
+    """x: the tokens after which the solution begins.
+
+    Raises ModelError for an unknown style, and for a tokenizer without what the style needs: a chat template
+    (chat styles) or an end token (few_shot_boxed).
+    """
+    return _style(style).prompt(tokenizer, question)
 
 
 def verification_ids(tokenizer: PreTrainedTokenizerBase, style: str) -> list[int]:
-    """I: the tokens between the solution (its end token included) and the label."""
-    if style == "plain":
-        return tokenizer.encode(INSTRUCTION, add_special_tokens=False)
-    turns = [
-        {"role": "user", "content": "x"},
-        {"role": "assistant", "content": _PLACEHOLDER},
-        {"role": "user", "content": INSTRUCTION},
-    ]
-    after = _chat(tokenizer, style, turns).split(_PLACEHOLDER)[-1]
-    # The solution carries its own end token; the template writes it once more.
-    end = tokenizer.eos_token
-    if isinstance(end, str):
-        after = after.removeprefix(end)
-    return tokenizer.encode(after, add_special_tokens=False)
+    """I: the tokens between the solution (its end token included) and the label.
+
+    The template's own end of a turn is left out: the end token of y stands in its place, also where a base
+    model ends with another one than its template. Raises ModelError as `solver_ids` does, where the template
+    leaves solutions out, and where the label is not the one token that comes next.
+    """
+    text = _style(style).instruction(tokenizer)
+    # Tokens are those that the text has with its label: white space before a word may join in another way.
+    with_labels = [tokenizer.encode(text + label, add_special_tokens=False) for label in LABELS]
+    for ids, label, label_id in zip(with_labels, LABELS, label_ids(tokenizer), strict=True):
+        if ids[-1:] != [label_id] or ids[:-1] != with_labels[0][:-1]:
+            raise ModelError(
+                f"{tokenizer.name_or_path}: after {text[-40:]!r} the label {label!r} is not the one token "
+                "that it is at the beginning of a line; choose a plain prompt style"
+            )
+    return with_labels[0][:-1]
 
 
 def label_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int]:
-    """The tokens of Yes and No. Raises ModelError where either is not a single token."""
-    ids = [tokenizer.encode(label, add_special_tokens=False) for label in LABELS]
-    if any(len(i) != 1 for i in ids) or ids[0] == ids[1] or ids[0][0] == tokenizer.unk_token_id:
+    """The tokens of Yes and No at the beginning of a line, which is where every instruction leaves off.
+
+    Raises ModelError where either is not a single token there.
+    """
+    line = tokenizer.encode("\n", add_special_tokens=False)
+    ids = [tokenizer.encode(f"\n{label}", add_special_tokens=False) for label in LABELS]
+    ends = [i[len(line) :] if i[: len(line)] == line else i for i in ids]
+    if any(len(i) != 1 for i in ends) or ends[0] == ends[1] or ends[0][0] == tokenizer.unk_token_id:
         name = tokenizer.name_or_path
-        raise ModelError(f"{name}: Yes and No must be one token each, found {ids[0]} and {ids[1]}")
-    return ids[0][0], ids[1][0]
+        raise ModelError(f"{name}: Yes and No must be one token each, found {ends[0]} and {ends[1]}")
+    return ends[0][0], ends[1][0]
+
+
+def turn_end_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """The token by which the chat template ends a solution; None without a template, or where it has none.
+
+    It need not be the tokenizer's end token: base models that come with a template often have another one.
+    """
+    try:
+        mark = _turn_end(tokenizer)
+    except ModelError:  # no template, or none for plain conversations: then nothing is put through it
+        return None
+    return None if mark is None else _token_id(tokenizer, mark)
 
 
 def answer_prefix_ids(
@@ -105,10 +172,110 @@ def _token_id(tokenizer: PreTrainedTokenizerBase, token: str) -> int | None:
     return None if found == tokenizer.unk_token_id else found
 
 
-def _chat(tokenizer: PreTrainedTokenizerBase, style: str, turns: list[dict[str, str]]) -> str:
-    if style != "chat":
-        raise ModelError(f"unknown prompt style {style!r}; known: {', '.join(PROMPT_STYLES)}")
+def _style(name: str) -> Style:
+    if name not in STYLES:
+        raise ModelError(f"unknown prompt style {name!r}; known: {', '.join(STYLES)}")
+    return STYLES[name]
+
+
+def _boxed(question: str) -> str:
+    return f"{question}\n{BOXED_REQUEST}"
+
+
+def _plain_prompt(tokenizer: PreTrainedTokenizerBase, question: str) -> list[int]:
+    body = tokenizer.encode(f"{question}\n{SOLUTION_HEADER}", add_special_tokens=False)
+    begin = tokenizer.bos_token_id
+    return [begin, *body] if isinstance(begin, int) else body
+
+
+def _plain_instruction(tokenizer: PreTrainedTokenizerBase) -> str:
+    # On lines of its own; to the mini task's tokenizer white space is nothing.
+    return f"\n{INSTRUCTION}\n"
+
+
+def _few_shot_prompt(tokenizer: PreTrainedTokenizerBase, question: str) -> list[int]:
+    begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
+    if not isinstance(end, int):
+        raise ModelError(
+            f"{tokenizer.name_or_path}: no end token to end the worked problems with; use prompt style "
+            "'plain_boxed'"
+        )
+    asked = tokenizer.encode(f"Problem: {question}\n{SOLUTION_HEADER}", add_special_tokens=False)
+    return [*([begin] if isinstance(begin, int) else []), *_worked_ids(tokenizer, end), *asked]
+
+
+@lru_cache(maxsize=2)
+def _worked_ids(tokenizer: PreTrainedTokenizerBase, end: int) -> tuple[int, ...]:
+    """The worked problems as tokens, the same in every prompt, which are many."""
+    ids: list[int] = []
+    for problem, solution in WORKED_PROBLEMS:
+        shot = f"Problem: {problem}\n{SOLUTION_HEADER} {solution}"
+        ids += [*tokenizer.encode(shot, add_special_tokens=False), end]
+    return tuple(ids)
+
+
+def _chat_prompt(tokenizer: PreTrainedTokenizerBase, question: str) -> list[int]:
+    text = _rendered(tokenizer, [{"role": "user", "content": question}], generate=True)
+    return tokenizer.encode(text, add_special_tokens=False)
+
+
+def _chat_instruction(tokenizer: PreTrainedTokenizerBase) -> str:
+    after = _after_solution(tokenizer, [{"role": "user", "content": INSTRUCTION}], generate=True)
+    mark = _turn_end(tokenizer)
+    if mark is not None:
+        after = after.lstrip(" ").removeprefix(mark)
+    begin, end = _THOUGHT
+    if after.rstrip().endswith(begin):
+        # As the templates that can switch thinking off write it.
+        after = f"{after.rstrip()}\n\n{end}\n\n"
+    return after
+
+
+def _turn_end(tokenizer: PreTrainedTokenizerBase) -> str | None:
+    """The special token right after a solution in the chat template."""
+    after = _after_solution(tokenizer, [], generate=False).lstrip(" ")
+    # The longest first, lest one token is the beginning of another.
+    marks = sorted({t.content for t in tokenizer.added_tokens_decoder.values() if t.special}, key=len)
+    marks += [tokenizer.eos_token] if isinstance(tokenizer.eos_token, str) else []
+    return next((mark for mark in reversed(marks) if after.startswith(mark)), None)
+
+
+def _after_solution(
+    tokenizer: PreTrainedTokenizerBase, turns: list[dict[str, str]], *, generate: bool
+) -> str:
+    """What the template writes after a first solution and these further turns."""
+    solved = [{"role": "user", "content": "x"}, {"role": "assistant", "content": _PLACEHOLDER}]
+    text = _rendered(tokenizer, [*solved, *turns], generate=generate)
+    if text.count(_PLACEHOLDER) != 1:
+        raise ModelError(
+            f"{tokenizer.name_or_path}: the chat template does not write a model's turn once as it is; use "
+            "prompt style 'plain'"
+        )
+    return text.split(_PLACEHOLDER)[1]
+
+
+def _rendered(tokenizer: PreTrainedTokenizerBase, turns: list[dict[str, str]], *, generate: bool) -> str:
     if tokenizer.chat_template is None:
-        raise ModelError(f"{tokenizer.name_or_path}: no chat template; use prompt style 'plain'")
-    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        raise ModelError(
+            f"{tokenizer.name_or_path}: no chat template; use prompt style 'plain', 'plain_boxed' or "
+            "'few_shot_boxed'"
+        )
+    from jinja2 import TemplateError
+
+    try:
+        text = tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=generate, date_string=_DATE
+        )
+    except TemplateError as error:
+        raise ModelError(f"{tokenizer.name_or_path}: the chat template refuses ({error})") from error
     return str(text)
+
+
+# Name in a study's `prompt_style` -> style.
+STYLES: dict[str, Style] = {
+    "plain": Style(_plain_prompt, _plain_instruction),
+    "plain_boxed": Style(lambda t, question: _plain_prompt(t, _boxed(question)), _plain_instruction),
+    "chat": Style(_chat_prompt, _chat_instruction),
+    "chat_boxed": Style(lambda t, question: _chat_prompt(t, _boxed(question)), _chat_instruction),
+    "few_shot_boxed": Style(_few_shot_prompt, _plain_instruction),
+}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlv import models, problems
+from rlv import models, overlap, problems
 from rlv.answers import stage as answers
 from rlv.evaluation import stage as evaluation
 from rlv.figures import stage as figures
@@ -16,6 +16,7 @@ STAGES: dict[str, Stage] = {
     "pretrain": mini.PRETRAIN,
     "model": models.MODEL,
     "problems": problems.PROBLEMS,
+    "overlap": overlap.OVERLAP,
     "train": training.TRAIN,
     "overhead": training.OVERHEAD,
     "sample": sampling.SAMPLE,

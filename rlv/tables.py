@@ -21,6 +21,14 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "level": pl.Int32(),  # null where the data set has no levels
         "subject": pl.String(),  # null where the data set has no subjects
     },
+    # Problems that a data set that is evaluated on shares with one that is trained on; one row a pair.
+    "overlap": {
+        "trained_id": pl.String(),
+        "evaluated_id": pl.String(),
+        "equal": pl.Boolean(),  # the same normalised text
+        "ngrams": pl.Int32(),  # distinct 13-grams of words that both have
+        "share": pl.Float64(),  # ngrams over those of the evaluated problem; null where it has none
+    },
     # What an engine produced, before anybody judged it; one table a shard.
     "samples": {
         "problem_id": pl.String(),

@@ -1,5 +1,5 @@
 import json
-import os
+from collections import Counter
 from pathlib import Path
 
 import polars as pl
@@ -8,6 +8,8 @@ import pytest
 from rlv import tables
 from rlv.errors import DataError
 from rlv.problems import SOURCES, levels_of, load_local, problems_table
+from rlv.problems.rows import Selection, by_fields, choose, text_id
+from rlv.text import normalised
 
 GOOD = {
     "id": "a",
@@ -110,9 +112,37 @@ def test_mini_source():
     assert len(table) == 20 and table["problem_id"].n_unique() == 20
 
 
-@pytest.mark.parametrize(("name", "rows"), [("math500", 500), ("aime24", 30), ("gsm8k_test", 1319)])
-def test_real_files(name, rows):
-    path = Path(os.environ.get("RLV_DATA", "")) / f"{name}.jsonl"
-    if "RLV_DATA" not in os.environ or not path.exists():
-        pytest.skip(f"needs {name}.jsonl in the folder that the environment variable RLV_DATA names")
-    assert len(load_local(path)) == rows
+def test_problems_are_left_out_before_they_are_checked(tmp_path):
+    rows = [{"id": str(i), "question": f"Q{i}?", "answer": "1"} for i in range(4)]
+    rows[1] |= {"answer": "", "question": None}
+    path = write_lines(tmp_path / "p.jsonl", *map(json.dumps, rows))
+    with pytest.raises(DataError, match="line 2: no question"):
+        load_local(path)
+    assert load_local(path, without=["1"])["problem_id"].to_list() == ["0", "2", "3"]
+    assert load_local(path, without=["0", "1"], size=1)["problem_id"].to_list() == ["2"]
+
+
+def test_an_id_that_no_problem_has_cannot_be_left_out(tmp_path):
+    path = write_lines(tmp_path / "p.jsonl", GOOD)
+    with pytest.raises(DataError, match="without: no problem has the id 'b'"):
+        load_local(path, without=["b"])
+    # A set that is cut short may have it later.
+    assert len(load_local(path, without=["b"], size=1)) == 1
+
+
+def test_problems_of_other_sets_are_left_out_by_their_text():
+    rows = [
+        (f"row {i}", {"id": i, "question": q, "answer": "1"}) for i, q in enumerate(["A  b?", "c?", "a B?"])
+    ]
+    left_out: Counter[str] = Counter()
+    selection = Selection(excluded={normalised("a b?")}, size=1)
+    chosen = list(choose(rows, by_fields, selection, left_out=left_out))
+    assert [place for place, _ in chosen] == ["row 1"] and left_out == {"exclude": 1}
+
+
+def test_ids_are_made_of_texts_where_a_source_gives_none():
+    rows = [(f"row {i}", {"question": q, "answer": "1"}) for i, q in enumerate(["a?", "b?", "a?"])]
+    ids = [p["problem_id"] for _, p in choose(rows, by_fields, Selection(), id_prefix="s")]
+    assert ids == [text_id("s", "a?"), text_id("s", "b?"), text_id("s", "a?") + "-2"]
+    with pytest.raises(DataError, match="row 0: no problem_id"):
+        list(choose(rows, by_fields, Selection()))

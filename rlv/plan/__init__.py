@@ -12,13 +12,12 @@ from functools import cached_property
 
 from rlv.errors import StudyError
 from rlv.plan.chain import Chain
-from rlv.plan.costs import token_costs
 from rlv.plan.products import Products
 from rlv.sections import Study
 from rlv.stages import STAGES
 from rlv.store import Artifact
 
-__all__ = ["Plan", "build_plan", "token_costs"]
+__all__ = ["Plan", "build_plan"]
 
 
 @dataclass(frozen=True)
@@ -52,12 +51,19 @@ def build_plan(study: Study) -> Plan:
     claims = products.claims() if study.claims is not None else None
     models = {name: chain.pretrained(name) for name in study.pretraining}
     products.everything()
+    chain.overlaps()
     found: dict[str, Artifact] = {}
     for root in chain.made.values():
         _collect(root, found)
     order = {stage: i for i, stage in enumerate(STAGES)}
-    ordered = sorted(found.values(), key=lambda a: (order[a.stage], a.path))
+    ordered = sorted(found.values(), key=lambda a: (order[a.stage], _generation(a), a.path))
     return Plan(study, {a.path: a for a in ordered}, figures, claims, models)
+
+
+def _generation(artifact: Artifact) -> int:
+    """How many of its own stage come before it: data sets that exclude others, verifiers of recordings."""
+    same = [_generation(parent) for parent in artifact.inputs.values() if parent.stage == artifact.stage]
+    return 1 + max(same, default=-1)
 
 
 def _collect(artifact: Artifact, found: dict[str, Artifact]) -> None:

@@ -8,7 +8,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from rlv.errors import StudyError
 from rlv.evaluation.votes import VOTES
-from rlv.plan.external import dataset_size, model_files, model_folder, problem_params
+from rlv.models.sources import model_spec
+from rlv.overlap import NGRAM
+from rlv.plan.external import dataset_size, problem_spec
 from rlv.sampling.shards import Shard, shard_ranges
 from rlv.sections import HOW_TRAINING, UNREAD_BY_VERIFIERS, Dataset, Reasoner, Sampling, Study
 from rlv.stages import STAGES
@@ -64,10 +66,8 @@ class Chain:
 
     @_once
     def model(self, name: str) -> Artifact:
-        model = self.study.models[name]
-        folder = model_folder(model.source, model.path)
-        files = model_files(name, folder)
-        return self.make("model", name, {"files": files}, how={"folder": str(folder)})
+        params, how = model_spec(name, self.study.models[name], self.study.name)
+        return self.make("model", name, params, how=how)
 
     def pretrained(self, name: str) -> Artifact:
         return self.make("pretrain", name, self.study.pretraining[name].model_dump())
@@ -75,7 +75,26 @@ class Chain:
     @_once
     def problems(self, name: str) -> Artifact:
         dataset = self.study.datasets[name]
-        return self.make("problems", name, problem_params(name, dataset), how={"path": dataset.path})
+        params, how = problem_spec(name, dataset, self.study.name)
+        elsewhere = _numbered("exclude", [self.problems(other) for other in dataset.exclude])
+        return self.make("problems", name, params, elsewhere, how)
+
+    def overlaps(self) -> list[Artifact]:
+        """What each data set that is trained on shares with each that is evaluated on.
+
+        Problems of the generated task are left out: its splits are disjoint by construction.
+        """
+        entries = list(self.study.reasoners.values())
+        trained = dict.fromkeys(e.dataset for e in entries if e.dataset is not None)
+        evaluated = dict.fromkeys(d for e in entries for d in e.evaluate_on)
+        pairs = [(t, e) for t in trained for e in evaluated if t != e]
+        generated = {name for name, dataset in self.study.datasets.items() if dataset.source == "mini"}
+        return [self.overlap(t, e) for t, e in pairs if not generated.issuperset((t, e))]
+
+    @_once
+    def overlap(self, trained: str, evaluated: str) -> Artifact:
+        inputs = {"trained": self.problems(trained), "evaluated": self.problems(evaluated)}
+        return self.make("overlap", f"{trained}-{evaluated}", {"ngram": NGRAM}, inputs)
 
     # ---- training
 
@@ -108,7 +127,7 @@ class Chain:
     @_once
     def shards(self, reasoner: str, dataset: str) -> list[Shard]:
         sampling = self.study.sampling_of(reasoner)
-        size = dataset_size(self.study.datasets[dataset])
+        size = dataset_size(dataset, self.study.datasets[dataset])
         return shard_ranges(size, sampling.n, sampling.problems_per_shard, sampling.samples_per_shard)
 
     @_once
@@ -126,6 +145,7 @@ class Chain:
         }
         inputs = {"model": self.reasoner(reasoner), "problems": self.problems(dataset)}
         return self.make("sample", f"{reasoner}-{dataset}-{_tag(shard)}", params, inputs, _engine_how(s))
+
     @_once
     def solutions(self, reasoner: str, dataset: str, shard: Shard, cut: bool) -> Artifact:
         """One shard of solutions as sampled, or (`cut`) at every length budget with forced answers."""

@@ -1,68 +1,83 @@
-"""What enters a study from outside, by content: files of problems and models, and their digests."""
+"""What decides the problems of a data set, known before anything is made: the digest of a file, or a commit.
+
+Files are read, the network never is. What a data set says of itself is checked in dataset_checks.py.
+"""
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from rlv.digests import digest_of
 from rlv.errors import StudyError
-from rlv.problems import SOURCES, levels_of
+from rlv.problems import SOURCES, Published
+from rlv.problems.files import data_path, file_rows
+from rlv.problems.rows import Selection, choose
+from rlv.problems.sources import Source
+from rlv.problems.stage import columns_of, id_prefix
 from rlv.sections import Dataset
-from rlv.store import file_digest
-
-# How a shipped base was made stands beside its weights and decides nothing.
-RECIPE = "recipe.json"
 
 
-def problem_params(name: str, dataset: Dataset) -> dict[str, Any]:
-    """What decides the problems of a data set. Raises StudyError where its file is missing."""
-    keys = SOURCES[dataset.source].keys
-    params = {"source": dataset.source, **dataset.model_dump(mode="json", include=set(keys))}
-    if "path" in params:
-        path = Path(str(params.pop("path")))
-        if not path.is_file():
-            raise StudyError(f"datasets.{name}.path: no file {path}")
-        digest = _digest(path, path.stat().st_size, path.stat().st_mtime_ns)
-        params |= {"format": path.suffix, "sha256": digest}
-    return params
+def problem_spec(name: str, dataset: Dataset, study: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(params, how) of the artifact of a data set. Raises StudyError as `data_path`."""
+    source = SOURCES[dataset.source]
+    path = data_path(name, dataset)
+    if isinstance(source, Source):
+        params = {"source": dataset.source, **dataset.model_dump(mode="json", include=set(source.keys))}
+        if "path" in params:
+            assert path is not None  # a source that reads `path` is given one, see dataset_checks.py
+            del params["path"]
+            params |= _file(path)
+        return params, {"path": None if path is None else str(path)}
+    params = {"source": dataset.source, "size": dataset.size, "levels": list(dataset.levels)}
+    if dataset.without:
+        params["without"] = list(dataset.without)
+    if dataset.fields and source.columns is None:
+        params["fields"] = dataset.fields
+    if path is not None:
+        return {**params, **_file(path)}, {"path": str(path)}
+    subsets = [dataset.subset] if dataset.subset is not None else list(source.subsets)
+    at = {"repo": dataset.repo or source.repo, "subsets": subsets, "split": dataset.split}
+    return {**params, **at, "revision": dataset.revision}, {"path": None, "study": study}
 
 
-def dataset_size(dataset: Dataset) -> int:
-    """How many problems a data set holds, known before it is made."""
+def dataset_size(name: str, dataset: Dataset) -> int:
+    """How many problems a data set holds, known before it is made.
+
+    Where `size` is not given the rows of its file are gone through, as the stage will. Raises StudyError
+    where there is no file to count, or where problems of other data sets are left out, which only the stage
+    knows.
+    """
     if dataset.size is not None:
-        return dataset.size  # as study_checks.py sees to it, wherever there is no file to count
-    path = Path(str(dataset.path))
-    if dataset.levels:
-        return sum(level in dataset.levels for level in levels_of(path))
-    if path.suffix == ".parquet":
-        import polars as pl
-
-        return int(pl.scan_parquet(path).select(pl.len()).collect().item())
-    with open(path, encoding="utf-8") as lines:
-        return sum(1 for line in lines if line.strip())
+        return dataset.size
+    path = data_path(name, dataset)
+    if path is None or dataset.exclude:
+        raise StudyError(f"datasets.{name}.size: {WHY_SIZE}")
+    return _counted(name, dataset, path)
 
 
-def model_folder(source: str, path: str) -> Path:
-    """Where a start model lies: shipped with this package, or a folder of the user's."""
-    return Path(str(resources.files("rlv"))) / path if source == "package" else Path(path)
+WHY_SIZE = (
+    "how many problems? A reasoner is evaluated on it, so the number must be known beforehand, and only a "
+    "local file without `exclude` can be counted"
+)
 
 
-@cache
-def _digest(path: Path, size: int, mtime_ns: int) -> str:
-    """A file's digest, read once for a size and time."""
-    return file_digest(path)
+def _file(path: Path) -> dict[str, Any]:
+    return {"format": path.suffix, "sha256": digest_of(path)}
 
 
-def model_files(name: str, folder: Path) -> dict[str, str]:
-    """Digests of what a model consists of. Raises StudyError where there are no safetensors weights."""
-    kinds = (".safetensors", ".json", ".txt", ".model", ".jinja")
-    files = [p for p in sorted(folder.glob("*")) if p.suffix in kinds and p.name != RECIPE]
-    if not any(p.suffix == ".safetensors" for p in files):
-        raise StudyError(
-            f"models.{name}.path: no weights in safetensors in {folder}; the folder of a Hugging Face model "
-            "(config.json, *.safetensors, tokenizer) would do"
-        )
-    stats = [(p, p.stat()) for p in files]
-    return {p.name: _digest(p, s.st_size, s.st_mtime_ns) for p, s in stats}
+_COUNTS: dict[tuple[str, str, int], int] = {}
+
+
+def _counted(name: str, dataset: Dataset, path: Path) -> int:
+    source = SOURCES[dataset.source]
+    assert isinstance(source, Published)  # others say their size, see dataset_checks.py
+    described = dataset.model_dump_json(include={"source", "levels", "without", "fields"})
+    identity = (described, str(path), path.stat().st_mtime_ns)
+    if identity not in _COUNTS:
+        selection = Selection(dataset.levels, dataset.without)
+        prefix = id_prefix(dataset.source, dataset.repo)
+        columns = columns_of(source, dataset.fields)
+        chosen = choose(file_rows(path), columns, selection, id_prefix=prefix, fields=dataset.fields)
+        _COUNTS[identity] = sum(1 for _ in chosen)
+    return _COUNTS[identity]

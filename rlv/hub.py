@@ -1,0 +1,91 @@
+"""What models and data sets of the Hugging Face hub have in common: its errors in words that name a key.
+
+The cache is the hub's own (HF_HOME says where it is; HF_HUB_OFFLINE and HF_TOKEN are obeyed). Importing this
+loads no library of the hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rlv.errors import RlvError
+from rlv.store import file_digest
+
+SITE = "https://huggingface.co"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of the hub, and the key path of the study that asks for it.
+
+    `what` is "model" or "data set"; `error` is raised, `local` says how a local copy is named instead.
+    """
+
+    what: str
+    repo: str
+    revision: str
+    key: str
+    study: str
+    error: type[RlvError]
+    local: str
+
+    @property
+    def page(self) -> str:
+        """Where people read of it."""
+        return f"{SITE}/datasets/{self.repo}" if self.what == "data set" else f"{SITE}/{self.repo}"
+
+
+@contextmanager
+def explained(asked: Asked) -> Iterator[None]:
+    """Within the block the hub's errors become `asked.error`, with the key and what would do."""
+    import httpx2
+    from huggingface_hub import errors
+
+    key, repo, fetching = asked.key, asked.repo, f"rlv fetch {asked.study}"
+    unreachable = (
+        f"{key}: {repo} at {asked.revision} is not in the cache of the hub, and the hub cannot be reached "
+        f"from here; run `{fetching}` on a machine with a network that shares this one's HF_HOME, or "
+        f"{asked.local}"
+    )
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise asked.error(
+            f"{key}: {repo} is gated, and this account has no access; accept its terms at {asked.page}, then "
+            f"`hf auth login` (or set HF_TOKEN) and `{fetching}`, or {asked.local}"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise asked.error(
+            f"{key}.revision: {repo} has no commit {asked.revision}; one of {asked.page}/commits/main "
+            "would do"
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        raise asked.error(
+            f"{key}.repo: no {asked.what} {repo} on the hub, or it is private and this account may not see "
+            "it; check the name, or `hf auth login`"
+        ) from error
+    except errors.HFValidationError as error:
+        raise asked.error(f"{key}.repo: {error}") from error
+    except (errors.EntryNotFoundError, errors.OfflineModeIsEnabled) as error:
+        raise asked.error(unreachable) from error
+    except errors.HfHubHTTPError as error:
+        said = str(error).splitlines()[0]
+        raise asked.error(
+            f"{key}: {repo} at {asked.revision}: the hub refused ({said}); try again"
+        ) from error
+    except (httpx2.HTTPError, ConnectionError, TimeoutError) as error:
+        raise asked.error(unreachable) from error
+
+
+def check_blob(path: Path, error: type[RlvError]) -> Path:
+    """The file of the cache behind an entry; large ones are named by their SHA-256, which is compared.
+
+    Raises `error` where they differ.
+    """
+    blob = path.resolve()
+    if len(blob.name) == 64 and file_digest(blob) != blob.name:
+        raise error(f"{blob}: differs from what the hub published; delete it and fetch it again")
+    return blob

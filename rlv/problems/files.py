@@ -1,0 +1,74 @@
+"""Rows of a local file: JSON Lines or Parquet.
+
+Left out on purpose: CSV, whose types and line breaks are a matter of taste; `datasets` reads it from the hub.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from rlv.errors import DataError, StudyError
+from rlv.paths import expand
+from rlv.problems.table import shown
+
+if TYPE_CHECKING:
+    from rlv.sections import Dataset
+
+_JSON_LINES = (".jsonl", ".json", ".ndjson")
+
+
+def data_path(name: str, dataset: Dataset) -> Path | None:
+    """The file of a study's data set, its environment variables filled in; None where it has none.
+
+    Raises StudyError, naming the key, where a variable is not set or there is no such file.
+    """
+    if dataset.path is None:
+        return None
+    key = f"datasets.{name}.path"
+    path = expand(dataset.path, key)
+    if not path.is_file():
+        raise StudyError(f"{key}: no file {path}")
+    return path
+
+
+def file_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, row) of every row of a file; `where` names the file and the line (blank ones count) or row.
+
+    Raises DataError where the file is missing, is of another kind, or has a line that is no JSON object.
+    """
+    if path.suffix not in (*_JSON_LINES, ".parquet"):
+        raise DataError(
+            f"{path}: found {path.suffix or 'no suffix'}; {', '.join(_JSON_LINES)} or .parquet would do"
+        )
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    yield from _parquet(path) if path.suffix == ".parquet" else _json_lines(path)
+
+
+def _parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    try:
+        frame = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{path}: not a readable Parquet file ({error})") from error
+    for number, row in enumerate(frame.iter_rows(named=True), start=1):
+        yield f"{path} row {number}", row
+
+
+def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    with open(path, "rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            where = f"{path} line {number}"
+            try:
+                row = json.loads(line)
+            except ValueError as error:  # bad JSON and bad UTF-8 alike
+                raise DataError(f"{where}: not JSON ({error}); one object a line would do") from error
+            if not isinstance(row, dict):
+                raise DataError(f"{where}: found {shown(row)}; one object a line would do")
+            yield where, row

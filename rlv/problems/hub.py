@@ -1,0 +1,112 @@
+"""Rows of a data set on the Hugging Face hub, at a pinned commit.
+
+Two steps. `huggingface_hub` fetches the files of the commit into its cache, or finds them there without a
+network; `datasets` reads them from that folder. Asked for a repository by name, `datasets` itself would go on
+offline with whatever commit its own cache had last, and say so in a warning: a key that names a commit must
+not hold another one's problems.
+
+Left out on purpose: branches and tags (they move), data sets that are code (`datasets` runs none any more),
+and fetching one subset of a repository alone.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rlv.errors import DataError
+from rlv.hub import Asked, check_blob, explained
+
+if TYPE_CHECKING:
+    from rlv.sections import Dataset
+
+# What `datasets` reads, and the card that says which file is which subset. No archives, weights or code.
+FETCHED = tuple(
+    f"*.{kind}" for kind in ("parquet", "json", "jsonl", "csv", "tsv", "arrow", "gz", "zst", "md")
+)
+
+
+def fetch_dataset(name: str, dataset: Dataset, study: str = "STUDY") -> Path | None:
+    """Fetch what a study's data set needs into the cache of the hub, or find it there.
+
+    Returns the folder of the commit; None for a data set that is no hub's. Raises DataError as `snapshot`.
+    """
+    from rlv.problems.sources import SOURCES, Published
+
+    source = SOURCES.get(dataset.source)
+    repo = dataset.repo or (source.repo if isinstance(source, Published) else None)
+    if dataset.path is not None or repo is None or dataset.revision is None:
+        return None
+    return snapshot(repo, dataset.revision, key=f"datasets.{name}", study=study)
+
+
+def snapshot(repo: str, revision: str, *, key: str, study: str = "STUDY") -> Path:
+    """The folder of a repository's data files at a commit: from the cache, else from the network.
+
+    `key` is where the study names the data set. Raises DataError, with what would do: not in the cache and
+    no network; a gated set without access; no such repository or commit; a file that was damaged.
+    """
+    from huggingface_hub import snapshot_download
+
+    folder = cached(repo, revision)
+    if folder is None:
+        local = f"put a local copy (JSON Lines or Parquet) in `{key}.path`"
+        with explained(Asked("data set", repo, revision, key, study, DataError, local)):
+            folder = Path(snapshot_download(repo, **_request(revision)))
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            check_blob(path, DataError)
+    return folder
+
+
+def cached(repo: str, revision: str) -> Path | None:
+    """The folder of a commit in the cache of the hub; None where it is not there or not whole. No network."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(repo, local_files_only=True, **_request(revision)))
+    except LocalEntryNotFoundError:
+        return None
+
+
+def _request(revision: str) -> dict[str, Any]:
+    return {"repo_type": "dataset", "revision": revision, "allow_patterns": list(FETCHED)}
+
+
+def hub_rows(
+    folder: Path, repo: str, subsets: Sequence[str | None], splits: Sequence[str], *, key: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, row) of all rows of these splits of these subsets, subsets outermost; None: the only subset.
+
+    Raises DataError, with the names that there are, for a subset or split that the folder does not have, and
+    for files that `datasets` cannot read.
+    """
+    from datasets import load_dataset
+    from datasets.exceptions import DatasetsError
+
+    for subset in subsets:
+        for split in splits:
+            with tempfile.TemporaryDirectory(prefix="rlv-datasets-") as scratch:
+                try:
+                    table = load_dataset(
+                        str(folder), subset, split=split, cache_dir=scratch, keep_in_memory=True
+                    )
+                except (DatasetsError, OSError, ValueError, RuntimeError) as error:
+                    raise DataError(_unreadable(repo, subset, split, key, error)) from error
+                place = " ".join([repo, *([subset] if subset else []), split])
+                for number, row in enumerate(table, start=1):
+                    yield f"{place} row {number}", dict(row)
+
+
+def _unreadable(repo: str, subset: str | None, split: str, key: str, error: Exception) -> str:
+    said = " ".join(str(error).split())
+    if "BuilderConfig" in said:
+        return f"{key}.subset: {repo} has no subset {subset!r} ({said})"
+    if "Config name is missing" in said:
+        return f"{key}.subset: which subset of {repo}? ({said})"
+    if "split" in said.lower() and isinstance(error, ValueError):
+        return f"{key}.split: {repo} has no split {split!r} ({said})"
+    return f"{key}: the files of {repo} cannot be read: {said}"

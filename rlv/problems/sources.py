@@ -1,0 +1,176 @@
+r"""The registry of sources, and one small function a published data set: from its row to our columns.
+
+Adding a published data set is one function, one entry in SOURCES, one test. The function is given a row as
+the authors write it, or one that has our columns already (`is_ready`); it returns the columns of the
+problems table (None in `problem_id` where the authors give none, see rows.py), or None for a row that is not
+of the data set. Which repositories, subsets and splits there are stands beside it, so that a study that
+names a wrong one is refused when it is read.
+
+A source of your own that makes its problems itself is a `Source`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from rlv.answers.extract import extract_answer
+from rlv.problems.rows import Columns, Row, by_fields, is_ready
+from rlv.problems.table import problems_table
+
+
+@dataclass(frozen=True)
+class Source:
+    """Problems that a function makes; `keys` of a study's data set are its arguments and decide the key."""
+
+    load: Callable[..., pl.DataFrame]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Published:
+    """Rows that somebody publishes, in a file or on the Hugging Face hub.
+
+    `columns` None: by the names of FIELDS and the study's `fields`. `repo` None: the study says it.
+    """
+
+    columns: Columns | None = None
+    repo: str | None = None
+    subsets: tuple[str | None, ...] = (None,)
+    splits: tuple[str, ...] = ()  # empty: not known here
+
+
+def mini(*, form: str, reach: int, split: str, size: int, seed: int = 0) -> pl.DataFrame:
+    """Problems of the generated task. Raises DataError where there is no such task, or fewer problems."""
+    from rlv.mini import task
+
+    return problems_table(task.problems(form, reach, split, size, seed), "mini task")
+
+
+def math(row: Row) -> dict[str, Any]:
+    """Hendrycks et al. 2021: problem, level ("Level 3"), type, solution; the reference is its last box."""
+    if is_ready(row):
+        return by_fields(row)
+    return {
+        "problem_id": None,
+        "question": row.get("problem"),
+        "answer": last_box(str(row.get("solution") or "")),
+        "level": row.get("level"),
+        "subject": row.get("type"),
+    }
+
+
+def math500(row: Row) -> dict[str, Any]:
+    """Lightman et al. 2023: problem, solution, answer, subject, level, unique_id ("test/algebra/1.json")."""
+    mapped = by_fields(row)
+    if isinstance(mapped["problem_id"], str):
+        mapped["problem_id"] = mapped["problem_id"].removesuffix(".json")
+    return mapped
+
+
+def math_squared(row: Row) -> dict[str, Any]:
+    """Shah et al. 2024: one CSV file of questions and solutions, each of two skills.
+
+    Columns are found whatever their case and spacing: "Question" or "Problem"; "Answer" or "Final Answer",
+    else the last box of "Solution".
+    """
+    if is_ready(row):
+        return by_fields(row)
+    own = {re.sub(r"[\W_]+", "", str(name)).lower(): value for name, value in row.items()}
+    skills = [str(own[name]) for name in sorted(own) if name.startswith("skill") and own[name]]
+    return {
+        "problem_id": None,
+        "question": own.get("question") or own.get("problem"),
+        "answer": own.get("answer") or own.get("finalanswer") or last_box(str(own.get("solution") or "")),
+        "level": None,
+        "subject": " and ".join(skills) or None,
+    }
+
+
+GPQA_REQUEST = "Answer with the letter of the right option."
+
+
+def gpqa_physics(row: Row) -> dict[str, Any] | None:
+    """Rein et al. 2023, physics: the question with its options (A) to (D); the answer is a letter.
+
+    The order of the options is that of SHA-256 of the problem's id and the option: a shuffle with a seed of
+    the problem's own, the same wherever the row stands and in whichever column an option is.
+    """
+    if "High-level domain" not in row:
+        return by_fields(row)
+    if str(row["High-level domain"]).strip() != "Physics":
+        return None
+    question = str(row.get("Question") or "").strip()
+    identity = row.get("Record ID")
+    right = str(row.get("Correct Answer") or "").strip()
+    options = [right, *(str(row.get(f"Incorrect Answer {i}") or "").strip() for i in (1, 2, 3))]
+    seed = str(identity or question)
+    options.sort(key=lambda option: hashlib.sha256(f"{seed}\x1f{option}".encode()).digest())
+    lines = [f"({letter}) {option}" for letter, option in zip("ABCD", options, strict=True)]
+    return {
+        "problem_id": identity,
+        "question": "\n".join([question, "", *lines, "", GPQA_REQUEST]) if question else None,
+        "answer": "ABCD"[options.index(right)] if all(options) else None,
+        "level": None,
+        "subject": row.get("Subdomain"),
+    }
+
+
+def aime24(row: Row) -> dict[str, Any]:
+    """AIME 2024, I and II: id (a number), problem, solution, answer, url, year."""
+    mapped = by_fields(row)
+    if isinstance(mapped["problem_id"], int):
+        mapped["problem_id"] = f"aime24/{mapped['problem_id']}"
+    return mapped
+
+
+def gsm8k(row: Row) -> dict[str, Any]:
+    """Cobbe et al. 2021: question, answer; the reference is what follows `####`, less commas in numbers."""
+    if is_ready(row):
+        return by_fields(row)
+    _, marked, reference = str(row.get("answer") or "").rpartition("####")
+    return {
+        "problem_id": None,
+        "question": row.get("question"),
+        "answer": re.sub(r"(?<=\d),(?=\d{3})", "", reference.strip()) if marked else None,
+        "level": None,
+        "subject": "grade school",
+    }
+
+
+_UNBRACED = re.compile(r"\\(?:boxed|fbox)\s*([^\s{}$\\])")
+
+
+def last_box(solution: str) -> str | None:
+    r"""What stands in the last box of a reference solution, of which some are written `\boxed 2`."""
+    unbraced = _UNBRACED.findall(solution)
+    return extract_answer(solution, "boxed") or (unbraced[-1] if unbraced else None)
+
+
+_MATH_SUBSETS = (
+    "algebra",
+    "counting_and_probability",
+    "geometry",
+    "intermediate_algebra",
+    "number_theory",
+    "prealgebra",
+    "precalculus",
+)
+
+# Name in a study's `datasets.<name>.source` -> source.
+SOURCES: dict[str, Source | Published] = {
+    "mini": Source(mini, ("form", "reach", "split", "size")),
+    "local": Published(),
+    "hub": Published(),
+    "math": Published(math, "EleutherAI/hendrycks_math", _MATH_SUBSETS, ("train", "test")),
+    "math500": Published(math500, "HuggingFaceH4/MATH-500", splits=("test",)),
+    "math_squared": Published(math_squared, "veds12/math-squared", splits=("train",)),
+    "gpqa_physics": Published(gpqa_physics, "Idavidrein/gpqa", ("gpqa_diamond",), ("train",)),
+    "aime24": Published(aime24, "HuggingFaceH4/aime_2024", splits=("train",)),
+    "gsm8k": Published(gsm8k, "openai/gsm8k", ("main",), ("train", "test")),
+}
