@@ -1,6 +1,8 @@
 """`rlv`: what people and the workflow ask for. Thin: every answer is computed elsewhere.
 
-rlv study show|check [NAME]     the artifacts of a study, their inputs and the tokens they cost
+rlv study show|check [NAME]     the artifacts of a study and what they cost; whether it can run here
+rlv plan --estimate [NAME]      what a study costs: GPU hours, memory, disk; exit 1 where a job cannot fit
+rlv fetch [NAME]                models and data of the hub into its cache, where there is a network
 rlv make PATH                   make one artifact (what the workflow's rules call)
 rlv status                      done, missing, made by older code, damaged
 rlv why KEY                     what an artifact is made from, and why it is not there
@@ -30,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.run(options) or 0
     except RlvError as error:
         print(f"rlv: {error}", file=sys.stderr)
-        return 1
+        return error.status
     except BrokenPipeError:
         # A pager or `head` has read enough; Python's own flush at exit must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -56,6 +58,14 @@ def _parser() -> argparse.ArgumentParser:
     study = command("study", _study, "show or check a study")
     study.add_argument("what", choices=("show", "check"))
     study.add_argument("name", nargs="?", help="instead of --study")
+    plan = command("plan", _plan, "jobs of a study by stage, and what they cost")
+    plan.add_argument("name", nargs="?", help="instead of --study")
+    plan.add_argument(
+        "--estimate", action="store_true", help="memory of every job too; refuse what cannot fit"
+    )
+    plan.add_argument("--gpu", default=None, help="H100, A100-80, ...; default: config/config.yaml's")
+    fetch = command("fetch", _fetch, "fetch models and data sets of the hub into its cache")
+    fetch.add_argument("name", nargs="?", help="instead of --study")
     make = command("make", _make, "make one artifact; its inputs must be there")
     make.add_argument("path", help="<stage>/<name>-<12 hex>")
     make.add_argument("--threads", type=int, default=1)
@@ -86,14 +96,48 @@ def _plan_and_store(options: argparse.Namespace):
 
 
 def _study(options: argparse.Namespace) -> None:
+    from rlv.estimate.gpus import DEFAULT, find_gpu
+    from rlv.preflight import require
     from rlv.reports import study_lines
+    from rlv.settings import settings
 
     options.study = options.name or options.study
     plan, store = _plan_and_store(options)
+    gpu = settings(options.study, options.store).gpu
     if options.what == "check":
+        require(plan, store, gpu)
         print(f"study {plan.study.name}: sound; {len(plan.artifacts)} artifacts")
     else:
-        print("\n".join(study_lines(plan, store)))
+        print("\n".join(study_lines(plan, store, find_gpu(gpu or DEFAULT))))
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from rlv.estimate.gpus import DEFAULT, find_gpu
+    from rlv.estimate.report import estimate_lines
+    from rlv.reports import cost_lines
+    from rlv.settings import settings
+
+    options.study = options.name or options.study
+    plan, store = _plan_and_store(options)
+    gpu = find_gpu(options.gpu or settings(options.study, options.store).gpu or DEFAULT)
+    if not options.estimate:
+        print("\n".join(cost_lines(plan, store, gpu)))
+        return 0
+    lines, too_large = estimate_lines(plan, store, gpu)
+    print("\n".join(lines))
+    return 1 if too_large else 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from rlv.fetch import fetch_study
+    from rlv.settings import settings
+    from rlv.study import load
+
+    failed = 0
+    for line, fine in fetch_study(load(settings(options.name or options.study, options.store).study)):
+        print(line if fine else f"rlv: {line}", file=sys.stdout if fine else sys.stderr, flush=True)
+        failed += not fine
+    return 1 if failed else 0
 
 
 def _make(options: argparse.Namespace) -> None:

@@ -10,11 +10,18 @@ method), norms and activations, and what a cache of prefixes would save a verifi
 
 from __future__ import annotations
 
+import json
+import math
+import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from rlv.errors import ModelError
+from rlv.models.folders import complaint, read_config
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -39,6 +46,57 @@ def shape_of(model: PreTrainedModel) -> ModelShape:
     if outputs is None or inputs.weight is not outputs.weight:
         parameters -= int(inputs.weight.numel())  # pyright: ignore[reportCallIssue]
     return ModelShape(parameters, int(config.num_hidden_layers), heads * head_size)
+
+
+def shape_of_folder(folder: Path) -> ModelShape:
+    """The same, from config.json and the headers of the safetensors files; no weights are read, no torch.
+
+    Raises ModelError where the folder has no safetensors weights or no configuration, or one of the files
+    is cut off.
+    """
+    found = complaint(folder)
+    config = read_config(folder)
+    if found is not None or config is None:
+        raise ModelError(found or f"{folder / 'config.json'}: not readable")
+    config = config.get("text_config") or config
+    weights = stored_weights(folder)
+    # Rotary frequencies stand in the files of older checkpoints; they are no parameters.
+    sizes = {name: math.prod(shape) for name, shape in weights.items() if "rotary" not in name}
+    output = sum(size for name, size in sizes.items() if name.endswith(_OUTPUTS))
+    tied = config.get("tie_word_embeddings", output == 0)
+    parameters = sum(sizes.values())
+    # Tied, one matrix is both, whether or not the files have it twice; untied, the input's is looked up.
+    parameters -= output if tied else sum(n for name, n in sizes.items() if name.endswith(_INPUTS))
+    heads = int(config["num_attention_heads"])
+    head_size = int(config.get("head_dim") or config["hidden_size"] // heads)
+    return ModelShape(parameters, int(config["num_hidden_layers"]), heads * head_size)
+
+
+# How the embeddings are called in the files of causal language models.
+_INPUTS = ("embed_tokens.weight", "wte.weight", "embed_in.weight")
+_OUTPUTS = ("lm_head.weight", "embed_out.weight")
+
+
+def stored_weights(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every tensor in the safetensors files of a folder, from their headers alone."""
+    found: dict[str, tuple[int, ...]] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        for name, entry in _header(path).items():
+            if name != "__metadata__":
+                found[name] = tuple(entry["shape"])
+    return found
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """The format begins with the header's length, 8 bytes little-endian, and the header as JSON."""
+    try:
+        with open(path, "rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > path.stat().st_size:
+                raise ValueError(f"a header of {length} bytes")
+            return json.loads(file.read(length))
+    except (struct.error, ValueError) as error:
+        raise ModelError(f"{path}: not a safetensors file ({error}); fetch or copy it again") from error
 
 
 def flops(shape: ModelShape, start: ArrayLike, stop: ArrayLike) -> NDArray[np.float64]:

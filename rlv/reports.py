@@ -11,31 +11,41 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import DamagedArtifactError, StoreError, StudyError
-from rlv.plan import Plan, token_costs
+from rlv.estimate.assumptions import Assumptions
+from rlv.estimate.gpus import Gpu
+from rlv.estimate.jobs import estimates
+from rlv.estimate.report import stage_lines, unknown_lines
+from rlv.plan import Plan
 from rlv.stages import STAGES
 from rlv.store import MANIFEST, Artifact, Store, folder_problems, read_manifest
 
 DONE, MISSING, OLDER, DAMAGED = "done", "missing", "made by older code", "damaged"
 
 
-def study_lines(plan: Plan, store: Store) -> list[str]:
-    """All artifacts with their inputs and the most tokens they can cost, and sums by stage."""
+def study_lines(plan: Plan, store: Store, gpu: Gpu) -> list[str]:
+    """All artifacts with their inputs and the most tokens they can cost, and what stages cost on a GPU."""
     study = plan.study
     lines = [f"study {study.name}: {study.description}", ""]
-    costs = {artifact.path: tokens for artifact, tokens in token_costs(plan)}
-    by_stage: dict[str, list[int]] = defaultdict(list)
-    for path, artifact in plan.artifacts.items():
+    for estimate in estimates(plan, store, None, Assumptions(length=1.0)):
+        artifact, tokens = estimate.artifact, estimate.written + estimate.read
         mark = "x" if store.exists(artifact) else " "
-        more = " and continuations" if "continuations" in artifact.params else ""
-        cost = f"  up to {costs[path]:,} tokens{more}" if costs[path] else ""
-        lines.append(f"[{mark}] {path}{cost}")
+        cost = f"  up to {tokens:,} tokens" if tokens else ""
+        lines.append(f"[{mark}] {artifact.path}{cost}")
         lines += [f"      {role:24s} {parent.path}" for role, parent in artifact.inputs.items()]
-        by_stage[artifact.stage].append(costs[path])
-    lines += ["", f"{'stage':10s} {'artifacts':>9s} {'tokens, at most':>18s}"]
-    lines += [f"{stage:10s} {len(c):9d} {sum(c):18,d}" for stage, c in by_stage.items()]
+    lines += ["", *cost_lines(plan, store, gpu)]
     if study.assumed:
         lines += ["", "assumed, not known from the paper: " + ", ".join(study.assumed)]
     return lines
+
+
+def cost_lines(plan: Plan, store: Store, gpu: Gpu) -> list[str]:
+    """Jobs, tokens, GPU hours and disk by stage, and what is assumed; memory is left to the full estimate."""
+    assumed = Assumptions()
+    likely = estimates(plan, store, gpu, assumed)
+    most = estimates(plan, store, gpu, Assumptions(length=1.0))
+    lines = [f"on {gpu.name} GPUs; `rlv plan --estimate` says whether every job fits"]
+    lines += [*stage_lines(likely, most), ""]
+    return lines + [f"assumed: {line}" for line in assumed.lines()] + unknown_lines(most)
 
 
 def state(artifact: Artifact, store: Store) -> str:

@@ -14,10 +14,11 @@ CONFIG = Path("config/config.yaml")
 
 @dataclass(frozen=True)
 class Settings:
-    """A study's name or path, and the folder of the store."""
+    """A study's name or path, the folder of the store, and the GPU that jobs must fit, where one is named."""
 
     study: str
     store: Path
+    gpu: str | None = None
 
 
 def settings(study: str | None = None, store: str | None = None) -> Settings:
@@ -30,4 +31,4 @@ def settings(study: str | None = None, store: str | None = None) -> Settings:
     store = store or written.get("store")
     if not study or not store:
         raise StudyError(f"{CONFIG}: needs `study` and `store` (or pass --study and --store)")
-    return Settings(study, Path(store))
+    return Settings(study, Path(store), written.get("gpu"))

@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rlv.dataset_checks import broken_datasets
+from rlv.model_checks import broken_models
+from rlv.sampling.engine import VLLM_TEMPERATURES
 from rlv.sections import OBJECTIVES, UNREAD_BY_VERIFIERS, Sampling
 
 if TYPE_CHECKING:
-    from rlv.sections import Dataset, Reasoner, Study
+    from rlv.sections import Reasoner, Study, Training
 
 
 def broken_references(study: Study) -> Iterator[tuple[str, str]]:
     """(key path, message) of everything in a study's parts that does not fit together."""
-    yield from _datasets(study)
+    yield from broken_datasets(study)
     yield from _reasoners(study)
     yield from _verifiers(study)
+    yield from _temperatures(study)
     yield from _evaluation(study)
     yield from _lengths(study)
+    yield from broken_models(study)
 
 
 def unknown(key: str, name: str | None, known: Iterable[str], what: str) -> Iterator[tuple[str, str]]:
@@ -32,40 +36,6 @@ def unknown(key: str, name: str | None, known: Iterable[str], what: str) -> Iter
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         yield key, f"no {what} named {name!r}{hint} (there are: {', '.join(known) or 'none'})"
-
-
-def _datasets(study: Study) -> Iterator[tuple[str, str]]:
-    from rlv.problems import SOURCES
-
-    for name, dataset in study.datasets.items():
-        yield from unknown(f"datasets.{name}.source", dataset.source, SOURCES, "source of problems")
-        if dataset.source == "local" and dataset.path is None:
-            yield f"datasets.{name}.path", "a local data set needs the path of its file"
-        if dataset.source == "local" and dataset.path is not None and not Path(dataset.path).is_file():
-            yield f"datasets.{name}.path", f"no file {dataset.path!r}"
-        if dataset.source != "local" and dataset.size is None:
-            yield f"datasets.{name}.size", "how many problems? only a local file can be counted"
-        if dataset.levels:
-            yield from _levels(f"datasets.{name}.levels", dataset)
-
-
-def _levels(key: str, dataset: Dataset) -> Iterator[tuple[str, str]]:
-    from rlv.problems import levels_of
-
-    if dataset.source == "mini":
-        yield key, "a generated data set has one level, its reach; set `reach` instead"
-    elif dataset.source != "local":
-        yield (
-            key,
-            f"only local files are chosen from by level, the source is {dataset.source!r}; leave it out",
-        )
-    elif dataset.path is not None and Path(dataset.path).is_file():
-        there = {level for level in levels_of(dataset.path) if level is not None}
-        if not there:
-            yield key, f"{dataset.path} has no levels (no problem has the field `level`); leave it out"
-        elif not there.issuperset(dataset.levels):
-            missing = sorted(set(dataset.levels) - there)
-            yield key, f"no problem of {dataset.path} has level {missing[0]}; there are: {sorted(there)}"
 
 
 def _reasoners(study: Study) -> Iterator[tuple[str, str]]:
@@ -91,6 +61,15 @@ def _reasoners(study: Study) -> Iterator[tuple[str, str]]:
             batch = training.problems_per_step * training.solutions_per_problem
             if training.minibatches > batch:
                 yield f"{key}.training.minibatches", f"{training.minibatches} of {batch} solutions a step"
+        if reasoner.dataset is not None or reasoner.recorded_by is not None:
+            yield from _ranks(f"{key}.training", study.training_of(name))
+
+
+def _ranks(key: str, training: Training) -> Iterator[tuple[str, str]]:
+    if training.ranks % training.nodes:
+        yield f"{key}.nodes", f"{training.nodes} nodes cannot have equally many of {training.ranks} ranks"
+    if training.offload and training.zero_stage == 0:
+        yield f"{key}.offload", "nothing can be offloaded at zero_stage 0; 1, 2 or 3 would do"
 
 
 def _recorded(study: Study, key: str, reasoner: Reasoner) -> Iterator[tuple[str, str]]:
@@ -110,13 +89,19 @@ def _recorded(study: Study, key: str, reasoner: Reasoner) -> Iterator[tuple[str,
 
 
 def _verifiers(study: Study) -> Iterator[tuple[str, str]]:
-    from rlv.scoring import SCORES
+    from rlv.scoring import ON_VLLM, SCORES
 
     for section, taken in (("reasoners", "self"), ("verifiers", "votes")):
         if taken in getattr(study, section):
             yield f"{section}.{taken}", f"the name {taken!r} means something already; choose another"
     for name, verifier in study.verifiers.items():
         yield from unknown(f"verifiers.{name}.score", verifier.score, SCORES, "score")
+        if verifier.engine == "vllm" and verifier.score in SCORES and verifier.score not in ON_VLLM:
+            yield (
+                f"verifiers.{name}.engine",
+                f"'vllm' gives the scores {', '.join(sorted(ON_VLLM))}, the score is {verifier.score!r}; "
+                "'transformers' gives it",
+            )
         if verifier.reasoner != "self":
             yield from unknown(f"verifiers.{name}.reasoner", verifier.reasoner, study.reasoners, "reasoner")
         yield from _reader(study, f"verifiers.{name}.reasoner", name, verifier.reasoner)
@@ -139,6 +124,20 @@ def _reader(study: Study, key: str, verifier: str, reader: str) -> Iterator[tupl
             f"{verifier!r} (score {score!r}) is read by {reader!r}, which is not trained to verify in this "
             f"way (verification: {has}); `judge` reads with any reasoner",
         )
+
+
+def _temperatures(study: Study) -> Iterator[tuple[str, str]]:
+    """vLLM draws with these temperatures alone; one below would be raised without a word."""
+    low, high = VLLM_TEMPERATURES
+    drawn = {"sampling": study.sampling}
+    drawn |= {
+        f"reasoners.{name}.training": study.training_of(name)
+        for name, reasoner in study.reasoners.items()
+        if reasoner.dataset is not None
+    }
+    for key, section in drawn.items():
+        if section.engine == "vllm" and section.temperature != 0 and not low <= section.temperature <= high:
+            yield f"{key}.temperature", f"vllm draws with 0 or {low} to {high}, found {section.temperature}"
 
 
 def _evaluation(study: Study) -> Iterator[tuple[str, str]]:

@@ -7,10 +7,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from rlv.compute import ModelShape, flops, shape_of
+from rlv.compute import ModelShape, flops, shape_of, shape_of_folder
+from rlv.errors import ModelError
 
 
 def small_llama(**changes) -> LlamaForCausalLM:
@@ -88,3 +90,48 @@ def test_an_embedding_counts_where_it_is_multiplied() -> None:
     tied, untied = (small_llama(tie_word_embeddings=t) for t in (True, False))
     assert shape_of(tied) == shape_of(untied) == ModelShape(tied.num_parameters(), 3, 32)
     assert untied.num_parameters() == tied.num_parameters() + 50 * 32
+
+
+def small(kind: str, **changes):
+    """A random model of one of two families, grouped keys in both; Qwen2 has biases."""
+    sizes = {
+        "vocab_size": 50,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 64,
+    }
+    if kind == "qwen2":
+        return Qwen2ForCausalLM(Qwen2Config(**{**sizes, **changes}))
+    return LlamaForCausalLM(LlamaConfig(**{**sizes, **changes}))
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("kind", ["llama", "qwen2"])
+@pytest.mark.parametrize("shard", ["5GB", "8KB"])
+def test_a_folders_headers_say_what_the_model_says(tmp_path, kind, tied, shard) -> None:
+    model = small(kind, tie_word_embeddings=tied)
+    model.save_pretrained(tmp_path, max_shard_size=shard)
+    assert len(list(tmp_path.glob("*.safetensors"))) > 1 or shard == "5GB"
+    assert shape_of_folder(tmp_path) == shape_of(model)
+
+
+def test_a_tied_matrix_that_the_files_have_twice_counts_once(tmp_path) -> None:
+    model = small("llama", tie_word_embeddings=True)
+    model.save_pretrained(tmp_path)
+    weights = {name: value.clone() for name, value in model.state_dict().items()}
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    assert shape_of_folder(tmp_path) == shape_of(model)
+
+
+def test_a_file_that_is_cut_off_is_named(tmp_path) -> None:
+    small("llama").save_pretrained(tmp_path)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(ModelError, match=r"model\.safetensors.*copy it again"):
+        shape_of_folder(tmp_path)
+    weights.unlink()
+    with pytest.raises(ModelError, match="no weights in safetensors"):
+        shape_of_folder(tmp_path)

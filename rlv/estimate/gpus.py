@@ -1,0 +1,77 @@
+"""GPUs by name: memory, dense peak and bandwidth, from their makers' data sheets.
+
+Memory is what the driver reports, in GiB. Peaks are dense (data sheets often print twice that, with
+sparsity), multiplications in bfloat16 with sums in float32, and plain float32 without TF32, which torch
+leaves off unless told. Left out on purpose: links between GPUs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rlv.errors import StudyError
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One kind of accelerator: GiB, TFLOP/s, TB/s."""
+
+    name: str
+    memory_gib: float
+    bfloat16_tflops: float
+    float32_tflops: float
+    bandwidth_tbs: float
+
+    @property
+    def memory_bytes(self) -> float:
+        return self.memory_gib * 2**30
+
+    def flops(self, dtype: str) -> float:
+        """Dense peak in FLOP/s."""
+        return 1e12 * (self.float32_tflops if dtype == "float32" else self.bfloat16_tflops)
+
+
+GPUS = {
+    gpu.name: gpu
+    for gpu in (
+        # NVIDIA Blackwell data sheet: 4.5 PFLOP/s with sparsity, 8 TB/s.
+        Gpu("B200", 179.0, 2250, 75, 8.0),
+        # NVIDIA H200 data sheet (SXM): 1,979 with sparsity, 67, 4.8 TB/s, 141 GB.
+        Gpu("H200", 139.8, 989.5, 67, 4.8),
+        # NVIDIA H100 data sheet (SXM5): 1,979 with sparsity, 67, 3.35 TB/s, 80 GB.
+        Gpu("H100-80", 79.6, 989.5, 67, 3.35),
+        # NVIDIA A100 data sheet (SXM): 312, 19.5, 2,039 GB/s and 1,555 GB/s.
+        Gpu("A100-80", 80.0, 312, 19.5, 2.039),
+        Gpu("A100-40", 40.0, 312, 19.5, 1.555),
+        # NVIDIA L40S data sheet: 362, 91.6, 864 GB/s, 48 GB with error correction.
+        Gpu("L40S", 45.0, 362, 91.6, 0.864),
+        # NVIDIA RTX A6000 data sheet and the Ampere GA102 white paper: 154.8, 38.7, 768 GB/s.
+        Gpu("RTX-A6000", 48.0, 154.8, 38.7, 0.768),
+        # NVIDIA Ada white paper: 165.2 with float32 sums, 82.6, 1,008 GB/s.
+        Gpu("RTX-4090", 24.0, 165.2, 82.6, 1.008),
+        # NVIDIA GA102 white paper: 71 with float32 sums, 35.6, 936 GB/s.
+        Gpu("RTX-3090", 24.0, 71, 35.6, 0.936),
+        # NVIDIA A10 and L4 data sheets: 125, 31.2, 600 GB/s; 121, 30.3, 300 GB/s.
+        Gpu("A10", 22.5, 125, 31.2, 0.6),
+        Gpu("L4", 22.5, 121, 30.3, 0.3),
+    )
+}
+DEFAULT = "H100-80"
+
+
+def find_gpu(name: str) -> Gpu:
+    """A GPU by name, however it is spelt; the beginning is enough where only one fits.
+
+    Raises StudyError with the names that are known.
+    """
+
+    def plain(text: str) -> str:
+        return "".join(c for c in text.lower() if c.isalnum())
+
+    exact = [gpu for known, gpu in GPUS.items() if plain(known) == plain(name)]
+    fitting = exact or [gpu for known, gpu in GPUS.items() if plain(known).startswith(plain(name))]
+    if len(fitting) != 1 or not plain(name):
+        raise StudyError(
+            f"gpu: {name!r} {'could be several' if fitting else 'is not known'}; known: {', '.join(GPUS)}"
+        )
+    return fitting[0]

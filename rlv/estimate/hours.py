@@ -1,0 +1,58 @@
+"""How long passes take on a GPU: a roofline of arithmetic and memory bandwidth (Williams et al. 2009).
+
+Reading and learning are bound by arithmetic. Writing goes token by token: each step reads all weights and
+the caches of the sequences in flight, or multiplies for all of them, whichever takes longer, and has a floor
+for what happens between steps. Left out on purpose: links between GPUs, ragged batches (short solutions that
+leave their place empty), and loading data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+from rlv.compute import flops
+from rlv.estimate.assumptions import Assumptions
+from rlv.estimate.gpus import Gpu
+from rlv.estimate.sizes import BYTES, Size
+from rlv.estimate.work import Pass
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a job runs on: `replicas` copies of the model, each on `parts` GPUs, by an engine."""
+
+    gpu: Gpu
+    engine: str = "transformers"
+    replicas: int = 1
+    parts: int = 1
+    max_batch: int = 256
+
+    @property
+    def gpus(self) -> int:
+        return self.replicas * self.parts
+
+
+def seconds(made: Pass, size: Size, dtype: str, machine: Machine, assumed: Assumptions) -> float:
+    """Wall time of one pass's sequences on a machine."""
+    peak = machine.gpu.flops(dtype) * machine.gpus
+    if made.kind == "learned":
+        return made.flops(size.shape) / (peak * assumed.training_utilization)
+    if made.kind == "read":
+        return made.flops(size.shape) / (peak * assumed.reading_utilization)
+    return _writing(made, size, dtype, machine, assumed)
+
+
+def _writing(made: Pass, size: Size, dtype: str, machine: Machine, assumed: Assumptions) -> float:
+    rows = min(machine.max_batch, ceil(made.together / machine.replicas))
+    waves = made.sequences / (rows * machine.replicas)
+    # Half-way through, a sequence has the mean context.
+    context = (made.start + made.stop) / 2
+    arithmetic = rows * float(flops(size.shape, context, context + 1))
+    bandwidth = size.parameters * BYTES[dtype] + rows * context * size.kv_bytes(dtype)
+    step = max(
+        arithmetic / (machine.gpu.flops(dtype) * machine.parts * assumed.decoding_utilization),
+        bandwidth / (1e12 * machine.gpu.bandwidth_tbs * machine.parts * assumed.bandwidth_utilization),
+        assumed.vllm_step_seconds if machine.engine == "vllm" else assumed.transformers_step_seconds,
+    )
+    return max(waves, 1.0) * (made.stop - made.start) * step

@@ -1,0 +1,110 @@
+"""Models of the Hugging Face hub, at a pinned commit: fetched into its cache, read from there offline.
+
+Only configuration, tokenizer, chat template and safetensors are ever fetched: no pickled weights, no code.
+Left out on purpose: a cache of our own (HF_HOME says where it is, HF_HUB_OFFLINE and HF_TOKEN are obeyed),
+branches and tags (they move; a study names a commit).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from fnmatch import fnmatch
+from pathlib import Path
+
+from rlv.errors import ModelError
+from rlv.hub import Asked, check_blob, explained
+from rlv.models.folders import complaint
+
+FETCHED = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "*.model",
+    "chat_template.jinja",
+    "chat_template.json",
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "LICENSE*",
+)
+# Copies of the same weights in other formats.
+NOT_FETCHED = ("*/*", "consolidated*")
+
+
+def cached(repo: str, revision: str) -> Path | None:
+    """The snapshot in the cache of the hub; None where it is not there or not complete. No network."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        found = snapshot_download(
+            repo,
+            revision=revision,
+            local_files_only=True,
+            allow_patterns=list(FETCHED),
+            ignore_patterns=list(NOT_FETCHED),
+        )
+    except LocalEntryNotFoundError:
+        return None
+    folder = Path(found)
+    # Another program may have fetched the configuration alone.
+    return folder if any(folder.glob("*.safetensors")) and complaint(folder) is None else None
+
+
+def fetch(repo: str, revision: str, *, key: str, study: str = "STUDY") -> Path:
+    """The snapshot, from the cache, else from the network. `key`: where the study names the model.
+
+    Raises ModelError: no network and not in the cache; a gated or missing repository; a commit that does not
+    exist; weights that are pickled only, or need code of their own.
+    """
+    from huggingface_hub import snapshot_download
+
+    found = cached(repo, revision)
+    if found is not None:
+        return found
+    local = f"put a local copy's folder in `{key}.path` with `{key}.source: local`"
+    with explained(Asked("model", repo, revision, key, study, ModelError, local)):
+        folder = Path(
+            snapshot_download(
+                repo,
+                revision=revision,
+                allow_patterns=list(FETCHED),
+                ignore_patterns=list(NOT_FETCHED),
+            )
+        )
+    if not any(folder.glob("*.safetensors")):
+        raise ModelError(
+            f"{key}: {repo} at {revision} has no *.safetensors: only pickled weights or none, and unpickling "
+            f"a file runs whatever it says; pin a commit that has safetensors (`{key}.revision`; many models "
+            f"have one among their pull requests), or convert it and read it as a folder (`{key}.source: "
+            "local`)"
+        )
+    found = complaint(folder)
+    if found is not None:
+        raise ModelError(f"{key}: {repo} at {revision}: {found}")
+    return folder
+
+
+def place(snapshot: Path, out: Path) -> None:
+    """The snapshot's files in `out`: hard links where the file system allows them, else copies.
+
+    Raises ModelError where one differs from what the hub published.
+    """
+    for entry in sorted(snapshot.iterdir()):
+        if not entry.is_file() or not _wanted(entry.name):
+            continue
+        blob = check_blob(entry, ModelError)
+        try:
+            os.link(blob, out / entry.name)
+        except OSError:  # another file system, or another owner
+            shutil.copyfile(blob, out / entry.name)
+
+
+def _wanted(name: str) -> bool:
+    return any(fnmatch(name, p) for p in FETCHED) and not any(fnmatch(name, p) for p in NOT_FETCHED)

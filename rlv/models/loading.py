@@ -1,0 +1,47 @@
+"""The one door to weights: safetensors only, and no code from a model's folder is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rlv.errors import ModelError
+from rlv.models.folders import complaint
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def pick_device() -> torch.device:
+    """The GPU where there is one, else the CPU."""
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_model(folder: Path, dtype: str = "auto") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A checkpoint and its tokenizer, in evaluation mode, on a GPU where there is one.
+
+    `dtype` is a torch type's name, or "auto" for the checkpoint's own. Raises ModelError where the folder has
+    no safetensors weights, or wants code of its own to be run.
+    """
+    import torch.nn
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    found = complaint(folder)
+    if found is not None:
+        raise ModelError(found)
+    # Said outright: left open, transformers would ask on the terminal whether code may be run.
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        folder,
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+        dtype=dtype,
+        attn_implementation="sdpa",
+    )
+    # The model's own `to` has a signature that type checkers cannot read.
+    torch.nn.Module.to(model, pick_device())
+    return model.eval(), tokenizer

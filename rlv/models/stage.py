@@ -1,0 +1,33 @@
+"""The stage `model`: external weights enter the store, by content, as one Hugging Face directory."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from rlv.errors import ModelError
+from rlv.job import Job, Stage
+from rlv.models import gguf, hub
+from rlv.store import file_digest
+
+
+def _run(job: Job) -> dict[str, Any]:
+    params, how = job.params, job.how
+    if "repo" in params:
+        snapshot = hub.fetch(params["repo"], params["revision"], key=how["key"], study=how["study"])
+        hub.place(snapshot, job.out)
+        return {}
+    if "gguf" in params:
+        file = gguf.locate(params["package"], params["gguf"], how["key"])
+        job.log(f"dequantizing {file.name}")
+        return {"parameters": gguf.convert(file, job.out)}
+    source = Path(how["folder"])
+    for name, digest in params["files"].items():
+        shutil.copyfile(source / name, job.out / name)
+        if file_digest(job.out / name) != digest:
+            raise ModelError(f"{source / name}: changed while the study was running; run again")
+    return {}
+
+
+MODEL = Stage(recipe=1, run=_run)

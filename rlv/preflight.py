@@ -1,0 +1,250 @@
+"""What would fail hours into a run and can be known before: asked by `rlv study check` and by the workflow.
+
+Engines that are not installed, jobs that do not fit the GPU, files that are not at hand where the network is
+switched off, tokenizers that cannot say what a style or a verifier asks for, and prompts with budgets longer
+than a model's positions. Only jobs that are still to do are looked at, and only with files that are on this
+machine: nothing is fetched. Left out on purpose: what a study's own text says (study_checks.py,
+model_checks.py), and whether answers will be any good.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from rlv.errors import ModelError, RlvError, StudyError
+from rlv.estimate.jobs import estimates, start_model
+from rlv.model_checks import read_sizes
+from rlv.models.folders import read_config
+from rlv.models.sources import at_hand
+from rlv.plan import Plan
+from rlv.store import Artifact, Store
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+# Scores that are asked for in words; what the others read has no instruction.
+ASKED = ("generative", "judge")
+# The longest questions by characters are tokenized; one of them has the most tokens.
+LONGEST = 64
+
+
+def require(plan: Plan, store: Store, gpu: str | None = None) -> None:
+    """Raises StudyError with everything that speaks against running the study here, one line each."""
+    found = list(dict.fromkeys(complaints(plan, store, gpu)))
+    if found:
+        raise StudyError("\n".join(f"study {plan.study.name}: {line}" for line in found))
+
+
+def complaints(plan: Plan, store: Store, gpu: str | None = None) -> Iterator[str]:
+    """Key path, what was found and what would do; `gpu` by name where jobs must fit one."""
+    pending = [a for a in plan.artifacts.values() if not store.exists(a)]
+    yield from _engines(plan, pending)
+    yield from _offline(pending, store)
+    yield from _packages(pending)
+    if gpu is not None:
+        yield from too_large(plan, store, gpu)
+    yield from _prompts(plan, store, pending)
+
+
+def too_large(plan: Plan, store: Store, gpu: str) -> Iterator[str]:
+    """Jobs still to do that do not fit a GPU, solutions having all of their budgets."""
+    from rlv.estimate.assumptions import Assumptions
+    from rlv.estimate.gpus import find_gpu
+
+    for estimate in estimates(plan, store, find_gpu(gpu), Assumptions(length=1.0)):
+        if not store.exists(estimate.artifact):
+            yield from estimate.too_large
+
+
+def _engines(plan: Plan, pending: list[Artifact]) -> Iterator[str]:
+    if importlib.util.find_spec("vllm") is not None:
+        return
+    keys = {_key(plan, a, "engine"): None for a in pending if a.params.get("engine") == "vllm"}
+    for key in keys:
+        yield (
+            f"{key}: vllm is not installed in this environment; run in one that has it (envs/README.md), or "
+            "set it to transformers"
+        )
+
+
+def _offline(pending: list[Artifact], store: Store) -> Iterator[str]:
+    """Models and data sets of the hub that are not in its cache where the network is switched off."""
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() not in ("1", "ON", "YES", "TRUE"):
+        return
+    for artifact in pending:
+        if artifact.stage == "problems" and "repo" in artifact.params:
+            yield from _data_offline(artifact)
+        if artifact.stage == "model" and "repo" in artifact.params and at_hand(artifact, store) is None:
+            key, study = artifact.how["key"], artifact.how["study"]
+            yield (
+                f"{key}: {artifact.params['repo']} is not in the cache of the hub, and HF_HUB_OFFLINE is "
+                f"set; run `rlv fetch {study}` where there is a network, or put a folder in `{key}.path` "
+                f"with `{key}.source: local`"
+            )
+
+
+def _data_offline(artifact: Artifact) -> Iterator[str]:
+    from rlv.problems.hub import cached
+
+    repo, revision, study = artifact.params["repo"], artifact.params["revision"], artifact.how["study"]
+    if cached(repo, revision) is None:
+        yield (
+            f"datasets.{artifact.name}: {repo} is not in the cache of the hub, and HF_HUB_OFFLINE is set; "
+            f"run `rlv fetch {study}` where there is a network, or put a local copy in "
+            f"`datasets.{artifact.name}.path`"
+        )
+
+
+def _packages(pending: list[Artifact]) -> Iterator[str]:
+    """Models that lie in packages which are not installed here."""
+    from rlv.models import gguf
+
+    for artifact in pending:
+        if artifact.stage == "model" and "gguf" in artifact.params:
+            p = artifact.params
+            try:
+                gguf.locate(str(p["package"]), str(p["gguf"]), str(artifact.how["key"]))
+                gguf.need_readers()
+            except RlvError as error:
+                yield str(error)
+
+
+# ---- what tokenizers say
+
+
+def _prompts(plan: Plan, store: Store, pending: list[Artifact]) -> Iterator[str]:
+    """Words and lengths of all jobs, for models whose tokenizer is at hand."""
+    jobs: dict[tuple[str, Path], list[Artifact]] = {}
+    for artifact in pending:
+        model = start_model(artifact) if "problems" in artifact.inputs else None
+        folder = at_hand(model, store) if model is not None else None
+        if model is not None and folder is not None and artifact.stage != "model":
+            jobs.setdefault((model.name, folder), []).append(artifact)
+    with TemporaryDirectory() as scratch:
+        questions = cache(_reader(store, Store(scratch)))
+        for (name, folder), asked in jobs.items():
+            yield from _model_prompts(plan, name, folder, asked, questions)
+
+
+def _model_prompts(
+    plan: Plan, name: str, folder: Path, jobs: list[Artifact], questions: Callable[[Artifact], list[str]]
+) -> Iterator[str]:
+    from transformers import AutoTokenizer
+
+    from rlv.prompts import solver_ids, verification_ids
+
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False
+    )
+    entry = plan.study.models.get(name)
+    sizes = read_config(folder) or (read_sizes(name, entry) if entry is not None else None) or {}
+    positions = (sizes.get("text_config") or sizes).get("max_position_embeddings")
+
+    @cache
+    def longest(problems: Artifact, style: str) -> int:
+        asked = questions(problems) or ["x"]
+        return max(len(solver_ids(tokenizer, question, style)) for question in asked)
+
+    @cache
+    def instruction(style: str) -> int:
+        return len(verification_ids(tokenizer, style))
+
+    for job in jobs:
+        style, problems = str(job.params["prompt_style"]), job.inputs["problems"]
+        try:
+            prompt = longest(problems, style)
+        except ModelError as error:
+            own = entry is not None and entry.prompt_style is not None
+            key = f"models.{name}.prompt_style" if own else f"datasets.{problems.name}.prompt_style"
+            yield f"{key}: {error}"
+            continue
+        try:
+            asks = instruction(style) if _asks(job) else 0
+        except ModelError as error:
+            yield f"{_key(plan, job, 'verification')}: {error}"
+            continue
+        solution = _solution_tokens(job)
+        needed = prompt + solution + asks
+        if isinstance(positions, int) and needed > positions:
+            asking = f", instruction {asks}" if asks else ""
+            yield (
+                f"{_key(plan, job, 'max_tokens')}: the longest prompt of {problems.name!r} ({prompt} "
+                f"tokens), solution {solution}{asking} need {needed} positions, model {name!r} has "
+                f"{positions}; lower it"
+            )
+
+
+def _asks(job: Artifact) -> bool:
+    p = job.params
+    if job.stage == "score":
+        return p["score"] in ASKED
+    return p.get("verification_coefficient", 0) > 0 and p["verification_objective"] in ASKED
+
+
+def _solution_tokens(job: Artifact) -> int:
+    """Most tokens of a solution that a job writes or reads, a forced answer included."""
+    if "rollouts" in job.inputs:
+        return _solution_tokens(job.inputs["rollouts"])
+    if job.stage == "force":
+        return max(job.params["budgets"]) + int(job.params["answer_tokens"])
+    if "samples" in job.inputs:
+        return _solution_tokens(job.inputs["samples"])
+    return int(job.params.get("max_tokens", 0))
+
+
+def _reader(store: Store, scratch: Store) -> Callable[[Artifact], list[str]]:
+    """What gives the longest questions of a data set: as published, else made now, without a network."""
+
+    def questions(problems: Artifact) -> list[str]:
+        from rlv import tables
+
+        try:
+            where = store if store.exists(problems) else _made(problems, scratch)
+            table = tables.read(where.open(problems, "problems.parquet"), "problems", ["question"])
+        except RlvError:
+            return []  # the stage `problems` comes first, and says so itself
+        return sorted(table["question"].to_list(), key=len, reverse=True)[:LONGEST]
+
+    return questions
+
+
+def _made(problems: Artifact, scratch: Store) -> Store:
+    """The scratch store with these problems in it. Raises StudyError where the network would be asked."""
+    from rlv.problems.hub import cached
+    from rlv.run import make
+
+    for artifact in (*problems.inputs.values(), problems):
+        p = artifact.params
+        if "repo" in p and cached(p["repo"], p["revision"]) is None:
+            raise StudyError(f"{artifact.path}: not in the cache of the hub")
+        make(artifact, scratch, log=lambda line: None)
+    return scratch
+
+
+# ---- where a study says what a job is told
+
+
+def _key(plan: Plan, job: Artifact, what: str) -> str:
+    """The key path behind a job's engine, max_tokens or verification."""
+    study, parts = plan.study, job.name.split("-")
+    if job.stage in ("train", "overhead"):
+        entry = study.reasoners[job.name]
+        if what == "verification":
+            return f"reasoners.{job.name}.verification"
+        if what == "max_tokens" and entry.recorded_by is not None:
+            return f"reasoners.{entry.recorded_by}.training.max_tokens"
+        return f"reasoners.{job.name}.training.{what}" if what in entry.training else f"training.{what}"
+    if job.stage == "score" and what != "max_tokens":
+        return f"verifiers.{parts[2]}" + (".engine" if what == "engine" else "")
+    cut = job.stage == "force" or (job.stage == "score" and job.inputs["samples"].stage == "force")
+    if cut and what == "max_tokens":
+        return "lengths.budgets"
+    model = study.reasoners[parts[0]].model
+    own = study.models[model].sampling
+    return f"models.{model}.sampling.{what}" if what in own else f"sampling.{what}"

@@ -1,0 +1,97 @@
+"""What artifacts have a model do, counted from the settings of a study by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rlv.compute import ModelShape, flops
+from rlv.estimate.assumptions import Assumptions
+from rlv.estimate.work import SHORTEST_STEP, Pass, passes, tokens
+from rlv.plan import build_plan
+from rlv.study import load
+
+ROOT = Path(__file__).parents[2]
+MOST = Assumptions(length=1.0, prompt_tokens=10, instruction_tokens=4)
+
+
+@pytest.fixture(autouse=True)
+def in_the_checkout(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def work(study: str, assumed: Assumptions = MOST) -> dict[str, list[Pass]]:
+    artifacts = build_plan(load(study)).artifacts.values()
+    return {a.path.rsplit("-", 1)[0]: passes(a, assumed) for a in artifacts}
+
+
+def test_training_writes_reads_and_learns_every_solution():
+    t, made = load("mini").training, work("mini")
+    solutions = t.steps * t.problems_per_step * t.solutions_per_problem
+    base, ours = made["train/grpo"], made["train/grpo_v"]
+    assert tokens(base, "written") == solutions * t.max_tokens
+    assert tokens(base, "learned") == solutions * (10 + t.max_tokens)
+    assert tokens(ours, "learned") - tokens(base, "learned") == solutions * 4  # the instruction
+    # Prompts once for all of a problem's solutions, and the reference reads everything for the KL.
+    prompts = t.steps * t.problems_per_step * 10
+    assert tokens(base, "read") == prompts + solutions * (10 + t.max_tokens)
+
+
+def test_sampling_writes_n_solutions_a_problem_and_scoring_reads_them():
+    study, made = load("mini"), work("mini")
+    samples = [tokens(p, "written") for name, p in made.items() if name.startswith("sample/grpo_v-test-")]
+    n = 200 * study.sampling.n
+    assert sum(samples) == n * study.sampling.max_tokens
+    scored = [tokens(p) for name, p in made.items() if name.startswith("score/grpo_v-test-")]
+    assert sum(scored) == n * (10 + study.sampling.max_tokens + 4)
+
+
+def test_shorter_solutions_cost_in_proportion_and_never_more():
+    half = work("mini", Assumptions(length=0.5, prompt_tokens=10, instruction_tokens=4))
+    for name, most in work("mini").items():
+        assert tokens(half[name], "written") * 2 == tokens(most, "written"), name
+        assert tokens(half[name]) <= tokens(most)
+
+
+def test_continuations_are_bounded_by_steps_and_by_length():
+    study, made = load("mini-paper"), work("mini-paper")
+    t = study.training_of("vineppo")
+    states = t.problems_per_step * t.solutions_per_problem * (t.max_tokens // SHORTEST_STEP)
+    more = tokens(made["train/vineppo"], "written") - tokens(made["train/grpo"], "written")
+    per_state = t.continuations * (t.max_tokens - t.max_tokens // 2)
+    assert more == t.steps * states * per_state
+    few = work("mini-paper", Assumptions(length=1.0, prompt_tokens=10, steps_per_solution=1))
+    assert tokens(few["train/vineppo"], "written") < tokens(made["train/vineppo"], "written")
+
+
+def test_a_separate_verifier_learns_what_its_recorder_sampled_and_writes_nothing():
+    made = work("mini-paper")
+    verifier = made["train/grpo_verifier"]
+    assert tokens(verifier, "written") == tokens(verifier, "read") == 0
+    assert tokens(verifier) == tokens(made["train/grpo_v"], "learned")
+
+
+def test_budgets_are_read_up_to_each_and_answered():
+    study, made = load("mini-paper"), work("mini-paper")
+    assert study.lengths is not None
+    name = next(n for n in made if n.startswith("force/"))
+    sampled = made[name.replace("force/", "sample/")]
+    n = next(p.sequences for p in sampled if p.kind == "written")
+    budgets, answer = study.lengths.budgets, study.lengths.answer_tokens
+    assert tokens(made[name], "written") == n * len(budgets) * answer
+    assert tokens(made[name], "read") == n * sum(10 + b for b in budgets)
+
+
+def test_what_needs_no_model_costs_no_token():
+    for name, made in work("mini").items():
+        needs = name.split("/")[0] in ("train", "overhead", "sample", "force", "score")
+        assert bool(made) == needs, name
+
+
+def test_flops_of_a_pass_are_those_of_its_tokens():
+    shape = ModelShape(1000, 2, 16)
+    one = float(flops(shape, 5, 9))
+    assert Pass("read", 7, 5, 9, 7).flops(shape) == 7 * one
+    assert Pass("learned", 7, 5, 9, 7).flops(shape) == 3 * 7 * one
+    assert Pass("learned", 7, 5, 9, 7, recomputed=True).flops(shape) == 4 * 7 * one

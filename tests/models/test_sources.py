@@ -1,0 +1,65 @@
+"""What decides a model's bytes: files by digest, hub by commit, GGUF by digest; and paths with variables."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rlv import digests
+from rlv.digests import digest_of
+from rlv.errors import StudyError
+from rlv.models.sources import model_spec
+from rlv.paths import expand
+from rlv.sections import Model
+from rlv.store import file_digest
+
+
+@pytest.fixture
+def folder(tmp_path, tiny_model):
+    tiny_model.save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_a_folder_counts_by_content_wherever_it_lies(folder, tmp_path, monkeypatch):
+    params, how = model_spec("small", Model(source="local", path=str(folder)), "mine")
+    assert params == {"files": {p.name: file_digest(p) for p in sorted(folder.iterdir())}}
+    monkeypatch.setenv("MODELS", str(tmp_path))
+    again, there = model_spec("small", Model(source="local", path="$MODELS/model"), "mine")
+    assert again == params and there["folder"] == how["folder"]
+    (folder / "config.json").write_text(json.dumps({"changed": True}))
+    assert model_spec("small", Model(source="local", path=str(folder)), "mine")[0] != params
+
+
+def test_a_model_of_the_hub_counts_by_commit_and_needs_no_network():
+    model = Model(source="hub", repo="somebody/small", revision="0" * 40)
+    assert model_spec("small", model, "mine")[0] == {"repo": "somebody/small", "revision": "0" * 40}
+
+
+def test_pickled_weights_are_refused_while_planning(folder):
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(StudyError, match=r"models\.small\.path.*pickled"):
+        model_spec("small", Model(source="local", path=str(folder)), "mine")
+
+
+def test_variables_in_paths(monkeypatch):
+    monkeypatch.setenv("RLV_HERE", "/data")
+    assert str(expand("$RLV_HERE/x/${RLV_HERE}", "models.a.path")) == "/data/x/data"
+    monkeypatch.delenv("RLV_NOT_THERE", raising=False)
+    with pytest.raises(StudyError, match=r"models\.a\.path.*RLV_NOT_THERE; it is not set"):
+        expand("$RLV_NOT_THERE/x", "models.a.path")
+
+
+def test_a_large_files_digest_is_read_once_and_again_when_it_changes(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(digests, "REMEMBERED_BYTES", 1)
+    file = tmp_path / "weights"
+    file.write_bytes(b"one")
+    reads = []
+    monkeypatch.setattr(digests, "file_digest", lambda path: reads.append(path) or file_digest(path))
+    for _ in range(2):
+        digests._digest.cache_clear()  # as another process
+        assert digest_of(file) == file_digest(file)
+    assert len(reads) == 1
+    file.write_bytes(b"another")
+    assert digest_of(file) == file_digest(file) and len(reads) == 2
