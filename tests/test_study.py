@@ -46,6 +46,8 @@ def test_shipped_studies_are_sound(name):
             ["reasoners.grpo.training.lerning_rate", "'learning_rate'"],
         ),
         ("reasoners: {grpo: {training: {steps: 0}}}", ["reasoners.grpo.training.steps", "found 0"]),
+        ("training: {ranks: 3, nodes: 2}", ["reasoners.grpo.training.nodes", "2 nodes", "3 ranks"]),
+        ("training: {offload: true}", ["reasoners.grpo.training.offload", "zero_stage 0"]),
         ("reasoners: {grpo: {advantage: gpro}}", ["reasoners.grpo.advantage", "'gpro'", "'grpo'"]),
         ("reasoners: {grpo: {model: bas}}", ["reasoners.grpo.model", "'bas'", "'base'"]),
         ("reasoners: {grpo: {verifiers: [unified]}}", ["reasoners.grpo.verifiers", "not trained to verify"]),

@@ -1,4 +1,4 @@
-"""Trajectories, and how they become tensors: length-sorted micro-batches under a budget of padded tokens.
+"""Trajectories, and how they become tensors: divided over ranks, then in length-sorted micro-batches.
 
 A sequence is [x, y, I] (I only with the verification objective). Rows are padded on the RIGHT and attention
 is causal, so a real token sees only real tokens to its left in its own row; padding comes after everything
@@ -6,12 +6,13 @@ real. Hence no attention mask is needed, the fast causal kernel applies, positio
 and no sequence can attend to another, because each has a row of its own.
 
 Axes: S solution tokens, all trajectories one after the other in the caller's order; B rows of a micro-batch;
-T its padded length. Left out on purpose: packing several sequences in a row (a mask would be needed).
+T its padded length. Left out on purpose: packing several sequences in a row (a mask would be needed), and
+the cost of attention in what ranks are balanced by (tokens alone).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,23 +80,49 @@ def micro_batches(
     """
     ends = np.cumsum(solution_lengths(trajectories))
     first_slot = ends - solution_lengths(trajectories)
-    lengths = {
-        int(i): len(trajectories[i].prompt_ids) + len(trajectories[i].solution_ids) + len(instruction_ids)
+    lengths = sequence_lengths(trajectories, chosen, len(instruction_ids))
+    return [
+        _tensors(trajectories, group, lengths, first_slot, instruction_ids, pad_id, device)
+        for group in grouped(lengths, padded_tokens)
+    ]
+
+
+def sequence_lengths(
+    trajectories: Sequence[Trajectory], chosen: Sequence[int] | np.ndarray, n_instruction: int
+) -> dict[int, int]:
+    """Tokens of [x, y, I] of each chosen trajectory, by its index."""
+    return {
+        int(i): len(trajectories[i].prompt_ids) + len(trajectories[i].solution_ids) + n_instruction
         for i in chosen
     }
+
+
+def grouped(lengths: Mapping[int, int], padded_tokens: int) -> list[list[int]]:
+    """Indices in micro-batches of similar lengths, shortest first; see `micro_batches`."""
     # Sorting by length keeps padding small; the index breaks ties, so the order is reproducible.
-    ordered = sorted(lengths, key=lambda i: (lengths[i], i))
     groups: list[list[int]] = []
-    for i in ordered:
+    for i in sorted(lengths, key=lambda i: (lengths[i], i)):
         # i is the longest so far, so its length is the padded length of the group that takes it.
         if groups and (len(groups[-1]) + 1) * lengths[i] <= padded_tokens:
             groups[-1].append(i)
         else:
             groups.append([i])
-    return [
-        _tensors(trajectories, group, lengths, first_slot, instruction_ids, pad_id, device)
-        for group in groups
-    ]
+    return groups
+
+
+def shared_out(lengths: Mapping[int, int], n_ranks: int) -> list[list[int]]:
+    """Indices divided over ranks so that all get about as many tokens; the same wherever it is computed.
+
+    The longest first, each to the rank that has fewest tokens so far (Graham 1969: the fullest rank has at
+    most 4/3 of what the best division would give it). A rank may get none.
+    """
+    shares: list[list[int]] = [[] for _ in range(n_ranks)]
+    tokens = [0] * n_ranks
+    for i in sorted(lengths, key=lambda i: (-lengths[i], i)):
+        rank = tokens.index(min(tokens))
+        shares[rank].append(i)
+        tokens[rank] += lengths[i]
+    return shares
 
 
 def _tensors(

@@ -1,22 +1,27 @@
-"""Checkpoints of a training run that a kill at any moment cannot spoil.
+"""Checkpoints of a training run that a kill at any moment cannot spoil, on however many ranks.
 
-DeepSpeed writes weights, optimizer and scheduler under a temporary tag; RNG states and the rows of the steps
-table travel with them. The folder is renamed when it is complete and on disk, then `latest` is replaced, then
-what is older than the last two goes. Each of these is atomic, so `latest` always names a complete checkpoint.
-Left out on purpose: what comes before a run (the stage's own inputs) and its final output (loop.py).
+DeepSpeed writes weights, optimizer and scheduler under a temporary tag, every rank its part; RNG states of
+each rank and the rows of the steps table travel with them. The folder is renamed when all of it is on disk,
+then `latest` is replaced, then what is older than the last two goes. Each of these is atomic and the first
+rank's alone, so `latest` always names a complete checkpoint. A run goes on with another number of ranks or
+another ZeRO stage, too (reshape.py). Left out on purpose: what comes before a run (the stage's own inputs)
+and its final output (loop.py).
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from rlv.errors import StoreError
+from rlv.training import reshape
+from rlv.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
@@ -25,6 +30,7 @@ KEEP = 2
 _LATEST = "latest"
 _PARTIAL = "partial-"
 _STATE = "rlv_state"
+_LAYOUT = "layout.json"
 
 
 @dataclass(frozen=True)
@@ -35,56 +41,116 @@ class Progress:
     rows: list[dict[str, Any]]
 
 
-def save(engine: DeepSpeedEngine, folder: Path, progress: Progress, identity: str) -> None:
-    """Publish a checkpoint of `progress` in `folder`. `identity` says which run it belongs to."""
+@dataclass(frozen=True)
+class Layout:
+    """How a checkpoint is cut up; one of another layout is not DeepSpeed's to load."""
+
+    ranks: int
+    zero_stage: int
+    bfloat16: bool
+    offload: bool
+
+
+def save(
+    engine: DeepSpeedEngine, folder: Path, progress: Progress, identity: str, ranks: Ranks = ALONE
+) -> None:
+    """Publish a checkpoint of `progress` in `folder`. `identity` says which run it belongs to. Collective."""
     name = f"step-{progress.step:06d}"
     partial = folder / f"{_PARTIAL}{name}"
-    _remove(partial)
-    state = {"identity": identity, "step": progress.step, "rows": progress.rows, "rng": _rng_states()}
+    if ranks.first:
+        _remove(partial)
+    ranks.barrier()
+    state = {"step": progress.step, "rows": progress.rows}
     engine.save_checkpoint(str(folder), tag=partial.name, client_state={_STATE: state}, save_latest=False)
+    torch.save(_rng_states(), partial / _rng_file(ranks.rank))
+    if ranks.first:
+        with open(partial / _LAYOUT, "w") as file:
+            json.dump({"identity": identity, "layout": asdict(_layout(engine, ranks))}, file)
+    # On several machines a file is flushed by who wrote it; flushing another's as well does no harm.
     for path in partial.rglob("*"):
         _flush(path)
     _flush(partial)
-    # Only a rerun of the same step finds the name taken; `latest` does not name it then, so it may go.
-    _remove(folder / name)
-    partial.rename(folder / name)
-    _flush(folder)
-    pointer = folder / f"{_PARTIAL}{_LATEST}"
-    pointer.write_text(name)
-    _flush(pointer)
-    pointer.replace(folder / _LATEST)
-    _flush(folder)
-    for old in sorted(folder.glob("step-*"))[:-KEEP]:
-        _remove(old)
+    ranks.barrier()
+    if ranks.first:
+        # Only a rerun of the same step finds the name taken; `latest` does not name it then, so it may go.
+        _remove(folder / name)
+        partial.rename(folder / name)
+        _flush(folder)
+        pointer = folder / f"{_PARTIAL}{_LATEST}"
+        pointer.write_text(name)
+        _flush(pointer)
+        pointer.replace(folder / _LATEST)
+        _flush(folder)
+        for old in sorted(folder.glob("step-*"))[:-KEEP]:
+            _remove(old)
+    ranks.barrier()
 
 
-def restore(engine: DeepSpeedEngine, folder: Path, identity: str) -> Progress:
+def restore(engine: DeepSpeedEngine, folder: Path, identity: str, ranks: Ranks = ALONE) -> Progress:
     """Weights, optimizer, scheduler and RNG states of the latest checkpoint; step 0 where there is none.
 
-    Raises StoreError where the checkpoint belongs to another run (settings, model or problems differ).
+    Collective. Raises StoreError where the checkpoint belongs to another run (settings, model or problems
+    differ).
     """
+    if ranks.first:
+        _tidy(folder)
+    ranks.barrier()
+    pointer = folder / _LATEST
+    if not pointer.is_file():
+        return Progress(0, [])
+    place = folder / pointer.read_text().strip()
+    written = _read_layout(place, identity)
+    if written == _layout(engine, ranks):
+        _, states = engine.load_checkpoint(str(folder), tag=place.name)
+        if states is None:
+            raise StoreError(f"{place}: no readable checkpoint; remove {folder} to start afresh")
+    else:
+        states = reshape.load(engine, place, n_ranks=written.ranks, zero_stage=written.zero_stage)
+    state = states[_STATE]
+    rng = place / _rng_file(ranks.rank)
+    if rng.is_file():  # a rank that was not there before keeps the states of a fresh start
+        _set_rng_states(torch.load(rng, weights_only=True))
+    return Progress(int(state["step"]), list(state["rows"]))
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what a kill has left: half-written checkpoints, and those that `latest` does not name yet."""
     folder.mkdir(parents=True, exist_ok=True)
     for leftover in folder.glob(f"{_PARTIAL}*"):
         _remove(leftover)
     pointer = folder / _LATEST
-    if not pointer.is_file():
-        for unnamed in folder.glob("step-*"):  # complete, but killed before it was named
-            _remove(unnamed)
-        return Progress(0, [])
-    name = pointer.read_text().strip()
-    for unnamed in (path for path in folder.glob("step-*") if path.name > name):
+    named = pointer.read_text().strip() if pointer.is_file() else ""
+    for unnamed in (path for path in folder.glob("step-*") if path.name > named):
         _remove(unnamed)
-    _, client_state = engine.load_checkpoint(str(folder), tag=name)
-    if client_state is None:
-        raise StoreError(f"{folder / name}: no readable checkpoint; remove {folder} to start afresh")
-    state = client_state[_STATE]
-    if state["identity"] != identity:
+
+
+def _read_layout(place: Path, identity: str) -> Layout:
+    try:
+        written = json.loads((place / _LAYOUT).read_text())
+        found, layout = str(written["identity"]), Layout(**written["layout"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
-            f"{folder / name}: a checkpoint of another run ({state['identity'][:12]}, "
-            f"this one is {identity[:12]}); remove the folder to start afresh"
+            f"{place / _LAYOUT}: not readable ({error}); remove {place.parent} to start afresh"
+        ) from error
+    if found != identity:
+        raise StoreError(
+            f"{place}: a checkpoint of another run ({found[:12]}, this one is {identity[:12]}); "
+            "remove the folder to start afresh"
         )
-    _set_rng_states(state["rng"])
-    return Progress(int(state["step"]), list(state["rows"]))
+    return layout
+
+
+def _layout(engine: DeepSpeedEngine, ranks: Ranks) -> Layout:
+    return Layout(
+        ranks.size,
+        int(engine.zero_optimization_stage()),
+        bool(engine.bfloat16_enabled()),
+        engine.zero_offload_optimizer() is not None,
+    )
+
+
+def _rng_file(rank: int) -> str:
+    return f"rng-{rank:05d}.pt"
 
 
 def _rng_states() -> dict[str, Any]:
@@ -96,7 +162,7 @@ def _rng_states() -> dict[str, Any]:
 
 def _set_rng_states(states: dict[str, Any]) -> None:
     torch.set_rng_state(states["torch"])
-    if torch.cuda.is_available() and states["cuda"]:
+    if torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(states["cuda"])
 
 

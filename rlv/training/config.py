@@ -1,20 +1,23 @@
 """What decides a training run, as one typed record. Defaults are the mini study's.
 
-`tokens_per_microbatch`, `show_every`, `save_every` and `threads` only decide how it is computed, not what.
+What `MECHANICS` names only decides how it is computed, not what: the same losses but for rounding.
 Left out on purpose: reading study files (rlv/study.py).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 from rlv.errors import StudyError
-from rlv.sections import OBJECTIVES
+from rlv.sections import HOW_TRAINING, OBJECTIVES, EngineName
 from rlv.steps import STEP_RULES
 from rlv.training.advantages import ADVANTAGES
 
 # Fields that change neither the gradients (but for rounding) nor the data.
-MECHANICS = ("save_every", "tokens_per_microbatch", "show_every", "threads")
+MECHANICS = HOW_TRAINING | {"threads"}
+# Fields younger than checkpoints: at their defaults a run is what it was without them.
+YOUNG = {"engine": "transformers", "dtype": "float32"}
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,9 @@ class TrainingConfig:
     Learning-rate warm-up is linear over `warmup_steps` optimizer updates, then the rate is constant.
     `clip_low` and `clip_high` bound the PPO ratio to [1 − low, 1 + high]. `verification_coefficient` is λ; 0
     switches the verification objective off. `continuations` (K) and `step_rule` decide the Monte-Carlo values
-    of the advantages that need them, and nothing else. Raises StudyError for a value out of range.
+    of the advantages that need them, and nothing else. `dtype` is what weights have in passes and in the
+    result; AdamW's own copy is float32. `threads` and `max_batch` are of one rank. Raises StudyError for a
+    value out of range.
     """
 
     advantage: str = "leave_one_out"
@@ -52,6 +57,14 @@ class TrainingConfig:
     prompt_style: str = "plain"
     answer_format: str = "marker"
     seed: int = 0
+    engine: str = "transformers"
+    dtype: str = "float32"
+    ranks: int = 1
+    nodes: int = 1
+    zero_stage: int = 0
+    offload: bool = False
+    gradient_checkpointing: bool = False
+    max_batch: int = 256
     save_every: int = 20
     tokens_per_microbatch: int = 2048
     show_every: int = 20
@@ -62,10 +75,15 @@ class TrainingConfig:
             "advantage": tuple(ADVANTAGES),
             "step_rule": tuple(STEP_RULES),
             "verification_objective": OBJECTIVES,
+            "engine": get_args(EngineName),
+            "dtype": ("float32", "bfloat16"),
+            "zero_stage": (0, 1, 2, 3),
         }
         for key, known in choices.items():
             if getattr(self, key) not in known:
-                raise StudyError(f"{key}: {getattr(self, key)!r} is unknown; known: {', '.join(known)}")
+                raise StudyError(
+                    f"{key}: {getattr(self, key)!r} is unknown; known: {', '.join(map(str, known))}"
+                )
         positive = ("steps", "problems_per_step", "epochs", "minibatches", "max_tokens", "save_every")
         positive += (
             "continuations",
@@ -75,6 +93,9 @@ class TrainingConfig:
             "tokens_per_microbatch",
             "show_every",
             "threads",
+            "ranks",
+            "nodes",
+            "max_batch",
         )
         for key in positive:
             if not getattr(self, key) > 0:
@@ -104,6 +125,12 @@ class TrainingConfig:
             )
         if self.minibatches > self.problems_per_step * self.solutions_per_problem:
             raise StudyError(f"minibatches: {self.minibatches} is more than the solutions of a step")
+        if self.ranks % self.nodes:
+            raise StudyError(
+                f"nodes: {self.nodes} do not divide ranks: {self.ranks}; every node gets as many ranks"
+            )
+        if self.offload and self.zero_stage == 0:
+            raise StudyError("offload: true needs zero_stage 1, 2 or 3, which keep optimizer states apart")
 
     @property
     def updates_per_step(self) -> int:

@@ -1,23 +1,30 @@
-"""DeepSpeed around one model in one process, quiet and without a launcher.
+"""DeepSpeed around one model, quiet: ZeRO 0 to 3, bfloat16 or float32, on one rank or several.
 
-ZeRO stage 0 with AdamW: on one device there is nothing to partition. The caller computes losses that already
-are sums over the minibatch divided by its own normaliser, so micro-batches are added up, never averaged: see
-`update`. Left out on purpose: several processes (sampling is not sharded yet), bfloat16, offloading.
+The caller computes losses that already are sums over the minibatch divided by its own normaliser, so
+micro-batches are added up, and so are ranks, never averaged (`add_up`).
+
+bfloat16 needs a float32 copy of the weights for AdamW, and gradients of micro-batches that add up in float32.
+DeepSpeed has both from stage 1 on, so stage 0 in bfloat16 runs as stage 1. Offloading uses torch's own AdamW
+on the CPU, which needs no compiler. Left out on purpose: weights in main memory or on disk, pipelines.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
+import warnings
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed import HashStore  # pyright: ignore[reportPrivateImportUsage]
 
 from rlv.errors import ModelError
 from rlv.models import pick_device
 from rlv.training.config import TrainingConfig
+from rlv.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
@@ -30,14 +37,18 @@ _ENVIRONMENT = {
     "MASTER_ADDR": "127.0.0.1",
     "MASTER_PORT": "0",
 }
+# Elements that are sent at a time, and below which ZeRO-3 leaves a tensor whole on every rank.
+BUCKET = 50_000_000
+KEPT_WHOLE = 100_000
 
 
-def start_engine(reader: nn.Module, config: TrainingConfig) -> DeepSpeedEngine:
+def start_engine(reader: nn.Module, config: TrainingConfig, ranks: Ranks = ALONE) -> DeepSpeedEngine:
     """The module under DeepSpeed, with AdamW and a warm-up of the learning rate counted in updates.
 
-    The module's weights are trained in place. Raises ModelError where a launcher started several processes.
+    The module's weights are trained in place. Raises ModelError where a launcher started several processes
+    and `ranks` says that there is one.
     """
-    deepspeed = _import_deepspeed()
+    deepspeed = _import_deepspeed(ranks)
     parameters = [p for p in reader.parameters() if p.requires_grad]
     # The fused kernel updates all weights in one call; torch has it for CPUs too.
     optimizer = torch.optim.AdamW(
@@ -45,29 +56,84 @@ def start_engine(reader: nn.Module, config: TrainingConfig) -> DeepSpeedEngine:
     )
     warmup = max(1, config.warmup_steps)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda n: min(1.0, (n + 1) / warmup))
-    settings: dict[str, Any] = {
-        "train_micro_batch_size_per_gpu": 1,  # a formality: batches never pass through DeepSpeed's loader
-        "gradient_accumulation_steps": 1,
-        "zero_optimization": {"stage": 0},
-        "gradient_clipping": 0.0,  # clipped in `update`, where the norm is needed for the table of steps
-        "steps_per_print": 10**9,
-    }
-    engine, *_ = deepspeed.initialize(
-        model=reader,
-        optimizer=optimizer,
-        lr_scheduler=scheduler,
-        config=settings,
-        dist_init_required=False,
-    )
+    with redirect_stdout(sys.stderr):  # what it prints is no line of the log
+        engine, *_ = deepspeed.initialize(
+            model=reader,
+            optimizer=optimizer,
+            lr_scheduler=scheduler,
+            config=deepspeed_settings(config),
+            dist_init_required=False,
+        )
     return engine
 
 
-def _import_deepspeed() -> Any:
-    """DeepSpeed and its process group of one. Imported late: it takes seconds and sets the environment."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+def zero_stage(config: TrainingConfig) -> int:
+    """The ZeRO stage that runs: the one asked for, and at least 1 in bfloat16."""
+    return max(config.zero_stage, int(config.dtype == "bfloat16"))
+
+
+def deepspeed_settings(config: TrainingConfig) -> dict[str, Any]:
+    """DeepSpeed's configuration of a run."""
+    stage = zero_stage(config)
+    zero: dict[str, Any] = {"stage": stage}
+    if stage > 0:
+        zero |= {"reduce_bucket_size": BUCKET, "allgather_bucket_size": BUCKET}
+    if stage == 3:
+        zero |= {"stage3_prefetch_bucket_size": BUCKET, "stage3_param_persistence_threshold": KEPT_WHOLE}
+    settings: dict[str, Any] = {
+        "train_micro_batch_size_per_gpu": 1,  # a formality: batches never pass through DeepSpeed's loader
+        "gradient_accumulation_steps": 1,
+        "zero_optimization": zero,
+        # Gradients that ranks hold parts of can only be clipped by DeepSpeed; see `clipped_step`.
+        "gradient_clipping": config.gradient_clip if stage > 0 else 0.0,
+        "steps_per_print": 10**9,
+    }
+    if config.dtype == "bfloat16":
+        settings |= {
+            # Otherwise DeepSpeed (stage 1) adds every micro-batch to its sum as often as others follow it.
+            "bf16": {"enabled": True, "immediate_grad_update": True},
+            "data_types": {"grad_accum_dtype": "fp32"},
+            "communication_data_type": "fp32",
+        }
+    if config.offload:
+        zero["offload_optimizer"] = {"device": "cpu", "pin_memory": pick_device().type == "cuda"}
+        settings["zero_force_ds_cpu_optimizer"] = False
+    return settings
+
+
+def add_up(engine: DeepSpeedEngine, loss: Tensor, ranks: Ranks, *, last: bool) -> None:
+    """Add a loss's gradients to those of the update's other losses, on this rank and the others.
+
+    `last`: after this one they are final. Every rank must call it equally often.
+    """
+    engine.set_gradient_accumulation_boundary(last)
+    # DeepSpeed takes the mean over ranks; a sum is meant.
+    engine.backward(loss if ranks.size == 1 else loss * ranks.size, scale_wrt_gas=False)
+
+
+def clipped_step(engine: DeepSpeedEngine, gradient_clip: float) -> Tensor:
+    """Clip the gradients to a norm, update the weights; the norm before clipping, of all ranks' gradients.
+
+    Where the norm is not finite, it is returned and the weights may be spoilt.
+    """
+    if engine.zero_optimization_stage() == 0:
+        # DeepSpeed has summed them: every rank has the whole gradients, and finds the same norm.
+        module: Any = engine.module
+        norm = torch.nn.utils.clip_grad_norm_(module.parameters(), gradient_clip)
+        if torch.isfinite(norm):
+            engine.step()
+        return norm.detach()
+    engine.step()
+    norm = engine.get_global_grad_norm()
+    return torch.as_tensor(norm, dtype=torch.float32, device=engine.device).detach()
+
+
+def _import_deepspeed(ranks: Ranks) -> Any:
+    """DeepSpeed and its process group. Imported late: it takes seconds and sets the environment."""
+    if ranks.size == 1 and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ModelError(
-            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}: training runs in one process; "
-            "start it without a launcher"
+            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}: training starts its own ranks; run the command "
+            f"without a launcher and set training.ranks to {os.environ['WORLD_SIZE']}"
         )
     for key, value in _ENVIRONMENT.items():
         os.environ.setdefault(key, value)
@@ -79,8 +145,9 @@ def _import_deepspeed() -> Any:
 
     for name in ("DeepSpeed", "deepspeed"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # Otherwise a shared-memory collective is compiled (a minute, a C++ compiler) that one process never
-    # calls.
+    # Old names of torch that DeepSpeed calls in every pass.
+    warnings.filterwarnings("ignore", message=".*torch.distributed.* is deprecated", category=FutureWarning)
+    # Otherwise a shared-memory collective is compiled (a minute, a C++ compiler); gloo does without.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # pyright: ignore[reportAttributeAccessIssue]
     if not torch.distributed.is_initialized():
         store = HashStore()  # in memory: no port that another run could hold

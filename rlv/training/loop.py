@@ -5,8 +5,11 @@
 `work_dir` holds checkpoints and is the caller's to remove once `out_dir` is published: model.safetensors, its
 configuration and tokenizer as transformers writes them, head/verification.safetensors where a head was
 trained, steps.parquet, and rollouts.parquet with every solution that was sampled. The loop does not know
-which advantage runs, nor whether its batches are sampled now or were recorded by another run. Left out on
-purpose: evaluation (a stage of its own), several processes, bfloat16.
+which advantage runs, nor whether its batches are sampled now or were recorded by another run.
+
+On several ranks each runs this loop: they divide a step's problems, tell each other their solutions, and
+divide the update (update.py); the first rank writes. Left out on purpose: evaluation (a stage of its own),
+and starting the ranks (launch.py).
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,29 +30,31 @@ import torch
 
 from rlv import heads, tables
 from rlv.answers import Grader, extract_answer
-from rlv.errors import DataError, ModelError
+from rlv.errors import DataError, ModelError, StoppedError
 from rlv.models import load_model
 from rlv.prompts import verification_ids
-from rlv.sampling.transformers_engine import TransformersEngine
+from rlv.sampling.engines import open_rollout_engine
 from rlv.training import checkpoints, journal
 from rlv.training.checkpoints import Progress
-from rlv.training.config import MECHANICS, TrainingConfig
+from rlv.training.config import MECHANICS, YOUNG, TrainingConfig
+from rlv.training.handover import sampling_weights
 from rlv.training.losses import VERIFICATION
+from rlv.training.ranks import ALONE, Ranks
 from rlv.training.recorded import RecordedBatches, Recorder, fingerprint
-from rlv.training.rollout import Prompt, Rollout, choose_problems, collect, read_prompts
+from rlv.training.rollout import Prompt, Rollout, choose_problems, collect, merged, read_prompts
+from rlv.training.stop import Abandoned, Stop, listening
 from rlv.training.update import Learner, Lesson, learn, make_learner
+from rlv.training.weights import whole_state, write_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# AdamW's small steps vanish in bfloat16 weights, so training holds float32 whatever the checkpoint holds.
+# What benchmarks hold weights in.
 WEIGHTS = "float32"
-# Rows sampled side by side; decides memory, and no solution.
-SAMPLING_ROWS = 256
 
 
-# The batch of a training step, counted from 0.
-Source = Callable[[int], Rollout]
+# The batch of a training step, counted from 0; None where the run was asked to stop meanwhile.
+Source = Callable[[int], Rollout | None]
 
 
 def train(
@@ -61,18 +66,23 @@ def train(
     out_dir: Path,
     log: Callable[[str], None],
     recorded: pl.DataFrame | None = None,
+    ranks: Ranks = ALONE,
 ) -> dict[str, Any]:
-    """Train the model in `model_dir` on a problems table; `log` gets one line a step.
+    """Train the model in `model_dir` on a problems table; the first rank's `log` gets one line a step.
 
     With `recorded` (a rollouts table) nothing is sampled: the model learns to verify those solutions and
     nothing else, for as many steps as they have. Returns {steps, resumed_from, tokens (sampled + trained),
     reward_first, reward_last} for the manifest. On the CPU, the same arguments give the same weights, bit for
-    bit, however often the run was killed and started again. Raises DataError (too few problems, unknown
-    ones), ModelError (a model that does not fit), StudyError (recorded solutions without the verification
-    objective or with a KL term), StoreError (`work_dir` holds another run's checkpoints).
+    bit, however often the run was killed and started again; on another number of ranks, the same but for
+    rounding. Raises DataError (too few problems, unknown ones), ModelError (a model that does not fit),
+    StudyError (recorded solutions without the verification objective or with a KL term), StoreError
+    (`work_dir` holds another run's checkpoints), StoppedError (a signal asked to stop, and all that is
+    finished is saved).
     """
-    with _reproducible(config):
-        model, tokenizer = load_model(model_dir, WEIGHTS)
+    if not ranks.first:
+        log = _say_nothing
+    with _reproducible(config), listening() as stop:
+        model, tokenizer = load_model(model_dir, config.dtype)
         prompts = read_prompts(problems, tokenizer, config.prompt_style)
         batches = None
         longest, n_steps = config.max_tokens, config.steps
@@ -80,28 +90,43 @@ def train(
             batches = RecordedBatches(recorded, prompts)
             longest, n_steps = int(recorded["token_ids"].list.len().max()), len(batches)  # pyright: ignore[reportArgumentType]
         _check_lengths(model, prompts, tokenizer, config, longest)
-        reference = load_model(model_dir, WEIGHTS)[0] if config.kl_coefficient > 0 else None
-        learner = make_learner(model, tokenizer, config, reference, labels_only=batches is not None)
+        reference = load_model(model_dir, config.dtype)[0] if config.kl_coefficient > 0 else None
+        learner = make_learner(
+            model, tokenizer, config, reference, labels_only=batches is not None, ranks=ranks
+        )
         identity = run_identity(config, model_dir, problems, recorded)
         folder = work_dir / "checkpoints"
-        progress = checkpoints.restore(learner.engine, folder, identity)
-        recorder = None if batches is not None else Recorder(work_dir / "rollouts", progress.step)
-        resumed_from = progress.step
+        progress = checkpoints.restore(learner.engine, folder, identity, ranks)
+        recorder = None
+        if batches is None and ranks.first:
+            recorder = Recorder(work_dir / "rollouts", progress.step)
+        resumed_from = saved = progress.step
         if resumed_from:
             log(f"going on after step {resumed_from} of {n_steps}")
         rows = progress.rows
         questions = dict(zip(problems["problem_id"], problems["question"], strict=True))
+
+        def save() -> None:
+            nonlocal saved
+            if len(rows) > saved:
+                if recorder is not None:
+                    recorder.flush(len(rows))
+                checkpoints.save(learner.engine, folder, Progress(len(rows), rows), identity, ranks)
+                saved = len(rows)
+
         with (
-            _source(batches, model, tokenizer, prompts, config) as source,
+            _source(batches, model, tokenizer, prompts, config, model_dir, ranks, stop) as source,
             _bar(resumed_from, n_steps) as tick,
         ):
             for step in range(resumed_from, n_steps):
                 started = time.perf_counter()
                 rollout = source(step)
+                if rollout is None:
+                    break
                 sampled = time.perf_counter()
                 lesson = learn(learner, rollout.trajectories, config, step)
                 seconds = (sampled - started, time.perf_counter() - sampled)
-                rows.append(_row(step + 1, rollout, lesson, seconds, sampled_now=recorder is not None))
+                rows.append(_row(step + 1, rollout, lesson, seconds, sampled_now=batches is None))
                 log(journal.step_line(rows[-1], n_steps))
                 if (step + 1) % config.show_every == 0 or step == 0:
                     for line in journal.show_solutions(
@@ -111,10 +136,16 @@ def train(
                 if recorder is not None:
                     recorder.add(step + 1, rollout.trajectories)
                 if (step + 1) % config.save_every == 0 or step + 1 == n_steps:
-                    if recorder is not None:
-                        recorder.flush(step + 1)
-                    checkpoints.save(learner.engine, folder, Progress(step + 1, rows), identity)
+                    save()
                 tick()
+                if ranks.any(stop.requested):
+                    break
+        if len(rows) < n_steps:
+            save()
+            raise StoppedError(
+                f"{work_dir}: asked to stop; what is done is saved, and a rerun goes on after step {saved} "
+                f"of {n_steps}"
+            )
         _write_output(learner, tokenizer, rows, recorder, out_dir)
     return {
         "steps": n_steps,
@@ -131,13 +162,22 @@ def sampled_batches(
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Prompt],
     config: TrainingConfig,
+    model_dir: Path,
+    ranks: Ranks = ALONE,
+    stop: Stop | None = None,
 ) -> Iterator[Source]:
-    """Batches that the model samples when they are asked for, with the weights it has then."""
-    with Grader(workers=1) as grader:
-        sampler = TransformersEngine(model, tokenizer, max_batch=SAMPLING_ROWS)
+    """Batches that the model samples when they are asked for, with the weights it has then.
 
-        def sampled(step: int) -> Rollout:
-            chosen = choose_problems(len(prompts), config.problems_per_step, step, config.seed)
+    Ranks take the step's problems in turn, whole; every rank gets the solutions of all. `model_dir`: the
+    model before training, which an engine with weights of its own starts from. `stop`: what sampling is given
+    up for.
+    """
+    stop = stop or Stop()
+    with Grader(workers=1) as grader, open_rollout_engine(model, tokenizer, model_dir, config) as sampler:
+
+        def own(chosen: Sequence[int], step: int) -> Rollout:
+            if not chosen:  # more ranks than problems
+                return Rollout([], 0)
             return collect(
                 [prompts[i] for i in chosen],
                 step,
@@ -146,7 +186,18 @@ def sampled_batches(
                 tokenizer=tokenizer,
                 extract_answer=extract_answer,
                 rewards=grader.rewards,
+                progress=stop.progress,
             )
+
+        def sampled(step: int) -> Rollout | None:
+            chosen = choose_problems(len(prompts), config.problems_per_step, step, config.seed).tolist()
+            rollout = None
+            with sampling_weights(sampler, model, step), suppress(Abandoned):
+                rollout = own(chosen[ranks.rank :: ranks.size], step)
+            if ranks.any(rollout is None or stop.requested):
+                return None
+            assert rollout is not None
+            return merged(ranks.gathered(rollout), len(chosen), config.solutions_per_problem)
 
         yield sampled
 
@@ -157,9 +208,12 @@ def _source(
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Prompt],
     config: TrainingConfig,
+    model_dir: Path,
+    ranks: Ranks,
+    stop: Stop,
 ) -> AbstractContextManager[Source]:
     if batches is None:
-        return sampled_batches(model, tokenizer, prompts, config)
+        return sampled_batches(model, tokenizer, prompts, config, model_dir, ranks, stop)
     return nullcontext(lambda step: Rollout(batches[step], tokens_values=0))
 
 
@@ -168,6 +222,7 @@ def run_identity(
 ) -> str:
     """A digest of what decides the trained weights: settings, start weights, problems, recorded solutions."""
     settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in MECHANICS}
+    settings = {k: v for k, v in settings.items() if k not in YOUNG or v != YOUNG[k]}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for path in sorted(model_dir.glob("*.safetensors")):
         with path.open("rb") as file:
@@ -245,13 +300,23 @@ def _write_output(
     out_dir: Path,
 ) -> None:
     out_dir.mkdir(parents=True, exist_ok=True)
-    learner.model.save_pretrained(out_dir)
-    tokenizer.save_pretrained(out_dir)
-    if learner.reader.head is not None:
-        heads.save(learner.reader.head, out_dir)
-    tables.write(tables.frame("steps", rows), out_dir / "steps.parquet", "steps")
-    if recorder is not None:
-        tables.write(recorder.table(), out_dir / "rollouts.parquet", "rollouts")
+    write_model(learner.model, out_dir, learner.ranks)
+    head = learner.reader.head
+    state = None if head is None else whole_state(head)
+    if learner.ranks.first:
+        tokenizer.save_pretrained(out_dir)
+        if head is not None and state is not None:
+            kept = heads.VerificationHead(head.objective, state["weight"].numel())
+            kept.load_state_dict(state)
+            heads.save(kept, out_dir)
+        tables.write(tables.frame("steps", rows), out_dir / "steps.parquet", "steps")
+        if recorder is not None:
+            tables.write(recorder.table(), out_dir / "rollouts.parquet", "rollouts")
+    learner.ranks.barrier()
+
+
+def _say_nothing(line: str) -> None:
+    """The log of every rank but the first."""
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from rlv.errors import StudyError
 from rlv.models import load_model
 from rlv.training.batches import Trajectory
 from rlv.training.config import TrainingConfig
-from rlv.training.loop import WEIGHTS, sampled_batches
+from rlv.training.loop import sampled_batches
 from rlv.training.rollout import read_prompts
 from rlv.training.update import Learner, learn, make_learner
 
@@ -41,8 +41,8 @@ def measure_overhead(
     if not config.verifies:
         raise StudyError("overhead: verification_coefficient is 0; measure a reasoner with verification")
     torch.set_num_threads(config.threads)
-    model, tokenizer = load_model(model_dir, WEIGHTS)
-    reference = load_model(model_dir, WEIGHTS)[0] if config.kl_coefficient > 0 else None
+    model, tokenizer = load_model(model_dir, config.dtype)
+    reference = load_model(model_dir, config.dtype)[0] if config.kl_coefficient > 0 else None
     configs = {"rl": dataclasses.replace(config, verification_coefficient=0.0), "rl_v": config}
     learners = {
         name: make_learner(copy.deepcopy(model), tokenizer, c, reference) for name, c in configs.items()
@@ -53,11 +53,12 @@ def measure_overhead(
     }
     prompts = read_prompts(problems, tokenizer, config.prompt_style)
     rows = []
-    with sampled_batches(model, tokenizer, prompts, config) as source:
+    with sampled_batches(model, tokenizer, prompts, config, model_dir) as source:
         # The first warms up caches and optimizer states, and is not counted.
         for repeat in range(-1, repeats):
             started = time.perf_counter()
             rollout = source(repeat + 1)
+            assert rollout is not None  # nothing here listens to signals
             seconds_sample = time.perf_counter() - started
             sampled = sum(len(t.solution_ids) for t in rollout.trajectories) + rollout.tokens_values
             turns = ("rl", "rl_v") if repeat % 2 == 0 else ("rl_v", "rl")

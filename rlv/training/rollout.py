@@ -103,7 +103,14 @@ def collect(
     values_PGK, tokens_values = None, 0
     if config.advantage in NEEDS_VALUES:
         values = monte_carlo_values(
-            repeated, solutions, step, config, engine=engine, tokenizer=tokenizer, grade=grade
+            repeated,
+            solutions,
+            step,
+            config,
+            engine=engine,
+            tokenizer=tokenizer,
+            grade=grade,
+            progress=progress,
         )
         starts, tokens_values = values.starts, values.tokens
         values_PGK = values.values_BK.reshape(*shape, -1)
@@ -125,6 +132,20 @@ def collect(
         )
     ]
     return Rollout(trajectories, tokens_values)
+
+
+def merged(parts: Sequence[Rollout], n_problems: int, n_solutions: int) -> Rollout:
+    """The rollouts of ranks that took the step's problems in turn, as one of all problems in their order.
+
+    Part r has problems r, r + R, ... of R parts, `n_solutions` trajectories each.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    trajectories = []
+    for problem in range(n_problems):
+        begin = problem // len(parts) * n_solutions
+        trajectories += parts[problem % len(parts)].trajectories[begin : begin + n_solutions]
+    return Rollout(trajectories, sum(part.tokens_values for part in parts))
 
 
 def grading(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rlv.job import Job, Stage
@@ -19,15 +20,28 @@ def _config(job: Job) -> TrainingConfig:
 
 
 def _train(job: Job) -> dict[str, Any]:
+    config = _config(job)
+    # With the solutions that another run recorded, what is trained is a separate verifier.
+    is_verifier = "rollouts" in job.artifact.inputs
+    if config.ranks > 1:
+        from rlv.training.launch import train_on_ranks
+
+        return train_on_ranks(
+            config,
+            model_dir=job.folder("model"),
+            problems=job.file("problems", "problems.parquet"),
+            recorded=job.file("rollouts", "rollouts.parquet") if is_verifier else None,
+            work_dir=job.work,
+            out_dir=job.out,
+            log=job.log,
+        )
     from rlv.training.loop import train
 
-    # With the solutions that another run recorded, what is trained is a separate verifier.
-    recorded = job.table("rollouts", "rollouts") if "rollouts" in job.artifact.inputs else None
     return train(
-        _config(job),
+        config,
         model_dir=job.folder("model"),
         problems=job.table("problems", "problems"),
-        recorded=recorded,
+        recorded=job.table("rollouts", "rollouts") if is_verifier else None,
         work_dir=job.work,
         out_dir=job.out,
         log=job.log,
@@ -37,8 +51,10 @@ def _train(job: Job) -> dict[str, Any]:
 def _overhead(job: Job) -> dict[str, Any]:
     from rlv.training.measure import measure_overhead
 
+    # One process, whole weights: what is compared is a step with another, not ranks with one another.
+    config = replace(_config(job), ranks=1, nodes=1, zero_stage=0, offload=False)
     problems = job.table("problems", "problems")
-    measured = measure_overhead(_config(job), job.folder("model"), problems, job.params["repeats"], job.log)
+    measured = measure_overhead(config, job.folder("model"), problems, job.params["repeats"], job.log)
     job.write(measured, "overhead")
     return {"tokens": int(measured["tokens"].sum())}
 

@@ -1,8 +1,10 @@
 """What a batch of trajectories teaches: epochs × minibatches of the joint objective through DeepSpeed.
 
 The loop, the overhead measurement and the benchmark all call `learn`; it does not know which advantage ran,
-nor which verification objective does (losses.VERIFICATION). Left out on purpose: skipping solutions whose
-advantage is zero (the verification objective needs them).
+nor which verification objective does (losses.VERIFICATION). On several ranks each minibatch is divided over
+them by length; every rank has all trajectories, so all find the same division and the same normalisers, and
+what `learn` returns is of all ranks together and the same on each. Left out on purpose: skipping solutions
+whose advantage is zero (the verification objective needs them).
 """
 
 from __future__ import annotations
@@ -19,10 +21,20 @@ from rlv.errors import ModelError, StudyError
 from rlv.heads import VerificationHead
 from rlv.prompts import label_ids, verification_ids
 from rlv.training import losses
-from rlv.training.batches import MicroBatch, Trajectory, micro_batches, solution_lengths
+from rlv.training.batches import (
+    MicroBatch,
+    Trajectory,
+    grouped,
+    micro_batches,
+    sequence_lengths,
+    shared_out,
+    solution_lengths,
+)
 from rlv.training.config import TrainingConfig
-from rlv.training.engine import start_engine
-from rlv.training.forward import Reader, solution_logprobs
+from rlv.training.engine import add_up, clipped_step, start_engine
+from rlv.training.forward import Reader, Reading, solution_logprobs
+from rlv.training.ranks import ALONE, Ranks
+from rlv.training.weights import whole_weights
 
 if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
@@ -44,6 +56,7 @@ class Learner:
     instruction_ids: tuple[int, ...]
     pad_id: int
     device: torch.device
+    ranks: Ranks = ALONE
 
     @property
     def model(self) -> PreTrainedModel:
@@ -80,6 +93,7 @@ def make_learner(
     reference_model: PreTrainedModel | None = None,
     *,
     labels_only: bool = False,
+    ranks: Ranks = ALONE,
 ) -> Learner:
     """The model under DeepSpeed; its weights are trained in place.
 
@@ -107,16 +121,19 @@ def make_learner(
     elif config.verifies:
         hidden_size = model.config.get_text_config().hidden_size
         head = VerificationHead(config.verification_objective, hidden_size).to(device)
+    if config.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
     model.train()
     reader = Reader(model, labels, head, reads_solutions=not labels_only)
     return Learner(
-        engine=start_engine(reader, config),
+        engine=start_engine(reader, config, ranks),
         reader=reader,
         reference=None if reference_model is None else Reader(reference_model.eval().requires_grad_(False)),
         instruction_ids=instruction,
         # Any token does: nothing real ever attends to it.
         pad_id=tokenizer.pad_token_id if isinstance(tokenizer.pad_token_id, int) else 0,
         device=device,
+        ranks=ranks,
     )
 
 
@@ -127,24 +144,19 @@ def learn(learner: Learner, trajectories: Sequence[Trajectory], config: Training
     # With one update, the policy that sampled is the policy that learns: its own log-probs, detached, serve.
     needs_old = config.updates_per_step > 1 and learner.reader.reads_solutions
     if needs_old or learner.reference is not None:
-        plain = micro_batches(
-            trajectories,
-            everything,
-            (),
-            padded_tokens=config.tokens_per_microbatch,
-            pad_id=learner.pad_id,
-            device=learner.device,
-        )
-        if needs_old:
-            batch.old_S = solution_logprobs(Reader(learner.model), plain, batch.n_tokens)
-        if learner.reference is not None:
-            batch.reference_S = solution_logprobs(learner.reference, plain, batch.n_tokens)
+        plain, _ = _share(learner, trajectories, everything, (), config)
+        with whole_weights(learner.reader):
+            if needs_old:
+                batch.old_S = _all_logprobs(Reader(learner.model), plain, batch, learner.ranks)
+            if learner.reference is not None:
+                batch.reference_S = _all_logprobs(learner.reference, plain, batch, learner.ranks)
     learning_rate = float(learner.engine.get_lr()[0])
     tally = _Tally(learner.device, len(trajectories))
     for epoch in range(config.epochs):
         order = np.random.default_rng([config.seed, step, epoch, 1]).permutation(len(trajectories))
         for chosen in np.array_split(order, config.minibatches):
             _update(learner, batch, trajectories, chosen, config, tally, first_time=epoch == 0)
+    tally.add_ranks(learner.ranks)
     return tally.lesson(batch, learner, config, learning_rate)
 
 
@@ -165,28 +177,73 @@ def _update(
     weights_B[index_B] = losses.class_weights(
         batch.correct_B[index_B], bound=config.verification_weight_bound
     )
-    parts = micro_batches(
-        trajectories,
-        chosen,
-        learner.instruction_ids,
-        padded_tokens=config.tokens_per_microbatch,
-        pad_id=learner.pad_id,
-        device=learner.device,
-    )
-    for k, part in enumerate(parts):
+    parts, n_passes = _share(learner, trajectories, chosen, learner.instruction_ids, config)
+    for k in range(n_passes):
+        if k < len(parts):
+            loss = _part_loss(
+                learner, batch, parts[k], weights_B, n_tokens, len(chosen), config, tally, first_time
+            )
+        else:
+            loss = _nothing(learner, trajectories, chosen)
         # Gradients of the parts add up; only after the last one are they final.
-        learner.engine.set_gradient_accumulation_boundary(k == len(parts) - 1)
-        loss = _part_loss(learner, batch, part, weights_B, n_tokens, len(chosen), config, tally, first_time)
-        learner.engine.backward(loss, scale_wrt_gas=False)
-    norm = torch.nn.utils.clip_grad_norm_(learner.reader.parameters(), config.gradient_clip)
+        add_up(learner.engine, loss, learner.ranks, last=k == n_passes - 1)
+    norm = clipped_step(learner.engine, config.gradient_clip)
     if not torch.isfinite(norm):
         raise ModelError(
             f"the gradient norm is {norm.item()} after {tally.updates} good updates of this step; "
             "lower learning_rate or gradient_clip, or try another seed"
         )
-    learner.engine.step()
-    tally.grad_norm += norm.detach()
+    tally.grad_norm += norm
     tally.updates += 1
+
+
+def _share(
+    learner: Learner,
+    trajectories: Sequence[Trajectory],
+    chosen: np.ndarray,
+    instruction_ids: Sequence[int],
+    config: TrainingConfig,
+) -> tuple[list[MicroBatch], int]:
+    """This rank's share of the chosen trajectories, and how many passes the rank with most of them makes."""
+    lengths = sequence_lengths(trajectories, chosen, len(instruction_ids))
+    shares = shared_out(lengths, learner.ranks.size) if learner.ranks.size > 1 else [list(lengths)]
+    counts = [len(grouped({i: lengths[i] for i in s}, config.tokens_per_microbatch)) for s in shares]
+    mine = micro_batches(
+        trajectories,
+        shares[learner.ranks.rank],
+        instruction_ids,
+        padded_tokens=config.tokens_per_microbatch,
+        pad_id=learner.pad_id,
+        device=learner.device,
+    )
+    return mine, max(counts)
+
+
+def _nothing(learner: Learner, trajectories: Sequence[Trajectory], chosen: np.ndarray) -> Tensor:
+    """A loss of zero, from a pass over the shortest of the chosen: for a rank that has run out of its own.
+
+    Ranks that hold parts of the weights need one another in every pass, forward and backward.
+    """
+    lengths = sequence_lengths(trajectories, chosen, len(learner.instruction_ids))
+    shortest = min(lengths, key=lambda i: (lengths[i], i))
+    (part,) = micro_batches(
+        trajectories,
+        [shortest],
+        learner.instruction_ids,
+        padded_tokens=lengths[shortest],
+        pad_id=learner.pad_id,
+        device=learner.device,
+    )
+    reading: Reading = learner.engine(part)
+    said = [t for t in (reading.logprobs_S, reading.verification_BX) if t is not None]
+    return torch.stack([0.0 * t.sum() for t in said]).sum()
+
+
+def _all_logprobs(reader: Reader, mine: Sequence[MicroBatch], batch: _Batch, ranks: Ranks) -> Tensor:
+    """log π of all solution tokens [S], each computed by the rank that has it."""
+    if mine:
+        return ranks.sum_(solution_logprobs(reader, mine, batch.n_tokens))
+    return ranks.sum_(torch.zeros_like(batch.sampled_S))
 
 
 def _part_loss(
@@ -283,12 +340,22 @@ class _Tally:
         )
         self.scores_B = torch.zeros(self.n_solutions, device=self.device)
 
+    def add_ranks(self, ranks: Ranks) -> None:
+        """Take in what the other ranks have counted; gradient norms and updates are everybody's already."""
+        if ranks.size == 1:
+            return
+        own = torch.stack([self.policy, self.verification, self.kl, self.clip_fraction])
+        self.policy, self.verification, self.kl, self.clip_fraction = ranks.sum_(own).unbind()
+        self.tokens = sum(ranks.gathered(self.tokens))
+        ranks.sum_(self.scores_B)
+
     def lesson(self, batch: _Batch, learner: Learner, config: TrainingConfig, learning_rate: float) -> Lesson:
         first_S = batch.old_S
-        if self.first_S:
+        if first_S is None and learner.reader.reads_solutions:
             first_S = torch.zeros_like(batch.sampled_S)
             for slots_S, logprobs_S in self.first_S:
                 first_S[slots_S] = logprobs_S
+            learner.ranks.sum_(first_S)
         gap = None if first_S is None else (first_S - batch.sampled_S).abs().mean().item()
         return Lesson(
             policy_loss=self.policy.item() / self.updates,

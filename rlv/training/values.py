@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float64
 
-from rlv.sampling.engine import Engine, Request, SamplingParams, request_seed
+from rlv.sampling.engine import Engine, Progress, Request, SamplingParams, request_seed
 from rlv.steps import step_starts
 from rlv.training.config import TrainingConfig
 
@@ -56,6 +56,7 @@ def monte_carlo_values(
     engine: Engine,
     tokenizer: PreTrainedTokenizerBase,
     grade: Grade,
+    progress: Progress | None = None,
 ) -> Values:
     """Values at the start of every step of every solution (token ids); `prompts` has one problem a solution.
 
@@ -72,7 +73,7 @@ def monte_carlo_values(
     requests = [r for prompt, prefix in states for r in continuations(prompt, prefix, step, config)]
     params = SamplingParams(config.temperature, config.top_p, config.max_tokens)
     # Without the log-probabilities, which take several times the memory of the tokens.
-    sampled = [(s.token_ids, s.finish_reason == "stop") for s in engine.sample(requests, params)]
+    sampled = [(s.token_ids, s.finish_reason == "stop") for s in engine.sample(requests, params, progress)]
     repeated = [state for state in states for _ in range(config.continuations)]
     rewards_R = np.empty(len(sampled))
     for first in range(0, len(sampled), GRADED):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rlv.training.batches import micro_batches, solution_lengths
+from rlv.training.batches import grouped, micro_batches, sequence_lengths, shared_out, solution_lengths
 
 CPU = torch.device("cpu")
 
@@ -50,3 +52,26 @@ def test_without_an_instruction_the_last_token_is_the_solutions(trajectories):
     for batch in build(trajectories, range(9)):
         last = [trajectories[i].solution_ids[-1] for i in batch.trajectories_B.tolist()]
         assert batch.tokens_BT.flatten()[batch.flat_last_B].tolist() == last
+
+
+@given(
+    st.dictionaries(st.integers(0, 99), st.integers(1, 50), min_size=1, max_size=30),
+    st.integers(1, 5),
+    st.randoms(use_true_random=False),
+)
+def test_shares_are_balanced_whoever_computes_them(lengths, n_ranks, random):
+    shares = shared_out(lengths, n_ranks)
+    assert len(shares) == n_ranks and sorted(i for share in shares for i in share) == sorted(lengths)
+    # Whoever has most got the last of it when having least, so no two differ by more than one sequence.
+    tokens = [sum(lengths[i] for i in share) for share in shares]
+    assert max(tokens) - min(tokens) <= max(lengths.values())
+    shuffled = list(lengths.items())
+    random.shuffle(shuffled)
+    assert shared_out(dict(shuffled), n_ranks) == shares
+
+
+def test_groups_are_what_micro_batches_hold(trajectories):
+    lengths = sequence_lengths(trajectories, range(9), 2)
+    held = [b.trajectories_B.tolist() for b in build(trajectories, range(9), (41, 42), 30)]
+    assert grouped(lengths, 30) == held
+    assert lengths == {i: len(t.prompt_ids) + len(t.solution_ids) + 2 for i, t in enumerate(trajectories)}

@@ -18,6 +18,12 @@ from rlv.training.config import TrainingConfig
         ("solutions_per_problem", 1, "1 is out of range"),
         ("clip_low", 1.0, "1.0 is out of range"),
         ("kl_coefficient", -0.1, "-0.1 is out of range"),
+        ("engine", "tensorflow", "'tensorflow' is unknown; known: transformers, vllm"),
+        ("dtype", "float16", "'float16' is unknown; known: float32, bfloat16"),
+        ("zero_stage", 4, "4 is unknown; known: 0, 1, 2, 3"),
+        ("ranks", 0, "0 is out of range"),
+        ("nodes", 3, "3 do not divide ranks: 1"),
+        ("offload", True, "true needs zero_stage 1, 2 or 3"),
     ],
 )
 def test_out_of_range(key, value, message):

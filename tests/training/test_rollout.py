@@ -8,7 +8,7 @@ import pytest
 from rlv.errors import DataError
 from rlv.sampling.engine import Sampled
 from rlv.training.config import TrainingConfig
-from rlv.training.rollout import choose_problems, collect, over_tokens, read_prompts
+from rlv.training.rollout import Rollout, choose_problems, collect, merged, over_tokens, read_prompts
 
 
 class Scripted:
@@ -116,3 +116,14 @@ def test_values_reach_the_tokens_of_their_steps(tiny_tokenizer, problems):
 def test_every_token_has_its_steps_advantage():
     assert over_tokens(np.array([0.5, -1.0, np.nan]), (0, 2), 5) == (0.5, 0.5, -1.0, -1.0, -1.0)
     assert over_tokens(np.array([2.0]), (0,), 3) == (2.0, 2.0, 2.0)
+
+
+@pytest.mark.parametrize("n_ranks", [1, 2, 3, 4])
+def test_ranks_rollouts_are_merged_in_the_order_of_problems(trajectories, n_ranks):
+    """Three problems of three solutions each, taken in turn; a fourth rank has none."""
+    parts = [
+        Rollout([t for t in trajectories if int(t.problem_id[1:]) % n_ranks == rank], tokens_values=rank)
+        for rank in range(n_ranks)
+    ]
+    whole = merged(parts, 3, 3)
+    assert whole.trajectories == trajectories and whole.tokens_values == sum(range(n_ranks))

@@ -1,0 +1,55 @@
+"""Being asked to stop: a signal sets a flag, and the loop stops where nothing is lost.
+
+Sampling is given up at once, since a step's solutions are a function of (seed, step) and can be sampled
+again; an update is finished. The checkpoint of the last finished step is written either way (loop.py). Left
+out on purpose: a second signal that stops sooner (SIGKILL is that, and checkpoints survive it).
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+# What schedulers send before they kill: SLURM's scancel and time limit, `--signal=USR1@60`, containers.
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
+
+class Abandoned(BaseException):
+    """Sampling was given up because the run was asked to stop; nothing that handles errors handles this."""
+
+
+class Stop:
+    """Whether this process was asked to stop."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def progress(self, done: int, total: int, tokens: int) -> None:
+        """For an engine's progress callback. Raises Abandoned once a stop was asked for."""
+        if self.requested:
+            raise Abandoned
+
+
+@contextmanager
+def listening() -> Iterator[Stop]:
+    """Signals set the flag while the block runs, and do afterwards what they did before.
+
+    Only the main thread can listen to signals; elsewhere the flag stays down.
+    """
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def ask(number: int, frame: Any) -> None:
+        stop.requested = True
+
+    before = {number: signal.signal(number, ask) for number in SIGNALS}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

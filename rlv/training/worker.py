@@ -1,0 +1,96 @@
+"""One rank of a training run: what the launcher starts, once a process.
+
+    python -m rlv.training.worker JOB/job.json
+
+The job's file says what to train and where to write (launch.py writes it). Whatever libraries print goes into
+a file a rank, beside it; the first rank's log lines go to standard output, where the launcher reads them. How
+a rank ended, if by itself, stands in rank-N.json. Left out on purpose: starting, watching and ending ranks.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from rlv.errors import RlvError
+
+# prctl(2): which signal this process gets when the one that started it is gone.
+_PR_SET_PDEATHSIG = 1
+
+
+def main(job_file: Path) -> int:
+    """Train; the exit status is 0, that of an error of this project, or 1."""
+    # A rank without its launcher would go on writing where the next try writes.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    spec = json.loads(job_file.read_text())
+    folder = job_file.parent
+    rank = int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))
+    report = folder / f"rank-{rank}.json"
+    _write(report, {"pid": os.getpid(), "host": os.uname().nodename})
+    lines = _lines_of_its_own(folder / f"rank-{rank}.log")
+
+    def log(line: str) -> None:
+        print(line, file=lines, flush=True)
+
+    try:
+        facts = _train(spec, folder, log)
+    except RlvError as error:
+        _write(report, {"error": type(error).__name__, "message": str(error)})
+        return error.status
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    _write(report, {"facts": facts})
+    return 0
+
+
+def _train(spec: dict[str, Any], folder: Path, log: Any) -> dict[str, Any]:
+    from rlv import tables
+    from rlv.run import device_name
+    from rlv.training.config import TrainingConfig
+    from rlv.training.loop import train
+    from rlv.training.ranks import join
+
+    config = TrainingConfig(**{**spec["config"], "betas": tuple(spec["config"]["betas"])})
+    recorded = spec["recorded"]
+    facts = train(
+        config,
+        model_dir=Path(spec["model_dir"]),
+        problems=tables.read(Path(spec["problems"]), "problems"),
+        recorded=None if recorded is None else tables.read(Path(recorded), "rollouts"),
+        work_dir=Path(spec["work_dir"]),
+        out_dir=Path(spec["out_dir"]),
+        log=log,
+        ranks=join(folder / "rendezvous.json" if spec["by_file"] else None),
+    )
+    # Who started the ranks does not see what they computed on.
+    return {**facts, "device": device_name()}
+
+
+def _lines_of_its_own(path: Path) -> Any:
+    """Standard output as it was, for log lines alone; everything else goes to the file from here on."""
+    lines = os.fdopen(os.dup(1), "w")
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.close(file)
+    return lines
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content))
+    partial.rename(path)
+
+
+if __name__ == "__main__":
+    status = main(Path(sys.argv[1]))
+    # Threads of libraries may wait for ranks that are gone.
+    sys.stdout.flush()
+    os._exit(status)

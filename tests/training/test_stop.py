@@ -1,0 +1,97 @@
+"""Asked to stop: what is finished is saved, and the next try ends with the weights of a run left alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from rlv.errors import StoppedError
+from rlv.training import loop
+from rlv.training.stop import SIGNALS, Abandoned, Stop, listening
+from tests.training.test_loop import CONFIG, die, digest, rollouts, run
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory, model_dir, problems):
+    folder = tmp_path_factory.mktemp("straight")
+    run(folder, CONFIG, model_dir, problems)
+    return folder
+
+
+def assert_goes_on_after(step: int, folder, straight, model_dir, problems) -> None:
+    summary, _ = run(folder, CONFIG, model_dir, problems)
+    assert summary["resumed_from"] == step
+    assert digest(folder) == digest(straight) and rollouts(folder).equals(rollouts(straight))
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_an_update_is_finished_and_saved(number, straight, tmp_path, model_dir, problems, monkeypatch):
+    learn = loop.learn
+
+    def interrupted(learner, trajectories, config, step):
+        if step == 2:
+            os.kill(os.getpid(), number)
+        return learn(learner, trajectories, config, step)
+
+    monkeypatch.setattr(loop, "learn", interrupted)
+    before = signal.getsignal(number)
+    with pytest.raises(StoppedError, match="goes on after step 3 of 5"):
+        run(tmp_path, CONFIG, model_dir, problems)
+    assert signal.getsignal(number) is before and not (tmp_path / "out").exists()
+    monkeypatch.undo()
+    assert_goes_on_after(3, tmp_path, straight, model_dir, problems)
+
+
+def test_sampling_is_given_up(straight, tmp_path, model_dir, problems, monkeypatch):
+    """Here with checkpoints rarer than steps: the last finished one is saved out of turn."""
+    collect = loop.collect
+
+    def interrupted(prompts, step, config, **arguments):
+        if step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+            collect(prompts, step, config, **arguments)  # its progress callback never lets it end
+            die()
+        return collect(prompts, step, config, **arguments)
+
+    monkeypatch.setattr(loop, "collect", interrupted)
+    rarely = CONFIG.__class__(**{**CONFIG.__dict__, "save_every": 100})
+    with pytest.raises(StoppedError, match="goes on after step 2 of 5"):
+        run(tmp_path, rarely, model_dir, problems)
+    monkeypatch.undo()
+    assert_goes_on_after(2, tmp_path, straight, model_dir, problems)
+
+
+def test_a_stop_before_the_first_step_saves_nothing(tmp_path, model_dir, problems, monkeypatch):
+    def at_once(*_, **__):
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise Abandoned
+
+    monkeypatch.setattr(loop, "collect", at_once)
+    with pytest.raises(StoppedError, match="goes on after step 0 of 5"):
+        run(tmp_path, CONFIG, model_dir, problems)
+    assert list((tmp_path / "work" / "checkpoints").iterdir()) == []
+
+
+def test_a_flag_makes_the_callback_raise():
+    stop = Stop()
+    stop.progress(1, 2, 3)
+    stop.requested = True
+    with pytest.raises(Abandoned):
+        stop.progress(1, 2, 3)
+
+
+def test_another_thread_only_has_a_flag():
+    seen = []
+
+    def listen() -> None:
+        with listening() as stop:
+            seen.append((stop.requested, signal.getsignal(signal.SIGTERM)))
+
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=listen)
+    thread.start()
+    thread.join()
+    assert seen == [(False, before)]
