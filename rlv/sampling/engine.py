@@ -14,12 +14,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from jaxtyping import Float64, UInt64
 
+from rlv.errors import ModelError
+from rlv.prompts import turn_end_id
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 FinishReason = Literal["stop", "length"]
+# vLLM's own limits of the temperature, besides 0.
+VLLM_TEMPERATURES = (0.01, 2.0)
 Progress = Callable[[int, int, int], None]  # (solutions done, solutions asked for, tokens sampled so far)
 
 
@@ -91,6 +99,44 @@ class Engine(Protocol):
     ) -> list[Sampled]:
         """One solution a request, in the order of the requests."""
         ...
+
+
+def refuse_unfit(
+    requests: Sequence[Request], params: SamplingParams, positions: int, vocabulary: int
+) -> None:
+    """Raises ModelError, naming the problem, for a prompt that a model of so many positions and tokens cannot
+    go on from: with its budget it is too long, it has no tokens, or tokens of another tokenizer.
+    """
+    for r in requests:
+        n, budget = len(r.prompt_ids), r.budget(params)
+        if n == 0:
+            raise ModelError(f"problem {r.problem_id!r}: the prompt has no tokens; it needs one at least")
+        if n + budget > positions:
+            room = positions - n
+            advice = f"max_tokens of {room} would do" if room > 0 else "the prompt must be shorter"
+            raise ModelError(
+                f"problem {r.problem_id!r}: a prompt of {n} tokens and max_tokens {budget} "
+                f"exceed the model's {positions} positions; {advice}"
+            )
+        if not 0 <= min(r.prompt_ids) <= max(r.prompt_ids) < vocabulary:
+            raise ModelError(
+                f"problem {r.problem_id!r}: the prompt has token ids outside the model's vocabulary of "
+                f"{vocabulary}; use the model's own tokenizer"
+            )
+
+
+def end_tokens(tokenizer: PreTrainedTokenizerBase, generation_ends: Any, name: str) -> list[int]:
+    """Every token that ends a solution: the tokenizer's, its chat template's, the generation configuration's.
+
+    A base model that comes with a chat template often ends texts with another token than its template does.
+    Raises ModelError where none of them names one; `name` is the model's.
+    """
+    ends = generation_ends if isinstance(generation_ends, list) else [generation_ends]
+    own: Any = tokenizer.eos_token_id
+    end_ids: set[Any] = {own, turn_end_id(tokenizer), *ends} - {None}
+    if not end_ids:
+        raise ModelError(f"{name}: neither tokenizer nor generation config names an end token")
+    return sorted(end_ids)
 
 
 def request_seed(study_seed: int, problem_id: str, sample_id: int, *salt: str | int) -> int:

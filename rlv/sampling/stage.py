@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from rlv.job import Job, Stage
 from rlv.progress import reporter
 
+if TYPE_CHECKING:
+    from rlv.sampling.engines import Opened
+
+
+def _engine(job: Job) -> AbstractContextManager[Opened]:
+    """The engine that the study names, with the weights of the job's model."""
+    from rlv.sampling.engines import open_engine
+
+    return open_engine(
+        job.params.get("engine", "transformers"),
+        job.folder("model"),
+        threads=job.threads,
+        max_batch=job.how["max_batch"],
+        tensor_parallel=job.how.get("tensor_parallel", 1),
+    )
+
 
 def _sample(job: Job) -> dict[str, Any]:
-    import torch
-
-    from rlv.compute import shape_of
-    from rlv.models import load_model
     from rlv.sampling.engine import SamplingParams
     from rlv.sampling.shards import sample_shard
-    from rlv.sampling.transformers_engine import TransformersEngine
 
-    torch.set_num_threads(job.threads)
     p = job.params
     problems = job.table("problems", "problems")[slice(*p["problems"])]
-    model, tokenizer = load_model(job.folder("model"))
-    engine = TransformersEngine(model, tokenizer, max_batch=job.how["max_batch"])
     params = SamplingParams(temperature=p["temperature"], top_p=p["top_p"], max_tokens=p["max_tokens"])
-    with reporter("solutions", job.log) as progress:
+    with _engine(job) as opened, reporter("solutions", job.log) as progress:
         samples = sample_shard(
-            engine,
-            tokenizer,
-            shape_of(model),
+            opened.engine,
+            opened.tokenizer,
+            opened.shape,
             problems,
             range(*p["samples"]),
             params,
@@ -42,20 +51,12 @@ def _sample(job: Job) -> dict[str, Any]:
 
 
 def _force(job: Job) -> dict[str, Any]:
-    import torch
-
-    from rlv.compute import shape_of
-    from rlv.models import load_model
     from rlv.sampling.budgets import Forcing, force_answers
-    from rlv.sampling.transformers_engine import TransformersEngine
 
-    torch.set_num_threads(job.threads)
     p = job.params
     samples = job.table("samples", "samples")
     shard = job.artifact.inputs["samples"].params["problems"]
     problems = job.table("problems", "problems")[slice(*shard)]
-    model, tokenizer = load_model(job.folder("model"))
-    engine = TransformersEngine(model, tokenizer, max_batch=job.how["max_batch"])
     forcing = Forcing(
         step_rule=p["step_rule"],
         answer_format=p["answer_format"],
@@ -64,11 +65,11 @@ def _force(job: Job) -> dict[str, Any]:
         temperature=p["temperature"],
         top_p=p["top_p"],
     )
-    with reporter("answers", job.log) as progress:
+    with _engine(job) as opened, reporter("answers", job.log) as progress:
         forced = force_answers(
-            engine,
-            tokenizer,
-            shape_of(model),
+            opened.engine,
+            opened.tokenizer,
+            opened.shape,
             problems,
             samples,
             p["budgets"],

@@ -27,7 +27,15 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from rlv.errors import ModelError
-from rlv.sampling.engine import Progress, Request, Sampled, SamplingParams, uniforms
+from rlv.sampling.engine import (
+    Progress,
+    Request,
+    Sampled,
+    SamplingParams,
+    end_tokens,
+    refuse_unfit,
+    uniforms,
+)
 from rlv.sampling.kv_slots import SlotCache, round_up
 
 if TYPE_CHECKING:
@@ -64,13 +72,9 @@ class TransformersEngine:
             raise ModelError(f"{name}: attention layers {found}; only full attention can be sampled")
         self.positions = int(getattr(config, "max_position_embeddings", None) or 2**31)
         self.vocabulary = int(config.vocab_size)
-        ends: Any = getattr(model.generation_config, "eos_token_id", None)
-        end: Any = tokenizer.eos_token_id
-        end_ids = {end, *(ends if isinstance(ends, list) else [ends])} - {None}
-        if not end_ids:
-            raise ModelError(f"{name}: neither tokenizer nor generation config names an end token")
+        end_ids = end_tokens(tokenizer, getattr(model.generation_config, "eos_token_id", None), name)
         self.is_end_V = np.zeros(self.vocabulary, dtype=bool)
-        self.is_end_V[sorted(end_ids)] = True
+        self.is_end_V[end_ids] = True
 
     @torch.inference_mode()
     def sample(
@@ -84,7 +88,7 @@ class TransformersEngine:
         if not requests:
             return []
         budget_R = np.array([r.budget(params) for r in requests], dtype=np.int64)
-        self._check(requests, budget_R)
+        refuse_unfit(requests, params, self.positions, self.vocabulary)
         was_training = self.model.training
         self.model.eval()
         try:
@@ -169,24 +173,6 @@ class TransformersEngine:
     def _tensor(self, array: np.ndarray) -> Tensor:
         # A copy: the engine writes into its arrays while the device may still be reading.
         return torch.tensor(array, device=self.model.device)
-
-    def _check(self, requests: Sequence[Request], budget_R: Int64[np.ndarray, " R"]) -> None:
-        for r, budget in zip(requests, budget_R.tolist(), strict=True):
-            n = len(r.prompt_ids)
-            if n == 0:
-                raise ModelError(f"problem {r.problem_id!r}: the prompt has no tokens; it needs one at least")
-            if n + budget > self.positions:
-                room = self.positions - n
-                advice = f"max_tokens of {room} would do" if room > 0 else "the prompt must be shorter"
-                raise ModelError(
-                    f"problem {r.problem_id!r}: a prompt of {n} tokens and max_tokens {budget} "
-                    f"exceed the model's {self.positions} positions; {advice}"
-                )
-            if not 0 <= min(r.prompt_ids) <= max(r.prompt_ids) < self.vocabulary:
-                raise ModelError(
-                    f"problem {r.problem_id!r}: the prompt has token ids outside the model's vocabulary of "
-                    f"{self.vocabulary}; use the model's own tokenizer"
-                )
 
 
 def draw(

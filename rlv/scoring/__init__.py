@@ -100,5 +100,7 @@ SCORES: dict[str, Score] = {
     "bce": partial(head_score, objective="bce"),
     "regression": partial(head_score, objective="regression"),
 }
+# Those that vLLM gives, too (vllm_scores.py): what a head says, it does not read.
+ON_VLLM = frozenset({"generative", "judge"})
 
-__all__ = ["SCORES", "TOKEN_BUDGET", "Score", "generative_score", "head_score"]
+__all__ = ["ON_VLLM", "SCORES", "TOKEN_BUDGET", "Score", "generative_score", "head_score"]

@@ -19,11 +19,11 @@ import polars as pl
 import torch
 from jaxtyping import Float, Float64, Int64
 
-from rlv import tables
-from rlv.compute import flops, shape_of
-from rlv.errors import DataError, ModelError
-from rlv.prompts import label_ids, solver_ids, verification_ids
+from rlv.compute import shape_of
+from rlv.errors import ModelError
+from rlv.prompts import label_ids, verification_ids
 from rlv.scoring import SCORES, TOKEN_BUDGET, Score
+from rlv.scoring.tables import scores_table
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -99,45 +99,14 @@ def score_shard(
     score: Score = SCORES["generative"],
     token_budget: int = TOKEN_BUDGET,
 ) -> pl.DataFrame:
-    """A "samples" table scored, as a "scores" table, row for row in the same order.
+    """A "samples" table scored with `model`, as a "scores" table; see `tables.scores_table`."""
 
-    Equal solutions of a problem (after RL there are many, and a solution that ended early is the same at
-    every budget) are read once. Tokens read and FLOPs count for each row all the same: what they say of a
-    method must not depend on how it is run. Raises DataError for a sample of no problem in `problems`.
-    """
-    questions = dict(problems.select("problem_id", "question").iter_rows())
-    ids = samples["problem_id"].to_list()
-    unknown = next((i for i in ids if i not in questions), None)
-    if unknown is not None:
-        raise DataError(f"samples: problem {unknown!r} is not in the problems table of {len(questions)} rows")
-    prompt_of = {i: solver_ids(tokenizer, questions[i], style) for i in dict.fromkeys(ids)}
-    pairs = list(zip(ids, map(tuple, samples["token_ids"].to_list()), strict=True))
-    number = {pair: u for u, pair in enumerate(dict.fromkeys(pairs))}
-    names: dict[tuple[str, tuple[int, ...]], str] = {}
-    for pair, sample_id in zip(pairs, samples["sample_id"], strict=True):
-        names.setdefault(pair, f"problem {pair[0]!r}, sample {sample_id}")
-    scores_U, read_U = score(
-        model,
-        tokenizer,
-        [prompt_of[problem_id] for problem_id, _ in number],
-        [list(token_ids) for _, token_ids in number],
-        style,
-        token_budget=token_budget,
-        names=list(names.values()),
-    )
-    row_S = np.array([number[pair] for pair in pairs], dtype=np.int64)
-    scores_S, read_S = scores_U[row_S], read_U[row_S]
-    return tables.frame(
-        "scores",
-        {
-            "problem_id": ids,
-            "sample_id": samples["sample_id"].to_list(),
-            "budget": samples["budget"].to_list(),
-            "score": scores_S.tolist(),
-            "n_tokens_read": read_S.tolist(),
-            "flops": flops(shape_of(model), 0, read_S).tolist(),
-        },
-    )
+    def read(
+        prompts: list[list[int]], solutions: list[list[int]], names: list[str]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        return score(model, tokenizer, prompts, solutions, style, token_budget=token_budget, names=names)
+
+    return scores_table(read, tokenizer, shape_of(model), problems, samples, style)
 
 
 def length_sorted_batches(

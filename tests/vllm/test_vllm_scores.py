@@ -1,0 +1,73 @@
+"""Scores from vLLM are those of the transformers scorer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rlv.errors import ModelError
+from rlv.sampling import SamplingParams
+from rlv.sampling.shards import sample_shard
+
+
+@pytest.fixture
+def samples(engine, base, problems):
+    from rlv.compute import shape_of
+
+    params = SamplingParams(max_tokens=64)
+    return sample_shard(engine, base[1], shape_of(base[0]), problems, range(6), params, "plain", 0)
+
+
+def test_a_shard_scores_as_with_transformers(engine, base, problems, samples) -> None:
+    """Right after sampling, when the cache holds the solutions, and with an empty cache."""
+    from rlv.compute import shape_of
+    from rlv.scoring import generative, vllm_scores
+
+    model, tokenizer = base
+    expected = generative.score_shard(model, tokenizer, problems, samples, "plain")
+    cached = vllm_scores.score_shard(engine, tokenizer, shape_of(model), problems, samples, "plain")
+    engine.forget()
+    cold = vllm_scores.score_shard(engine, tokenizer, shape_of(model), problems, samples, "plain")
+    for found in (cached, cold):
+        assert found.drop("score").equals(expected.drop("score"))
+        np.testing.assert_allclose(found["score"], expected["score"], atol=1e-5)
+    assert expected["score"].std() > 0.1  # scores tell the solutions apart
+
+
+def test_probabilities_are_over_the_whole_vocabulary(engine, base, samples) -> None:
+    """exp(log π) of all tokens after a sequence sums to 1."""
+    sequence = samples["token_ids"][0].to_list()
+    logprobs = engine.next_logprobs([sequence] * engine.vocabulary, list(range(engine.vocabulary)))
+    assert np.exp(logprobs).sum() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_solution_that_fills_the_model_is_named(engine, base) -> None:
+    from rlv.scoring.vllm_scores import score_solutions
+
+    with pytest.raises(ModelError, match=r"problem 'a', sample 3: 2\d\d tokens .* 256 positions"):
+        score_solutions(engine, base[1], [[1]], [[5] * 255], "plain", names=["problem 'a', sample 3"])
+
+
+def test_a_cached_solution_is_not_read_again(engine, base, samples) -> None:
+    """Of a solution that was just sampled, whole blocks of the cache are used."""
+    from rlv.sampling import Request
+    from rlv.scoring.vllm_scores import score_solutions
+
+    core = engine.llm.llm_engine
+    step, cached = core.step, []
+
+    def watched():
+        outputs = step()
+        cached.extend(output.num_cached_tokens for output in outputs)
+        return outputs
+
+    prompt = tuple(range(4, 44))
+    sampled = engine.sample([Request("p", 0, prompt, 1)], SamplingParams(max_tokens=40))[0]
+    core.step = watched
+    try:
+        score_solutions(engine, base[1], [list(prompt)], [list(sampled.token_ids)], "plain")
+        engine.forget()
+        score_solutions(engine, base[1], [list(prompt)], [list(sampled.token_ids)], "plain")
+    finally:
+        core.step = step
+    assert cached[0] >= 32 and cached[1] == 0
