@@ -5,6 +5,7 @@ exhaust the run: every reading and every comparison happens in a worker process 
 memory (pool.py), equal strings are read once, and plain integers never leave the process.
 
     extract.py      text of a solution -> answer string
+    spelling.py     an answer string -> the spelling that math-verify reads
     equivalence.py  two answer strings -> equal or not; one problem's answers -> classes
     worker.py       the loop that a worker process runs
     pool.py         workers that may be killed, and are replaced

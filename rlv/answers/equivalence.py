@@ -1,11 +1,14 @@
 """When two answers are the same answer, and the classes that follow.
 
-Equality is math-verify's `verify`, with three short cuts that agree with it (the tests compare them):
-- the same string is the same answer;
+Equality is math-verify's `verify` on the respelled strings (spelling.py), behind rules and short cuts:
+- answers that differ in their typesetting only are the same, whether anybody can parse them or not;
+- marked numbers (bases, halves of the day) are equal if digits and mark are; without its mark, or the
+  percent sign, a number equals itself;
 - two plain integers are compared as integers, without sympy;
 - the numbers that an answer consists of (its value, those of its elements, entries or ends, each symbol
   standing for a fixed number) lie near those of an equal answer; where they do not, the answers differ.
   This spares the slow symbolic comparison (milliseconds each) for nearly all pairs of wrong answers.
+The last two agree with math-verify (the tests compare them); docs/grading.md says where the first two do not.
 
 math-verify's equality is neither symmetric nor transitive (x = 5 equals 5 equals y = 5). Classes are made
 consistent by representatives: an answer joins the reference's class if it equals the reference, else the
@@ -25,6 +28,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
+from rlv.answers import spelling
+
 # Longer ones are no plausible answers, and beyond a double's range.
 _INTEGER = re.compile(r"[+-]?[0-9]{1,300}")
 
@@ -34,6 +39,8 @@ class Answer:
     """One answer string, read."""
 
     text: str
+    key: str = ""  # the same in two answers that differ in their typesetting only; "": unknown
+    mark: tuple[str, str] | None = None  # a marked number's digits and mark (a base, the half of a day)
     integer: int | None = None  # its value, if it is a plain integer
     numbers: tuple[complex, ...] | None = None  # that it consists of; None: not to be compared by numbers
     equation: bool = False  # the numbers are those of its right side
@@ -71,22 +78,38 @@ def forget() -> None:
 
 def read(text: str) -> Answer:
     """Parse one answer string (LaTeX, as it would stand inside \\boxed). Slow, may hang: see the module."""
-    integer = plain_integer(text)
-    if integer is not None:
-        return Answer(text, integer, (complex(integer),))
+    respelled, mark = spelling.respelled(text), spelling.marked(text)
+    integer = plain_integer(respelled)
+    if integer is not None and mark is None:
+        return Answer(text, _key(respelled), integer=integer, numbers=(complex(integer),))
+    key = _key(respelled)
     expressions = _expressions(text)
     # math-verify falls back to the normalised string where it cannot parse.
     if not expressions or isinstance(expressions[0], str):
-        return Answer(text, unparsed=expressions[0] if expressions else "")
+        return Answer(text, key, mark, unparsed=expressions[0] if expressions else "")
     # Evaluating here, on its own, makes a bomb like 9^{9^{9^9}} fail its own limits and nobody else's.
     numbers, equation = _numbers(expressions[0])
-    return Answer(text, numbers=numbers, equation=equation)
+    return Answer(text, key, mark, numbers=numbers, equation=equation)
+
+
+def same_typesetting(gold: Answer, text: str) -> bool:
+    """Whether `equal` would say yes without mathematics, so that the text need not be read. Fast."""
+    return (
+        bool(gold.key) and gold.mark == spelling.marked(text) and gold.key == _key(spelling.respelled(text))
+    )
 
 
 def equal(gold: Answer, answer: Answer) -> bool:
-    """Whether math-verify takes `answer` for `gold`. Slow, may hang: see the module."""
+    """Whether `answer` is taken for `gold` (the module says by what). Slow, may hang: see the module."""
     if gold.text == answer.text:
         return True
+    if gold.mark is not None and answer.mark is not None:
+        return gold.mark == answer.mark
+    if gold.key and gold.key == answer.key:
+        return True
+    for one, other in ((gold, answer), (answer, gold)):
+        if other.key and other.key in (one.mark and one.mark[0], spelling.without_percent(one.key)):
+            return True
     if gold.unparsed is not None or answer.unparsed is not None:
         return bool(gold.unparsed) and gold.unparsed == answer.unparsed
     if gold.integer is not None and answer.integer is not None:
@@ -143,19 +166,32 @@ class Classes:
         return self._count - 1
 
 
+def _key(respelled: str) -> str:
+    integer = plain_integer(respelled)
+    return spelling.key(respelled) if integer is None else str(integer)
+
+
 @cache
 def _extraction() -> tuple[Any, ...]:
+    from latex2sympy2_extended.math_normalization import NormalizationConfig
     from math_verify import LatexExtractionConfig
 
-    return (LatexExtractionConfig(boxed_match_priority=0),)
+    # Nothing but the box: where that is unreadable, math-verify would take some fraction within it. Units are
+    # gone (spelling.py).
+    normalization = NormalizationConfig(units=False, malformed_operators=True, nits=True, boxed="all")
+    return (
+        LatexExtractionConfig(
+            boxed_match_priority=0, try_extract_without_anchor=False, normalization_config=normalization
+        ),
+    )
 
 
 @lru_cache(maxsize=4096)
 def _expressions(text: str) -> list[Any]:
-    """What math-verify reads in the string: expressions first, its normalised string last."""
+    """What math-verify reads in the respelled string: expressions first, its normalised string last."""
     from math_verify import parse
 
-    return parse(f"\\boxed{{{text}}}", _extraction(), parsing_timeout=None)  # pyright: ignore[reportArgumentType]
+    return parse(f"\\boxed{{{spelling.respelled(text)}}}", _extraction(), parsing_timeout=None)  # pyright: ignore[reportArgumentType]
 
 
 def _far_apart(these: tuple[complex, ...], those: tuple[complex, ...]) -> bool:

@@ -10,18 +10,26 @@ from collections.abc import Callable
 
 from rlv.errors import DataError
 
-_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{|\\(?:boxed|fbox)(?=[\s\\\d-])")
 # An escaped character is skipped as a whole: \{ and \} are no braces.
-_BRACES = re.compile(r"(?P<box>\\(?:boxed|fbox)\s*\{)|\\.|(?P<open>\{)|(?P<close>\})", re.DOTALL)
+_BRACES = re.compile(
+    r"(?P<box>\\(?:boxed|fbox|framebox)\s*\{)"
+    # Without braces, as in "$\boxed 5$": up to the dollar sign, as MATH's authors read it. One in a line.
+    r"|(?P<bare>\\(?:boxed|fbox)(?=[\s\\\d-])"
+    r"(?P<content>(?:\\(?!boxed|fbox)[^\n]|[^$\n{}\\]|\{[^{}$\n]*\}){1,200})\$)"
+    r"|\\.|(?P<open>\{)|(?P<close>\})",
+    re.DOTALL,
+)
 _MARKER = re.compile(r"\bAnswer\b[^\S\n]*:?([^\n]*)")
 
 
 def extract_answer(text: str, answer_format: str) -> str | None:
     """The answer that a solution's text gives, stripped; None where it gives none (or an empty one).
 
-    "boxed": what stands inside the last complete \\boxed{...} or \\fbox{...} (a box that a length limit
-    cut off does not count). "marker": what follows the last word "Answer" (and a colon, if there is one) up
-    to the end of its line, without a full stop at the end. Raises DataError for any other format.
+    "boxed": what stands inside the last complete \\boxed{...}, \\fbox{...} or \\framebox{...} (a box that a
+    length limit cut off does not count); $\\boxed 5$ is read too, up to the dollar sign. "marker": what
+    follows the last word "Answer" (and a colon, if there is one) up to the end of its line, without a full
+    stop at the end. Raises DataError for any other format.
     """
     if answer_format not in ANSWER_FORMATS:
         raise DataError(f"unknown answer format {answer_format!r}; known: {', '.join(ANSWER_FORMATS)}")
@@ -56,6 +64,8 @@ def _boxed(text: str) -> str | None:
     for token in _BRACES.finditer(text, first.start()):
         if token["box"]:
             opened.append(token.end())
+        elif token["bare"]:
+            last = token.span("content")
         elif token["open"]:
             opened.append(None)
         elif token["close"] and opened:

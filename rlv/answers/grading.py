@@ -195,8 +195,11 @@ def _place_integers(reference: str, answers: list[str]) -> dict[str, Placement] 
     values = [plain_integer(text) for text in [reference, *answers]]
     if any(value is None for value in values):
         return None
-    classes = Classes(Answer(reference, values[0]))
-    return {text: classes.place(Answer(text, value)) for text, value in zip(answers, values[1:], strict=True)}
+    classes = Classes(Answer(reference, integer=values[0]))
+    return {
+        text: classes.place(Answer(text, integer=value))
+        for text, value in zip(answers, values[1:], strict=True)
+    }
 
 
 def _placed(problem_id: str, job: Job, result: Result) -> dict[tuple[str, str], Placement]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from rlv.answers.equivalence import Answer, Classes, Placement, equal, forget, read
+from rlv.answers.equivalence import Answer, Classes, Placement, equal, forget, read, same_typesetting
 
 REFERENCE = -1
 _NEAR, _GROWN = 0.8, 0.5  # fractions of the memory limit: an answer is to blame; the worker retires
@@ -70,8 +70,8 @@ def run_job(job: Job, connection: Connection, seconds: float, limit: int) -> lis
         if index in job.hopeless:
             placements.append(Placement(None, False))
             continue
-        # The same string as the reference is right, even if nobody can read it.
-        answer = reference if text == job.reference else timed_read(text)
+        # What is typeset otherwise only is right, even if nobody can read it, and need not be read.
+        answer = reference if text == job.reference or same_typesetting(reference, text) else timed_read(text)
         if job.classes:
             placements.append(classes.place(answer))
         else:
