@@ -52,8 +52,9 @@ pilot-smoke: $(VENV)/.pilot
 test-vllm: $(VLLM_VENV)/.ready
 	$(VLLM_VENV)/bin/python -m pytest -q tests/vllm
 
-benchmarks: $(READY)
+benchmarks: $(READY) $(VLLM_VENV)/.ready
 	for name in plan voting grading sampling budgets scoring training_step vineppo; do $(BIN)/python -m benchmarks.$$name; done
+	for name in vllm_sampling vllm_scoring; do $(VLLM_VENV)/bin/python -m benchmarks.$$name; done
 
 env-cpu: $(READY)
 env-vllm: $(VLLM_VENV)/.ready

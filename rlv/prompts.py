@@ -67,7 +67,11 @@ WORKED_PROBLEMS = (
 )
 
 # After these words of a forced answer, by answer format (rlv/answers/extract.py), only the answer is missing.
-ANSWER_PREFIXES = {"marker": "\nAnswer", "boxed": "\n\nThe final answer is $\\boxed{"}
+ANSWER_PREFIXES = {
+    "marker": "\nAnswer",
+    "boxed": "\n\nThe final answer is $\\boxed{",
+    "stated": "\n\nThe answer is:",
+}
 # How reasoning models begin and end their thought, where their tokenizer knows it as one token.
 _THOUGHT = ("<think>", "</think>")
 

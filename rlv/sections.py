@@ -64,8 +64,10 @@ class Dataset(Section):
     prompt_style: PromptStyle = Field(
         default="plain", description="how a question is put to a model that has no style of its own"
     )
-    answer_format: Literal["marker", "boxed"] = Field(
-        default="marker", description="where a solution has its answer"
+    answer_format: Literal["marker", "boxed", "stated"] = Field(
+        default="marker",
+        description="where a solution has its answer: after the word Answer; in a box; in a box or after "
+        "`####` or `answer is`",
     )
     step_rule: Literal["try", "sentence"] | None = Field(
         default=None,
@@ -74,7 +76,7 @@ class Dataset(Section):
     )
     options: dict[str, Any] = Field(default={}, description="arguments of a source of your own")
     levels: tuple[int, ...] = Field(
-        default=(), description="local: only problems of these levels; all where absent"
+        default=(), description="all but mini: only problems of these levels; all where absent"
     )
 
     @property

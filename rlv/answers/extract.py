@@ -20,6 +20,11 @@ _BRACES = re.compile(
     r"|\\.|(?P<open>\{)|(?P<close>\})",
     re.DOTALL,
 )
+# GSM8K's mark, and what models that learned from such solutions write; up to the end of the line or sentence.
+_STATED = re.compile(r"(?:####|\banswer is)([^\n]*)", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[.!](?=\s|$)")
+# What sets an answer off within a sentence: LaTeX's math signs and Markdown's bold.
+_SET_OFF = (("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"))
 _MARKER = re.compile(r"\bAnswer\b[^\S\n]*:?([^\n]*)")
 
 
@@ -29,7 +34,8 @@ def extract_answer(text: str, answer_format: str) -> str | None:
     "boxed": what stands inside the last complete \\boxed{...}, \\fbox{...} or \\framebox{...} (a box that a
     length limit cut off does not count); $\\boxed 5$ is read too, up to the dollar sign. "marker": what
     follows the last word "Answer" (and a colon, if there is one) up to the end of its line, without a full
-    stop at the end. Raises DataError for any other format.
+    stop at the end. "stated": a box, as in "boxed"; else what follows the last "####" or "answer is", up to
+    the end of the line or sentence. Raises DataError for any other format.
     """
     if answer_format not in ANSWER_FORMATS:
         raise DataError(f"unknown answer format {answer_format!r}; known: {', '.join(ANSWER_FORMATS)}")
@@ -39,7 +45,7 @@ def extract_answer(text: str, answer_format: str) -> str | None:
 def answer_end(text: str, answer_format: str) -> int | None:
     """Where an answer ends that the text before `text` has opened (prompts.ANSWER_PREFIXES); None: nowhere.
 
-    "boxed": after the brace that closes the box. "marker": nowhere, such an answer goes on until the solution
+    "boxed": after the brace that closes the box. Others: nowhere, such an answer goes on until the solution
     ends. Raises DataError for any other format.
     """
     if answer_format not in ANSWER_FORMATS:
@@ -86,4 +92,20 @@ def _marker(text: str) -> str | None:
     return None
 
 
-ANSWER_FORMATS: dict[str, Callable[[str], str | None]] = {"boxed": _boxed, "marker": _marker}
+def _stated(text: str) -> str | None:
+    boxed = _boxed(text)
+    if boxed is not None:
+        return boxed
+    said = [rest for match in _STATED.finditer(text) if (rest := match[1].strip().removeprefix(":").strip())]
+    answer = _SENTENCE_END.split(said[-1], maxsplit=1)[0].strip() if said else ""
+    for begin, end in _SET_OFF:
+        if answer.startswith(begin) and answer.endswith(end) and len(answer) > len(begin) + len(end):
+            answer = answer[len(begin) : -len(end)].strip()
+    return answer or None
+
+
+ANSWER_FORMATS: dict[str, Callable[[str], str | None]] = {
+    "boxed": _boxed,
+    "marker": _marker,
+    "stated": _stated,
+}

@@ -49,9 +49,29 @@ def test_marker(text, answer):
     assert extract_answer(text, "marker") == answer
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("There are 36 eggs.\n#### 36\nThe answer is: 35", "35"),
+        ("So 4 * 6 = 24.\n#### 24", "24"),
+        ("So, the final answer is $x + 9 = 23$.", "x + 9 = 23"),
+        ("The answer is 2.5. I hope it helps.", "2.5"),
+        ("the Answer is **7**!", "7"),
+        (r"The answer is \( \frac{1}{2} \).", r"\frac{1}{2}"),
+        (r"The answer is 3, so \boxed{4}.", "4"),
+        ("The answer is $5", "$5"),
+        ("####\n5", None),
+        ("The answer is.", None),
+        ("There are 24 rolls.", None),
+    ],
+)
+def test_stated(text, answer):
+    assert extract_answer(text, "stated") == answer
+
+
 def test_unknown_format_is_named():
     for function in (extract_answer, answer_end):
-        with pytest.raises(DataError, match=r"'box'.*boxed, marker"):
+        with pytest.raises(DataError, match=r"'box'.*boxed, marker, stated"):
             function("x", "box")
 
 

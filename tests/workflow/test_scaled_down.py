@@ -1,0 +1,147 @@
+"""The paper study, scaled down: its own file and code paths, with tiny models of its architectures.
+
+An overlay replaces models, data and sizes, and vLLM by the transformers engine; ranks, ZeRO stages, bfloat16,
+prompt styles, budgets, figures and claims stay the paper's. What it computes means nothing.
+"""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+import yaml
+
+from rlv.figures import FIGURES
+from tests.tiny_models import FAMILIES, make_model, write_problems
+from tests.workflow.running import planned, rlv, snakemake, workspace
+
+pytestmark = pytest.mark.workflow
+STUDY = "paper-scaled"
+# The sweep over lambda adds trainings and no code path: its ends stay.
+LEFT_OUT = (
+    "grpo_v_05",
+    "grpo_v_2",
+    "grpo_v_4",
+    "leave_one_out_v_05",
+    "leave_one_out_v_2",
+    "leave_one_out_v_4",
+)
+
+
+def overlay(folder) -> dict:
+    """What differs from `paper`; models and problems are made in `folder`."""
+    sizes = {"train": 24, "math500": 8, "math_squared": 4, "gpqa_physics": 4, "aime24": 4}
+    datasets = {}
+    for seed, (name, size) in enumerate(sizes.items(), start=10):
+        path = write_problems(folder / f"{name}.jsonl", size, seed)
+        gone = dict.fromkeys(("revision", "split", "size", "without"))
+        datasets[name] = {"source": "local", "path": str(path), **gone}
+    models = {}
+    for name in FAMILIES:
+        path = make_model(folder / name, name)
+        gone = dict.fromkeys(("repo", "revision", "architecture"))
+        models[name] = {"source": "local", "path": str(path), **gone}
+    long = {"n": 4, "max_tokens": 96, "problems_per_shard": 4, "samples_per_shard": 2}
+    models["r1_1_5b"]["sampling"] = long
+    small = {
+        "steps": 2,
+        "problems_per_step": 4,
+        "solutions_per_problem": 4,
+        "minibatches": 2,
+        "learning_rate": 1e-4,
+        "max_tokens": 48,
+        "continuations": 2,
+        "engine": "transformers",
+        "ranks": 1,
+        "tokens_per_microbatch": 1024,
+        "save_every": 1,
+    }
+    reasoners: dict = dict.fromkeys(LEFT_OUT)
+    # Two ranks once with gradients divided, once with weights divided; each start takes seconds on a CPU.
+    reasoners["grpo_v"] = {"training": {"ranks": 2}}
+    for name in ("grpo_7b", "grpo_v_7b", "leave_one_out_7b", "leave_one_out_v_7b"):
+        ranks = 2 if name == "grpo_v_7b" else 1
+        reasoners[name] = {"training": {"ranks": ranks, "tokens_per_microbatch": 512}}
+    for name in ("r1_grpo", "r1_grpo_v"):
+        reasoners[name] = {"training": {"steps": 1, "max_tokens": 64, "ranks": 1}}
+    return {
+        "extends": "paper",
+        "name": STUDY,
+        "datasets": datasets,
+        "models": models,
+        "training": small,
+        "reasoners": reasoners,
+        "verifiers": {
+            name: {"engine": "transformers"}
+            for name in ("unified", "judge", "separate_grpo", "separate_leave_one_out")
+        },
+        "sampling": {
+            "engine": "transformers",
+            "n": 8,
+            "temperature": 1.0,
+            "max_tokens": 64,
+            "problems_per_shard": 8,
+            "samples_per_shard": 8,
+        },
+        "evaluation": {"ns": [1, 2, 4, 8], "draws": 200},
+        "lengths": {"budgets": [8, 24, 96], "answer_tokens": 12},
+        "overhead": {"repeats": 2},
+        "figures": {
+            "coefficient": {
+                "reasoners": {
+                    "grpo": ["grpo", "grpo_v_01", "grpo_v"],
+                    "leave_one_out": ["leave_one_out", "leave_one_out_v_01", "leave_one_out_v"],
+                }
+            }
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def scaled(tmp_path_factory):
+    folder = workspace(tmp_path_factory.mktemp("scaled"))
+    study = yaml.safe_dump(overlay(folder), sort_keys=False)
+    (folder / "config" / "studies" / f"{STUDY}.yaml").write_text(study)
+    snakemake(folder, "all", study=STUDY)
+    return folder
+
+
+def test_the_paper_study_is_planned_offline(tmp_path):
+    folder = workspace(tmp_path)
+    jobs = planned(snakemake(folder, "all", "-n", study="paper"))
+    assert jobs["train"] > 20 and jobs["sample"] > 200
+    shown = rlv(folder, "study", "show", study="paper").stdout
+    assert "assumed" in shown and "GPU" in shown
+
+
+def test_every_figure_and_the_claims_are_there(scaled):
+    results = scaled / "results" / STUDY
+    drawn = {p.stem for p in (results / "figures").glob("*.png")}
+    assert drawn == {*FIGURES, "parallel_scaling_7b", "parallel_scaling_tokens"}
+    board = json.loads((results / "claims.json").read_text())
+    assert {"joint_scaling", "easy_to_hard", "out_of_domain", "math_gain"} <= {row["id"] for row in board}
+
+
+def test_trainings_say_how_they_ran_and_are_hugging_face_folders(scaled):
+    from transformers import AutoModelForCausalLM
+
+    for name, ranks in (("grpo_v", 2), ("grpo_v_7b", 2), ("grpo", 1)):
+        (folder,) = (scaled / "store" / "train").glob(f"{name}-*[0-9a-f]")
+        manifest = json.loads((folder / "manifest.json").read_text())
+        assert manifest["how"]["ranks"] == ranks
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto", local_files_only=True)
+        assert str(model.dtype) == "torch.bfloat16"
+        steps = pl.read_parquet(folder / "steps.parquet")
+        assert steps["step"].to_list() == [1, 2] and steps["policy_loss"].is_finite().all()
+
+
+def test_some_solutions_of_every_family_are_right(scaled):
+    for name in ("base-math500", "base_7b-math500", "r1_base-aime24"):
+        (folder,) = (scaled / "store" / "grade").glob(f"{name}-*")
+        solutions = pl.read_parquet(folder / "solutions.parquet")
+        assert solutions["answer"].is_not_null().any(), name
+    # Thoughts that were cut are closed before the answer is forced.
+    (folder,) = (scaled / "store" / "grade").glob("r1_grpo-aime24-cut-*")
+    forced = pl.read_parquet(folder / "solutions.parquet").filter(pl.col("finish_reason") == "forced")
+    assert forced["answer"].is_not_null().any()
