@@ -63,6 +63,7 @@ def make(artifact: Artifact, store: Store, *, threads: int = 1, log: Callable[[s
             cpu_seconds=round(_cpu_seconds() - cpu, 3),
             peak_memory_mib=_peak_memory_mib(),
             threads=threads,
+            how=dict(artifact.how),
         )
     log(f"{artifact.path}: published after {seconds:.1f} s")
     return True
