@@ -19,6 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from rlv.devices import gpus_of, leased
 from rlv.job import Job
 from rlv.stages import STAGES
 from rlv.store import Artifact, Store
@@ -54,7 +55,8 @@ def make(artifact: Artifact, store: Store, *, threads: int = 1, log: Callable[[s
     started, cpu = time.monotonic(), _cpu_seconds()
     with store.working(artifact) as work, store.publishing(artifact) as publication:
         job = Job(artifact, store, publication.path, work, threads, log)
-        facts = STAGES[artifact.stage].run(job)
+        with leased(gpus_of(artifact), log):
+            facts = STAGES[artifact.stage].run(job)
         seconds = time.monotonic() - started
         publication.facts.update(
             made=_provenance(facts.pop("device", None)),
