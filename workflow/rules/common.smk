@@ -1,7 +1,12 @@
 # The one command behind every stage, and what each rule needs to say about it.
 
-# The interpreter that runs the workflow, so that jobs find the package wherever they run.
-RLV = f"{shlex.quote(sys.executable)} -m rlv"
+# The interpreter that runs the workflow, so that jobs find the package wherever they run; or that of the
+# environment which Snakemake was asked to make for them.
+DEPLOYED = workflow.deployment_settings.deployment_method
+RLV = f"{'python' if DEPLOYED else shlex.quote(sys.executable)} -m rlv"
+# Where models run.
+ON_VLLM = any(a.params.get("engine") == "vllm" for a in PLAN.artifacts.values())
+ENGINE_ENV = f"../../envs/{'gpu' if ON_VLLM else 'cpu'}.yaml"
 SETTINGS = (
     f"--study {shlex.quote(config['study'])} --store {shlex.quote(config['store'])}"
 )

@@ -11,7 +11,7 @@ rule sample:
     benchmark:
         "logs/sample/{artifact}.benchmark.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        ENGINE_ENV
     threads: 1
     resources:
         mem_mb=3000,
@@ -33,7 +33,7 @@ rule force:
     benchmark:
         "logs/force/{artifact}.benchmark.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        ENGINE_ENV
     threads: 1
     resources:
         mem_mb=3000,

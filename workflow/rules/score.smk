@@ -11,7 +11,7 @@ rule score:
     benchmark:
         "logs/score/{artifact}.benchmark.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        ENGINE_ENV
     threads: 1
     resources:
         mem_mb=3000,

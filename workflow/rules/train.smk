@@ -11,7 +11,7 @@ rule pretrain:
     benchmark:
         "logs/pretrain/{artifact}.benchmark.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        ENGINE_ENV
     threads: 1
     resources:
         mem_mb=2000,
@@ -34,7 +34,7 @@ rule train:
     # The head of the longest chains starts first.
     priority: 10
     conda:
-        "../../envs/cpu.yaml"
+        ENGINE_ENV
     # A rank is a process; a profile may give it more cores (`set-threads: train=...`).
     threads: how("train", "ranks")
     resources:
@@ -58,7 +58,7 @@ rule overhead:
     benchmark:
         "logs/overhead/{artifact}.benchmark.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        ENGINE_ENV
     threads: 1
     resources:
         mem_mb=3000,
