@@ -195,12 +195,17 @@ def _outcome(status: int, folder: Path, n_ranks: int) -> dict[str, Any]:
 
 
 def _first_failure(folder: Path, status: int) -> tuple[int | None, str]:
-    """(Rank, how it ended) of the first failure that the launcher saw; no rank where it does not say."""
+    """(Rank, how it ended) of the failure behind the others; no rank where the launcher does not say."""
     said = (folder / "launcher.log").read_text(errors="replace")
-    # torchrun's report; the first observed failure stands last, under "Root Cause".
-    found = re.findall(r"rank\s*:\s*(\d+) .*?exitcode\s*:\s*(-?\d+)", said.rpartition("Root Cause")[2], re.S)
+    # torchrun's report; the first failure that it observed stands last, under "Root Cause".
+    found = re.findall(r"rank\s*:\s*(\d+) .*?exitcode\s*:\s*(-?\d+)", said, re.S)
     if found:
-        rank, code = int(found[0][0]), int(found[0][1])
+        failed = [(int(rank), int(code)) for rank, code in reversed(found)]
+        # It looks now and then: a rank whose peer was killed may have failed, too, before it looked.
+        killed = [
+            (rank, code) for rank, code in failed if code < 0 and -code not in (*SIGNALS, signal.SIGINT)
+        ]
+        rank, code = (killed or failed)[0]
         if code < 0:
             return rank, f"was ended by signal {-code} ({signal.Signals(-code).name})"
         return rank, f"failed with exit status {code}"

@@ -181,7 +181,7 @@ Failures:
   time      : 2026-01-01_00:00:01
   host      : here
   rank      : 0 (local_rank: 0)
-  exitcode  : 1 (pid: 11)
+  exitcode  : {} (pid: 11)
 ------------------------------------------------------------
 Root Cause (first observed failure):
 [0]:
@@ -195,8 +195,11 @@ Root Cause (first observed failure):
 @pytest.mark.parametrize(
     ("said", "rank", "how"),
     [
-        (TORCHRUN.format(-9), 3, "was ended by signal 9"),
-        (TORCHRUN.format(1), 3, "failed with exit status 1"),
+        (TORCHRUN.format(1, -9), 3, "was ended by signal 9"),
+        (TORCHRUN.format(1, 1), 3, "failed with exit status 1"),
+        # The launcher saw first who lost a peer; -15 is its own doing.
+        (TORCHRUN.format(-9, 1), 0, "was ended by signal 9"),
+        (TORCHRUN.format(-15, 1), 3, "failed with exit status 1"),
         ("srun: error: n2: task 5: Killed\nsrun: error: n1: task 0: Exited with exit code 1\n", 5, "Killed"),
         ("srun: error: Unable to create step\n", None, "could not be run"),
     ],
