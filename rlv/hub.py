@@ -15,6 +15,8 @@ from rlv.errors import RlvError
 from rlv.store import file_digest
 
 SITE = "https://huggingface.co"
+# Seconds that `check_access` waits for an answer; it asks once, where fetching asks again and again.
+PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,29 @@ def explained(asked: Asked) -> Iterator[None]:
         ) from error
     except (httpx2.HTTPError, ConnectionError, TimeoutError) as error:
         raise asked.error(unreachable) from error
+
+
+def check_access(asked: Asked) -> None:
+    """Ask the hub whether this commit exists and may be read, without fetching anything: seconds at most.
+
+    Raises `asked.error` as `explained` says: no network, no such repository or commit, gated without access
+    (what a gated repository is, everyone may ask; its files are another question).
+    """
+    from huggingface_hub import HfApi, errors
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+
+    kind = "dataset" if asked.what == "data set" else "model"
+    with explained(asked):
+        api = HfApi()
+        try:
+            api.repo_info(asked.repo, repo_type=kind, revision=asked.revision, timeout=PATIENCE)
+        except errors.HFValidationError:
+            raise
+        except ValueError as error:  # a page that is not the hub's, as of a network's log-in
+            raise ConnectionError(str(error)) from error
+        # `HfApi.auth_check` with a limit: it has none of its own.
+        address = f"{api.endpoint}/api/{kind}s/{asked.repo}/auth-check"
+        hf_raise_for_status(get_session().get(address, headers=build_hf_headers(), timeout=PATIENCE))
 
 
 def check_blob(path: Path, error: type[RlvError]) -> Path:

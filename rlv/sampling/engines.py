@@ -42,8 +42,9 @@ class Opened:
 class HandedOver(Protocol):
     """An engine with weights of its own, which a trainer replaces in place every step.
 
-    The order: `wake`, `update` with all weights, verify, `sample`, `sleep`. What `prompt_logprobs` and
-    `next_logprobs` return is what the verification compares (rlv/training/handover.py).
+    The order: `wake`, `update` with all weights, verify, `sample`, `sleep`. What `weights`, `prompt_logprobs`
+    and `next_logprobs` return is what the verification compares (rlv/training/handover.py); `as_held` is a
+    trainer's tensor as `weights` has it.
     """
 
     vocabulary: int
@@ -55,6 +56,10 @@ class HandedOver(Protocol):
     ) -> list[Sampled]: ...
 
     def update(self, named_tensors: Iterable[tuple[str, Tensor]]) -> None: ...
+
+    def weights(self) -> Iterator[tuple[str, Tensor]]: ...
+
+    def as_held(self, name: str, value: Tensor) -> Tensor: ...
 
     def sleep(self) -> None: ...
 

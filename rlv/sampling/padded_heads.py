@@ -8,7 +8,8 @@ with zeros in what is missing, and says the same, up to rounding:
     values    what is appended to v is zero, and meets columns of zeros in the output matrix
 
 Left out on purpose: norms of queries and keys (their mean would be taken over the zeros, too), other
-rotations than the plain one, and other families than those named here.
+rotations than the plain one, and other families than those named here (vLLM's Qwen2 takes the size of its
+heads from its width whatever the configuration says, and would read a part of each).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from torch import Tensor
 
 from rlv.errors import ModelError
 
-FAMILIES = ("llama", "qwen2", "mistral")
+FAMILIES = ("llama", "mistral")
 _PROJECTION = re.compile(r"\.self_attn\.([qkvo])_proj\.(weight|bias)$")
 
 

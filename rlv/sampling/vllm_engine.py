@@ -11,8 +11,8 @@ distributed, and greedy ones alike up to rounding. Log-probabilities are vLLM's 
 tokens, in float32.
 
 Weights may be replaced in place (`update`), and the device's memory given back in between (`sleep`, `wake`);
-whether the new weights arrived is the caller's to verify (handover.py). Left out on purpose: everything that
-needs text (stop words, chat templates: prompts.py has the words).
+whether the new weights arrived is the caller's to verify (handover.py), by what `weights` reads back. Left
+out on purpose: everything that needs text (stop words, chat templates: prompts.py has the words).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ from rlv.sampling.engine import (
     refuse_unfit,
 )
 from rlv.sampling.vllm_start import start_vllm, stop_vllm
+from rlv.sampling.vllm_weights import checkpoint_names, held_weights, pack_output_matrix
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -75,6 +76,7 @@ class VllmEngine:
         self.name = str(folder)
         self.end_ids = end_tokens(tokenizer, generation.eos_token_id, self.name)
         self.vocabulary = int(config.get_text_config().vocab_size)
+        self._names = checkpoint_names(folder, bool(config.get_text_config().tie_word_embeddings))
         self._started = started = start_vllm(
             folder,
             threads=threads,
@@ -88,7 +90,6 @@ class VllmEngine:
         self.dtype = started.dtype
         self.positions = int(self.llm.model_config.max_model_len)
         self._padding = started.padding
-        self._sleeps = beside_trainer
         self._asleep = False
         self._has_weights = True
 
@@ -235,27 +236,53 @@ class VllmEngine:
     def update(self, named_tensors: Iterable[tuple[str, Tensor]]) -> None:
         """Replace the weights in place by these, named as in a checkpoint; what was cached is forgotten.
 
-        Tensors are copied as they come, so that they may be gathered one by one. Raises ModelError where the
-        prefix cache cannot be emptied, or vLLM refuses a tensor, after which nothing can be sampled.
+        All of the checkpoint's, a tied output matrix excepted. Tensors are copied as they come, so that they
+        may be gathered one by one. Raises ModelError where one is missing or unknown, vLLM refuses a tensor,
+        or the prefix cache cannot be emptied: after the first three nothing can be sampled.
         """
         self._has_weights = False
+        given: list[str] = []
         try:
             # vLLM's own way to reload: on a CPU layers hold packed copies, which loading alone leaves as they
             # are, and even the reload leaves that of a tied output matrix.
             rpc = self.llm.llm_engine.collective_rpc
-            rpc("reload_weights", kwargs={"weights_iterator": self._as_loaded(named_tensors)})
+            rpc("reload_weights", kwargs={"weights_iterator": self._taken(named_tensors, given)})
             rpc(_pack_output_matrix)
         except Exception as error:
             raise ModelError(f"{self.name}: vllm refuses the new weights: {error}") from error
+        # vLLM itself keeps the old value of what is not handed over, and says so in a log.
+        missing, unknown = sorted(self._names - set(given)), [n for n in given if n not in self._names]
+        if missing or unknown:
+            what = f"{missing[0]!r} was not handed over" if missing else f"{unknown[0]!r} is not in the model"
+            raise ModelError(
+                f"{self.name}: {what} ({len(missing)} weights missing, {len(unknown)} unknown); all weights "
+                "of the checkpoint that the engine was started with would do"
+            )
         self._has_weights = True
         self.forget()
 
-    def _as_loaded(self, named_tensors: Iterable[tuple[str, Tensor]]) -> Iterable[tuple[str, Tensor]]:
-        dtype = getattr(torch, self.dtype)
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        """Name in a checkpoint and value of every weight that the engine multiplies with now, one at a time.
+
+        A tied matrix that is held twice comes twice. Equal to what `as_held` makes of the tensors that were
+        handed over; names that the checkpoint does not have are of layers that vLLM holds in other ways.
+        """
+        yield from held_weights(self.llm.llm_engine.collective_rpc(_model_of)[0])
+
+    def as_held(self, name: str, value: Tensor) -> Tensor:
+        """A tensor of the checkpoint as the engine holds it: in its type, with its padding."""
+        value = value.detach().to(getattr(torch, self.dtype))
+        return value if self._padding is None else self._padding.tensor(name, value)
+
+    def _taken(
+        self, named_tensors: Iterable[tuple[str, Tensor]], given: list[str]
+    ) -> Iterator[tuple[str, Tensor]]:
+        """The known tensors as vLLM is to load them; all names go into `given`."""
         for name, value in named_tensors:
-            # A copy: vLLM keeps them until a layer has all of its own, longer than they may be gathered.
-            copied = value.detach().to(dtype=dtype, copy=True)
-            yield name, copied if self._padding is None else self._padding.tensor(name, copied)
+            given.append(name)
+            if name in self._names:  # unknown ones are refused at the end: the rest must be asked for, too
+                # A copy: vLLM keeps them until a layer has all of its own, longer than they may be gathered.
+                yield name, self.as_held(name, value.detach().to(getattr(torch, self.dtype), copy=True))
 
     def forget(self) -> None:
         """Empty the prefix cache: keys and values of other weights must never be read."""
@@ -282,11 +309,12 @@ class VllmEngine:
             gc.collect()
 
 
+def _model_of(worker: Any) -> Any:
+    return worker.model_runner.get_model()
+
+
 def _pack_output_matrix(worker: Any) -> None:
-    """Where a worker's model multiplies with a packed copy of its output matrix, pack it again."""
-    for module in worker.model_runner.get_model().modules():
-        if type(module).__name__ == "ParallelLMHead" and hasattr(module, "cpu_linear"):
-            module.quant_method.process_weights_after_loading(module)
+    pack_output_matrix(_model_of(worker))
 
 
 def _solution(request: Request, output: Any) -> Sampled:

@@ -181,6 +181,7 @@ def _process_as_it_was(threads: int) -> Iterator[None]:
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     environment = dict(os.environ)
     random_states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
     set_threads = torch.set_num_threads
     torch.set_num_threads(threads)
     try:
@@ -190,6 +191,8 @@ def _process_as_it_was(threads: int) -> Iterator[None]:
         random.setstate(random_states[0])
         np.random.set_state(random_states[1])  # noqa: NPY002
         torch.set_rng_state(random_states[2])
+        if on_gpus is not None:
+            torch.cuda.set_rng_state_all(on_gpus)
         for name in [n for n in os.environ if not n.startswith("VLLM_") and n not in environment]:
             del os.environ[name]
         os.environ.update({n: v for n, v in environment.items() if not n.startswith("VLLM_")})

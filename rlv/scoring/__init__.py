@@ -16,16 +16,18 @@ import numpy as np
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-TOKEN_BUDGET = 2048  # padded tokens of a batch: larger ones leave a CPU's caches (benchmarks/scoring.py)
+# Padded tokens of a batch by kind of device: larger ones leave a CPU's caches (benchmarks/scoring.py),
+# smaller ones leave a GPU idle, whose memory holds many sequences of thousands of tokens.
+TOKEN_BUDGETS = {"cpu": 2048, "cuda": 32_768}
 
 
 class Score(Protocol):
     """Scores of solutions y to prompts x (token ids), float64 in [0, 1], and the tokens read for each, int64.
 
     Both in the order given. `style` decides words that are added; `token_budget` bounds the padded tokens of
-    a batch; `names` says what each pair is called in messages. `folder` is the checkpoint that `model` was
-    loaded from, for scores that need more of it than the causal language model. Raises ModelError for a model
-    that cannot give this score.
+    a batch (None: as TOKEN_BUDGETS has it for the model's device); `names` says what each pair is called in
+    messages. `folder` is the checkpoint that `model` was loaded from, for scores that need more of it than
+    the causal language model. Raises ModelError for a model that cannot give this score.
     """
 
     def __call__(
@@ -36,7 +38,7 @@ class Score(Protocol):
         solutions: Sequence[Sequence[int]],
         style: str,
         *,
-        token_budget: int = TOKEN_BUDGET,
+        token_budget: int | None = None,
         names: Sequence[str] | None = None,
         folder: Path | None = None,
     ) -> tuple[np.ndarray, np.ndarray]: ...
@@ -49,7 +51,7 @@ def generative_score(
     solutions: Sequence[Sequence[int]],
     style: str,
     *,
-    token_budget: int = TOKEN_BUDGET,
+    token_budget: int | None = None,
     names: Sequence[str] | None = None,
     folder: Path | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +74,7 @@ def head_score(
     style: str,
     *,
     objective: str,
-    token_budget: int = TOKEN_BUDGET,
+    token_budget: int | None = None,
     names: Sequence[str] | None = None,
     folder: Path | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -103,4 +105,4 @@ SCORES: dict[str, Score] = {
 # Those that vLLM gives, too (vllm_scores.py): what a head says, it does not read.
 ON_VLLM = frozenset({"generative", "judge"})
 
-__all__ = ["ON_VLLM", "SCORES", "TOKEN_BUDGET", "Score", "generative_score", "head_score"]
+__all__ = ["ON_VLLM", "SCORES", "TOKEN_BUDGETS", "Score", "generative_score", "head_score"]

@@ -22,7 +22,7 @@ from jaxtyping import Float, Float64, Int64
 from rlv.compute import shape_of
 from rlv.errors import ModelError
 from rlv.prompts import label_ids, verification_ids
-from rlv.scoring import SCORES, TOKEN_BUDGET, Score
+from rlv.scoring import SCORES, TOKEN_BUDGETS, Score
 from rlv.scoring.tables import scores_table
 
 if TYPE_CHECKING:
@@ -36,13 +36,14 @@ def score_solutions(
     solutions: Sequence[Sequence[int]],
     style: str,
     *,
-    token_budget: int = TOKEN_BUDGET,
+    token_budget: int | None = None,
     names: Sequence[str] | None = None,
 ) -> tuple[Float64[np.ndarray, " B"], Int64[np.ndarray, " B"]]:
     """s(x, y) = π_θ(Yes | x, y, I) for B pairs, softmax over the full vocabulary (paper, "The method").
 
     `prompts` are x and `solutions` y as token ids (y's end token included); `style` decides I. A batch has at
-    most `token_budget` padded tokens, but one sequence at least. Returns the scores and the tokens read,
+    most `token_budget` padded tokens (None: as rlv/scoring/__init__.py has it for the device), but one
+    sequence at least. Returns the scores and the tokens read,
     len(x) + len(y) + len(I), in the order given. Raises ModelError for a sequence longer than the model's
     positions (`names` says which; default: its number), for a model that scales its logits after the output
     embedding, and for logits that are not finite.
@@ -65,7 +66,7 @@ def score_sequences(
     sequences: Sequence[Sequence[int]],
     score_of: Callable[[torch.Tensor], torch.Tensor],
     *,
-    token_budget: int,
+    token_budget: int | None,
     names: Sequence[str] | None,
 ) -> tuple[Float64[np.ndarray, " B"], Int64[np.ndarray, " B"]]:
     """Scores of B sequences of token ids, and their lengths, in the order given; shared by all scores.
@@ -76,10 +77,11 @@ def score_sequences(
     lengths_B = np.array([len(s) for s in sequences], dtype=np.int64)
     _check_lengths(model, lengths_B, names)
     scores_B = np.full(len(sequences), np.nan)
+    budget = token_budget or TOKEN_BUDGETS.get(model.device.type, TOKEN_BUDGETS["cpu"])
     was_training = model.training
     model.eval()
     try:
-        for batch in length_sorted_batches(lengths_B, token_budget):
+        for batch in length_sorted_batches(lengths_B, budget):
             hidden_BH = _last_hidden([sequences[i] for i in batch], model)
             scores_B[batch] = score_of(hidden_BH).double().cpu().numpy()
     finally:
@@ -97,7 +99,7 @@ def score_shard(
     style: str,
     *,
     score: Score = SCORES["generative"],
-    token_budget: int = TOKEN_BUDGET,
+    token_budget: int | None = None,
 ) -> pl.DataFrame:
     """A "samples" table scored with `model`, as a "scores" table; see `tables.scores_table`."""
 

@@ -15,7 +15,6 @@ import torch
 from jaxtyping import Float64, Int64
 
 from rlv.heads import load
-from rlv.scoring import TOKEN_BUDGET
 from rlv.scoring.generative import score_sequences
 from rlv.training.losses import VERIFICATION
 
@@ -30,7 +29,7 @@ def score_with_head(
     *,
     objective: str,
     folder: Path,
-    token_budget: int = TOKEN_BUDGET,
+    token_budget: int | None = None,
     names: Sequence[str] | None = None,
 ) -> tuple[Float64[np.ndarray, " B"], Int64[np.ndarray, " B"]]:
     """Scores in [0, 1] of B pairs, and the tokens read: len(x) + len(y), in the order given.

@@ -5,12 +5,16 @@
 
 A known trap: an engine goes on with old weights (it slept, a fused copy was not renewed, keys and values of
 the old weights were still cached), and nothing says so: the run learns, slowly, from another policy's
-solutions. So after every hand-over, and thereby after every sleep and wake, the log-probabilities of a few
-fixed sequences are compared with the trainer's own, twice: of each sequence's last token, read through the
-prefix cache, where the last step's check has left these very sequences; and of all tokens, computed afresh.
+solutions. So after every hand-over, and thereby after every sleep and wake, two things are checked:
+- every weight that the engine multiplies with is the trainer's, number by number, in the engine's type. In
+  bfloat16 a step changes log-probabilities by less than rounding does, so nothing else shows a missed one;
+- the log-probabilities of a few fixed sequences are the trainer's but for rounding, twice: of each sequence's
+  last token, read through the prefix cache, where the last step's check has left these very sequences; and of
+  all tokens, computed afresh. This shows keys and values of other weights, and right weights used wrongly.
 
-What it cannot see are weights that say the same within the tolerance: in bfloat16, those of one small step
-ago; as steps add up, it sees them. Left out on purpose: comparing tensors, whose layout is the engine's.
+What they cannot see: in bfloat16, keys and values of a small step ago (the engine empties its cache, and
+raises where it cannot); and weights of layers that the engine holds under other names than the checkpoint's
+(experts: vllm_weights.py), for which the log-probabilities alone speak.
 """
 
 from __future__ import annotations
@@ -64,9 +68,10 @@ def sampling_weights(engine: Engine, model: PreTrainedModel, step: int) -> Itera
 def verify(engine: HandedOver, model: PreTrainedModel, step: int) -> float:
     """The largest difference of a log-probability between the engine and the trainer's `model`, in nats.
 
-    `step` counts from 0, for the message. Raises ModelError where a difference, or their mean, is beyond
-    TOLERANCES of the engine's type.
+    `step` counts from 0, for the message. Raises ModelError where a weight is another one, naming the first,
+    and where a difference of log-probabilities, or their mean, is beyond TOLERANCES of the engine's type.
     """
+    compare_weights(engine, model, step)
     sequences = probes(engine.vocabulary, engine.positions)
     wanted = module_logprobs(model, sequences)
     # Through the cache first: computing afresh would renew what is in it.
@@ -82,9 +87,23 @@ def verify(engine: HandedOver, model: PreTrainedModel, step: int) -> float:
         raise ModelError(
             f"step {step + 1}: the engine's log-probabilities differ from the trainer's by up to {found:.3g} "
             f"nats, {found_mean:.3g} on average ({where}); {engine.dtype} allows {largest:g} and {mean:g}. "
-            "The engine has old or damaged weights, or keys and values of old ones"
+            "The engine has keys and values of old weights, or multiplies wrongly with the right ones"
         )
     return found
+
+
+def compare_weights(engine: HandedOver, model: PreTrainedModel, step: int) -> None:
+    """Raises ModelError, naming the first weight of the engine that is not the trainer's in its type."""
+    own = {name: parameter.detach() for name, parameter in model.named_parameters()}
+    for name, held in engine.weights():
+        if name not in own:
+            continue
+        wanted = engine.as_held(name, own[name]).to(held.device)
+        if not torch.equal(held.to(wanted.dtype), wanted):
+            raise ModelError(
+                f"step {step + 1}: the engine's {name} is not the trainer's in {engine.dtype}: the engine "
+                "has old or damaged weights, and nothing is sampled with them"
+            )
 
 
 def probes(vocabulary: int, positions: int) -> list[list[int]]:

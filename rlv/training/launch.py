@@ -198,13 +198,13 @@ def _first_failure(folder: Path, status: int) -> tuple[int | None, str]:
     """(Rank, how it ended) of the failure behind the others; no rank where the launcher does not say."""
     said = (folder / "launcher.log").read_text(errors="replace")
     # torchrun's report; the first failure that it observed stands last, under "Root Cause".
-    found = re.findall(r"rank\s*:\s*(\d+) .*?exitcode\s*:\s*(-?\d+)", said, re.S)
+    # Lines of its table alone: what it logged before names local ranks and exit codes, too.
+    found = re.findall(r"^\s+rank\s*:\s*(\d+)[^\n]*\n\s+exitcode\s*:\s*(-?\d+)", said, re.MULTILINE)
     if found:
         failed = [(int(rank), int(code)) for rank, code in reversed(found)]
         # It looks now and then: a rank whose peer was killed may have failed, too, before it looked.
-        killed = [
-            (rank, code) for rank, code in failed if code < 0 and -code not in (*SIGNALS, signal.SIGINT)
-        ]
+        ending = (*SIGNALS, signal.SIGINT)
+        killed = [(rank, code) for rank, code in failed if code < 0 and -code not in ending]
         rank, code = (killed or failed)[0]
         if code < 0:
             return rank, f"was ended by signal {-code} ({signal.Signals(-code).name})"

@@ -31,7 +31,7 @@ import torch
 from rlv import heads, tables
 from rlv.answers import Grader, extract_answer
 from rlv.errors import DataError, ModelError, StoppedError
-from rlv.models import load_model
+from rlv.models import load_model, pick_device
 from rlv.prompts import verification_ids
 from rlv.sampling.engines import open_rollout_engine
 from rlv.training import checkpoints, journal
@@ -321,14 +321,19 @@ def _say_nothing(line: str) -> None:
 
 @contextmanager
 def _reproducible(config: TrainingConfig) -> Iterator[None]:
-    """Fixed threads, seed and kernels: the weights depend on all three. Puts the process back afterwards."""
+    """Fixed threads and seed, and on the CPU fixed kernels: there the weights depend on all three.
+
+    On a GPU kernels stay free: nothing is promised there, and the engine that samples in this process would
+    be held to them, too. Puts the process back afterwards.
+    """
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     memory: Any = torch.utils.deterministic
     fill = memory.fill_uninitialized_memory
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    memory.fill_uninitialized_memory = False  # costs time, and nothing here reads such memory
+    if pick_device().type == "cpu":
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        memory.fill_uninitialized_memory = False  # costs time, and nothing here reads such memory
     try:
         yield
     finally:

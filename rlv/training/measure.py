@@ -35,48 +35,50 @@ def measure_overhead(
 
     Returns an overhead table, two rows a repeat: `tokens` of one training step (sampled, continuations for
     values too, and read by the update, I included), seconds of sampling (shared by the pair) and of the
-    update. Both learners start every repeat from the same weights, and take turns at going first. Raises
-    StudyError where the config has λ = 0.
+    update. Both learners start every repeat from the same weights, and take turns at going first; all
+    solutions are sampled before, so that the engine's memory is free again when there are two learners.
+    Raises StudyError where the config has λ = 0.
     """
     if not config.verifies:
         raise StudyError("overhead: verification_coefficient is 0; measure a reasoner with verification")
     torch.set_num_threads(config.threads)
     model, tokenizer = load_model(model_dir, config.dtype)
+    rollouts = []
+    prompts = read_prompts(problems, tokenizer, config.prompt_style)
+    with sampled_batches(model, tokenizer, prompts, config, model_dir) as source:
+        # The first warms up caches and optimizer states, and is not counted.
+        for step in range(repeats + 1):
+            started = time.perf_counter()
+            rollout = source(step)
+            assert rollout is not None  # nothing here listens to signals
+            rollouts.append((rollout, time.perf_counter() - started))
     reference = load_model(model_dir, config.dtype)[0] if config.kl_coefficient > 0 else None
     configs = {"rl": dataclasses.replace(config, verification_coefficient=0.0), "rl_v": config}
     learners = {
         name: make_learner(copy.deepcopy(model), tokenizer, c, reference) for name, c in configs.items()
     }
-    starts = {
-        name: {key: value.detach().clone() for key, value in learner.reader.state_dict().items()}
-        for name, learner in learners.items()
-    }
-    prompts = read_prompts(problems, tokenizer, config.prompt_style)
+    del model
+    # With a head of its own, "rl_v" has all that "rl" has, and more.
+    start = {key: value.detach().clone() for key, value in learners["rl_v"].reader.state_dict().items()}
     rows = []
-    with sampled_batches(model, tokenizer, prompts, config, model_dir) as source:
-        # The first warms up caches and optimizer states, and is not counted.
-        for repeat in range(-1, repeats):
-            started = time.perf_counter()
-            rollout = source(repeat + 1)
-            assert rollout is not None  # nothing here listens to signals
-            seconds_sample = time.perf_counter() - started
-            sampled = sum(len(t.solution_ids) for t in rollout.trajectories) + rollout.tokens_values
-            turns = ("rl", "rl_v") if repeat % 2 == 0 else ("rl_v", "rl")
-            for name in turns:
-                tokens, seconds = _timed_update(
-                    learners[name], rollout.trajectories, configs[name], repeat + 1, starts[name]
-                )
-                rows.append(
-                    {
-                        "repeat": repeat,
-                        "objective": name,
-                        "tokens": tokens + sampled,
-                        "seconds_sample": seconds_sample,
-                        "seconds_update": seconds,
-                    }
-                )
-            if repeat >= 0:
-                log(_line(rows[-2:], repeat, repeats))
+    for repeat, (rollout, seconds_sample) in enumerate(rollouts, start=-1):
+        sampled = sum(len(t.solution_ids) for t in rollout.trajectories) + rollout.tokens_values
+        turns = ("rl", "rl_v") if repeat % 2 == 0 else ("rl_v", "rl")
+        for name in turns:
+            tokens, seconds = _timed_update(
+                learners[name], rollout.trajectories, configs[name], repeat + 1, start
+            )
+            rows.append(
+                {
+                    "repeat": repeat,
+                    "objective": name,
+                    "tokens": tokens + sampled,
+                    "seconds_sample": seconds_sample,
+                    "seconds_update": seconds,
+                }
+            )
+        if repeat >= 0:
+            log(_line(rows[-2:], repeat, repeats))
     return tables.check(
         tables.frame("overhead", [row for row in rows if row["repeat"] >= 0]), "overhead", "overhead"
     )
@@ -90,7 +92,7 @@ def _timed_update(
     start: dict[str, torch.Tensor],
 ) -> tuple[int, float]:
     """(tokens trained, seconds) of learning from the trajectories, from the start weights."""
-    learner.reader.load_state_dict(start)
+    learner.reader.load_state_dict({key: start[key] for key in learner.reader.state_dict()})
     _wait(learner.device)
     started = time.perf_counter()
     lesson = learn(learner, trajectories, config, step)

@@ -84,7 +84,7 @@ def join(rendezvous: Path | None = None) -> Ranks:
 
     `rendezvous`: a file that all ranks see. The first rank writes there where it listens, on a port that the
     system gave it, so that two jobs never meet; None where torchrun has arranged that already. Raises
-    ModelError where the machine has fewer GPUs than ranks.
+    ModelError where the machine has fewer GPUs than ranks, and where the first rank does not write the file.
     """
     environment = os.environ
     if rendezvous is not None:
@@ -114,7 +114,10 @@ def slurm_variables(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _meet(rendezvous: Path, rank: int, size: int) -> Any:
-    """A store that the first rank keeps and the others find through the file."""
+    """A store that the first rank keeps and the others find through the file.
+
+    Raises ModelError where the file does not come within TIMEOUT.
+    """
     if rank == 0:
         host = socket.gethostname()
         store = TCPStore(host, 0, size, is_master=True, timeout=TIMEOUT, wait_for_workers=False)
@@ -122,7 +125,14 @@ def _meet(rendezvous: Path, rank: int, size: int) -> Any:
         partial.write_text(json.dumps({"host": host, "port": store.port}))
         partial.rename(rendezvous)
         return store
+    deadline = time.monotonic() + TIMEOUT.total_seconds()
     while not rendezvous.is_file():
+        if time.monotonic() > deadline:
+            raise ModelError(
+                f"rank {rank}: the first of {size} ranks has not written {rendezvous} within {TIMEOUT}; "
+                f"either it did not start (its own log says why), or {socket.gethostname()} does not see "
+                "that folder"
+            )
         time.sleep(_POLL_SECONDS)
     place = json.loads(rendezvous.read_text())
     return TCPStore(place["host"], place["port"], size, is_master=False, timeout=TIMEOUT)

@@ -12,7 +12,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from rlv.estimate import memory
-from rlv.estimate.memory import activation_bytes, logits_bytes, slots_bytes, state_bytes, training_memory
+from rlv.estimate.memory import (
+    Memory,
+    activation_bytes,
+    logits_bytes,
+    slots_bytes,
+    state_bytes,
+    training_memory,
+)
 from rlv.estimate.sizes import Size, size_from_config
 from rlv.estimate.work import Pass
 
@@ -180,24 +187,105 @@ def test_zero_divides_and_offload_takes_away():
     assert states(ranks=4, zero_stage=2, offload=True) == [2, 1, 0]
 
 
-def parts(phase: int, params=None, **how):
+def phases(params=None, device=None, **how) -> dict[str, Memory]:
     size = size_of(llama())
-    return training_memory(size, {**PARAMS, **(params or {})}, {**HOW, **how}, 32)[phase].parts
+    made = training_memory(size, {**PARAMS, **(params or {})}, {**HOW, **how}, 32, device=device)
+    return {one.when: one for one in made}
+
+
+def parts(when: str, params=None, **how):
+    return phases(params, **how)[when].parts
+
+
+VLLM = {"engine": "vllm"}
 
 
 def test_every_key_that_is_said_to_help_does():
-    assert parts(0, gradient_checkpointing=True)["activations"] < parts(0)["activations"]
-    assert parts(0, tokens_per_microbatch=256)["logits"] < parts(0)["logits"]
-    assert parts(1, max_batch=2)["KV cache"] < parts(1)["KV cache"]
-    assert "reference" in parts(0, {"kl_coefficient": 0.1}) and "reference" not in parts(0)
-    gathered = parts(1, zero_stage=3, ranks=2)
+    learning = parts("learning")
+    assert parts("learning", gradient_checkpointing=True)["activations"] < learning["activations"]
+    assert parts("learning", tokens_per_microbatch=256)["logits"] < learning["logits"]
+    assert parts("sampling", max_batch=2)["KV cache"] < parts("sampling")["KV cache"]
+    assert "reference" in parts("learning", {"kl_coefficient": 0.1}) and "reference" not in learning
+    divided = {"zero_stage": 3, "ranks": 2}
+    gathered = parts("sampling", **divided)
     assert gathered["gathered weights"] == pytest.approx(2 * gathered["weights"])
-    assert "gathered weights" not in parts(1, {"engine": "vllm"}, zero_stage=3, ranks=2)
-    assert parts(1, {"engine": "vllm"})["KV cache"] < parts(1)["KV cache"]
+    # The engine beside a trainer does not make weights less divided: they are whole to be compared.
+    assert parts("handing over", VLLM, **divided)["gathered weights"] == gathered["gathered weights"]
+    assert "gathered weights" not in parts("sampling", VLLM, zero_stage=2, ranks=2)
+    for how, keys in ((divided, ("zero_stage: 2",)), ({"zero_stage": 2}, ())):
+        assert memory.helps("gathered weights", "train", {**HOW, **how}) == keys
+    assert parts("sampling", VLLM)["KV cache"] < parts("sampling")["KV cache"]
+
+
+def test_reading_holds_whole_weights_and_two_copies_of_logits():
+    assert "reading" not in phases()
+    for params in ({"kl_coefficient": 0.1}, {"minibatches": 2}, {"epochs": 2}):
+        assert "reading" in phases(params)
+    read = parts("reading", {"minibatches": 2}, zero_stage=3, ranks=4)
+    size = size_of(llama())
+    assert read["gathered weights"] == 4 * size.parameters
+    learned = parts("learning", {"minibatches": 2}, zero_stage=3, ranks=4)
+    assert read["logits"] == pytest.approx(learned["logits"] * 2 / 3)
+    # Gradients stay in DeepSpeed's buffers at stage 3 alone.
+    assert "gradients" in read and "gradients" not in parts("reading", {"minibatches": 2})
+
+
+def test_reading_peaks_at_two_float32_copies():
+    n, vocab = 64, 4000
+    hidden, matrix = torch.randn(n, 8), torch.randn(vocab, 8)
+    with (
+        torch.no_grad(),
+        torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as seen,
+    ):
+        logits = (hidden @ matrix.T).float()
+        torch.nn.functional.cross_entropy(logits, torch.zeros(n, dtype=torch.int64), reduction="none")
+        del logits
+    total = highest = 0
+    for event in seen.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            total += event.nbytes()
+            highest = max(highest, total)
+    said = memory.reading_bytes(Size(1, 8, 1, 1, 8, 8, vocab, True, 64), 0, n, "float32")["logits"]
+    assert highest == pytest.approx(said, rel=0.05)
+
+
+def test_vllm_takes_its_share_of_what_is_free_before_there_are_moments():
+    from rlv.sampling import vllm_start
+
+    assert memory.SHARE_BESIDE == vllm_start.SHARE_BESIDE
+    p = size_of(llama()).parameters
+    for how, dtype, held, moments in (
+        ({}, "float32", 4 * p, 8 * p),
+        ({"ranks": 2, "zero_stage": 2}, "bfloat16", 2 * p + 4 * p / 2, 8 * p / 2),
+        ({"offload": True, "zero_stage": 2}, "bfloat16", 2 * p, 0),
+    ):
+        device = 1e9
+        said = phases({**VLLM, "dtype": dtype}, device, **how)
+        buckets = said["sampling"].parts.get("buckets", 0)
+        share = memory.SHARE_BESIDE * (device - held - buckets)
+        assert said["starting vllm"].room == pytest.approx(share)
+        assert said["sampling"].parts["vllm's share"] == pytest.approx(share)
+        assert said["sampling"].total == pytest.approx(held + buckets + moments + share)
+
+
+def test_a_share_too_small_for_the_weights_is_said_and_not_hidden():
+    small = phases(VLLM, 10 * size_of(llama()).parameters)
+    start = small["starting vllm"]
+    assert start.room is not None and start.total > start.room
+    assert small["sampling"].parts["vllm's share"] == start.total
+
+
+def test_transformers_scores_as_many_tokens_at_a_time_as_the_scores_do():
+    from rlv.scoring import TOKEN_BUDGETS
+
+    assert TOKEN_BUDGETS["cuda"] == memory.SCORED_TOKENS
+    size = size_of(llama())
+    short, long = (memory.scoring_memory(size, "float32", n).parts["activations"] for n in (10, 65_536))
+    assert long == 2 * short
 
 
 def test_a_sequence_longer_than_a_micro_batch_counts_whole():
-    short, long = parts(0, {"max_tokens": 96}), parts(0, {"max_tokens": 5000})
+    short, long = parts("learning", {"max_tokens": 96}), parts("learning", {"max_tokens": 5000})
     assert long["activations"] > 9 * short["activations"]
 
 

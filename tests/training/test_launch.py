@@ -171,7 +171,8 @@ def test_another_launcher_around_it_is_refused(ranks, monkeypatch, n_ranks):
             )
 
 
-TORCHRUN = """
+TORCHRUN = """\
+E0101 00:00:01.0 10 multiprocessing/api.py:1002] failed (exitcode: 1) local_rank: 2 (pid: 12) of binary: x
 torch.distributed.elastic.multiprocessing.errors.ChildFailedError:
 ============================================================
 rlv.training.worker FAILED

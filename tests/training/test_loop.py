@@ -17,7 +17,7 @@ import torch
 
 from rlv import heads, tables
 from rlv.errors import DataError, ModelError, StoreError, StudyError
-from rlv.training import checkpoints
+from rlv.training import checkpoints, loop
 from rlv.training.config import TrainingConfig
 from rlv.training.loop import sampled_batches, train
 from rlv.training.measure import measure_overhead
@@ -356,3 +356,14 @@ def test_overhead_counts_what_it_times(model_dir, problems, monkeypatch):
     assert rollout.tokens_values > 0
     expected = solved + rollout.tokens_values + config.epochs * read
     assert measured.filter(objective="rl")["tokens"].item() == expected
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_kernels_are_fixed_on_the_cpu_alone(monkeypatch, device):
+    """On a GPU the engine that samples in the same process would be held to them, too."""
+    monkeypatch.setattr(loop, "pick_device", lambda: torch.device(device))
+    before = torch.are_deterministic_algorithms_enabled()
+    with loop._reproducible(CONFIG):
+        assert torch.are_deterministic_algorithms_enabled() == (before or device == "cpu")
+        assert torch.initial_seed() == CONFIG.seed
+    assert torch.are_deterministic_algorithms_enabled() == before

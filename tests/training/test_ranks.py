@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -17,7 +18,7 @@ from rlv import tables
 from rlv.errors import ModelError
 from rlv.training.config import TrainingConfig
 from rlv.training.engine import deepspeed_settings, start_engine
-from rlv.training.ranks import ALONE, slurm_variables
+from rlv.training.ranks import ALONE, join, slurm_variables
 from tests.training import rank_runs
 
 # Two ranks add the same numbers in another order. A loss is a mean of numbers around 1 in float32; four steps
@@ -254,3 +255,13 @@ def test_srun_says_which_rank_this_is():
     assert slurm_variables(told) == {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}
     with pytest.raises(ModelError, match="SLURM_NTASKS is not set"):
         slurm_variables({"SLURM_PROCID": "5", "SLURM_LOCALID": "1"})
+
+
+def test_who_waits_for_the_first_rank_gives_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("rlv.training.ranks.TIMEOUT", timedelta(seconds=0.3))
+    for name, value in {"SLURM_PROCID": "1", "SLURM_NTASKS": "2", "SLURM_LOCALID": "0"}.items():
+        monkeypatch.setenv(name, value)
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.setenv(name, "0")  # so that they are put back, too
+    with pytest.raises(ModelError, match=r"rank 1: the first of 2 ranks has not written .*meeting"):
+        join(tmp_path / "meeting")

@@ -5,6 +5,7 @@ One engine for all tests of a session, with the mini base: starting it costs mor
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import os
 from pathlib import Path
@@ -37,6 +38,16 @@ def shared_engine(base):
 
     engine = VllmEngine(BASE, base[1], threads=1, max_batch=64)
     yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def half(base):
+    """An engine in bfloat16, and what it starts from. Ending one engine of a process disables the others."""
+    from rlv.sampling.vllm_engine import VllmEngine
+
+    engine = VllmEngine(BASE, base[1], threads=1, max_batch=8, dtype="bfloat16", beside_trainer=True)
+    yield engine, copy.deepcopy(base[0]).bfloat16()
     engine.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import numpy as np
 import pytest
@@ -50,9 +51,7 @@ def test_the_engine_samples_with_the_new_weights(engine, trained, base) -> None:
 def test_a_hand_over_that_was_skipped_is_noticed(engine, trained) -> None:
     from rlv.training.handover import verify
 
-    with pytest.raises(
-        ModelError, match=r"step 5: .* up to \d.* nats.* float32 allows 0\.002 .*old or damaged"
-    ):
+    with pytest.raises(ModelError, match=r"step 5: .*embed_tokens\.weight is not the trainer's in float32"):
         verify(engine, trained, 4)
 
 
@@ -70,8 +69,101 @@ def test_one_tensor_that_was_not_handed_over_is_noticed(engine, base, trained, s
 
     old = dict(base[0].named_parameters())
     engine.update((name, old[name] if name == stale else p) for name, p in trained.named_parameters())
-    with pytest.raises(ModelError, match="computed afresh, too"):
+    with pytest.raises(ModelError, match=f"the engine's {re.escape(stale)} is not the trainer's"):
         verify(engine, trained, 0)
+
+
+@pytest.fixture(scope="module")
+def after_a_step(base):
+    """The base after one update of the size that the paper's learning rate allows, in bfloat16."""
+    model = copy.deepcopy(base[0])
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 1e-6 * torch.randn(parameter.shape, generator=generator).sign()
+    return model.bfloat16()
+
+
+def test_every_weight_can_be_read_back(half, engine, base, trained) -> None:
+    """All of them, in both types; the tied matrix twice, as it is held twice."""
+    for one, model in ((half[0], half[1]), (engine, trained)):
+        one.update(model.named_parameters())
+        read = list(one.weights())
+        own = dict(model.named_parameters())
+        assert sorted(name for name, _ in read) == sorted([*own, "model.embed_tokens.weight"])
+        assert all(torch.equal(held, one.as_held(name, own[name])) for name, held in read)
+
+
+@pytest.mark.parametrize(
+    "stale",
+    [
+        "everything",
+        "model.embed_tokens.weight",
+        "model.layers.0.self_attn.q_proj.weight",
+        "model.layers.1.self_attn.v_proj.weight",
+        "model.layers.1.self_attn.o_proj.weight",
+        "model.layers.2.mlp.up_proj.weight",
+        "model.layers.2.mlp.down_proj.weight",
+    ],
+)
+def test_in_bfloat16_one_small_step_that_was_missed_is_noticed(half, after_a_step, stale) -> None:
+    """The log-probabilities alone would not tell."""
+    from rlv.training.handover import TOLERANCES, module_logprobs, probes, sampling_weights, verify
+
+    engine, before = half
+    sequences = probes(engine.vocabulary, engine.positions)
+    engine.update(before.named_parameters())
+    pairs = zip(engine.prompt_logprobs(sequences), module_logprobs(after_a_step, sequences), strict=True)
+    gaps = np.concatenate([np.abs(a - b) for a, b in pairs])
+    assert gaps.max() < TOLERANCES["bfloat16"][0] and gaps.mean() < TOLERANCES["bfloat16"][1]
+    old = dict(before.named_parameters())
+    if stale == "everything":
+        stale = "model.embed_tokens.weight"  # the first
+    else:
+        new = after_a_step.named_parameters()
+        engine.update((name, old[name] if name == stale else p) for name, p in new)
+    with pytest.raises(ModelError, match=f"step 3: .*{re.escape(stale)} is not the trainer's in bfloat16"):
+        verify(engine, after_a_step, 2)
+    with sampling_weights(engine, after_a_step, 3):
+        pass
+    engine.wake()
+
+
+def test_a_packed_copy_that_was_not_renewed_is_noticed(half, after_a_step, monkeypatch) -> None:
+    """The embedding is new, and the copy of it that is multiplied with at the end is not."""
+    from rlv.training.handover import verify
+
+    engine, before = half
+    engine.update(before.named_parameters())
+    with monkeypatch.context() as patched:
+        patched.setattr("rlv.sampling.vllm_engine.pack_output_matrix", lambda model: None)
+        engine.update(after_a_step.named_parameters())
+    with pytest.raises(ModelError, match=r"embed_tokens\.weight is not the trainer's in bfloat16"):
+        verify(engine, after_a_step, 0)
+    engine.update(after_a_step.named_parameters())
+    verify(engine, after_a_step, 0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (
+            "model.layers.1.self_attn.k_proj.weight",
+            r"k_proj\.weight' was not handed over \(1 weights missing",
+        ),
+        ("model.layers.9.self_attn.k_proj.weight", r"layers\.9.* is not in the model \(0 .* 1 unknown"),
+    ],
+)
+def test_weights_that_are_missing_or_unknown_are_named(engine, base, changed, words) -> None:
+    given = dict(base[0].named_parameters())
+    if changed in given:
+        del given[changed]
+    else:
+        given[changed] = given["model.layers.1.self_attn.k_proj.weight"]
+    with pytest.raises(ModelError, match=words):
+        engine.update(given.items())
+    with pytest.raises(ModelError, match="has no weights"):
+        engine.sample([Request("p", 0, (4, 5, 6), 1)], SamplingParams(max_tokens=2))
 
 
 def test_old_keys_and_values_are_noticed(engine, base, trained, monkeypatch) -> None:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 
 import polars as pl
 import pytest
 import yaml
 
+from rlv.estimate.gpus import find_gpu
+from rlv.estimate.jobs import ON_GPU, estimates
 from rlv.evaluation.claims import CLAIMS
 from rlv.figures import FIGURES
+from rlv.plan import build_plan
+from rlv.study import load
 from tests.tiny_models import FAMILIES, make_model, write_problems
 from tests.workflow.running import planned, rlv, snakemake, workspace
 
@@ -115,10 +120,30 @@ def scaled(tmp_path_factory):
 
 def test_the_paper_study_is_planned_offline(tmp_path):
     folder = workspace(tmp_path)
+    plan = build_plan(load("paper"))
     jobs = planned(snakemake(folder, "all", "-n", study="paper"))
-    assert jobs["train"] > 20 and jobs["sample"] > 200
     shown = rlv(folder, "study", "show", study="paper").stdout
-    assert "assumed" in shown and "GPU" in shown
+    for stage, n in Counter(a.stage for a in plan.artifacts.values()).items():
+        assert jobs[stage] == n
+        row = next(line.split() for line in shown.splitlines() if line.startswith(f"{stage} "))
+        assert row[1] == str(n)
+        # GPU hours, their upper bound, and GiB that stay: nothing that is computed on a GPU is free.
+        hours, at_most, stays = (float(cell.replace(",", "")) for cell in row[-4:-1])
+        assert (hours > 0) == (stage in ON_GPU) and at_most >= hours and stays >= 0
+    assert "assumed" in shown and "GPU hours" in shown and "store GiB" in shown
+
+
+def test_the_paper_study_is_the_papers() -> None:
+    """Its sizes, and that its jobs fit the GPUs that its own header names."""
+    study = load("paper")
+    plan = build_plan(study)
+    assert max(study.evaluation.ns) == 512 and max(study.lengths.budgets) == 16384
+    assert set(study.models) == {"qwen_1_5b", "qwen_7b", "r1_1_5b"}
+    assert {"train", "math500", "math_squared", "gpqa_physics", "aime24"} == set(study.datasets)
+    methods = {reasoner.advantage for reasoner in study.reasoners.values()} - {None}
+    assert methods == {"grpo", "leave_one_out", "vineppo"}
+    assert set(FIGURES) <= {a.params["figure"] for a in plan.artifacts.values() if a.stage == "figures"}
+    assert [e.too_large for e in estimates(plan, None, find_gpu("H100-80")) if e.too_large] == []
 
 
 def test_every_figure_and_every_claim_is_there(scaled):
