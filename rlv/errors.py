@@ -27,12 +27,20 @@ class DamagedArtifactError(StoreError):
     """A published artifact whose files no longer match its manifest."""
 
 
+class SiteError(RlvError):
+    """A cluster that does not have what its site file or a job asks for, or does not answer."""
+
+
 class ModelError(RlvError):
     """A model or tokenizer that cannot do what the study asks of it."""
 
 
 class LostRankError(RlvError):
     """A process of a run on several ranks that died; the others were ended, and the checkpoints stand."""
+
+
+class StuckError(RlvError):
+    """A job that was tried again and again and came no further; trying once more would be in vain."""
 
 
 class StoppedError(RlvError):

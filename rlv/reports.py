@@ -7,9 +7,11 @@ import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rlv.cluster.logs import log_lines
 from rlv.errors import DamagedArtifactError, StoreError, StudyError
 from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import Gpu
@@ -17,7 +19,7 @@ from rlv.estimate.jobs import estimates
 from rlv.estimate.report import stage_lines, unknown_lines
 from rlv.plan import Plan
 from rlv.stages import STAGES
-from rlv.store import MANIFEST, Artifact, Store, folder_problems, read_manifest
+from rlv.store import MANIFEST, Artifact, Store, computed, folder_problems, read_manifest
 
 DONE, MISSING, OLDER, DAMAGED = "done", "missing", "made by older code", "damaged"
 
@@ -61,7 +63,7 @@ def state(artifact: Artifact, store: Store) -> str:
 
 def _namesakes(artifact: Artifact, store: Store) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Published artifacts of the same stage and name but another key: other settings or older code."""
-    for folder in sorted((store.root / artifact.stage).glob(f"{artifact.name}-*")):
+    for folder in _everywhere(store, f"{artifact.stage}/{artifact.name}-*"):
         if (folder / MANIFEST).is_file() and len(folder.name) == len(artifact.directory):
             with suppress(DamagedArtifactError):  # `rlv fsck` names those
                 manifest = read_manifest(folder)
@@ -69,19 +71,42 @@ def _namesakes(artifact: Artifact, store: Store) -> Iterator[tuple[Path, dict[st
                     yield folder, manifest
 
 
+def _everywhere(store: Store, pattern: str) -> list[Path]:
+    """Folders of the store and of its upstreams, each sorted."""
+    return [path for root in (store.root, *store.upstreams) for path in sorted(root.glob(pattern))]
+
+
 def status_lines(plan: Plan, store: Store) -> list[str]:
-    """A table of states by stage, then everything that is not done."""
+    """A table of states by stage, everything that is not done, and who is computing it where."""
     states = {path: state(artifact, store) for path, artifact in plan.artifacts.items()}
     kinds = (DONE, MISSING, OLDER, DAMAGED)
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for path, found in states.items():
         counts[path.split("/")[0]][found] += 1
-    lines = [f"study {plan.study.name}, store {store.root}", ""]
+    upstreams = "".join(f", upstream {folder}" for folder in store.upstreams)
+    lines = [f"study {plan.study.name}, store {store.root}{upstreams}", ""]
     lines.append(f"{'stage':10s}" + "".join(f"{kind:>20s}" for kind in kinds))
     for stage in (s for s in STAGES if s in counts):
         lines.append(f"{stage:10s}" + "".join(f"{counts[stage][kind]:20d}" for kind in kinds))
-    rest = [f"{found:20s}{path}" for path, found in states.items() if found != DONE]
-    return [*lines, "", *(rest or ["everything is done"])]
+    undone = [(path, found) for path, found in states.items() if found != DONE]
+    rest = [line for path, found in undone for line in (f"{found:20s}{path}", *log_lines(path))]
+    return [*lines, "", *(rest or ["everything is done"]), *progress_lines(plan, store)]
+
+
+def progress_lines(plan: Plan, store: Store) -> list[str]:
+    """What is being computed in the store, of this study and of others, by whom; and what failed last."""
+    lines, failed = [], []
+    for claim in store.all_claims():
+        other = "" if claim.target in plan.artifacts else "  (another study's)"
+        if not claim.released:
+            alive = f"last sign of life at {datetime.fromtimestamp(claim.touched / 1e9, UTC):%F %T} UTC"
+            if claim.gone():
+                alive = "its process has ended, and the next run takes over"
+            lines.append(f"{'in progress':20s}{claim.target}: {claim.who()}; {alive}{other}")
+        elif claim.said.get("error") and not other:
+            who = f"{claim.said['user']} on {claim.said['host']} at {claim.said['released']}"
+            failed.append(f"{'failed':20s}{claim.target}: {who}: {claim.said['error']}")
+    return ["", *lines, *failed] if lines or failed else []
 
 
 def find(plan: Plan, store: Store, wanted: str) -> tuple[str, dict[str, Any], Artifact | None]:
@@ -96,15 +121,17 @@ def find(plan: Plan, store: Store, wanted: str) -> tuple[str, dict[str, Any], Ar
             return found[0].path, found[0].spec, found[0]
     if len(planned) > 1:
         raise StudyError(f"{wanted!r} could be {', '.join(a.path for a in planned)}")
-    stored = []
-    if store.root.is_dir():
-        stored = list(_readable(store.folders()))
-        stored = [(f, m) for f, m in stored if _fits(wanted, str(f.relative_to(store.root)), m["key"])]
+    stored: dict[str, dict[str, Any]] = {}
+    for root in (*reversed(store.upstreams), store.root):
+        for folder, manifest in _readable(Store(root).folders()) if root.is_dir() else ():
+            path = str(folder.relative_to(root))
+            if _fits(wanted, path, manifest["key"]):
+                stored[path] = manifest
     if len(stored) != 1:
-        names = ", ".join(str(f.relative_to(store.root)) for f, _ in stored) or "nothing in study or store"
+        names = ", ".join(stored) or "nothing in study or store"
         raise StudyError(f"{wanted!r}: found {names}; see `rlv study show`")
-    folder, manifest = stored[0]
-    return str(folder.relative_to(store.root)), manifest["spec"], None
+    (path, manifest), *_ = stored.items()
+    return path, manifest["spec"], None
 
 
 def _readable(folders: Iterable[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -180,7 +207,7 @@ def _spec_of(key: str | None, store: Store, plan: Plan) -> dict[str, Any] | None
     for artifact in plan.artifacts.values():
         if artifact.key == key:
             return artifact.spec
-    for _, manifest in _readable(store.root.glob(f"*/*-{key[:12]}")):
+    for _, manifest in _readable(_everywhere(store, f"*/*-{key[:12]}")):
         return manifest["spec"]
     return None
 
@@ -219,7 +246,20 @@ def time_lines(plan: Plan, store: Store) -> list[str]:
             )
     lines += ["", "slowest:"]
     slowest = sorted(made, key=lambda item: -item[1]["seconds"])[:10]
-    return lines + [f"{m['seconds']:9.1f} s  {a.path}" for a, m in slowest]
+    lines += [f"{m['seconds']:9.1f} s  {a.path}" for a, m in slowest]
+    return lines + computed_lines(plan, store)
+
+
+def computed_lines(plan: Plan, store: Store) -> list[str]:
+    """Who computed the study's artifacts in this store, and how many of them more than once."""
+    logged = [line for line in computed(store.root) if line.get("path") in plan.artifacts]
+    if not logged:
+        return []
+    by = Counter(f"{line['user']} on {line['host']}" for line in logged)
+    times = Counter(line["path"] for line in logged)
+    again = sum(count - 1 for count in times.values())
+    lines = ["", f"computed here: {len(times)} artifacts, {again} of them again after a loss"]
+    return lines + [f"{count:9d}  {who}" for who, count in by.most_common()]
 
 
 def _claims(plan: Plan, store: Store) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from rlv.cli import main
 from rlv.plan import build_plan
 from rlv.store import Store
 from rlv.study import load
+from tests.unsealed import unseal
 
 ROOT = Path(__file__).parents[1]
 
@@ -71,7 +72,7 @@ def test_make_publishes_once(capsys, tmp_path):
     assert "already published" in run(capsys, tmp_path, "make", path)[1]
     assert "1 artifacts sound, 0 damaged" in run(capsys, tmp_path, "fsck")[1]
     assert "problems" in run(capsys, tmp_path, "time")[1]
-    (tmp_path / path / "manifest.json").write_text("{")
+    (unseal(tmp_path / path) / "manifest.json").write_text("{")
     status, out, _ = run(capsys, tmp_path, "fsck")
     assert status == 1 and f"damaged: {path}" in out
     assert "published after" in run(capsys, tmp_path, "make", path)[1]

@@ -46,13 +46,18 @@ def requirements() -> list[Requirement]:
     return [Requirement(text) for text in texts]
 
 
+def installed_with(name: str) -> dict[str, Version]:
+    """A lock, and what is installed beside it without regard to requirements."""
+    return read_lock(name) if name == "cpu" else {**read_lock(name), **read_lock("slurm")}
+
+
 def container(name: str) -> str:
     """A recipe without its comments."""
     lines = (ENVS / name).read_text().splitlines()
     return "\n".join(line for line in lines if not line.lstrip().startswith("#"))
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, "slurm"])
 def test_a_lock_has_one_exact_version_of_each_package_and_nothing_else(name):
     lines = (ENVS / f"{name}.txt").read_text().splitlines()
     assert [line for line in lines if not LOCK_LINE.fullmatch(line)] == []
@@ -63,7 +68,7 @@ def test_a_lock_has_one_exact_version_of_each_package_and_nothing_else(name):
 @pytest.mark.parametrize("name", LOCKS)
 @pytest.mark.parametrize("requirement", requirements(), ids=lambda r: r.name)
 def test_every_lock_satisfies_pyproject(name, requirement):
-    version = read_lock(name).get(canonicalize_name(requirement.name))
+    version = installed_with(name).get(canonicalize_name(requirement.name))
     assert version is not None, f"envs/{name}.txt has no {requirement.name}; see envs/lock.sh"
     assert requirement.specifier.contains(version), f"envs/{name}.txt: {version}, pyproject: {requirement}"
 
@@ -71,6 +76,21 @@ def test_every_lock_satisfies_pyproject(name, requirement):
 @pytest.mark.parametrize("package", AGREE)
 def test_locks_agree_on_what_results_depend_on(package):
     assert len({read_lock(name)[package] for name in LOCKS}) == 1
+
+
+@pytest.mark.parametrize("name", ["vllm-cpu", "gpu"])
+def test_what_slurm_needs_is_there_where_it_is_installed_without_its_requirements(name):
+    beside = read_lock("slurm")
+    assert beside == {package: read_lock("cpu")[package] for package in beside}
+    assert not beside.keys() & read_lock(name).keys()
+    lock = installed_with(name)
+    for package in beside:
+        if _installed(package) is None:
+            pytest.skip(f"{package} is not installed, so what it needs is not known here")
+        for needed in map(Requirement, metadata.requires(package) or ()):
+            # It reads one constant of numpy; the bound comes from its own lock.
+            if needed.name != "numpy":
+                assert needed.specifier.contains(lock[canonicalize_name(needed.name)]), needed
 
 
 def test_vllm_is_one_version_in_its_two_builds_and_absent_from_the_plain_environment():
@@ -94,7 +114,9 @@ def test_the_installer_reads_the_lock_of_the_kind_it_is_asked_for(kind, tmp_path
     subprocess.run(["bash", ENVS / "install.sh", python, kind], check=True)
     lines = said.read_text().splitlines()
     locks = {word for line in lines for word in line.split() if word.endswith(".txt")}
-    assert locks == {f"envs/{kind}.txt", *(["envs/pilot.txt"] if kind == "gpu" else [])}
+    beside = {"cpu": [], "vllm-cpu": ["slurm"], "gpu": ["slurm", "pilot"]}[kind]
+    assert locks == {f"envs/{lock}.txt" for lock in (kind, *beside)}
+    assert (".[test,gguf,slurm]" in said.read_text()) == (kind == "cpu")
     # The program pip, and what is taken away again, have no place in a lock.
     free = [line for line in lines if " install --quiet" in line and ".txt" not in line]
     assert [line.split()[-1] for line in free] == ["pip>=24"]

@@ -14,6 +14,7 @@ from rlv import heads
 from rlv.errors import ModelError
 from rlv.heads import VerificationHead
 from rlv.store import Artifact, Store
+from tests.unsealed import unseal
 
 
 def head_of(objective: str, hidden_size: int = 32) -> VerificationHead:
@@ -66,7 +67,7 @@ def test_a_store_publishes_and_verifies_the_head(tmp_path):
         heads.save(head_of("bce"), publication.path)
     assert list(store.manifest(artifact)["files"]) == [heads.FILE.as_posix()]
     assert heads.load(store.open_all(artifact), "bce", 32).objective == "bce"
-    path = store.location(artifact) / heads.FILE
+    path = unseal(store.location(artifact)) / heads.FILE
     path.write_bytes(path.read_bytes()[:-1] + b"\xff")
     assert "its content differs" in store.problems_of(artifact)[0]
 

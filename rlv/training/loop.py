@@ -114,34 +114,41 @@ def train(
                 checkpoints.save(learner.engine, folder, Progress(len(rows), rows), identity, ranks)
                 saved = len(rows)
 
-        with (
-            _source(batches, model, tokenizer, prompts, config, model_dir, ranks, stop) as source,
-            _bar(resumed_from, n_steps) as tick,
-        ):
-            for step in range(resumed_from, n_steps):
-                started = time.perf_counter()
-                rollout = source(step)
-                if rollout is None:
-                    break
-                sampled = time.perf_counter()
-                lesson = learn(learner, rollout.trajectories, config, step)
-                seconds = (sampled - started, time.perf_counter() - sampled)
-                rows.append(_row(step + 1, rollout, lesson, seconds, sampled_now=batches is None))
-                log(journal.step_line(rows[-1], n_steps))
-                if (step + 1) % config.show_every == 0 or step == 0:
-                    for line in journal.show_solutions(
-                        rollout.trajectories, lesson.scores_B, questions, tokenizer
-                    ):
-                        log(line)
-                if recorder is not None:
-                    recorder.add(step + 1, rollout.trajectories)
-                if (step + 1) % config.save_every == 0 or step + 1 == n_steps:
-                    save()
-                tick()
-                if ranks.any(stop.requested):
-                    break
+        try:
+            with (
+                _source(batches, model, tokenizer, prompts, config, model_dir, ranks, stop) as source,
+                _bar(resumed_from, n_steps) as tick,
+            ):
+                for step in range(resumed_from, n_steps):
+                    started = time.perf_counter()
+                    rollout = source(step)
+                    if rollout is None:
+                        save()
+                        break
+                    sampled = time.perf_counter()
+                    lesson = learn(learner, rollout.trajectories, config, step)
+                    seconds = (sampled - started, time.perf_counter() - sampled)
+                    rows.append(_row(step + 1, rollout, lesson, seconds, sampled_now=batches is None))
+                    log(journal.step_line(rows[-1], n_steps))
+                    if (step + 1) % config.show_every == 0 or step == 0:
+                        for line in journal.show_solutions(
+                            rollout.trajectories, lesson.scores_B, questions, tokenizer
+                        ):
+                            log(line)
+                    if recorder is not None:
+                        recorder.add(step + 1, rollout.trajectories)
+                    if (step + 1) % config.save_every == 0 or step + 1 == n_steps:
+                        save()
+                    tick()
+                    if ranks.any(stop.requested):
+                        save()
+                        break
+        except Exception:
+            # Asked to stop, with all that is finished saved, nothing else matters: a signal reaches
+            # the processes of engines and graders, too, and they may not end in peace.
+            if not stop.requested or len(rows) > saved:
+                raise
         if len(rows) < n_steps:
-            save()
             raise StoppedError(
                 f"{work_dir}: asked to stop; what is done is saved, and a rerun goes on after step {saved} "
                 f"of {n_steps}"
@@ -192,8 +199,13 @@ def sampled_batches(
         def sampled(step: int) -> Rollout | None:
             chosen = choose_problems(len(prompts), config.problems_per_step, step, config.seed).tolist()
             rollout = None
-            with sampling_weights(sampler, model, step), suppress(Abandoned):
-                rollout = own(chosen[ranks.rank :: ranks.size], step)
+            try:
+                with sampling_weights(sampler, model, step), suppress(Abandoned):
+                    rollout = own(chosen[ranks.rank :: ranks.size], step)
+            except Exception:
+                # Perhaps the engine was ended by the signal that asked this process to stop.
+                if not stop.requested:
+                    raise
             if ranks.any(rollout is None or stop.requested):
                 return None
             assert rollout is not None

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rlv.job import Job, Stage
+from rlv.training import tries
 
 if TYPE_CHECKING:
     from rlv.training.config import TrainingConfig
@@ -21,6 +22,7 @@ def _config(job: Job) -> TrainingConfig:
 
 def _train(job: Job) -> dict[str, Any]:
     config = _config(job)
+    tries.begin(job.work)
     # With the solutions that another run recorded, what is trained is a separate verifier.
     is_verifier = "rollouts" in job.artifact.inputs
     if config.ranks > 1:

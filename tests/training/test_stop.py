@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import contextmanager
 
 import pytest
 
@@ -62,6 +63,43 @@ def test_sampling_is_given_up(straight, tmp_path, model_dir, problems, monkeypat
         run(tmp_path, rarely, model_dir, problems)
     monkeypatch.undo()
     assert_goes_on_after(2, tmp_path, straight, model_dir, problems)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("the engine is dead"), BrokenPipeError()])
+def test_an_engine_that_the_signal_ended_too_costs_nothing(
+    error, straight, tmp_path, model_dir, problems, monkeypatch
+):
+    """A scheduler signals all processes of a job: sampling fails, and so may the engine's end."""
+    collect, opened = loop.collect, loop.open_rollout_engine
+
+    def interrupted(prompts, step, config, **arguments):
+        if step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise error
+        return collect(prompts, step, config, **arguments)
+
+    @contextmanager
+    def dying(*arguments):
+        with opened(*arguments) as engine:
+            yield engine
+        raise error
+
+    monkeypatch.setattr(loop, "collect", interrupted)
+    monkeypatch.setattr(loop, "open_rollout_engine", dying)
+    rarely = CONFIG.__class__(**{**CONFIG.__dict__, "save_every": 100})
+    with pytest.raises(StoppedError, match="goes on after step 2 of 5"):
+        run(tmp_path, rarely, model_dir, problems)
+    monkeypatch.undo()
+    assert_goes_on_after(2, tmp_path, straight, model_dir, problems)
+
+
+def test_an_engine_that_dies_by_itself_is_an_error(tmp_path, model_dir, problems, monkeypatch):
+    def dead(*_, **__):
+        raise RuntimeError("the engine is dead")
+
+    monkeypatch.setattr(loop, "collect", dead)
+    with pytest.raises(RuntimeError, match="the engine is dead"):
+        run(tmp_path, CONFIG, model_dir, problems)
 
 
 def test_a_stop_before_the_first_step_saves_nothing(tmp_path, model_dir, problems, monkeypatch):

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from tests.unsealed import unseal
 from tests.workflow.running import STUDY, claims, command, planned, rlv, snakemake, workspace
 
 pytestmark = pytest.mark.workflow
@@ -45,7 +46,7 @@ def test_the_questions_have_answers(finished):
 
 def test_a_figure_is_redrawn_alone(finished):
     (finished / "results" / STUDY / "figures" / "strategies.png").unlink()
-    shutil.rmtree(next((finished / "store" / "figures").glob("strategies-*")))
+    shutil.rmtree(unseal(next((finished / "store" / "figures").glob("strategies-*"))))
     assert planned(snakemake(finished, "-n", "strategies")) == {"figures": 1, "strategies": 1}
     snakemake(finished, "strategies")
     assert (finished / "results" / STUDY / "figures" / "strategies.png").exists()
@@ -95,7 +96,7 @@ def test_a_forced_rerun_loses_nothing_published(finished):
 @pytest.mark.parametrize("damage", ["truncated", "edited"])
 def test_damage_is_named_and_remade(finished, damage):
     before = claims(finished)
-    table = next((finished / "store" / "grade").glob("grpo_v-test-*")) / "solutions.parquet"
+    table = unseal(next((finished / "store" / "grade").glob("grpo_v-test-*"))) / "solutions.parquet"
     content = table.read_bytes()
     table.write_bytes(content[:-10] if damage == "truncated" else content[:50] + b"?" + content[51:])
     if damage == "edited":

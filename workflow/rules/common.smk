@@ -7,17 +7,15 @@ RLV = f"{'python' if DEPLOYED else shlex.quote(sys.executable)} -m rlv"
 # Where models run.
 ON_VLLM = any(a.params.get("engine") == "vllm" for a in PLAN.artifacts.values())
 ENGINE_ENV = f"../../envs/{'gpu' if ON_VLLM else 'cpu'}.yaml"
-SETTINGS = (
-    f"--study {shlex.quote(config['study'])} --store {shlex.quote(config['store'])}"
-)
+SETTINGS = shlex.join(["--study", config["study"], *store_options(STORE)])
 
 
 def manifest(stage):
     """The output pattern of a stage: its manifest is the last thing that appears.
 
-    `update`: Snakemake removes a job's old outputs before it starts, and nothing published is ever lost.
+    Read-only, and safe from Snakemake (rlv/published_outputs.py): nothing published is ever lost.
     """
-    return update(str(STORE.root / stage / "{artifact}" / "manifest.json"))
+    return str(STORE.root / stage / "{artifact}" / "manifest.json")
 
 
 def inputs_of(stage):
@@ -44,8 +42,14 @@ def how(stage, key):
 
 
 def make(stage):
-    """The shell command that makes one artifact of a stage."""
-    return f"{RLV} make {stage}/{{wildcards.artifact}} {SETTINGS} --threads {{threads}} > {{log}} 2>&1"
+    """The shell command that makes one artifact of a stage.
+
+    `exec`: a signal to all processes of a job must not end the shell before what it runs has saved.
+    """
+    command = (
+        f"{RLV} make {stage}/{{wildcards.artifact}} {SETTINGS} --threads {{threads}}"
+    )
+    return f"{tried(stage)}exec {command} > {{log}} 2>&1"
 
 
 def published_artifacts():

@@ -14,8 +14,7 @@ rule grade:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        **asks("grade", mem_mb=3000, runtime=60),
     message:
         "grading {wildcards.artifact}"
     shell:
@@ -35,8 +34,7 @@ rule evaluate:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **asks("evaluate", mem_mb=2000, runtime=30),
     message:
         "evaluating {wildcards.artifact}"
     shell:

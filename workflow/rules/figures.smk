@@ -14,8 +14,7 @@ rule figures:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **asks("figures", mem_mb=1000, runtime=10),
     message:
         "drawing {wildcards.artifact}"
     shell:
@@ -35,8 +34,7 @@ rule claims_table:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **asks("claims", mem_mb=1000, runtime=10),
     message:
         "computing {wildcards.artifact}"
     shell:
@@ -136,7 +134,11 @@ rule report:
         runtime=10,
     params:
         python=shlex.quote(sys.executable),
-        config=" ".join(shlex.quote(f"{key}={value}") for key, value in config.items()),
+        config=" ".join(
+            shlex.quote(f"{key}={value}")
+            for key, value in config.items()
+            if key != "slurm"
+        ),
     message:
         "writing {output}"
     shell:

@@ -14,8 +14,7 @@ rule model:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        **asks("model", mem_mb=500, runtime=10),
     message:
         "model {wildcards.artifact}"
     shell:
@@ -35,8 +34,7 @@ rule problems:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **asks("problems", mem_mb=1000, runtime=10),
     message:
         "problems {wildcards.artifact}"
     shell:
@@ -56,8 +54,7 @@ rule overlap:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        **asks("overlap", mem_mb=2000, runtime=10),
     message:
         "overlap of {wildcards.artifact}"
     shell:

@@ -14,9 +14,12 @@ rule sample:
         ENGINE_ENV
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
-        gpu=how("sample", "tensor_parallel"),
+        **asks(
+            "sample",
+            mem_mb=3000,
+            runtime=120,
+            gpu=how("sample", "tensor_parallel"),
+        ),
     message:
         "sampling {wildcards.artifact}"
     shell:
@@ -36,9 +39,7 @@ rule force:
         ENGINE_ENV
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
-        gpu=how("force", "tensor_parallel"),
+        **asks("force", mem_mb=3000, runtime=60, gpu=how("force", "tensor_parallel")),
     message:
         "forcing answers of {wildcards.artifact}"
     shell:

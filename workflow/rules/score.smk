@@ -14,9 +14,7 @@ rule score:
         ENGINE_ENV
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
-        gpu=how("score", "tensor_parallel"),
+        **asks("score", mem_mb=3000, runtime=60, gpu=how("score", "tensor_parallel")),
     message:
         "scoring {wildcards.artifact}"
     shell:

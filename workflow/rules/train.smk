@@ -14,8 +14,7 @@ rule pretrain:
         ENGINE_ENV
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        **asks("pretrain", mem_mb=2000, runtime=240),
     message:
         "pretraining {wildcards.artifact}"
     shell:
@@ -33,15 +32,19 @@ rule train:
         "logs/train/{artifact}.benchmark.tsv"
     # The head of the longest chains starts first.
     priority: 10
+    retries: retries_of_training(runtime=120)
     conda:
         ENGINE_ENV
     # A rank is a process; a profile may give it more cores (`set-threads: train=...`).
     threads: how("train", "ranks")
     resources:
-        mem_mb=3000,
-        runtime=120,
-        gpu=how("train", "ranks"),
-        nodes=how("train", "nodes"),
+        **asks(
+            "train",
+            mem_mb=3000,
+            runtime=120,
+            gpu=how("train", "ranks"),
+            nodes=how("train", "nodes"),
+        ),
     message:
         "training {wildcards.artifact}"
     shell:
@@ -61,9 +64,7 @@ rule overhead:
         ENGINE_ENV
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
-        gpu=1,
+        **asks("overhead", mem_mb=3000, runtime=30, gpu=1),
     message:
         "measuring {wildcards.artifact}"
     shell:

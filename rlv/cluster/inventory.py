@@ -1,0 +1,174 @@
+"""What SLURM says it has: partitions with their nodes and limits, accounts, how it keeps records.
+
+Each question is one command with a time limit, and each answer a pure function of what it printed. Left out
+on purpose: what is free at the moment (a job waits for that), and several clusters behind one.
+"""
+
+from __future__ import annotations
+
+import getpass
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rlv.cluster.site import minutes
+from rlv.errors import SiteError
+
+# A controller under load answers late; one that is gone never does.
+TIMEOUT = 30
+# sinfo prints these for a partition without GPUs or features.
+_NOTHING = ("(null)", "", "N/A")
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node: processors, memory in MB, GPUs by type ("" where SLURM gives them none), features."""
+
+    name: str
+    cpus: int
+    memory_mb: int
+    gpus: Mapping[str, int]
+    features: frozenset[str] = frozenset()
+
+    def gpus_of(self, kind: str | None) -> int:
+        """GPUs of a type, of the type with the most where any will do: a job's are all of one type."""
+        return max(self.gpus.values(), default=0) if kind is None else self.gpus.get(kind, 0)
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A queue: its nodes, and the longest that a job may run there in minutes (None: for ever)."""
+
+    name: str
+    default: bool
+    longest: int | None
+    nodes: tuple[Node, ...]
+
+    @property
+    def gpu_types(self) -> list[str]:
+        return sorted({kind for node in self.nodes for kind in node.gpus})
+
+
+def installed() -> bool:
+    """Whether this machine has SLURM's commands."""
+    return shutil.which("sbatch") is not None and shutil.which("sinfo") is not None
+
+
+def partitions() -> list[Partition]:
+    """All partitions that this user sees. Raises SiteError where SLURM does not answer."""
+    return parse_partitions(_ask("sinfo", "-h", "-N", "-o", "%P|%N|%c|%m|%G|%l|%f"))
+
+
+def parse_partitions(said: str) -> list[Partition]:
+    """From `sinfo -h -N -o "%P|%N|%c|%m|%G|%l|%f"`; the default partition has a star."""
+    found: dict[str, tuple[bool, int | None, list[Node]]] = {}
+    for line in said.splitlines():
+        parts = line.strip().split("|")
+        if len(parts) != 7:
+            continue
+        name, node, cpus, memory, gres, longest, features = parts
+        entry = found.setdefault(name.rstrip("*"), (name.endswith("*"), minutes(longest), []))
+        listed = frozenset() if features in _NOTHING else frozenset(features.split(","))
+        entry[2].append(Node(node, _number(cpus), _number(memory), parse_gpus(gres), listed))
+    return [Partition(name, star, longest, tuple(nodes)) for name, (star, longest, nodes) in found.items()]
+
+
+def parse_gpus(gres: str) -> dict[str, int]:
+    """GPUs by type in a node's generic resources: "gpu:h100:4(S:0-1),shard:8" is {"h100": 4}."""
+    found: dict[str, int] = {}
+    for entry in re.sub(r"\([^)]*\)", "", "" if gres in _NOTHING else gres).split(","):
+        name, *rest = entry.split(":")
+        if name == "gpu":
+            count = int(rest[-1]) if rest and rest[-1].isdigit() else 1
+            kind = ":".join(rest[:-1] if rest and rest[-1].isdigit() else rest)
+            found[kind] = found.get(kind, 0) + count
+    return found
+
+
+def _number(said: str) -> int:
+    found = re.match(r"\d+", said)
+    return int(found[0]) if found else 0
+
+
+@dataclass(frozen=True)
+class Records:
+    """How the cluster keeps records. `kept`: sacct can answer; `enforced`: jobs need an account that exists.
+
+    `finished_seconds`: how long squeue still lists a job that has ended.
+    """
+
+    kept: bool
+    enforced: bool
+    finished_seconds: int
+
+
+def records() -> Records:
+    """Raises SiteError where the controller does not answer."""
+    return parse_records(_ask("scontrol", "show", "config"))
+
+
+def parse_records(said: str) -> Records:
+    """From `scontrol show config`."""
+    settings = {k.strip(): v.strip() for k, _, v in (line.partition("=") for line in said.splitlines())}
+    storage = settings.get("AccountingStorageType", "")
+    enforced = settings.get("AccountingStorageEnforce", "none").lower()
+    return Records(
+        kept=bool(storage) and not storage.endswith("none") and storage != "(null)",
+        enforced="associations" in enforced or "limits" in enforced or "qos" in enforced,
+        finished_seconds=_number(settings.get("MinJobAge", "300")),
+    )
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Accounts of this user, in the order that SLURM lists them, and the one that jobs have by default."""
+
+    names: tuple[str, ...]
+    default: str | None
+
+
+def accounts() -> Accounts | None:
+    """None where SLURM does not say, as on a cluster that keeps no accounts."""
+    user = getpass.getuser()
+    try:
+        listed = _ask("sacctmgr", "-n", "-P", "show", "assoc", f"user={user}", "format=account")
+        default = _ask("sacctmgr", "-n", "-P", "show", "user", user, "format=defaultaccount")
+    except SiteError:
+        return None
+    names = tuple(dict.fromkeys(line.strip() for line in listed.splitlines() if line.strip()))
+    return Accounts(names, default.strip() or None)
+
+
+def sacct_answers() -> bool:
+    """Whether `sacct` says something of jobs at all: its exit status, and no word that nothing is kept."""
+    try:
+        done = _run("sacct", "-X", "-n", "--parsable2", "--format=JobIdRaw,State")
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return done.returncode == 0 and "disabled" not in done.stderr
+
+
+def refusal(options: Sequence[str]) -> str | None:
+    """What sbatch says against a job with these options, without submitting it; None: it would take it."""
+    try:
+        done = _run("sbatch", "--test-only", *options, "--wrap", "true")
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
+    said = [line for line in done.stderr.splitlines() if "error" in line.lower() or "failure" in line.lower()]
+    return None if done.returncode == 0 else " ".join(said or [done.stderr.strip()])
+
+
+def _ask(*command: str) -> str:
+    try:
+        done = _run(*command)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise SiteError(f"SLURM: `{' '.join(command[:2])}` cannot be run: {error}") from None
+    if done.returncode != 0:
+        raise SiteError(f"SLURM: `{' '.join(command[:2])}` says: {' '.join(done.stderr.split())}")
+    return done.stdout
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)

@@ -1,0 +1,13 @@
+"""Where a figure comes from, and whether it comes out the same again.
+
+    history.py    every artifact behind a target, from the manifests of a store
+    measured.py   what of an artifact is a measurement, so that no second run repeats it
+    crate.py      a history as RO-Crate metadata (Process Run Crate), and read back from it
+    entities.py   the entities of which that metadata consists
+    report.py     a history as a table for people
+    replay.py     a history run again into another store, artifact by artifact
+    compare.py    the two stores side by side, file by file
+    amounts.py    by how much two files differ
+
+Left out on purpose: signatures, and copies of weights and tables (`rlv export` moves those).
+"""

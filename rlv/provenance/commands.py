@@ -1,0 +1,128 @@
+"""What `rlv provenance` and `rlv replay` are asked for, found: a target or a crate, and the stores.
+
+Left out on purpose: what they answer (report.py, crate.py, replay.py).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rlv.errors import RlvError, StoreError, StudyError
+from rlv.plan import Plan, build_plan
+from rlv.provenance.crate import METADATA, read_crate, write_crate
+from rlv.provenance.history import artifacts_of, history_of
+from rlv.provenance.replay import Replay, replay
+from rlv.provenance.report import history_lines
+from rlv.reports import find
+from rlv.settings import results_folder, settings
+from rlv.store import Artifact, Store
+from rlv.study import load
+
+Log = Callable[[str], None]
+
+
+def provenance(
+    wanted: str, plan: Plan, store: Store, *, into: Path | None, quick: bool, log: Log
+) -> list[str]:
+    """Write the crate of a figure or artifact and return the table for people, the crate's place last.
+
+    Raises StudyError where the study has no such target, StoreError as `history_of` and `write_crate`.
+    """
+    name, artifact = target_of(plan, store, wanted)
+    history = history_of(name, plan.study.name, artifact, store, quick=quick, log=log)
+    folder = into or results_folder() / plan.study.name / "provenance" / _folder_name(name)
+    path = write_crate(history, folder, store.location(artifact))
+    return [*history_lines(history), "", f"crate: {path}"]
+
+
+def replayed(
+    wanted: str,
+    new_store: str | None,
+    study: str | None,
+    upstreams: Sequence[str] | None,
+    *,
+    into: Path | None,
+    any_code: bool,
+    log: Log,
+) -> Replay:
+    """Make what a crate, or a figure of the study, tells of again in a new store, and compare.
+
+    The configuration's store has the first making, where it has it; a crate needs neither that store nor a
+    study.
+    """
+    if not new_store:
+        raise StoreError("replay: name a new store with --store; the configuration's has the first making")
+    target = Store(new_store)
+    crate = _crate_at(wanted)
+    if crate is None:
+        found = settings(study, None, upstreams)
+        plan, origin = build_plan(load(found.study)), found.open()
+        name, artifact = target_of(plan, origin, wanted)
+        history = history_of(name, plan.study.name, artifact, origin, log=lambda line: None)
+    else:
+        history = read_crate(crate)
+        plan, origin = _at_hand(study, upstreams)
+    nearby = {} if plan is None else {a.key: a for a in plan.artifacts.values()}
+    return replay(history, target, origin, nearby=nearby, any_code=any_code, into=into, log=log)
+
+
+def artifact_in(crate: Path, path: str) -> Artifact:
+    """One artifact as a crate tells of it. Raises StoreError where it tells of no such artifact."""
+    found = artifacts_of(read_crate(crate))
+    if path not in found:
+        raise StoreError(f"{crate}: tells of no artifact {path!r}; it has {', '.join(found)}")
+    return found[path]
+
+
+def target_of(plan: Plan, store: Store, wanted: str) -> tuple[str, Artifact]:
+    """(Name, artifact) of a figure, the claims, a pretrained model, or an artifact by key, path or name.
+
+    Raises StudyError with the nearest name where the study has none.
+    """
+    if wanted in plan.targets:
+        return wanted, plan.targets[wanted]
+    try:
+        path, _, artifact = find(plan, store, wanted)
+    except StudyError as error:
+        close = difflib.get_close_matches(wanted, plan.targets, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        names = ", ".join(plan.targets) or "none"
+        raise StudyError(
+            f"study {plan.study.name}: has no figure {wanted!r}{hint} (figures and other targets: {names}); "
+            f"as an artifact: {error}"
+        ) from None
+    if artifact is None:
+        raise StudyError(
+            f"{path}: is in the store, and not in the study {plan.study.name}; say with --study which one "
+            "it is of"
+        )
+    return path, artifact
+
+
+def _folder_name(name: str) -> str:
+    """A target's name as one folder: artifacts are named by stage and folder."""
+    return name.replace("/", "-")
+
+
+def _crate_at(wanted: str) -> Path | None:
+    """A crate's folder or metadata file; None where this is the name of a target."""
+    place = Path(wanted)
+    if place.suffix == ".json" or (place / METADATA).is_file():
+        return place
+    if place.is_dir() and ("/" in wanted or wanted.startswith(".")):
+        raise StoreError(f"{place}: has no {METADATA}; `rlv provenance` writes one")
+    return None
+
+
+def _at_hand(study: str | None, upstreams: Sequence[str] | None) -> tuple[Plan | None, Store | None]:
+    """The study and the store of the configuration, as far as there are any: a crate needs neither."""
+    try:
+        found = settings(study, None, upstreams)
+        plan, store = build_plan(load(found.study)), found.open()
+    except RlvError:
+        if study is not None:
+            raise
+        return None, None
+    return plan, store if store.root.is_dir() else None

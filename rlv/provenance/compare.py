@@ -1,0 +1,121 @@
+"""A history beside a second making of the same artifacts: file by file, by their digests.
+
+What equality can be promised is decided artifact by artifact. The same code and packages, on the same kind of
+processor with as many threads, one process, no GPU: every byte is the same but for what is measured
+(measured.py). With anything else in between (a GPU, several ranks, another processor or package) sums are
+taken in another order, and a language model that is sampled from them soon says something else; then what
+differs is told with its size, and that it was not promised. Left out on purpose: a tolerance. A difference is
+a difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rlv.provenance.amounts import amount
+from rlv.provenance.history import FileFact, Record
+from rlv.provenance.measured import describe
+
+# Of what decides how an artifact is computed: what touches no number, only places, names and what is shown.
+INERT = {"path", "folder", "key", "study", "save_every", "show_every"}
+EQUAL, MEASURED, DIFFERS = "equal", "equal but for what is measured", "differs"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One artifact, then and now. `lines`: what differs, file by file; `unpromised`: why that may be."""
+
+    path: str
+    verdict: str
+    lines: tuple[str, ...]
+    unpromised: tuple[str, ...]
+    seconds: tuple[float, float]
+
+
+def compare(
+    old: Record,
+    new: Record,
+    processor: str,
+    unpromised_inputs: tuple[str, ...],
+    old_folder: Path | None,
+    new_folder: Path,
+) -> Comparison:
+    """Two records of one key. `old_folder`: the first making's files, where they are at hand to say how much.
+
+    `processor`: the name of this machine's; `unpromised_inputs`: inputs of which equality was not promised.
+    """
+    found = list(_files(old, new, old_folder, new_folder))
+    differs = any(verdict == DIFFERS for verdict, _ in found)
+    measured = any(verdict == MEASURED for verdict, _ in found)
+    reasons = [*doubts(old, new, processor)]
+    if unpromised_inputs:
+        reasons.append(f"made from {', '.join(unpromised_inputs)}")
+    return Comparison(
+        old.path,
+        DIFFERS if differs else MEASURED if measured else EQUAL,
+        tuple(line for _, line in found if line),
+        tuple(reasons),
+        (old.made.seconds, new.made.seconds),
+    )
+
+
+def doubts(old: Record, new: Record, processor: str) -> Iterator[str]:
+    """Why two makings of one key may differ in their last digits, or in more; none where they must not."""
+    a, b = old.made, new.made
+    if a.device != b.device:
+        yield f"computed on {a.device}, now on {b.device}"
+    elif a.device != processor:
+        yield f"computed on {a.device}"
+    for name in sorted({*old.how, *new.how} - INERT):
+        before, after = old.how.get(name), new.how.get(name)
+        if before != after:
+            yield f"{name} {before}, now {after}"
+        elif name == "ranks" and before is not None and before > 1:
+            yield f"computed on {before} ranks"
+    if a.threads != b.threads:
+        yield f"{a.threads} threads, now {b.threads}"
+    if a.python != b.python:
+        yield f"Python {a.python}, now {b.python}"
+    for name in sorted({*a.packages, *b.packages}):
+        before, after = a.packages.get(name), b.packages.get(name)
+        if before != after:
+            yield f"{name} {before or 'absent'}, now {after or 'absent'}"
+    if a.code != b.code:
+        yield f"code {a.code or 'unknown'}, now {b.code or 'unknown'}"
+    elif a.code is None or a.code.endswith("-dirty"):
+        yield "code that no commit holds"
+
+
+def _files(old: Record, new: Record, old_folder: Path | None, new_folder: Path) -> Iterator[tuple[str, str]]:
+    """(verdict, line) of every file that is in either."""
+    for name in {**old.files, **new.files}:
+        if name not in new.files:
+            yield DIFFERS, f"{name}: was there, and is not now"
+        elif name not in old.files:
+            yield DIFFERS, f"{name}: is new"
+        else:
+            before = None if old_folder is None else old_folder / name
+            yield _file(old.stage, name, old.files[name], new.files[name], before, new_folder / name)
+
+
+def _file(
+    stage: str, name: str, old: FileFact, new: FileFact, before: Path | None, after: Path
+) -> tuple[str, str]:
+    if old.sha256 == new.sha256:
+        return EQUAL, ""
+    if old.lasting is not None and old.lasting == new.lasting:
+        return MEASURED, f"{name}: equal but for {describe(stage, name)}"
+    if before is None or not before.is_file():
+        return DIFFERS, f"{name}: differs; the first making's files are not at hand to say by how much"
+    how_much = amount(before, after)
+    if not how_much:
+        return EQUAL, f"{name}: the same content, written in other bytes"
+    return DIFFERS, f"{name}: {how_much}"
+
+
+def unpromised(comparisons: Mapping[str, Comparison], record: Record) -> tuple[str, ...]:
+    """Inputs of which equality was not promised; what is made from them is promised no more than they are."""
+    inputs = dict.fromkeys(record.inputs.values())
+    return tuple(path for path in inputs if path in comparisons and comparisons[path].unpromised)

@@ -1,0 +1,181 @@
+"""A history as a folder with RO-Crate metadata, and read back from it.
+
+    <folder>/ro-crate-metadata.json   the history, in RO-Crate 1.1 and Process Run Crate 0.5
+    <folder>/<name>.png, .csv, ...    the target's own files
+
+The metadata is plain JSON-LD, written here: the graph is regular, and a library would add nothing but itself.
+Everything behind the target is described with its digests and not carried. What is read back is what was
+written, key for key. Left out on purpose: zip archives, previews in HTML, and crates of other programs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rlv.errors import DamagedArtifactError, StoreError
+from rlv.provenance.entities import (
+    Entities,
+    Entity,
+    action_entity,
+    artifact_entity,
+    compact,
+    items,
+    ref,
+)
+from rlv.provenance.history import FileFact, History, Made, Record, artifacts_of
+from rlv.store import file_digest
+
+METADATA = "ro-crate-metadata.json"
+CONTEXT = ["https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/context"]
+SPECIFICATION = "https://w3id.org/ro/crate/1.1"
+PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
+# What an archive asks for and only the authors of a result can give.
+NO_LICENSE = "No licence is stated; ask those who made it."
+
+
+def metadata_of(history: History, carried: Mapping[str, str], published: datetime) -> dict[str, Any]:
+    """The metadata of a history as JSON; `carried`: where the target's files lie in the crate, by name."""
+    entities = Entities()
+    entities.add(METADATA, "CreativeWork", conformsTo=ref(SPECIFICATION), about=ref("./"))
+    root = entities.add("./", "Dataset")
+    entities.add(PROFILE, "CreativeWork", name="Process Run Crate", version=PROFILE.rsplit("/", 1)[-1])
+    collections, actions = [], []
+    for record in history.records:
+        of_target = carried if record is history.target else {}
+        collections.append(artifact_entity(entities, record, of_target))
+        actions.append(action_entity(entities, record))
+    entities.by_id[root["@id"]] |= {
+        "name": f"{history.name} of the study {history.study}",
+        "description": f"{history.name} with all artifacts behind it, {len(history.records)} in number",
+        "datePublished": published.isoformat(timespec="seconds"),
+        "license": entities.add("#licence", "CreativeWork", name="licence", description=NO_LICENSE),
+        "conformsTo": ref(PROFILE),
+        "hasPart": compact([ref(part["@id"]) for part in _carried_files(entities.by_id, collections[-1])]),
+        "mainEntity": collections[-1],
+        "mentions": [*actions, *collections],
+        "identifier": history.name,
+        "keywords": history.study,
+    }
+    return {"@context": CONTEXT, "@graph": list(entities.by_id.values())}
+
+
+def _carried_files(by_id: Mapping[str, Entity], collection: Mapping[str, str]) -> list[Entity]:
+    files = [by_id[part["@id"]] for part in items(by_id[collection["@id"]].get("hasPart"))]
+    return [entity for entity in files if not entity["@id"].startswith("#")]
+
+
+def write_crate(history: History, folder: Path, source: Path | None) -> Path:
+    """Write a crate's metadata, and copies of the target's files from `source`, if given; returns its path.
+
+    Raises StoreError where the folder cannot be written, DamagedArtifactError where a copy differs.
+    """
+    carried = {} if source is None else {name: name for name in history.target.files}
+    metadata = metadata_of(history, carried, datetime.now(UTC))
+    path = folder / METADATA
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in carried if source is not None else ():
+            assert source is not None
+            beside = folder / f"{name}.partial"
+            beside.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, beside)
+            if file_digest(beside) != history.target.files[name].sha256:
+                beside.unlink()
+                raise DamagedArtifactError(f"{source / name}: changed while it was copied; run `rlv fsck`")
+            beside.replace(folder / name)
+        draft = path.with_name(f"{METADATA}.{os.getpid()}")
+        draft.write_text(json.dumps(metadata, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: the crate cannot be written ({error}); name another folder with --into"
+        ) from error
+    return path
+
+
+def read_crate(place: Path) -> History:
+    """The history in a crate: its folder, or the metadata file.
+
+    Raises StoreError naming what is wrong with it.
+    """
+    path = place / METADATA if place.is_dir() else place
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        by_id = {entity["@id"]: entity for entity in said["@graph"]}
+        root = by_id["./"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path}: not readable as a crate of `rlv provenance` ({error})") from error
+    try:
+        return _history(by_id, root)
+    except (KeyError, ValueError, TypeError, AttributeError, StopIteration) as error:
+        raise StoreError(
+            f"{path}: lacks what `rlv provenance` writes ({type(error).__name__}: {error}); it is a crate of "
+            "another program, or was edited"
+        ) from error
+
+
+def _history(by_id: Mapping[str, Entity], root: Entity) -> History:
+    actions = [by_id[part["@id"]] for part in items(root["mentions"])]
+    records = tuple(_record(by_id, entity) for entity in actions if entity["@type"] == "CreateAction")
+    if not records or by_id[root["mainEntity"]["@id"]]["name"] != records[-1].path:
+        raise ValueError("its main entity is not what the last action made")
+    history = History(root["identifier"], root["keywords"], records)
+    artifacts_of(history)
+    return history
+
+
+def _record(by_id: Mapping[str, Entity], action: Entity) -> Record:
+    collection = by_id[action["result"]["@id"]]
+    settings = {
+        entity["name"]: json.loads(entity["value"])
+        for entity in (by_id.get(part["@id"], {}) for part in items(action["object"]))
+        if entity.get("@type") == "PropertyValue"
+    }
+    files = [by_id[part["@id"]] for part in items(collection.get("hasPart"))]
+    path = collection["name"]
+    name = path.split("/", 1)[1].rsplit("-", 1)[0]
+    return Record(
+        path=path,
+        name=name,
+        key=collection["identifier"],
+        spec=settings["spec"],
+        inputs=settings["inputs"],
+        how=settings["how"]["how"],
+        files={entity["name"]: _file(by_id, entity) for entity in files},
+        made=_made(by_id, action, settings["how"]["threads"]),
+    )
+
+
+def _file(by_id: Mapping[str, Entity], entity: Entity) -> FileFact:
+    lasting = by_id[entity["identifier"]["@id"]]["value"] if "identifier" in entity else None
+    return FileFact(entity["sha256"], int(entity["contentSize"]), lasting)
+
+
+def _made(by_id: Mapping[str, Entity], action: Entity, threads: int) -> Made:
+    software = by_id[action["instrument"]["@id"]]
+    needed = [by_id[part["@id"]] for part in items(software["softwareRequirements"])]
+    packages = {entity["name"]: entity["softwareVersion"] for entity in needed}
+    python = packages.pop("python")
+    if software["softwareVersion"] != "unknown":
+        packages["rlv"] = software["softwareVersion"]
+    machine = by_id[action["location"]["@id"]]
+    usage = {e["name"]: e["value"] for e in (by_id[part["@id"]] for part in items(action["resourceUsage"]))}
+    return Made(
+        at=action["endTime"],
+        host=machine["name"],
+        device=by_id[machine["additionalProperty"]["@id"]]["value"],
+        python=python,
+        packages=packages,
+        code=by_id[software["isBasedOn"]["@id"]]["version"] if "isBasedOn" in software else None,
+        seconds=usage["seconds"],
+        cpu_seconds=usage["cpu_seconds"],
+        peak_memory_mib=usage["peak_memory_mib"],
+        threads=threads,
+        by=by_id[action["agent"]["@id"]]["name"] if "agent" in action else None,
+    )

@@ -1,0 +1,229 @@
+"""Every artifact behind a target, inputs first: what decided it, what came out, who made it, on what.
+
+All of it comes from manifests, whose files are verified first: a history with a hole or with a damaged file
+is refused. Nothing is changed, and nothing set aside, here. Left out on purpose: what was sampled or scored
+(the artifacts themselves) and how the history is written down (crate.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rlv.errors import DamagedArtifactError, DataError, StoreError
+from rlv.provenance.measured import lasting
+from rlv.stages import STAGES
+from rlv.store import Artifact, Store, computed
+
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class FileFact:
+    """One published file. `lasting`: the digest of it without what is measured (measured.py), or None."""
+
+    sha256: str
+    bytes: int
+    lasting: str | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """How an artifact came about: end of its run (ISO 8601), machine, and everything that ran.
+
+    `code` is a commit, with `-dirty` where the code was edited, or None outside a checkout; `by` is the
+    user's account, where the store has noted it.
+    """
+
+    at: str
+    host: str
+    device: str
+    python: str
+    packages: Mapping[str, str]
+    code: str | None
+    seconds: float
+    cpu_seconds: float
+    peak_memory_mib: int
+    threads: int
+    by: str | None = None
+
+    @property
+    def started(self) -> str:
+        """When the run began: its end less its seconds, ISO 8601."""
+        ended = datetime.fromisoformat(self.at)
+        return (ended - timedelta(seconds=self.seconds)).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One artifact: what its key is made of, its files, and how it came about."""
+
+    path: str
+    name: str
+    key: str
+    spec: Mapping[str, Any]
+    inputs: Mapping[str, str]  # role -> path
+    how: Mapping[str, Any]
+    files: Mapping[str, FileFact]
+    made: Made
+
+    @property
+    def stage(self) -> str:
+        return self.path.split("/")[0]
+
+
+@dataclass(frozen=True)
+class History:
+    """What a target was made from. The target is the last of `records`; inputs come before what they are for.
+
+    `name` is what it was asked for by (a figure's name), `study` the study's.
+    """
+
+    name: str
+    study: str
+    records: tuple[Record, ...] = field(repr=False)
+
+    @property
+    def target(self) -> Record:
+        return self.records[-1]
+
+
+def history_of(
+    name: str,
+    study: str,
+    target: Artifact,
+    store: Store,
+    *,
+    quick: bool = False,
+    log: Callable[[str], None] = lambda line: None,
+) -> History:
+    """The history of a published artifact, every file of it verified (`quick`: by size and time first).
+
+    Raises StoreError naming what is not published, DamagedArtifactError naming every file that differs from
+    its manifest.
+    """
+    chain = ordered(target)
+    missing = [a.path for a in chain if not store.exists(a)]
+    if missing:
+        raise StoreError(
+            f"{name}: {len(missing)} of the {len(chain)} artifacts behind it are not in {store.root}: "
+            f"{_some(missing)}; run `snakemake … --config study={study} -- {name}` first, or name the store "
+            "that has them with --store"
+        )
+    damaged = []
+    for number, artifact in enumerate(chain, start=1):
+        log(f"[{number}/{len(chain)}] {artifact.path}")
+        damaged += store.problems_of(artifact, quick=quick)
+    if damaged:
+        raise DamagedArtifactError(
+            f"{name}: damaged artifacts are behind it, so its history cannot be told: {_some(damaged, '; ')}"
+            "; `rlv fsck` sets them aside, and the next run makes them again"
+        )
+    users = Users()
+    return History(name, study, tuple(record_of(a, store, users) for a in chain))
+
+
+def ordered(target: Artifact) -> list[Artifact]:
+    """An artifact and everything that it is made from, each once: stage by stage, inputs first."""
+    seen: set[str] = set()
+
+    def walk(artifact: Artifact) -> Iterator[Artifact]:
+        if artifact.path not in seen:
+            seen.add(artifact.path)
+            for parent in artifact.inputs.values():
+                yield from walk(parent)
+            yield artifact
+
+    # Stable: what is made from its own stage stays behind it.
+    stages = list(STAGES)
+    return sorted(walk(target), key=lambda artifact: stages.index(artifact.stage))
+
+
+def artifacts_of(history: History) -> dict[str, Artifact]:
+    """The history as artifacts that can be made again, by path.
+
+    Raises StoreError where a record does not belong to its key, or an input is not in the history.
+    """
+    made: dict[str, Artifact] = {}
+    for record in history.records:
+        lacking = sorted({path for path in record.inputs.values() if path not in made})
+        if lacking:
+            raise StoreError(f"{record.path}: is made from {_some(lacking)}, which the history lacks")
+        inputs = {role: made[path] for role, path in record.inputs.items()}
+        artifact = Artifact(
+            record.stage, record.name, record.spec["recipe"], record.spec["params"], inputs, record.how
+        )
+        if (artifact.key, artifact.path) != (record.key, record.path):
+            raise StoreError(
+                f"{record.path}: its specification does not belong to its key {record.key[:12]}…; the "
+                "history was edited, make it again with `rlv provenance`"
+            )
+        made[record.path] = artifact
+    return made
+
+
+def record_of(artifact: Artifact, store: Store, users: Users) -> Record:
+    """What a store's manifest says of one published artifact.
+
+    Raises DamagedArtifactError where the manifest, or a file that holds measurements, is not readable.
+    """
+    try:
+        return _record(artifact, store.manifest(artifact), store.location(artifact), users)
+    except KeyError as error:
+        raise DamagedArtifactError(f"{artifact.path}: its manifest does not say {error}") from error
+
+
+def _record(artifact: Artifact, manifest: dict[str, Any], folder: Path, users: Users) -> Record:
+    said = manifest["made"]
+    made = Made(
+        at=said["at"],
+        host=said["host"],
+        device=said["device"],
+        python=said["python"],
+        packages=dict(said["packages"]),
+        code=said["code"],
+        seconds=manifest["seconds"],
+        cpu_seconds=manifest["cpu_seconds"],
+        peak_memory_mib=manifest["peak_memory_mib"],
+        threads=manifest["threads"],
+        by=users.of(folder, artifact.path),
+    )
+    files = {
+        name: FileFact(entry["sha256"], entry["bytes"], _lasting(artifact, name, folder / name))
+        for name, entry in manifest["files"].items()
+    }
+    inputs = {role: parent.path for role, parent in artifact.inputs.items()}
+    return Record(
+        artifact.path, artifact.name, artifact.key, manifest["spec"], inputs, manifest["how"], files, made
+    )
+
+
+def _lasting(artifact: Artifact, name: str, path: Path) -> str | None:
+    try:
+        return lasting(artifact.stage, name, path)
+    except DataError as error:
+        raise DamagedArtifactError(f"{artifact.path}: {error}") from error
+
+
+class Users:
+    """Who published what, from the stores' own logs; unknown where a log does not say."""
+
+    def __init__(self) -> None:
+        self._logs: dict[Path, dict[str, str]] = {}
+
+    def of(self, folder: Path, path: str) -> str | None:
+        root = folder.parents[1]
+        if root not in self._logs:
+            # The last line of a path counts: what was damaged is computed again.
+            said = [line for line in computed(root) if line.get("path") and line.get("user")]
+            self._logs[root] = {str(line["path"]): str(line["user"]) for line in said}
+        return self._logs[root].get(path)
+
+
+def _some(items: list[str], between: str = ", ") -> str:
+    """The first of them, and how many more."""
+    more = len(items) - SHOWN
+    return between.join(items[:SHOWN]) + (f"{between}and {more} more" if more > 0 else "")

@@ -1,0 +1,97 @@
+"""What of an artifact is a measurement: seconds, and what is computed from them. No second run repeats it.
+
+Everything else of an artifact's files follows from its key, its code and its device. So a file that holds
+measurements has a second digest, of all of it but for those; two runs agree where these digests do. Left out
+on purpose: tolerance. What is not measured is equal or it is not (amounts.py says by how much).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from rlv.errors import DataError
+
+# Columns that hold seconds, by the table's name.
+MEASURED_COLUMNS = {
+    "steps": ("seconds_sample", "seconds_update"),
+    "overhead": ("seconds_sample", "seconds_update"),
+}
+# The claims that are computed from them: the row of `overhead` that compares seconds (evaluation/claims).
+MEASURED_CLAIM = ("overhead", "Seconds ")
+
+
+def is_measured_claim(row: dict[str, Any]) -> bool:
+    """Whether a row of the scoreboard is computed from seconds."""
+    return row["id"] == MEASURED_CLAIM[0] and str(row["statement"]).startswith(MEASURED_CLAIM[1])
+
+
+def lasting(stage: str, name: str, path: Path) -> str | None:
+    """SHA-256 of what a file holds besides measurements, as hex; None where it holds none.
+
+    `stage` and `name` are the artifact's stage and the file's name in it. Tables are compared by their
+    values, so another version of the library that wrote them changes nothing. Raises DataError where a file
+    of that name is not what this stage leaves.
+    """
+    reader = _READERS.get((stage, name))
+    if reader is None:
+        return None
+    try:
+        content = reader(path)
+    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{path}: not the {name} of the stage {stage} ({error})") from error
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def describe(stage: str, name: str) -> str:
+    """What is measured in a file that holds measurements, in words."""
+    columns = MEASURED_COLUMNS.get(Path(name).stem) if stage != "claims" else None
+    return ", ".join(columns) if columns else "the claim of seconds"
+
+
+def without_measurements(frame: pl.DataFrame, table: str) -> pl.DataFrame:
+    """A table but for its measured columns, and but for measured claims."""
+    if table == "claims":
+        kept = [not is_measured_claim(row) for row in frame.iter_rows(named=True)]
+        return frame.filter(pl.Series(kept, dtype=pl.Boolean))
+    return frame.drop(MEASURED_COLUMNS.get(table, ()), strict=False)
+
+
+def _parquet(table: str) -> Callable[[Path], str]:
+    return lambda path: _text(without_measurements(pl.read_parquet(path), table))
+
+
+def _csv(path: Path) -> str:
+    # As text: what is compared is what was written.
+    return _text(without_measurements(pl.read_csv(path, infer_schema=False), "claims"))
+
+
+def _text(frame: pl.DataFrame) -> str:
+    """Columns, types and rows; floats by their shortest spelling, so that equal text is equal values."""
+    return repr([(name, str(kind)) for name, kind in frame.schema.items()]) + repr(frame.rows())
+
+
+def _json(path: Path) -> str:
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    return json.dumps([row for row in rows if not is_measured_claim(row)], sort_keys=True)
+
+
+def _page(path: Path) -> str:
+    """A page has one line a claim, which begins with the statement (evaluation/claims/page.py)."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return "\n".join(line for line in lines if not line.startswith(f"<tr><td>{MEASURED_CLAIM[1]}"))
+
+
+_READERS: dict[tuple[str, str], Callable[[Path], str]] = {
+    ("train", "steps.parquet"): _parquet("steps"),
+    ("overhead", "overhead.parquet"): _parquet("overhead"),
+    ("claims", "claims.parquet"): _parquet("claims"),
+    ("claims", "claims.csv"): _csv,
+    ("claims", "claims.json"): _json,
+    ("claims", "claims.html"): _page,
+}

@@ -1,0 +1,32 @@
+"""The content-addressed store: keys (artifacts.py), places and publishing (store.py).
+
+What makes it safe to share: claims.py with processes.py, permissions.py, probe.py, computed.py. Tidying up
+and moving house: garbage.py, archive.py.
+"""
+
+from __future__ import annotations
+
+from rlv.store.artifacts import KEY_DIGITS, Artifact, canonical, key_of
+from rlv.store.claims import Claim, Timing
+from rlv.store.computed import computed
+from rlv.store.folders import MANIFEST, file_digest, folder_problems, read_manifest, sync
+from rlv.store.probe import require_rules
+from rlv.store.store import Publication, Store
+
+__all__ = [
+    "KEY_DIGITS",
+    "MANIFEST",
+    "Artifact",
+    "Claim",
+    "Publication",
+    "Store",
+    "Timing",
+    "canonical",
+    "computed",
+    "file_digest",
+    "folder_problems",
+    "key_of",
+    "read_manifest",
+    "require_rules",
+    "sync",
+]

@@ -1,0 +1,304 @@
+"""A study's artifacts as one archive that is verified when it is read: `rlv export`, `rlv import`.
+
+A tar archive without compression (tables and weights have none left to gain). Its first member,
+index.json, names every member that follows, in order, with size and SHA-256; then come the artifacts by
+path, the files of each by name, its manifest last. Times and owners are left out, so that the same
+artifacts give the same bytes. Nothing is taken from an archive that its index does not name, and an
+artifact is published, by the same rename as everywhere, only when all of its files are what the index and
+its manifest say.
+
+Left out on purpose: signatures (compare the index's digest, which both commands print), and merging studies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import secrets
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from rlv.errors import DamagedArtifactError, StoreError
+from rlv.store.artifacts import KEY_DIGITS, Artifact
+from rlv.store.folders import MANIFEST, folder_problems, read_manifest
+from rlv.store.store import Publication, Store
+
+INDEX = "index.json"
+FORMAT = "rlv artifacts 1"
+_CHUNK = 1 << 20
+# An index of a hundred thousand artifacts has some 100 MB.
+_LARGEST_INDEX = 1 << 30
+_PATH = re.compile(rf"[a-z][a-z0-9_]*/[^./\\\x00-\x1f][^/\\\x00-\x1f]*-[0-9a-f]{{{KEY_DIGITS}}}")
+
+
+# ---- writing
+
+
+def export_artifacts(
+    artifacts: Iterable[Artifact], store: Store, study: str, file: Path, *, partial: bool = False
+) -> list[str]:
+    """Write what is published of some artifacts, here or in an upstream; what was done, for people.
+
+    Raises StoreError where something is not published (unless `partial`) or the file exists,
+    DamagedArtifactError where a file differs from its manifest.
+    """
+    ordered = sorted({a.path: a for a in artifacts}.values(), key=lambda a: a.path)
+    missing = [a.path for a in ordered if not store.exists(a)]
+    if missing and not partial:
+        named = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        raise StoreError(
+            f"study {study}: {len(missing)} of {len(ordered)} artifacts are not published ({named}); run it "
+            "first, or add --partial"
+        )
+    if file.exists():
+        raise StoreError(f"{file}: exists; name another file, or remove it")
+    there = [a for a in ordered if store.exists(a)]
+    folders = {a.path: store.location(a) for a in there}
+    entries = {a.path: _entry(folders[a.path], a.key) for a in there}
+    index = {"format": FORMAT, "study": study, "artifacts": entries}
+    text = (json.dumps(index, indent=1, sort_keys=True) + "\n").encode()
+    partly = file.with_name(f".{file.name}.{secrets.token_hex(4)}.partial")
+    try:
+        with tarfile.open(partly, "w", format=tarfile.PAX_FORMAT) as tar:
+            tar.addfile(_member(INDEX, len(text)), io.BytesIO(text))
+            for path, name, said in _members(index["artifacts"]):
+                _add(tar, f"{path}/{name}", folders[path] / name, said)
+        with open(partly, "rb") as handle:
+            os.fsync(handle.fileno())
+        partly.replace(file)
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be written ({error.strerror})") from error
+    finally:
+        partly.unlink(missing_ok=True)
+    size = sum(said["bytes"] for _, _, said in _members(entries))
+    lines = [f"{file}: {len(there)} artifacts of study {study}, {size:,} bytes"]
+    if missing:
+        lines.append(f"not published, and so not in it: {len(missing)} artifacts")
+    return [*lines, f"index: sha256 {hashlib.sha256(text).hexdigest()}"]
+
+
+def _entry(folder: Path, key: str) -> dict[str, Any]:
+    """What the index says of an artifact."""
+    text = (folder / MANIFEST).read_bytes()
+    files = {
+        name: {"bytes": entry["bytes"], "sha256": entry["sha256"]}
+        for name, entry in read_manifest(folder, key)["files"].items()
+    }
+    files[MANIFEST] = {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+    return {"key": key, "files": files}
+
+
+def _members(artifacts: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(Artifact, file, what the index says of it) in the order of the archive."""
+    for path in sorted(artifacts):
+        files = artifacts[path]["files"]
+        for name in sorted(files, key=lambda name: (name == MANIFEST, name)):
+            yield path, name, files[name]
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = size, 0o444
+    return info
+
+
+def _add(tar: tarfile.TarFile, name: str, path: Path, said: Mapping[str, Any]) -> None:
+    with open(path, "rb") as handle:
+        size = os.fstat(handle.fileno()).st_size
+        if size != said["bytes"]:
+            raise DamagedArtifactError(f"{path}: has {size} bytes, published with {said['bytes']}")
+        reading = _Hashing(handle)
+        tar.addfile(_member(name, size), reading)  # type: ignore[arg-type]  # it only reads
+    if reading.hash.hexdigest() != said["sha256"]:
+        raise DamagedArtifactError(
+            f"{path}: its content differs from what was published; `rlv fsck` sets it aside"
+        )
+
+
+class _Hashing:
+    """A file that is hashed while it is read."""
+
+    def __init__(self, handle: IO[bytes]) -> None:
+        self.handle, self.hash = handle, hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.handle.read(size)
+        self.hash.update(data)
+        return data
+
+
+# ---- reading
+
+
+def import_artifacts(store: Store, file: Path) -> list[str]:
+    """Verify an archive and publish what is in it; what was done, for people.
+
+    What the store or an upstream has already stays. Raises StoreError, naming the member, where the archive
+    is cut off, was changed, or names places outside of the store; artifacts before it are published.
+    """
+    reader = _Reader(store, file)
+    try:
+        with open(file, "rb") as handle, tarfile.open(fileobj=handle, mode="r|*") as tar:
+            return reader.read(tar)
+    except (tarfile.TarError, EOFError) as error:
+        raise StoreError(reader.at(f"cannot be read ({error}); the archive is cut off or damaged")) from error
+    except OSError as error:
+        raise StoreError(reader.at(f"cannot be read ({error.strerror or error})")) from error
+
+
+class _Reader:
+    """Where reading an archive stands."""
+
+    def __init__(self, store: Store, file: Path) -> None:
+        self.store, self.file = store, file
+        self.expected = INDEX
+        self.published: list[str] = []
+        self.there: list[str] = []
+
+    def at(self, text: str) -> str:
+        done = f" ({len(self.published)} artifacts before it were imported)" if self.published else ""
+        return f"{self.file}: {self.expected}: {text}{done}"
+
+    def read(self, tar: tarfile.TarFile) -> list[str]:
+        text = self._index(tar)
+        index = self._checked(text)
+        for path in sorted(index["artifacts"]):
+            self._artifact(tar, path, index["artifacts"][path])
+        extra = tar.next()
+        if extra is not None:
+            self.expected = extra.name
+            raise StoreError(self.at("is not in the archive's index"))
+        return [
+            f"{self.file}: study {index['study']}: {len(self.published)} artifacts imported, "
+            f"{len(self.there)} were there already",
+            *(f"imported      {path}" for path in self.published),
+            *(f"there already {path}" for path in self.there),
+            f"index: sha256 {hashlib.sha256(text).hexdigest()}",
+        ]
+
+    def _next(self, tar: tarfile.TarFile, name: str) -> tarfile.TarInfo:
+        self.expected = name
+        found = tar.next()
+        if found is None:
+            raise StoreError(self.at("is missing; the archive is cut off or damaged"))
+        if found.name != name:
+            raise StoreError(self.at(f"expected here, found {found.name!r}"))
+        if not found.isreg() or found.issparse():
+            raise StoreError(self.at("is no ordinary file"))
+        return found
+
+    def _content(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
+        handle = tar.extractfile(member)
+        assert handle is not None
+        left = member.size
+        while left:
+            data = handle.read(min(_CHUNK, left))
+            if not data:
+                raise StoreError(self.at(f"ends {left} bytes too early; the archive is cut off"))
+            left -= len(data)
+            yield data
+
+    def _index(self, tar: tarfile.TarFile) -> bytes:
+        member = self._next(tar, INDEX)
+        if member.size > _LARGEST_INDEX:
+            raise StoreError(self.at(f"has {member.size} bytes; no index is so large"))
+        return b"".join(self._content(tar, member))
+
+    def _checked(self, text: bytes) -> dict[str, Any]:
+        """The index, of the right form and with names that stay inside of a store."""
+        try:
+            index = json.loads(text)
+            if index["format"] != FORMAT:
+                raise StoreError(self.at(f"format {index['format']!r}; this version reads {FORMAT!r}"))
+            for path, entry in index["artifacts"].items():
+                if not _PATH.fullmatch(path) or not path.endswith(str(entry["key"])[:KEY_DIGITS]):
+                    raise StoreError(self.at(f"names {path!r}, which is no place of an artifact"))
+                for name, said in entry["files"].items():
+                    if not _inside(name):
+                        raise StoreError(self.at(f"names {path}/{name!r}, which is no file of an artifact"))
+                    if not isinstance(said["bytes"], int) or not isinstance(said["sha256"], str):
+                        raise ValueError(f"{path}/{name}")
+                if MANIFEST not in entry["files"]:
+                    raise StoreError(self.at(f"names {path} without its {MANIFEST}"))
+            _ = index["study"]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise StoreError(self.at(f"is no index of an archive of artifacts ({error!r})")) from error
+        return index
+
+    def _artifact(self, tar: tarfile.TarFile, path: str, entry: Mapping[str, Any]) -> None:
+        if _has(self.store, path, entry["key"]):
+            for _, name, said in _members({path: entry}):
+                self._file(tar, f"{path}/{name}", said, None)
+            self.there.append(path)
+            return
+        with self.store.drafting(path) as publication:
+            for _, name, said in _members({path: entry}):
+                target = publication.path / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with open(target, "xb") as handle:
+                    self._file(tar, f"{path}/{name}", said, handle)
+            self._complete(path, entry, publication)
+        (self.published if publication.won else self.there).append(path)
+
+    def _file(self, tar: tarfile.TarFile, name: str, said: Mapping[str, Any], to: IO[bytes] | None) -> None:
+        member = self._next(tar, name)
+        if member.size != said["bytes"]:
+            raise StoreError(self.at(f"has {member.size} bytes, {said['bytes']} in the index"))
+        digest = hashlib.sha256()
+        for data in self._content(tar, member):
+            digest.update(data)
+            if to is not None:
+                with _said(self.store):
+                    to.write(data)
+        if digest.hexdigest() != said["sha256"]:
+            raise StoreError(self.at("its content is not what the index says; the archive was changed"))
+
+    def _complete(self, path: str, entry: Mapping[str, Any], publication: Publication) -> None:
+        """The manifest must be this artifact's, and say of its files what the index says."""
+        self.expected = f"{path}/{MANIFEST}"
+        try:
+            manifest = read_manifest(publication.path, entry["key"])
+            own = f"{manifest['spec']['stage']}/{manifest['name']}-{manifest['key'][:KEY_DIGITS]}"
+            files = {n: {"bytes": e["bytes"], "sha256": e["sha256"]} for n, e in manifest["files"].items()}
+            times = {n: int(e["mtime_ns"]) for n, e in manifest["files"].items()}
+        except (DamagedArtifactError, KeyError, TypeError, ValueError) as error:
+            raise StoreError(self.at(f"is no manifest of this artifact ({error})")) from error
+        if own != path or {**files, MANIFEST: entry["files"][MANIFEST]} != entry["files"]:
+            raise StoreError(self.at("says something else than the index; the archive was changed"))
+        # The manifest stays as it is, to the byte, and with these times a quick look need not read files.
+        for name, time in times.items():
+            os.utime(publication.path / name, ns=(time, time))
+
+
+@contextmanager
+def _said(store: Store) -> Iterator[None]:
+    """Errors of the store's disk are not the archive's."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{store.root}: cannot be written ({error.strerror})") from error
+
+
+def _inside(name: str) -> bool:
+    """Whether a file's name, as it stands, is a path that stays below its folder."""
+    pure = PurePosixPath(name)
+    plain = bool(pure.parts) and str(pure) == name and not pure.is_absolute() and ".." not in pure.parts
+    return plain and name.isprintable() and "\\" not in name
+
+
+def _has(store: Store, path: str, key: str) -> bool:
+    """Whether a sound artifact is there, here or in an upstream; a damaged one of ours is set aside."""
+    for root in (store.root, *store.upstreams):
+        folder = root / path
+        if (folder / MANIFEST).is_file():
+            if not folder_problems(folder, key):
+                return True
+            if root == store.root:
+                store.set_aside_folder(folder)
+    return False

@@ -1,0 +1,44 @@
+"""What was computed: `<store>/.log/computed.jsonl`, one line for every publication that won.
+
+Copies, imports and results that came second are not in it. Left out on purpose: attempts that failed (logs of
+the stages), and what was published before the store kept this log.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rlv.store.permissions import make_folder
+
+LOG = Path(".log") / "computed.jsonl"
+
+
+def log_computed(root: Path, line: Mapping[str, Any]) -> None:
+    """Append one line. Raises OSError, StoreError where that cannot be done."""
+    path = root / LOG
+    make_folder(path.parent, root)
+    text = json.dumps(line, sort_keys=True) + "\n"
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        # Appending is one act on one machine; among several it needs a lock, where there are locks.
+        with suppress(OSError):
+            fcntl.lockf(handle, fcntl.LOCK_EX)
+        os.write(handle, text.encode())
+    finally:
+        os.close(handle)  # lets the lock go
+
+
+def computed(root: Path) -> list[dict[str, Any]]:
+    """All lines of a store's log, oldest first; a line cut off by a full disk is left out."""
+    found = []
+    with suppress(FileNotFoundError), open(root / LOG) as handle:
+        for line in handle:
+            with suppress(ValueError):
+                found.append(json.loads(line))
+    return found

@@ -1,0 +1,225 @@
+"""What a store holds that no listed study needs, and removing it.
+
+Looked at: published artifacts, checkpoints and claims of artifacts that nobody makes, drafts and copies
+that killed processes left, and what was set aside as damaged. Left alone: everything of the listed
+studies, whatever came or changed within the last day (`older_than`), upstreams, and what is no artifact.
+While somebody computes something that no listed study has, nothing is removed at all: another study runs,
+and what it counts on cannot be known. Somebody who reads this store as an upstream is not seen; such a
+reader's next run makes what it misses.
+
+What goes is renamed first and then deleted, so that nobody finds half of it. Left out on purpose: deleting
+what belongs to other users (only they can), and limits by size.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from rlv.errors import DamagedArtifactError, StoreError
+from rlv.store.artifacts import KEY_DIGITS
+from rlv.store.claims import Claim
+from rlv.store.folders import MANIFEST, read_manifest
+from rlv.store.permissions import remove_tree, user_name
+from rlv.store.store import Store
+
+DAY = 24 * 3600.0
+# A claim that was not touched for so long has no owner, whatever machine it was on.
+ABANDONED = 3600.0
+
+_ARTIFACT = re.compile(rf"[^.].*-[0-9a-f]{{{KEY_DIGITS}}}")
+_LEFT = re.compile(rf"\.(draft|damaged|trash)-(.+?-[0-9a-f]{{{KEY_DIGITS}}})-.+")
+# Checkpoints, claims and what claims are made from begin with an artifact's name.
+_WORK = re.compile(rf"(?:\.trash-|\.)?(.+?-[0-9a-f]{{{KEY_DIGITS}}})(?:[.-].*)?")
+ARTIFACT, CHECKPOINTS, DAMAGED, LEFTOVER = "artifact", "checkpoints", "damaged", "leftover"
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something that can go: its place, what it is, its size in bytes and its owner."""
+
+    place: Path
+    kind: str
+    bytes: int
+    uid: int
+
+    @property
+    def ours(self) -> bool:
+        """Whether this user can delete it: what is published is read-only for all but its owner."""
+        return os.geteuid() in (0, self.uid)
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """What can go, what is too young, and claims of what no listed study has, which forbid removing."""
+
+    items: tuple[Item, ...]
+    young: int
+    strangers: tuple[Claim, ...]
+
+
+def find_garbage(store: Store, needed: Iterable[str], older_than: float = DAY) -> Garbage:
+    """What of a store can go, when the artifacts `needed` (`<stage>/<name>-<12 hex>`) stay.
+
+    `older_than`: seconds by the clock of the store's file system. Raises StoreError where there is no store,
+    or where it cannot be written.
+    """
+    if not store.root.is_dir():
+        raise StoreError(f"{store.root}: no store here; a run makes it")
+    keep, now = set(needed), _clock(store.root)
+    claims = [c for c in store.all_claims() if _in_progress(c, now)]
+    busy = {claim.target for claim in claims}
+    found: list[Item] = []
+    young = 0
+    for place, kind in _candidates(store, keep, busy):
+        with suppress(FileNotFoundError):  # gone while we looked
+            size, changed = _measure(place)
+            # What was already on its way out has no age to reach.
+            if now - changed < older_than and not place.name.startswith(".trash-"):
+                young += 1
+            else:
+                found.append(Item(place, kind, size, place.lstat().st_uid))
+    strangers = tuple(claim for claim in claims if claim.target not in keep)
+    return Garbage(tuple(found), young, strangers)
+
+
+def remove(item: Item) -> bool:
+    """Rename an item to a hidden name, then delete it; whether it is gone."""
+    if item.kind == LEFTOVER and not item.place.is_dir():
+        item.place.unlink(missing_ok=True)
+        return True
+    place = item.place
+    if not place.name.startswith(".trash-"):
+        place = place.with_name(f".trash-{place.name.removeprefix('.')}-{secrets.token_hex(4)}")
+        try:
+            item.place.rename(place)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+    return remove_tree(place)
+
+
+def gc_lines(store: Store, needed: Iterable[str], *, yes: bool, older_than: float = DAY) -> list[str]:
+    """List what can go and how much that is; with `yes` remove it.
+
+    Raises StoreError instead of removing while somebody computes what no listed study has.
+    """
+    needed = set(needed)
+    garbage = find_garbage(store, needed, older_than)
+    busy = [f"{claim.target} is being computed by {claim.who()}" for claim in garbage.strangers]
+    if busy and yes:
+        raise StoreError(
+            f"{store.root}: a study that is not listed is running; list it, too, or wait:\n" + "\n".join(busy)
+        )
+    ours = [item for item in garbage.items if item.ours]
+    lines = [f"{item.kind:12s}{item.bytes:15,d}  {_name(store, item)}" for item in ours]
+    total = sum(item.bytes for item in ours)
+    gone = 0
+    if yes:
+        for item in ours:
+            if remove(item):
+                gone += 1
+            else:
+                lines.append(f"could not be removed: {_name(store, item)}")
+        lines.append(f"removed {gone} of {len(ours)}: {total:,} bytes")
+    else:
+        lines.append(f"{len(ours)} can go: {total:,} bytes (--yes removes them)")
+    lines += [
+        f"{count} of {owner} can go: {size:,} bytes; only {owner} can remove them"
+        for owner, count, size in _others(garbage.items)
+    ]
+    if garbage.young:
+        lines.append(f"{garbage.young} more are younger than {older_than / 3600:g} hours, and stay")
+    return lines + [f"not now: {line}, for a study that is not listed" for line in busy]
+
+
+def _name(store: Store, item: Item) -> str:
+    return str(item.place.relative_to(store.root))
+
+
+def _others(items: Iterable[Item]) -> list[tuple[str, int, int]]:
+    """(User, how many, bytes) of what others own."""
+    found: dict[int, list[int]] = {}
+    for item in items:
+        if not item.ours:
+            found.setdefault(item.uid, []).append(item.bytes)
+    return [(user_name(uid), len(sizes), sum(sizes)) for uid, sizes in sorted(found.items())]
+
+
+def _candidates(store: Store, keep: set[str], busy: set[str]) -> Iterator[tuple[Path, str]]:
+    """(Place, kind) of all that is not kept and that nobody makes."""
+    for stage in _folders(store.root):
+        if stage.name.startswith("."):
+            continue
+        for place in _folders(stage):
+            left = _LEFT.fullmatch(place.name)
+            if left is not None:
+                if f"{stage.name}/{left[2]}" not in busy:
+                    yield place, DAMAGED if left[1] == "damaged" else LEFTOVER
+            elif f"{stage.name}/{place.name}" not in keep | busy and _is_artifact(place, stage.name):
+                yield place, ARTIFACT
+    for stage in _folders(store.root / ".damaged"):
+        yield from ((place, DAMAGED) for place in _folders(stage))
+    for stage in _folders(store.root / ".work"):
+        for place in sorted(stage.iterdir()):
+            of = _WORK.fullmatch(place.name)
+            if of is None or place.is_symlink() or (path := f"{stage.name}/{of[1]}") in busy:
+                continue
+            # What a listed study still has to make goes on from its checkpoints.
+            if path not in keep or (store.root / path / MANIFEST).is_file() or place.name.startswith("."):
+                yield place, CHECKPOINTS if place.is_dir() else LEFTOVER
+    yield from ((place, LEFTOVER) for place in _folders(store.root) if place.name.startswith(".probe-"))
+
+
+def _is_artifact(place: Path, stage: str) -> bool:
+    """Whether a folder is surely one that this project published, or an empty one in the place of one."""
+    if not _ARTIFACT.fullmatch(place.name):
+        return False
+    if not (place / MANIFEST).exists():
+        return not any(place.iterdir())
+    try:
+        manifest = read_manifest(place)
+        digits = manifest["key"][:KEY_DIGITS]
+        return manifest["spec"]["stage"] == stage and place.name == f"{manifest['name']}-{digits}"
+    except (DamagedArtifactError, KeyError, TypeError):
+        return False  # `rlv fsck` sets it aside
+
+
+def _folders(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink())
+
+
+def _in_progress(claim: Claim, now: float) -> bool:
+    return not claim.released and not claim.gone() and now - claim.touched / 1e9 < ABANDONED
+
+
+def _measure(place: Path) -> tuple[int, float]:
+    """(Bytes, when something of it last changed, arrived or was renamed; seconds) of a file or folder."""
+    found = place.lstat()
+    size, changed = (0 if place.is_dir() else found.st_size), max(found.st_mtime, found.st_ctime)
+    if place.is_dir() and not place.is_symlink():
+        for path in place.rglob("*"):
+            stat = path.lstat()
+            size += 0 if path.is_dir() else stat.st_size
+            changed = max(changed, stat.st_ctime)
+    return size, changed
+
+
+def _clock(root: Path) -> float:
+    """What time it is where the store's files get their times from: not always this machine's."""
+    path = root / f".clock-{secrets.token_hex(8)}"
+    try:
+        path.touch()
+        return path.stat().st_mtime
+    except OSError as error:
+        raise StoreError(f"{root}: cannot be written ({error.strerror})") from error
+    finally:
+        path.unlink(missing_ok=True)

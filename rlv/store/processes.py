@@ -1,0 +1,53 @@
+"""Which process is meant, and whether it lives: told apart by machine, boot, namespace, number and start.
+
+Left out on purpose: processes of other machines, of which nothing can be known from here.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+def process_identity() -> dict[str, Any]:
+    """What tells this process from all others: host, boot, process namespace, number and start."""
+    pid = os.getpid()
+    return {**_machine(), "pid": pid, "pid_started": _started(pid)[0]}
+
+
+@cache
+def _machine() -> dict[str, str]:
+    found = {"host": socket.gethostname()}
+    with suppress(OSError):
+        found["boot"] = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        # Containers of one machine number their processes each on its own.
+        found["pids"] = str(Path("/proc/self/ns/pid").readlink())
+    return {"boot": "", "pids": "", **found}
+
+
+def _started(pid: int) -> tuple[int | None, str]:
+    """(Clock ticks from boot to the start of a process, its state); (None, "") where it cannot be seen."""
+    try:
+        # The name in brackets may hold anything, brackets and blanks included.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[19]), fields[0]
+    except (OSError, ValueError, IndexError):
+        return None, ""
+
+
+def process_alive(pid: int, started: int | None = None) -> bool:
+    """Whether a process of this machine lives; with `started`, whether it is still the same one."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # somebody else's
+    found, state = _started(pid)
+    if state in ("Z", "X"):
+        return False
+    return started is None or found is None or found == started

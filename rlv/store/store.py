@@ -1,0 +1,368 @@
+"""The content-addressed store: what has been computed, found again by what decides its content.
+
+    <store>/<stage>/<name>-<12 hex>/            files and manifest.json, read-only
+    <store>/.work/<stage>/<name>-<12 hex>/      checkpoints of jobs in progress; removed when they publish
+    <store>/.work/<stage>/....claim-<n>         who is computing it (claims.py)
+    <store>/.damaged/<...>                      what no longer matched its manifest, kept to be looked at
+    <store>/.passed-over/<...>                  damaged artifacts of upstreams, which are made here instead
+    <store>/.log/computed.jsonl                 what was computed, by whom
+
+A job writes beside its place and publishes with one rename; manifest.json comes with the rename and without
+it there is no artifact. Readers go through `Store.open`, which verifies the digests of what it hands out. A
+store may have upstreams, other stores from which it only reads: nothing in them is ever made, moved or
+removed.
+
+Left out on purpose: what artifacts there should be (plan/) and who computes them (stages).
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rlv.errors import DamagedArtifactError, StoreError
+from rlv.store import claims, permissions
+from rlv.store.artifacts import Artifact
+from rlv.store.computed import log_computed
+from rlv.store.folders import (
+    MANIFEST,
+    file_digest,
+    files_of,
+    folder_problems,
+    read_manifest,
+    sync,
+    sync_tree,
+    verify_file,
+)
+from rlv.store.processes import process_alive
+
+
+class Store:
+    """A folder of published artifacts. Cheap to make; touches nothing until something is published.
+
+    `upstreams` are asked, in their order, for what is not in the store itself.
+    """
+
+    def __init__(
+        self,
+        root: Path | str,
+        upstreams: Iterable[Path | str] = (),
+        *,
+        timing: claims.Timing | None = None,
+    ) -> None:
+        self.root = Path(root)
+        self.upstreams = tuple(Path(upstream) for upstream in upstreams)
+        self._timing = timing
+        self._refused: set[Path] = set()
+
+    # ---- places
+
+    def own_location(self, artifact: Artifact) -> Path:
+        """Where the store itself has an artifact, or will have it."""
+        return self.root / artifact.stage / artifact.directory
+
+    def own_manifest_path(self, artifact: Artifact) -> Path:
+        return self.own_location(artifact) / MANIFEST
+
+    def location(self, artifact: Artifact) -> Path:
+        """Where an artifact is published, here or in an upstream; else where it will be, here."""
+        own = self.own_location(artifact)
+        if self.upstreams and not (own / MANIFEST).is_file():
+            for upstream in self.upstreams:
+                folder = upstream / artifact.stage / artifact.directory
+                if (folder / MANIFEST).is_file() and not self._passed_over(folder):
+                    return folder
+        return own
+
+    def manifest_path(self, artifact: Artifact) -> Path:
+        return self.location(artifact) / MANIFEST
+
+    def exists(self, artifact: Artifact) -> bool:
+        """Published, here or in an upstream? (Says nothing of its health: see `problems_of`.)"""
+        return self.manifest_path(artifact).is_file()
+
+    def is_own(self, folder: Path) -> bool:
+        """Whether a folder is one of this store, not of an upstream."""
+        return self.root in folder.parents and not any(
+            upstream in folder.parents for upstream in self.upstreams if self.root in upstream.parents
+        )
+
+    def manifest(self, artifact: Artifact) -> dict[str, Any]:
+        """The manifest; DamagedArtifactError where it is no JSON or belongs to another key."""
+        return read_manifest(self.location(artifact), artifact.key)
+
+    # ---- reading
+
+    def open(self, artifact: Artifact, file: str) -> Path:
+        """The path of one file of a published artifact, after its digest has been verified.
+
+        Raises StoreError where nothing is published, DamagedArtifactError where the file differs from the
+        manifest; the damaged artifact is set aside, so that the next run makes it again.
+        """
+        return self._verify(artifact, [file]) / file
+
+    def open_all(self, artifact: Artifact) -> Path:
+        """The artifact's folder, after every file of it has been verified."""
+        return self._verify(artifact, None)
+
+    def _verify(self, artifact: Artifact, files: list[str] | None) -> Path:
+        folder = self.location(artifact)
+        if not (folder / MANIFEST).is_file():
+            raise StoreError(f"{folder}: not published; run the workflow for it first")
+        try:
+            known = read_manifest(folder, artifact.key)["files"]
+            for name in known if files is None else files:
+                if name not in known:
+                    raise StoreError(f"{artifact.path}: has no file {name!r}; it has {', '.join(known)}")
+                verify_file(folder, name, known[name])
+        except DamagedArtifactError as error:
+            aside = self.set_aside(artifact)
+            raise DamagedArtifactError(f"{error}; {aside}; run again to remake it") from None
+        return folder
+
+    # ---- publishing
+
+    def claiming(
+        self, artifact: Artifact, log: Callable[[str], None] = print
+    ) -> AbstractContextManager[bool]:
+        """Within the block nobody else computes this key; False: it was published while we waited.
+
+        Raises StoreError where the claim cannot be written.
+        """
+        about = {"key": artifact.key, "inputs": sorted({parent.path for parent in artifact.inputs.values()})}
+        return claims.claiming(
+            self._work(artifact),
+            self.root,
+            published=lambda: self.exists(artifact),
+            about=about,
+            timing=self._timing or claims.Timing.of_environment(),
+            log=log,
+        )
+
+    def claim_of(self, artifact: Artifact) -> claims.Claim | None:
+        """Who has claimed a key last, or None."""
+        return claims.claim_of(self._work(artifact))
+
+    def all_claims(self) -> Iterator[claims.Claim]:
+        """The claims of all keys, of any study, sorted by path."""
+        work = self.root / ".work"
+        if work.is_dir():
+            for folder in sorted(work.iterdir()):
+                if folder.is_dir():
+                    yield from claims.claims_in(folder)
+
+    @contextmanager
+    def publishing(self, artifact: Artifact) -> Iterator[Publication]:
+        """A folder to write into; published as one artifact when the block ends without an error.
+
+        The block puts what it measured into `Publication.facts`. After an error nothing is left behind.
+        If somebody else has published the same key meanwhile, theirs stays and ours is dropped
+        (`Publication.won` says which).
+        """
+        with self.drafting(artifact.path) as publication:
+            yield publication
+            draft = publication.path
+            manifest = {
+                "key": artifact.key,
+                "name": artifact.name,
+                "spec": artifact.spec,
+                "input_paths": {role: parent.path for role, parent in artifact.inputs.items()},
+                "files": {
+                    name: {
+                        "sha256": file_digest(draft / name),
+                        "bytes": stat.st_size,
+                        "mtime_ns": stat.st_mtime_ns,
+                    }
+                    for name, stat in files_of(draft)
+                },
+                **publication.facts,
+            }
+            (draft / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+
+    @contextmanager
+    def drafting(self, path: str) -> Iterator[Publication]:
+        """A folder to write into, manifest included; published at its path when the block ends.
+
+        For who has a manifest already; `publishing` writes one.
+        """
+        place = self.root / path
+        parent = place.parent
+        prefix = f".draft-{place.name}-{socket.gethostname()}-"
+        draft = parent / f"{prefix}{os.getpid()}-{secrets.token_hex(4)}"
+        try:
+            permissions.make_folder(parent, self.root)
+            _remove_dead_drafts(parent, prefix)
+            permissions.make_folder(draft, self.root)
+            publication = Publication(draft)
+            yield publication
+            permissions.seal(draft, self.root)
+            sync_tree(draft)
+            publication.won = self._publish(draft, place)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StoreError(f"{parent}: no space left while writing {path}") from error
+            raise
+        finally:
+            permissions.remove_tree(draft)
+
+    def _publish(self, draft: Path, place: Path) -> bool:
+        """Whether the draft went to its place; False: a sound artifact was there before."""
+        key = read_manifest(draft)["key"]
+        for _ in range(3):
+            try:
+                draft.rename(place)  # replaces an empty folder, refuses a full one
+                sync(place.parent)
+                return True
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            if (place / MANIFEST).is_file() and not folder_problems(place, key):
+                return False
+            self.set_aside_folder(place)
+        raise StoreError(f"{place}: could not be published; another process keeps writing there")
+
+    def copy_from_upstream(self, artifact: Artifact) -> bool:
+        """Publish here what an upstream has, byte for byte; whether it was sound there and is here now.
+
+        For a run that began before the upstream had it, and expects it in its own store.
+        """
+        source = self.location(artifact)
+        if self.is_own(source):
+            return False
+        try:
+            files = read_manifest(source, artifact.key)["files"]
+            with self.drafting(artifact.path) as publication:
+                for name, entry in files.items():
+                    target = publication.path / name
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(source / name, target)
+                    verify_file(publication.path, name, entry)
+                    os.utime(target, ns=(entry["mtime_ns"], entry["mtime_ns"]))
+                shutil.copyfile(source / MANIFEST, publication.path / MANIFEST)
+        except (DamagedArtifactError, FileNotFoundError):
+            self.set_aside(artifact)
+            return False
+        return True
+
+    def log_computed(self, artifact: Artifact, seconds: float) -> None:
+        """Write down that this process computed and published an artifact. Raises OSError."""
+        line = {
+            "path": artifact.path,
+            "key": artifact.key,
+            "seconds": round(seconds, 3),
+            **claims.signature(),
+        }
+        log_computed(self.root, line)
+
+    def group_umask(self) -> AbstractContextManager[None]:
+        """Within the block, what this process writes is as open as the store's folder (permissions.py)."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        return permissions.group_umask(self.root)
+
+    def _work(self, artifact: Artifact) -> Path:
+        return self.root / ".work" / artifact.stage / artifact.directory
+
+    @contextmanager
+    def working(self, artifact: Artifact) -> Iterator[Path]:
+        """Where a long job keeps its checkpoints; the next attempt at the same key finds it again.
+
+        For who holds the claim. Removed after publishing.
+        """
+        place = self._work(artifact)
+        permissions.make_folder(place.parent, self.root)
+        yield place
+        if self.own_manifest_path(artifact).is_file():
+            permissions.remove_tree(place)
+            place.with_name(f"{place.name}.lock").unlink(missing_ok=True)  # of versions before claims
+
+    # ---- health
+
+    def problems_of(self, artifact: Artifact, *, quick: bool = False) -> list[str]:
+        """What is wrong with a published artifact, one line each; empty when it is sound.
+
+        `quick` compares sizes and times and reads a file only where its time differs.
+        """
+        return folder_problems(self.location(artifact), artifact.key, quick=quick)
+
+    def set_aside(self, artifact: Artifact) -> str:
+        """Move a damaged artifact out of its place, so that it is made again; what became of it, for people.
+
+        Nothing is deleted, and an artifact of an upstream is only remembered as damaged.
+        """
+        folder = self.location(artifact)
+        if self.is_own(folder):
+            return f"set aside as {self.set_aside_folder(folder)}"
+        self._pass_over(folder)
+        return f"an upstream's, which stays as it is and is passed over: {self.root} gets its own"
+
+    def set_aside_folder(self, folder: Path) -> Path:
+        """Move a folder of this store to `.damaged`; where it went."""
+        aside = self.root / ".damaged" / folder.parent.name / f"{folder.name}-{secrets.token_hex(4)}"
+        # Where it is gone already, somebody else was faster.
+        with suppress(FileNotFoundError):
+            return permissions.move(folder, aside, self.root)
+        return aside
+
+    def _pass_over(self, folder: Path) -> None:
+        self._refused.add(folder)
+        note = self._note(folder)
+        # Who only reads remembers it for as long as the process runs.
+        with suppress(OSError, StoreError):
+            permissions.make_folder(note.parent, self.root)
+            whole = note.with_name(f".{note.name}-{secrets.token_hex(4)}")
+            whole.write_text(json.dumps({"folder": str(folder), "published": _published_at(folder)}) + "\n")
+            whole.replace(note)
+
+    def _passed_over(self, folder: Path) -> bool:
+        """Whether a folder of an upstream was found damaged, and has not been published anew since."""
+        if folder in self._refused:
+            return True
+        try:
+            said = json.loads(self._note(folder).read_text())
+            return said["folder"] == str(folder) and said["published"] == _published_at(folder)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def _note(self, folder: Path) -> Path:
+        return self.root / ".passed-over" / folder.parent.name / f"{folder.name}.json"
+
+    def folders(self) -> Iterator[Path]:
+        """All folders published in this store, of any study, sorted by path."""
+        for stage in sorted(p for p in self.root.iterdir() if not p.name.startswith(".")):
+            if stage.is_dir():
+                yield from sorted(
+                    p for p in stage.iterdir() if not p.name.startswith(".") and (p / MANIFEST).is_file()
+                )
+
+
+@dataclass
+class Publication:
+    """An artifact being written: its folder, the facts that go into the manifest, and how it ended.
+
+    `won`: whether it was published; False until the block ends, and where a sound one was there before.
+    """
+
+    path: Path
+    facts: dict[str, Any] = field(default_factory=dict)
+    won: bool = False
+
+
+def _published_at(folder: Path) -> int:
+    return (folder / MANIFEST).stat().st_mtime_ns
+
+
+def _remove_dead_drafts(parent: Path, prefix: str) -> None:
+    """What a killed job of a key on this host has left half-written."""
+    for draft in parent.glob(f"{prefix}*"):
+        process = draft.name.removeprefix(prefix).split("-")[0]
+        if process.isdecimal() and not process_alive(int(process)):
+            permissions.remove_tree(draft)

@@ -1,0 +1,67 @@
+"""Tries of one training: whether the last ones came any further, so that a hopeless one ends.
+
+A workflow that starts a training again after its time limit cannot tell it from one that fails the same way
+each time. Here each try writes down at which step it began; several that began where the checkpoints still
+stand have been in vain. Without torch, for who plans. Left out on purpose: why a try ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+from rlv.errors import StuckError
+
+# Tries that may begin at the same step, and fail, before the next is refused.
+MOST = 3
+# The try's number, counted from 1, as the workflow says it; absent: somebody asks by hand, and may always.
+ATTEMPT = "RLV_ATTEMPT"
+_FILE = "tries.json"
+
+
+def step_reached(work: Path) -> int:
+    """The step of the last checkpoint in a training's work folder, 0 where there is none."""
+    try:
+        named = (work / "checkpoints" / "latest").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"(\d+)\s*$", named)
+    return int(found[1]) if found else 0
+
+
+def in_vain(work: Path) -> int:
+    """How many of the latest tries began where the checkpoints stand now."""
+    here, count = step_reached(work), 0
+    for began in reversed(_began(work)):
+        if began != here:
+            break
+        count += 1
+    return count
+
+
+def begin(work: Path, attempt: int | None = None) -> None:
+    """Write down that a try begins. The first attempt forgets those before it.
+
+    `attempt`: default: what the environment says. Raises StuckError instead, from the second attempt on,
+    where the last `MOST` tries came no further.
+    """
+    number = attempt if attempt is not None else int(os.environ.get(ATTEMPT) or 1)
+    began = _began(work) if number > 1 else []
+    if number > 1 and in_vain(work) >= MOST:
+        raise StuckError(
+            f"{work}: {MOST} tries began after step {step_reached(work)} and came no further, so this one is "
+            "not made; their logs say why. Once that is mended, start the workflow again: it counts anew"
+        )
+    work.mkdir(parents=True, exist_ok=True)
+    partial = work / f".{_FILE}.partial"
+    partial.write_text(json.dumps([*began, step_reached(work)]))
+    partial.replace(work / _FILE)
+
+
+def _began(work: Path) -> list[int]:
+    try:
+        return [int(step) for step in json.loads((work / _FILE).read_text())]
+    except (OSError, ValueError, TypeError):
+        return []

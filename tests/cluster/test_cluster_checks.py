@@ -1,0 +1,173 @@
+"""What is said before submission, each with the key of the site file that would change it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from rlv.cluster import checks
+from rlv.cluster.checks import Known, Wanted, options, require
+from rlv.cluster.inventory import Accounts, Records, parse_partitions
+from rlv.cluster.resources import Planner
+from rlv.cluster.site import read_site
+from rlv.errors import SiteError
+from rlv.store import Artifact
+from tests.cluster.fake_slurm import SINFO, put
+
+PARTITIONS = parse_partitions(SINFO)
+GOOD = {
+    "account": "lab",
+    "cpu": {"partition": "cpu"},
+    "gpu": {"partition": "gpu", "type": "h100", "cpus_each": 2},
+}
+KNOWN = Known(PARTITIONS, Records(True, True, 300), Accounts(("lab", "other"), "lab"))
+
+
+def job(stage="train", **how) -> Artifact:
+    return Artifact(stage, "a", 1, {}, how={"ranks": 1, "nodes": 1, "tensor_parallel": 1, **how})
+
+
+def said(raw, *jobs, known=KNOWN, flops=0.0, refusal=None) -> str:
+    """What is said against a site and jobs; empty where nothing is."""
+    site = read_site(raw)
+    planner = Planner(site, {}, known.partitions)
+    wanted = [Wanted(a.path, planner.asked(a, mem_mb=1000, runtime=10), flops) for a in jobs]
+    try:
+        require(site, wanted, known, "site.yaml", refusal)
+    except SiteError as error:
+        return str(error)
+    return ""
+
+
+def test_a_good_site_says_nothing():
+    assert said(GOOD, job(), job(ranks=4), job(ranks=4, nodes=2), job("grade")) == ""
+    assert said({}, job("grade")) == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "jobs", "key", "words"),
+    [
+        (
+            {"gpu": {"partition": "gpux"}},
+            [job()],
+            "slurm.gpu.partition",
+            "no partition gpux; the cluster has cpu",
+        ),
+        ({"cpu": {"partition": "cpu,nope"}}, [job("grade")], "slurm.cpu.partition", "no partition nope"),
+        ({"gpu": {"partition": "cpu"}}, [job()], "slurm.gpu.partition", "has GPUs"),
+        ({"gpu": {"partition": None}}, [job()], "slurm.gpu.partition", "set slurm.gpu.use to false"),
+        ({"gpu": {"partition": "gpu", "type": "a100"}}, [job()], "slurm.gpu.type", "it has h100"),
+        (
+            {},
+            [job(ranks=8)],
+            "slurm.gpu.partition",
+            "needs 8 GPUs on one node, and nodes of gpu have at most 4",
+        ),
+        ({}, [job(ranks=8, nodes=2)], "slurm.gpu.partition", "needs 2 nodes with 4 GPUs each, and gpu has 1"),
+        ({"account": "nobody"}, [job()], "slurm.account", "this user has lab, other"),
+        (
+            {"gpu": {"partition": "gpu", "max_runtime": "2d"}},
+            [job()],
+            "slurm.gpu.max_runtime",
+            "allows (1440)",
+        ),
+        ({"cpu": {"constraint": "milan"}}, [job("grade")], "slurm.cpu.constraint", "features: ib, rome"),
+        ({"gpu": {"partition": "gpu", "cpus_each": 64}}, [job()], "slurm.gpu.cpus_each", "64 cores"),
+    ],
+)
+def test_the_key_to_change_is_named(change, jobs, key, words):
+    text = said({**GOOD, **change}, *jobs)
+    assert text.startswith(f"site.yaml: {key}: ")
+    assert words in text
+
+
+def test_only_what_jobs_need_is_looked_at():
+    assert said({**GOOD, "gpu": {"partition": "gpux"}}, job("grade")) == ""
+    assert said({**GOOD, "cpu": {"partition": "nope"}}, job()) == ""
+
+
+@pytest.mark.parametrize(
+    ("accounts", "enforced", "account", "key"),
+    [
+        (None, True, None, ""),
+        (None, False, "lab", ""),
+        (Accounts(("lab",), None), True, None, "slurm.account: not set"),
+        (Accounts(("lab",), None), False, None, ""),
+        (Accounts(("lab",), "lab"), True, None, ""),
+        (Accounts(("lab",), None), True, "LAB", ""),
+        (Accounts((), None), True, "lab", "slurm.account: 'lab': this user has none"),
+        (Accounts((), None), False, "lab", ""),
+    ],
+)
+def test_accounts(accounts, enforced, account, key):
+    known = dataclasses.replace(KNOWN, records=Records(True, enforced, 300), accounts=accounts)
+    text = said({**GOOD, "account": account}, job(), known=known)
+    assert (key in text) if key else text == ""
+
+
+def test_a_cluster_without_a_default_partition():
+    known = dataclasses.replace(KNOWN, partitions=parse_partitions(SINFO.replace("cpu*", "cpu")))
+    text = said({}, job("grade"), known=known)
+    assert "slurm.cpu.partition: not set, and the cluster has no default partition; it has cpu, gpu" in text
+
+
+def test_a_cluster_without_gpus_still_takes_small_studies():
+    known = dataclasses.replace(KNOWN, partitions=[p for p in PARTITIONS if p.name == "cpu"])
+    assert "slurm.gpu.use" in said({}, job(), known=known)
+    without = {"gpu": {"use": False}}
+    assert said(without, job(), known=known, flops=1e12) == ""
+    text = said(without, job(), known=known, flops=1e18)
+    assert text.startswith("site.yaml: slurm.gpu.use: false, and 1 jobs would take more than a day")
+
+
+def test_all_complaints_come_at_once():
+    text = said({"account": "x", "cpu": {"partition": "y"}, "gpu": {"partition": "z"}}, job(), job("grade"))
+    assert [line.split(": ")[1] for line in text.splitlines()] == [
+        "slurm.account",
+        "slurm.cpu.partition",
+        "slurm.gpu.partition",
+    ]
+
+
+def test_sbatch_has_the_last_word():
+    asked = []
+
+    def refusal(given):
+        asked.append(list(given))
+        return "sbatch: error: QOSMaxWallDurationPerJobLimit" if "--gres=gpu:h100:4" in given else None
+
+    text = said(GOOD, job(), job(ranks=4), job("grade"), refusal=refusal)
+    assert len(asked) == 2  # one job of each kind
+    assert "slurm.qos" in text and "train/" in text and "QOSMaxWallDurationPerJobLimit" in text
+
+
+def test_what_sbatch_is_shown_is_what_the_site_says():
+    site = read_site({**GOOD, "qos": "high"})
+    asked = Planner(site, {}, PARTITIONS).asked(job(ranks=4, nodes=2), mem_mb=1000, runtime=10)
+    given = options(site, asked)
+    for option in (
+        *("--account=lab", "--qos=high", "--partition=gpu", "--gres=gpu:h100:2", "--nodes=2", "--ntasks=4"),
+        *("--ntasks-per-node=2", f"--signal=TERM@{asked.signal_seconds}"),
+    ):
+        assert option in given
+
+
+def test_no_slurm_on_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SiteError, match=r"no SLURM on this machine.*--profile profiles/local"):
+        Known.ask()
+
+
+def test_everything_is_asked_of_the_commands(tmp_path, monkeypatch):
+    put(
+        tmp_path,
+        monkeypatch,
+        sinfo=f"cat <<'END'\n{SINFO}END",
+        sbatch="true",
+        scontrol="echo 'AccountingStorageType = accounting_storage/none'; echo 'MinJobAge = 300 sec'",
+        sacctmgr="echo 'not running a supported accounting_storage plugin' >&2; exit 1",
+    )
+    known = checks.Known.ask()
+    assert [p.name for p in known.partitions] == ["cpu", "gpu", "brief", "old"]
+    assert known.accounts is None and not known.records.kept

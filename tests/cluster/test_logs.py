@@ -1,0 +1,33 @@
+"""Where the output of a job is found."""
+
+from __future__ import annotations
+
+from rlv.cluster.logs import log_lines, logs_of
+
+PATH = "grade/a-test-0123456789ab"
+
+
+def write(root, name, text=""):
+    file = root / "logs" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+def test_nothing_where_nothing_ran(tmp_path):
+    assert logs_of(PATH, tmp_path) == [] == log_lines(PATH, tmp_path)
+
+
+def test_the_stages_own_log_comes_first_and_the_latest_job_last(tmp_path):
+    own = write(tmp_path, "grade/a-test-0123456789ab.log")
+    jobs = [write(tmp_path, f"slurm/rule_grade/a-test-0123456789ab/{n}.log") for n in (9, 10, 101)]
+    write(tmp_path, "slurm/rule_grade/b-test-0123456789ab/11.log")
+    write(tmp_path, "grade/b-test-0123456789ab.log")
+    assert logs_of(PATH, tmp_path) == [own, *jobs]
+
+
+def test_a_job_that_made_several_is_found_by_what_it_says(tmp_path):
+    ours = write(tmp_path, "slurm/group_grades_grade/7.log", "grading b-1\ngrading a-test-0123456789ab\n")
+    write(tmp_path, "slurm/group_grades_grade/8.log", "grading b-1\n")
+    assert logs_of(PATH, tmp_path) == [ours]
+    assert all(str(ours) in line for line in log_lines(PATH, tmp_path))

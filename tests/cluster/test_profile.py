@@ -1,0 +1,101 @@
+"""The profile: a dry run plans anywhere, and everything that a rule asks for goes through the site."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rlv.stages import STAGES
+
+ROOT = Path(__file__).parents[2]
+PROFILE = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
+RULES = "".join(file.read_text() for file in sorted((ROOT / "workflow/rules").glob("*.smk")))
+
+pytest.importorskip("snakemake_executor_plugin_slurm")
+
+
+@pytest.fixture
+def no_slurm(tmp_path) -> dict[str, str]:
+    """The environment of a machine that has not one of SLURM's commands."""
+    for name in ("sh", "bash", "git", "env", "which", "uname"):
+        (tmp_path / name).symlink_to(f"/usr/bin/{name}")
+    return {**os.environ, "PATH": str(tmp_path)}
+
+
+def dry_run(tmp_path, environment, *more: str) -> tuple[str, int]:
+    """What a dry run says, and its largest size in bytes."""
+    command = [sys.executable, "-m", "snakemake", "-n", "--profile", "profiles/slurm", *more, "--", "all"]
+    with open(tmp_path / "said", "w") as said:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=said, stderr=said)
+        _, status, used = os.wait4(process.pid, 0)
+    text = (tmp_path / "said").read_text()
+    assert status == 0, text[-4000:]
+    return text, used.ru_maxrss * 1024
+
+
+def test_a_dry_run_of_the_paper_study_plans_anywhere(tmp_path, no_slurm):
+    text, size = dry_run(tmp_path, no_slurm, "--config", "study=paper", f"store={tmp_path / 'store'}")
+    jobs = dict(re.findall(r"^(\w+)\s+(\d+)$", text, re.MULTILINE))
+    assert int(jobs["train"]) > 10 and int(jobs["sample"]) > 100
+    assert size < 2**30
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_dry_run_refuses_a_site_file_with_a_wrong_key(tmp_path, no_slurm):
+    site = tmp_path / "site.yaml"
+    site.write_text("slurm: {gpu: {partitions: a}}\n")
+    command = [sys.executable, "-m", "snakemake", "-n", "--profile", "profiles/slurm", "--configfile", site]
+    config = ["--config", "study=smoke", f"store={tmp_path / 'store'}", "--", "all"]
+    done = subprocess.run([*command, *config], cwd=ROOT, env=no_slurm, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert f"{site}: slurm.gpu.partitions: unknown key; known: partition" in done.stdout + done.stderr
+
+
+def test_a_run_without_slurm_is_refused_before_anything_is_submitted(tmp_path, no_slurm):
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm"]
+    config = ["--config", "study=smoke", f"store={tmp_path / 'store'}", "--directory", str(tmp_path)]
+    for name in ("config", "profiles", "workflow"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    done = subprocess.run(
+        [*command, *config, "--", "all"], cwd=tmp_path, env=no_slurm, capture_output=True, text=True
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "no SLURM on this machine" in said and "profiles/local" in said
+    assert "sbatch failed" not in said
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_asks_through_the_site(stage):
+    assert re.search(rf'asks\(\s*"{stage}",', RULES)
+
+
+def test_groups_are_of_rules_that_there_are_and_short():
+    groups = dict(entry.split("=") for entry in PROFILE["groups"])
+    sizes = dict(entry.split("=") for entry in PROFILE["group-components"])
+    rules = set(re.findall(r"^rule (\w+):", RULES, re.MULTILINE))
+    assert set(groups) <= rules and set(groups.values()) == set(sizes)
+    assert not set(groups) & {"train", "sample", "force", "score", "pretrain", "overhead"}
+
+
+def test_slurm_starts_no_job_twice_behind_snakemakes_back():
+    assert PROFILE["slurm-no-requeue"] is True and "slurm-requeue" not in PROFILE
+
+
+def test_logs_are_where_reports_look_for_them():
+    from rlv.cluster.logs import SLURM_LOGS
+
+    assert Path(PROFILE["slurm-logdir"]) == SLURM_LOGS
+
+
+def test_elsewhere_jobs_ask_for_what_stands_in_their_rules():
+    """Without a site file resources are plain numbers, and retries are what Snakemake was told."""
+    for profile in ("local", "gpu"):
+        settings = yaml.safe_load((ROOT / "profiles" / profile / "config.yaml").read_text())
+        assert "configfile" not in settings and "retries" not in settings

@@ -1,0 +1,79 @@
+"""What the tests on the cluster share: the cluster, and one finished run of the study without it.
+
+They skip where SLURM's programs, MariaDB's or the executor plug-in are missing. Sockets need short paths, so
+the cluster lies in a folder of its own, beside pytest's.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.slurm.cluster import Cluster, missing_programs
+from tests.slurm.running import STUDY, Checkout, write_study
+from tests.workflow.running import snakemake, workspace
+
+
+def _why_not() -> str | None:
+    if absent := missing_programs():
+        return f"no SLURM on this machine to test with: {', '.join(absent)} not installed (see .ci/run)"
+    if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
+        return "snakemake-executor-plugin-slurm is not installed (envs/README.md)"
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    if (reason := _why_not()) is not None:
+        for item in items:
+            if item.path.is_relative_to(here):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="rlv-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def shared_cluster() -> Iterator[Cluster]:
+    folder = Path(tempfile.mkdtemp(prefix="rlv-cluster-"))
+    cluster = Cluster(folder)
+    cluster.start(enforce=True)
+    yield cluster
+    cluster.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def cluster(shared_cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster; whatever a test did to it, the next one finds it whole and idle."""
+    yield shared_cluster
+    shared_cluster.mend()
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the study has run on this machine, without SLURM."""
+    folder = workspace(tmp_path_factory.mktemp("reference"))
+    write_study(folder)
+    snakemake(folder, "all", study=STUDY)
+    return folder
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, cluster: Cluster, reference: Path) -> Checkout:
+    """A folder whose store has all of the study but its training: the part that is worth disturbing."""
+    made = Checkout(tmp_path / "checkout", cluster)
+    shutil.copytree(reference / "store", made.store.root)
+    # What this store computes is counted from here.
+    shutil.rmtree(made.store.root / ".log")
+    made.remove("train/*")
+    return made

@@ -1,0 +1,222 @@
+"""Jobs with GPUs on the cluster: one copy that sees them all, several nodes, time limits, signals, squeue.
+
+Processes of jobs write down who they are when they begin: Python runs `sitecustomize` before anything else,
+and jobs have the environment of who submitted them. Left out on purpose: computing on the pretended GPUs;
+models run on processors, ranks talk by gloo.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rlv.cluster.checks import Known, Wanted, require
+from rlv.cluster.inventory import refusal
+from rlv.cluster.resources import Planner
+from rlv.cluster.site import read_site
+from rlv.errors import SiteError
+from rlv.plan import build_plan
+from rlv.store import Artifact
+from rlv.study import load
+from tests.slurm.cluster import Cluster
+from tests.slurm.running import CLAIM, Checkout, Run, contents, times_computed, until
+
+WHO = """
+import json, os, sys
+if "make" in sys.orig_argv or "rlv.training.worker" in sys.orig_argv:
+    told = {name: os.environ.get(name) for name in os.environ["RLV_TEST_NAMES"].split()}
+    with open(os.environ["RLV_TEST_SEEN"], "a") as file:
+        file.write(json.dumps({"words": sys.orig_argv, "pid": os.getpid(), **told}) + "\\n")
+"""
+NAMES = "CUDA_VISIBLE_DEVICES SLURM_JOB_ID SLURM_PROCID SLURM_LOCALID SLURMD_NODENAME RANK MASTER_PORT"
+
+
+class Trainings:
+    """A checkout whose store has everything but trainings, and a study of some of its own."""
+
+    def __init__(self, checkout: Checkout, study: dict[str, Any], site: dict[str, Any] | None = None) -> None:
+        self.checkout, self.folder = checkout, checkout.folder
+        text = yaml.safe_dump({"extends": "smoke", "name": "trainings", "description": "some", **study})
+        self.study = self.folder / "config" / "studies" / "trainings.yaml"
+        self.study.write_text(text)
+        file = self.folder / "profiles" / "slurm" / "site.yaml"
+        settings = yaml.safe_load(file.read_text())
+        settings["slurm"]["gpu"].update({"cpus_each": 1, **(site or {})})
+        file.write_text(yaml.safe_dump(settings))
+        (self.folder / "hook").mkdir()
+        (self.folder / "hook" / "sitecustomize.py").write_text(textwrap.dedent(WHO))
+
+    @property
+    def artifacts(self) -> list[Artifact]:
+        plan = build_plan(load(str(self.study)))
+        return [a for a in plan.artifacts.values() if a.stage == "train"]
+
+    def start(self, *wanted: Artifact) -> Run:
+        paths = [str(self.checkout.store.manifest_path(a)) for a in wanted or self.artifacts]
+        quick = ["--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5"]
+        config = ["--config", "study=trainings", f"store={self.checkout.store.root}"]
+        command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", *quick, *config, "--"]
+        told = {
+            "PYTHONPATH": os.pathsep.join([str(self.folder / "hook"), os.environ.get("PYTHONPATH", "")]),
+            "RLV_TEST_SEEN": str(self.folder / "seen"),
+            "RLV_TEST_NAMES": NAMES,
+            "OMP_NUM_THREADS": "1",
+        }
+        return Run([*command, *paths], self.folder, self.checkout.cluster.environment | CLAIM | told)
+
+    def seen(self, word: str) -> dict[str, list[dict[str, Any]]]:
+        """Processes that began with a word in their command, by SLURM job."""
+        found = defaultdict(list)
+        for line in (self.folder / "seen").read_text().splitlines():
+            process = json.loads(line)
+            if word in process["words"] and "torch.distributed.run" not in process["words"]:
+                found[process["SLURM_JOB_ID"]].append(process)
+        return found
+
+    def log(self, artifact: Artifact) -> str:
+        file = self.folder / "logs" / "train" / f"{artifact.directory}.log"
+        return file.read_text() if file.is_file() else ""
+
+
+def test_one_copy_of_a_job_sees_all_its_gpus_and_two_on_a_node_share_no_port(checkout: Checkout) -> None:
+    # Both trainings on the node with four GPUs, at the same time.
+    study = {"training": {"ranks": 2, "zero_stage": 2}}
+    trainings = Trainings(checkout, study, {"extra": "--nodelist=n1"})
+    assert len(trainings.artifacts) == 2
+    trainings.start().finish()
+    made, ranks = trainings.seen("make"), trainings.seen("rlv.training.worker")
+    assert len(made) == len(ranks) == 2
+    for job, copies in made.items():
+        assert len(copies) == 1, copies
+        devices = copies[0]["CUDA_VISIBLE_DEVICES"]
+        assert len(set(devices.split(","))) == 2
+        assert sorted(rank["RANK"] for rank in ranks[job]) == ["0", "1"]
+        assert {rank["CUDA_VISIBLE_DEVICES"] for rank in ranks[job]} == {devices}
+    ports = [{rank["MASTER_PORT"] for rank in of} for of in ranks.values()]
+    assert all(len(one) == 1 for one in ports) and ports[0] != ports[1]
+    assert {rank["SLURMD_NODENAME"] for of in ranks.values() for rank in of} == {"n1"}
+
+
+def test_a_training_on_two_nodes_has_a_rank_on_each_gpu(checkout: Checkout) -> None:
+    trainings = Trainings(checkout, {"training": {"ranks": 4, "nodes": 2, "zero_stage": 2}})
+    training = trainings.artifacts[0]
+    trainings.start(training).finish()
+    made, ranks = trainings.seen("make"), trainings.seen("rlv.training.worker")
+    (job,) = made
+    assert len(made[job]) == 1
+    assert sorted(rank["SLURM_PROCID"] for rank in ranks[job]) == ["0", "1", "2", "3"]
+    places = {(rank["SLURMD_NODENAME"], rank["SLURM_LOCALID"]) for rank in ranks[job]}
+    assert places == {(node, local) for node in ("n1", "n2") for local in ("0", "1")}
+    assert all(len(rank["CUDA_VISIBLE_DEVICES"].split(",")) == 2 for rank in ranks[job])
+    assert "starting 4 ranks on 2 nodes" in trainings.log(training)
+
+
+def test_a_training_that_is_told_to_save_goes_on_in_another_job(
+    checkout: Checkout, cluster: Cluster, reference: Path
+) -> None:
+    run = checkout.train()
+    jobs = []
+    for kind in ("TERM", "USR1"):
+        jobs.append(until(lambda: _other(checkout.training_job(), jobs), 120, "another job"))
+        # As SLURM does before a time limit: to every process of the job's steps.
+        cluster.command("scancel", f"--signal={kind}", jobs[-1])
+    run.finish()
+    training = checkout.training
+    assert checkout.store.manifest(training)["facts"]["resumed_from"] > 0
+    assert times_computed(checkout.store.root)[training.path] == 1
+    ours, theirs = contents(checkout.store.root), contents(reference / "store")
+    names = [name for name in theirs if name.startswith("train/")]
+    assert names and [name for name in names if ours[name] != theirs[name]] == []
+    # They ended by themselves, with all that they had done, rather than by the kill that comes later.
+    assert [cluster.job_state(job) for job in jobs] == ["FAILED", "FAILED"]
+
+
+def _other(job: str, than: list[str]) -> str | None:
+    return None if job in than else job
+
+
+def test_a_training_longer_than_the_partition_allows_goes_on_job_after_job(
+    checkout: Checkout, cluster: Cluster
+) -> None:
+    endless = {"training": {"steps": 100_000, "save_every": 50_000, "show_every": 50_000}}
+    trainings = Trainings(checkout, endless, {"partition": "brief"})
+    training = trainings.artifacts[0]
+    run = trainings.start(training)
+    try:
+        until(lambda: "going on after step" in trainings.log(training), 200, "a second job")
+        first, second = list(trainings.seen("make"))[:2]
+        until(lambda: cluster.job_state(first) != "COMPLETING", 20, "the end of the first job")
+        # No TIMEOUT: it saved before SLURM would have ended it, long before the next checkpoint was due.
+        assert cluster.job_state(first) == "FAILED" and cluster.job_state(second) == "RUNNING"
+        log = next((trainings.folder / "logs" / "slurm" / "rule_train").glob(f"*/{first}.log"))
+        # The message of the failed job leads there.
+        assert str(log) in run.said and f"SLURM-job '{first}' failed" in run.said
+        command = [sys.executable, "-m", "rlv", "status", "--study", "trainings"]
+        said = subprocess.run(
+            [*command, "--store", str(checkout.store.root)],
+            cwd=trainings.folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert f"/{first}.log" in said.stdout
+    finally:
+        run.kill()
+
+
+def test_a_cluster_without_accounting_is_asked_by_squeue(
+    short_folder: Path, tmp_path: Path, reference: Path
+) -> None:
+    cluster = Cluster(short_folder)
+    cluster.start(accounting=False)
+    try:
+        folder = tmp_path / "checkout"
+        checkout = Checkout(folder, cluster)
+        file = folder / "profiles" / "slurm" / "site.yaml"
+        file.write_text(file.read_text().replace("account: lab", "account: null"))
+        shutil.copytree(reference / "store", checkout.store.root)
+        checkout.remove("train/*")
+        run = checkout.train()
+        cluster.command("scancel", checkout.training_job())
+        said = run.finish()
+        assert "SLURM is asked by `squeue`" in said
+        assert checkout.store.manifest(checkout.training)["facts"]["resumed_from"] > 0
+    finally:
+        cluster.stop()
+
+
+@pytest.mark.parametrize(
+    ("site", "key"),
+    [
+        ({"account": "nobody"}, "slurm.account"),
+        ({"gpu": {"partition": "gpux"}}, "slurm.gpu.partition"),
+        ({"gpu": {"partition": "gpu", "type": "a100"}}, "slurm.gpu.type"),
+        ({"gpu": {"partition": "gpu", "max_runtime": "2d"}}, "slurm.gpu.max_runtime"),
+        ({"gpu": {"extra": "--nodelist=n9"}}, "slurm.gpu.partition, slurm.gpu.constraint"),
+        ({}, ""),
+    ],
+)
+def test_what_the_cluster_has_not_is_said_with_its_key(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, site: dict[str, Any], key: str
+) -> None:
+    for name in ("SLURM_CONF", "PATH"):
+        monkeypatch.setenv(name, cluster.environment[name])
+    found = read_site({"account": "lab", **site})
+    known = Known.ask()
+    training = Artifact("train", "a", 1, {}, how={"ranks": 2, "nodes": 1})
+    asked = Planner(found, {}, known.partitions).asked(training, mem_mb=1000, runtime=1)
+    if not key:
+        require(found, [Wanted("train/a", asked)], known, refusal=refusal)
+        return
+    with pytest.raises(SiteError, match=key):
+        require(found, [Wanted("train/a", asked)], known, refusal=refusal)
