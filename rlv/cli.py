@@ -88,7 +88,13 @@ def _parser() -> argparse.ArgumentParser:
     diff.add_argument("keys", nargs=2, metavar="KEY")
     command("fsck", _fsck, "verify every file of the store; damaged artifacts are set aside")
     gc = command("gc", _gc, "what of the store no listed study needs; --yes removes it")
-    gc.add_argument("names", nargs="*", metavar="NAME", help="studies whose artifacts stay")
+    gc.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="studies whose artifacts stay; also other people's, and those of readers of this store that may "
+        "not write to it: their jobs leave no mark here and are not seen",
+    )
     gc.add_argument("--yes", action="store_true", help="remove; without it nothing is")
     gc.add_argument(
         "--older-than", type=float, default=24, metavar="HOURS", help="what is younger stays; default: 24"

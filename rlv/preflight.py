@@ -42,13 +42,13 @@ LONGEST = 64
 _AT_ONCE = 8
 
 
-def require(plan: Plan, store: Store, gpu: str | None = None) -> None:
+def require(plan: Plan, store: Store, gpu: str | None = None, *, here: bool = True) -> None:
     """Raises StudyError with everything that speaks against running the study here, one line each.
 
-    `gpu`: what jobs must fit; None: this machine's, where it has one that is known.
+    `gpu`: what jobs must fit; None: this machine's, where it has one that is known and jobs run `here`.
     """
-    here = local_gpu() if gpu is None else None
-    found = list(dict.fromkeys(complaints(plan, store, gpu or (here.name if here else None))))
+    local = local_gpu() if gpu is None and here else None
+    found = list(dict.fromkeys(complaints(plan, store, gpu or (local.name if local else None))))
     if found:
         raise StudyError("\n".join(f"study {plan.study.name}: {line}" for line in found))
 

@@ -258,7 +258,10 @@ def computed_lines(plan: Plan, store: Store) -> list[str]:
     by = Counter(f"{line['user']} on {line['host']}" for line in logged)
     times = Counter(line["path"] for line in logged)
     again = sum(count - 1 for count in times.values())
-    lines = ["", f"computed here: {len(times)} artifacts, {again} of them again after a loss"]
+    lost = sum(not line.get("won", True) for line in logged)
+    lines = ["", f"computed here: {len(times)} artifacts, {again - lost} of them again after a loss"]
+    if lost:
+        lines.append(f"{lost:9d}  computed at the same time as by somebody else, and dropped")
     return lines + [f"{count:9d}  {who}" for who, count in by.most_common()]
 
 

@@ -96,12 +96,12 @@ def _compute(artifact: Artifact, store: Store, threads: int, log: Callable[[str]
             threads=threads,
             how=dict(artifact.how),
         )
-    if publication.won:
-        try:
-            store.log_computed(artifact, seconds)
-        except (OSError, StoreError) as error:
-            log(f"{artifact.path}: published, but not in the store's log ({error})")
-    log(f"{artifact.path}: published after {seconds:.1f} s")
+    try:
+        store.log_computed(artifact, seconds, won=publication.won)
+    except (OSError, StoreError) as error:
+        log(f"{artifact.path}: computed, but not in the store's log ({error})")
+    done = "published" if publication.won else "somebody else published it first, ours is dropped"
+    log(f"{artifact.path}: {done} after {seconds:.1f} s")
 
 
 class _Asked(BaseException):

@@ -200,6 +200,7 @@ def test_jobs_must_fit_the_gpu_of_this_machine_where_none_is_named(tmp_path, mon
         monkeypatch.setattr("rlv.preflight.local_gpu", lambda here=here: here)
         require(build_plan(load("mini")), Store(tmp_path))
         require(build_plan(load("mini")), Store(tmp_path), "H200")
+        require(build_plan(load("mini")), Store(tmp_path), here=False)  # jobs go elsewhere
     assert asked == ["L4", "H200", "H200"]
 
 

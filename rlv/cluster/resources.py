@@ -239,7 +239,12 @@ def nodes_with(partitions: Sequence[Partition], gpus: int, gpu_type: str | None)
 
 
 def gpu_for_estimates(site: Site, configured: str | None) -> Gpu:
-    """What runtimes are for: the site's model, the configured one, a guess from its type, or an old one.
+    """What runtimes are for: `known_gpu`, or an old one. Raises StudyError as that does."""
+    return known_gpu(site, configured) or find_gpu(_CAREFUL_GPU)
+
+
+def known_gpu(site: Site, configured: str | None) -> Gpu | None:
+    """The site's model, the configured one, or a guess from its type; None where none of them says it.
 
     Raises StudyError where the site names a model that is not known.
     """
@@ -250,7 +255,7 @@ def gpu_for_estimates(site: Site, configured: str | None) -> Gpu:
             except StudyError:
                 if name == site.gpu.model:
                     raise
-    return find_gpu(_CAREFUL_GPU)
+    return None
 
 
 def _nodes(artifact: Artifact) -> int:

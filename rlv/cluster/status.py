@@ -15,7 +15,7 @@ has too few left then; SLURM itself keeps jobs off nodes that are down.
 
 Two things more of the executor's are set right: it guesses an account from the user's last jobs where none is
 named, and SLURM has a default for that; and in a job it hides from `srun` where SLURM's configuration lies.
-Left out on purpose: SLURM's job arrays.
+Left out on purpose: SLURM's job arrays; how jobs are submitted (submission.py).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+from rlv.cluster import submission
 from rlv.cluster.inventory import Records, records, sacct_answers
 
 # A job in one of these is still there; anything else, but for COMPLETED, is a failure.
@@ -86,10 +87,12 @@ def patient(query: Query, clock: Callable[[], float] = time.monotonic) -> Query:
     return asked
 
 
-def install(workflow: Any, most_seconds: int) -> str:
+def install(workflow: Any, most_seconds: int, longest_outage: float = submission.LONGEST) -> str:
     """Have a workflow's SLURM executor ask what answers, at least every `most_seconds`. Returns the command.
 
-    Called once, before the first job is submitted. Raises SiteError where the controller does not answer.
+    It also waits for the controller when it submits, for up to `longest_outage` seconds (submission.py).
+    Called once, before the first job is submitted. Raises SiteError where the controller does not answer, or
+    the executor is not the one that this was written for.
     """
     import snakemake_executor_plugin_slurm as plugin
 
@@ -102,8 +105,10 @@ def install(workflow: Any, most_seconds: int) -> str:
     settings.init_seconds_before_status_checks = first
     plugin.query_job_status = patient(plugin.query_job_status)
     _bound_waiting(plugin.Executor, most_seconds)
+    executor = workflow.scheduler._executor
     # An empty argument, rather than none, which means: guess.
-    workflow.scheduler._executor._fallback_account_arg = ""
+    executor._fallback_account_arg = ""
+    submission.install(executor, longest_outage)
     return command
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rlv.cluster import checks, inventory, status
-from rlv.cluster.resources import NAMES, Asked, Planner, gpu_for_estimates
+from rlv.cluster.resources import NAMES, Asked, Planner, gpu_for_estimates, known_gpu
 from rlv.cluster.site import FILE, read_site
 from rlv.errors import SiteError
 from rlv.estimate.assumptions import Assumptions
@@ -51,8 +51,14 @@ class SlurmRules:
         self._said_together = together
         self.site = read_site(raw, file)
         self.gpu = gpu_for_estimates(self.site, gpu)
+        self._known_gpu = known_gpu(self.site, gpu)
         self._submits = submits
         self._least: dict[str, Least] = {}
+
+    @property
+    def gpu_to_fit(self) -> str | None:
+        """What jobs must fit, never the login node's own; None where the site says neither model nor type."""
+        return self._known_gpu.name if self.site.gpu.use and self._known_gpu is not None else None
 
     @cached_property
     def planner(self) -> Planner:

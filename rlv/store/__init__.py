@@ -1,7 +1,7 @@
 """The content-addressed store: keys (artifacts.py), places and publishing (store.py).
 
-What makes it safe to share: claims.py with processes.py, permissions.py, probe.py, computed.py. Tidying up
-and moving house: garbage.py, archive.py.
+What makes it safe to share: claims.py with processes.py, readers.py, permissions.py, probe.py, computed.py.
+Tidying up and moving house: garbage.py, archive.py.
 """
 
 from __future__ import annotations

@@ -178,6 +178,31 @@ def claiming(
                 _release(mine, error)
 
 
+@contextmanager
+def standing(place: Path, about: dict[str, Any], timing: Timing) -> Iterator[None]:
+    """Within the block a live claim of ours is at `place`, a name that nobody else takes.
+
+    Raises StoreError where it cannot be written.
+    """
+    mine = _next(place, 1, about, timing)
+    ended = threading.Event()
+
+    def beat() -> None:
+        while mine is not None and not ended.wait(timing.heartbeat):
+            with suppress(OSError):
+                os.utime(mine.path)
+
+    beating = threading.Thread(target=beat, daemon=True, name="mark")
+    beating.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        beating.join()
+        with suppress(OSError):  # else it expires
+            remove_claims(place, 1)
+
+
 def _take(
     place: Path,
     published: Callable[[], bool],

@@ -1,7 +1,8 @@
-"""What was computed: `<store>/.log/computed.jsonl`, one line for every publication that won.
+"""What was computed: `<store>/.log/computed.jsonl`, one line each time that an artifact was computed.
 
-Copies, imports and results that came second are not in it. Left out on purpose: attempts that failed (logs of
-the stages), and what was published before the store kept this log.
+Results that came second, and were dropped, are in it too (`"won": false`): claims are there so that there are
+none, and this is where it would show. Copies and imports are not. Left out on purpose: attempts that failed
+(logs of the stages), and what was published before the store kept this log.
 """
 
 from __future__ import annotations

@@ -4,11 +4,14 @@ Looked at: published artifacts, checkpoints and claims of artifacts that nobody 
 that killed processes left, and what was set aside as damaged. Left alone: everything of the listed
 studies, whatever came or changed within the last day (`older_than`), upstreams, and what is no artifact.
 While somebody computes something that no listed study has, nothing is removed at all: another study runs,
-and what it counts on cannot be known. Somebody who reads this store as an upstream is not seen; such a
-reader's next run makes what it misses.
+and what it counts on cannot be known. The same holds for jobs of other stores that read this one as an
+upstream and have left their mark here (readers.py). All this is asked again before each removal, and once
+more after the renaming that begins it: who claimed after the first look is seen by the second.
 
-What goes is renamed first and then deleted, so that nobody finds half of it. Left out on purpose: deleting
-what belongs to other users (only they can), and limits by size.
+What goes is renamed first and then deleted, so that nobody finds half of it. Not seen are readers that may
+not write here, and runs that have no job at work at this moment: list their studies. What they miss all the
+same, their next run makes. Left out on purpose: deleting what belongs to other users (only they can), and
+limits by size.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +29,8 @@ from rlv.store.artifacts import KEY_DIGITS
 from rlv.store.claims import Claim
 from rlv.store.folders import MANIFEST, read_manifest
 from rlv.store.permissions import remove_tree, user_name
+from rlv.store.readers import FOLDER as READERS
+from rlv.store.readers import readers_of
 from rlv.store.store import Store
 
 DAY = 24 * 3600.0
@@ -41,10 +46,11 @@ ARTIFACT, CHECKPOINTS, DAMAGED, LEFTOVER = "artifact", "checkpoints", "damaged",
 
 @dataclass(frozen=True)
 class Item:
-    """Something that can go: its place, what it is, its size in bytes and its owner."""
+    """Something that can go: its place, what it is and of which artifact, its bytes and its owner."""
 
     place: Path
     kind: str
+    target: str
     bytes: int
     uid: int
 
@@ -56,11 +62,39 @@ class Item:
 
 @dataclass(frozen=True)
 class Garbage:
-    """What can go, what is too young, and claims of what no listed study has, which forbid removing."""
+    """What can go, what is too young, and jobs for what no listed study has, which forbid removing."""
 
     items: tuple[Item, ...]
     young: int
     strangers: tuple[Claim, ...]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is being computed, here and in stores that have this one as an upstream.
+
+    `busy`: targets of the claims and of readers' marks; `inputs`: paths of what is read for them;
+    `strangers`: those that are for what no listed study has.
+    """
+
+    busy: frozenset[str]
+    inputs: frozenset[str]
+    strangers: tuple[Claim, ...]
+
+    def holds(self, item: Item) -> bool:
+        """Whether an item is in use."""
+        return item.target in self.busy or (item.kind == ARTIFACT and item.target in self.inputs)
+
+
+def work_at(store: Store, needed: Iterable[str]) -> Work:
+    """What is being computed at this moment. Raises StoreError where the store cannot be written."""
+    keep, now = set(needed), _clock(store.root)
+    claims = [c for c in (*store.all_claims(), *readers_of(store.root)) if _in_progress(c, now)]
+    return Work(
+        busy=frozenset(claim.target for claim in claims),
+        inputs=frozenset(path for claim in claims for path in claim.said.get("inputs", ())),
+        strangers=tuple(claim for claim in claims if _for(claim) not in keep),
+    )
 
 
 def find_garbage(store: Store, needed: Iterable[str], older_than: float = DAY) -> Garbage:
@@ -72,24 +106,25 @@ def find_garbage(store: Store, needed: Iterable[str], older_than: float = DAY) -
     if not store.root.is_dir():
         raise StoreError(f"{store.root}: no store here; a run makes it")
     keep, now = set(needed), _clock(store.root)
-    claims = [c for c in store.all_claims() if _in_progress(c, now)]
-    busy = {claim.target for claim in claims}
+    work = work_at(store, keep)
     found: list[Item] = []
     young = 0
-    for place, kind in _candidates(store, keep, busy):
+    for place, kind, target in _candidates(store, keep | work.inputs, work.busy):
         with suppress(FileNotFoundError):  # gone while we looked
             size, changed = _measure(place)
             # What was already on its way out has no age to reach.
             if now - changed < older_than and not place.name.startswith(".trash-"):
                 young += 1
             else:
-                found.append(Item(place, kind, size, place.lstat().st_uid))
-    strangers = tuple(claim for claim in claims if claim.target not in keep)
-    return Garbage(tuple(found), young, strangers)
+                found.append(Item(place, kind, target, size, place.lstat().st_uid))
+    return Garbage(tuple(found), young, work.strangers)
 
 
-def remove(item: Item) -> bool:
-    """Rename an item to a hidden name, then delete it; whether it is gone."""
+def remove(item: Item, taken: Callable[[Item], bool] = lambda item: False) -> bool:
+    """Rename an item to a hidden name, then delete it; whether it is gone.
+
+    An artifact that is `taken`, asked after the renaming, gets its place back; also where asking failed.
+    """
     if item.kind == LEFTOVER and not item.place.is_dir():
         item.place.unlink(missing_ok=True)
         return True
@@ -102,34 +137,50 @@ def remove(item: Item) -> bool:
             return True
         except OSError:
             return False
+        stays = item.kind == ARTIFACT
+        try:
+            stays = stays and taken(item)
+        finally:
+            if stays:
+                with suppress(OSError):  # published anew since: then that one stays
+                    place.rename(item.place)
+        if stays and not place.exists():
+            return False
     return remove_tree(place)
 
 
 def gc_lines(store: Store, needed: Iterable[str], *, yes: bool, older_than: float = DAY) -> list[str]:
     """List what can go and how much that is; with `yes` remove it.
 
-    Raises StoreError instead of removing while somebody computes what no listed study has.
+    Raises StoreError instead of removing, or of going on with it, while somebody computes what no listed
+    study has.
     """
     needed = set(needed)
     garbage = find_garbage(store, needed, older_than)
-    busy = [f"{claim.target} is being computed by {claim.who()}" for claim in garbage.strangers]
-    if busy and yes:
-        raise StoreError(
-            f"{store.root}: a study that is not listed is running; list it, too, or wait:\n" + "\n".join(busy)
-        )
+    busy = [_said(claim) for claim in garbage.strangers]
+    if yes:
+        _stop(store, garbage.strangers, "nothing was removed")
     ours = [item for item in garbage.items if item.ours]
     lines = [f"{item.kind:12s}{item.bytes:15,d}  {_name(store, item)}" for item in ours]
-    total = sum(item.bytes for item in ours)
-    gone = 0
     if yes:
+        gone: list[Item] = []
         for item in ours:
-            if remove(item):
-                gone += 1
+            work = work_at(store, needed)
+            _stop(store, work.strangers, f"{len(gone)} of {len(ours)} were removed")
+            if work.holds(item):
+                lines.append(f"in use since: {_name(store, item)}")
+            elif remove(item, lambda item: _taken(store, needed, item)):
+                gone.append(item)
             else:
-                lines.append(f"could not be removed: {_name(store, item)}")
-        lines.append(f"removed {gone} of {len(ours)}: {total:,} bytes")
+                lines.append(f"not removed: {_name(store, item)}")
+        lines.append(f"removed {len(gone)} of {len(ours)}: {sum(i.bytes for i in gone):,} bytes")
     else:
+        total = sum(item.bytes for item in ours)
         lines.append(f"{len(ours)} can go: {total:,} bytes (--yes removes them)")
+        if ours and _readable_by_others(store.root):
+            lines.append(
+                "not seen: jobs of other stores that read here and may not write; list their studies, too"
+            )
     lines += [
         f"{count} of {owner} can go: {size:,} bytes; only {owner} can remove them"
         for owner, count, size in _others(garbage.items)
@@ -137,6 +188,33 @@ def gc_lines(store: Store, needed: Iterable[str], *, yes: bool, older_than: floa
     if garbage.young:
         lines.append(f"{garbage.young} more are younger than {older_than / 3600:g} hours, and stay")
     return lines + [f"not now: {line}, for a study that is not listed" for line in busy]
+
+
+def _stop(store: Store, strangers: Iterable[Claim], how_far: str) -> None:
+    busy = [_said(claim) for claim in strangers]
+    if busy:
+        message = f"{store.root}: a study that is not listed is running; {how_far}; list it, too, or wait:\n"
+        raise StoreError(message + "\n".join(busy))
+
+
+def _taken(store: Store, needed: set[str], item: Item) -> bool:
+    work = work_at(store, needed)
+    return bool(work.strangers) or work.holds(item)
+
+
+def _for(claim: Claim) -> str:
+    """What is computed: `<stage>/<name>-<12 hex>`; of a reader, in its own store."""
+    return str(claim.said.get("for", claim.target))
+
+
+def _said(claim: Claim) -> str:
+    where = f" for {claim.said['store']}, from here," if "store" in claim.said else ""
+    return f"{_for(claim)} is being computed{where} by {claim.who()}"
+
+
+def _readable_by_others(root: Path) -> bool:
+    mode = root.stat().st_mode
+    return any(mode & read and not mode & write for read, write in ((0o040, 0o020), (0o004, 0o002)))
 
 
 def _name(store: Store, item: Item) -> str:
@@ -152,29 +230,35 @@ def _others(items: Iterable[Item]) -> list[tuple[str, int, int]]:
     return [(user_name(uid), len(sizes), sum(sizes)) for uid, sizes in sorted(found.items())]
 
 
-def _candidates(store: Store, keep: set[str], busy: set[str]) -> Iterator[tuple[Path, str]]:
-    """(Place, kind) of all that is not kept and that nobody makes."""
+def _candidates(store: Store, keep: set[str], busy: frozenset[str]) -> Iterator[tuple[Path, str, str]]:
+    """(Place, kind, path of the artifact it is of) of all that is not kept and that nobody makes."""
     for stage in _folders(store.root):
         if stage.name.startswith("."):
             continue
         for place in _folders(stage):
             left = _LEFT.fullmatch(place.name)
             if left is not None:
-                if f"{stage.name}/{left[2]}" not in busy:
-                    yield place, DAMAGED if left[1] == "damaged" else LEFTOVER
-            elif f"{stage.name}/{place.name}" not in keep | busy and _is_artifact(place, stage.name):
-                yield place, ARTIFACT
+                if (path := f"{stage.name}/{left[2]}") not in busy:
+                    yield place, DAMAGED if left[1] == "damaged" else LEFTOVER, path
+                continue
+            path = f"{stage.name}/{place.name}"
+            if path not in keep | busy and _is_artifact(place, stage.name):
+                yield place, ARTIFACT, path
     for stage in _folders(store.root / ".damaged"):
-        yield from ((place, DAMAGED) for place in _folders(stage))
+        yield from ((place, DAMAGED, "") for place in _folders(stage))
     for stage in _folders(store.root / ".work"):
         for place in sorted(stage.iterdir()):
             of = _WORK.fullmatch(place.name)
-            if of is None or place.is_symlink() or (path := f"{stage.name}/{of[1]}") in busy:
+            if of is None or place.is_symlink():
+                continue
+            # A reader's mark is of nothing but itself.
+            path = f"{stage.name}/{place.stem if stage.name == READERS else of[1]}"
+            if path in busy:
                 continue
             # What a listed study still has to make goes on from its checkpoints.
             if path not in keep or (store.root / path / MANIFEST).is_file() or place.name.startswith("."):
-                yield place, CHECKPOINTS if place.is_dir() else LEFTOVER
-    yield from ((place, LEFTOVER) for place in _folders(store.root) if place.name.startswith(".probe-"))
+                yield place, CHECKPOINTS if place.is_dir() else LEFTOVER, path
+    yield from ((place, LEFTOVER, "") for place in _folders(store.root) if place.name.startswith(".probe-"))
 
 
 def _is_artifact(place: Path, stage: str) -> bool:

@@ -10,7 +10,7 @@
 A job writes beside its place and publishes with one rename; manifest.json comes with the rename and without
 it there is no artifact. Readers go through `Store.open`, which verifies the digests of what it hands out. A
 store may have upstreams, other stores from which it only reads: nothing in them is ever made, moved or
-removed.
+removed, but for the mark of a job that computes from what lies there (readers.py).
 
 Left out on purpose: what artifacts there should be (plan/) and who computes them (stages).
 """
@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import DamagedArtifactError, StoreError
-from rlv.store import claims, permissions
+from rlv.store import claims, permissions, readers
 from rlv.store.artifacts import Artifact
 from rlv.store.computed import log_computed
 from rlv.store.folders import (
@@ -136,28 +136,40 @@ class Store:
     ) -> AbstractContextManager[bool]:
         """Within the block nobody else computes this key; False: it was published while we waited.
 
-        Raises StoreError where the claim cannot be written.
+        Upstreams that inputs are read from get a mark meanwhile, where we may write there. Raises StoreError
+        where the claim cannot be written.
         """
         about = {"key": artifact.key, "inputs": sorted({parent.path for parent in artifact.inputs.values()})}
-        return claims.claiming(
+        timing = self._timing or claims.Timing.of_environment()
+        claim = claims.claiming(
             self._work(artifact),
             self.root,
             published=lambda: self.exists(artifact),
             about=about,
-            timing=self._timing or claims.Timing.of_environment(),
+            timing=timing,
             log=log,
         )
+        return readers.marked(claim, artifact, self.root, lambda: self._borrowed(artifact), timing)
+
+    def _borrowed(self, artifact: Artifact) -> dict[Path, set[str]]:
+        """Paths of the inputs that lie in upstreams, by upstream."""
+        found: dict[Path, set[str]] = {}
+        for parent in artifact.inputs.values():
+            folder = self.location(parent)
+            if not self.is_own(folder):
+                found.setdefault(folder.parents[1], set()).add(parent.path)
+        return found
 
     def claim_of(self, artifact: Artifact) -> claims.Claim | None:
         """Who has claimed a key last, or None."""
         return claims.claim_of(self._work(artifact))
 
     def all_claims(self) -> Iterator[claims.Claim]:
-        """The claims of all keys, of any study, sorted by path."""
+        """The claims of all keys, of any study, sorted by path; not the marks of readers (readers.py)."""
         work = self.root / ".work"
         if work.is_dir():
             for folder in sorted(work.iterdir()):
-                if folder.is_dir():
+                if folder.is_dir() and not folder.name.startswith("."):
                     yield from claims.claims_in(folder)
 
     @contextmanager
@@ -253,12 +265,13 @@ class Store:
             return False
         return True
 
-    def log_computed(self, artifact: Artifact, seconds: float) -> None:
-        """Write down that this process computed and published an artifact. Raises OSError."""
+    def log_computed(self, artifact: Artifact, seconds: float, *, won: bool = True) -> None:
+        """Write down that this process computed an artifact; `won`: and published it. Raises OSError."""
         line = {
             "path": artifact.path,
             "key": artifact.key,
             "seconds": round(seconds, 3),
+            "won": won,
             **claims.signature(),
         }
         log_computed(self.root, line)

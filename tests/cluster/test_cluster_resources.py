@@ -13,13 +13,14 @@ import pytest
 from rlv.cluster.inventory import parse_partitions
 from rlv.cluster.resources import NAMES, Planner, gpu_for_estimates
 from rlv.cluster.site import read_site
+from rlv.cluster.workflow import SlurmRules
 from rlv.devices import gpus_of
 from rlv.errors import StudyError
 from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import find_gpu
 from rlv.estimate.jobs import ON_GPU, Estimate, estimates
 from rlv.plan import build_plan
-from rlv.store import Artifact
+from rlv.store import Artifact, Store
 from rlv.study import load
 from rlv.training.tries import MOST
 from tests.cluster.fake_slurm import SINFO
@@ -268,3 +269,18 @@ def test_which_gpu_runtimes_are_for(site, configured, expected):
 def test_a_model_that_is_not_known_is_refused():
     with pytest.raises(StudyError, match="known: "):
         gpu_for_estimates(read_site({"gpu": {"model": "K80"}}), None)
+
+
+@pytest.mark.parametrize(
+    ("site", "configured", "expected"),
+    [
+        ({}, None, None),  # whatever the login node has
+        ({"type": "h200"}, None, "H200"),
+        ({"type": "h200"}, "L4", "L4"),
+        ({"model": "A100-80"}, "L4", "A100-80"),
+        ({"model": "A100-80", "use": False}, "L4", None),
+    ],
+)
+def test_jobs_must_fit_the_gpu_that_the_site_names(tmp_path, site, configured, expected):
+    rules = SlurmRules({"gpu": site}, build_plan(load("mini")), Store(tmp_path), gpu=configured)
+    assert rules.gpu_to_fit == expected

@@ -190,9 +190,12 @@ def test_the_executor_is_told_what_answers(monkeypatch):
     known = vars(plugin.Executor).get("next_seconds_between_status_checks")
     settings = SimpleNamespace(status_command="sacct", init_seconds_before_status_checks=40)
     executor = SimpleNamespace(_fallback_account_arg=None)
+    outages = []
+    monkeypatch.setattr(status.submission, "install", lambda *of: outages.append(of))
     workflow = SimpleNamespace(executor_settings=settings, scheduler=SimpleNamespace(_executor=executor))
     try:
-        assert status.install(workflow, 20) == "squeue"
+        assert status.install(workflow, 20, longest_outage=7) == "squeue"
+        assert outages == [(executor, 7)]
         assert settings.status_command == "squeue"
         # The executor goes back to sacct where squeue would forget within three of its intervals.
         assert 3 * settings.init_seconds_before_status_checks <= 30

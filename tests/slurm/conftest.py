@@ -1,12 +1,14 @@
 """What the tests on the cluster share: the cluster, and one finished run of the study without it.
 
-They skip where SLURM's programs, MariaDB's or the executor plug-in are missing. Sockets need short paths, so
-the cluster lies in a folder of its own, beside pytest's.
+They skip where SLURM's programs, MariaDB's or the executor plug-in are missing, and fail there where
+RLV_REQUIRE_SLURM is set, as in .ci/run. Sockets need short paths, so the cluster lies in a folder of its own,
+beside pytest's.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -30,6 +32,8 @@ def _why_not() -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     if (reason := _why_not()) is not None:
+        if os.environ.get("RLV_REQUIRE_SLURM"):
+            raise pytest.UsageError(f"RLV_REQUIRE_SLURM is set: {reason}")
         for item in items:
             if item.path.is_relative_to(here):
                 item.add_marker(pytest.mark.skip(reason=reason))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -26,6 +27,7 @@ from tests.slurm.cluster import Cluster
 from tests.slurm.running import (
     STUDY,
     Checkout,
+    Run,
     claims_left,
     contents,
     drafts,
@@ -57,6 +59,8 @@ def all_is_well(checkout: Checkout, reference: Path) -> Iterator[None]:
 def test_a_cancelled_training_goes_on_in_another_job(checkout: Checkout, cluster: Cluster) -> None:
     run = checkout.train()
     first = checkout.training_job()
+    # SLURM itself must never start it again: that is Snakemake's to do.
+    assert cluster.command("scontrol", "requeue", first).returncode != 0
     assert cluster.command("scancel", first).returncode == 0
     run.finish()
     assert job_that_trained(checkout) != first and resumed_from(checkout) > 0
@@ -83,15 +87,28 @@ def test_a_lost_node_leaves_one_copy_at_work(checkout: Checkout, cluster: Cluste
     assert cluster.state(node) in {"idle", "mixed", "allocated"}
 
 
-def test_a_restarted_controller_is_not_noticed(checkout: Checkout, cluster: Cluster) -> None:
+def test_a_controller_that_is_away_is_waited_for(checkout: Checkout, cluster: Cluster) -> None:
+    """Away when a job is to be submitted, and again while it runs: one failure, the one that is made here."""
     run = checkout.train()
     first = checkout.training_job()
+    with stopped(run):
+        assert cluster.command("scancel", first).returncode == 0
+        until(lambda: cluster.job_state(first).startswith("CANCELLED"), 60, "a job cancelled in accounting")
+        cluster.kill("slurmctld")
+    # Accounting says what became of the job; the next one cannot be submitted.
+    until(lambda: "controller cannot be reached" in run.said, 120, "a job that waits to be submitted")
+    assert run.submitted == [first]
+    cluster.start_controller()
+    until(lambda: len(run.submitted) == 2, 60, "a job submitted to the controller that is back")
+    until(lambda: checkout.training_job() != first, 120, "a training in the second job")
     cluster.kill("slurmctld")
-    time.sleep(5)  # some of Snakemake's questions stay without an answer
+    time.sleep(3)
     cluster.start_controller()
     run.finish()
-    assert run.submitted == [first] and job_that_trained(checkout) == first
-    until(lambda: cluster.job_state(first) == "COMPLETED", 60, "a job that has ended in accounting")
+    second = run.submitted[-1]
+    assert run.submitted == [first, second] and job_that_trained(checkout) == second
+    assert run.said.count("Trying to restart job") == 1
+    until(lambda: cluster.job_state(second) == "COMPLETED", 60, "a job that has ended in accounting")
 
 
 def test_a_drained_node_ends_what_it_has_and_gets_nothing_new(checkout: Checkout, cluster: Cluster) -> None:
@@ -144,6 +161,16 @@ def test_a_claim_whose_owner_died_on_another_machine_expires(checkout: Checkout)
     checkout.train(environment={"RLV_CLAIM_EXPIRY": "5"}).finish()
     assert "no sign of life" in checkout.log_of("train")
     assert resumed_from(checkout) >= 4
+
+
+@contextmanager
+def stopped(run: Run) -> Iterator[None]:
+    """Snakemake does nothing meanwhile: it learns of what happened here when all of it has happened."""
+    run.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        run.process.send_signal(signal.SIGCONT)
 
 
 def waits_for(checkout: Checkout, job: str) -> bool:

@@ -11,8 +11,9 @@ import pytest
 
 from rlv.cli import main
 from rlv.errors import StoreError
-from rlv.store import Artifact, Store, Timing, processes
-from rlv.store.garbage import ABANDONED, find_garbage, gc_lines, remove
+from rlv.store import Artifact, Store, Timing, garbage, processes
+from rlv.store.garbage import ABANDONED, find_garbage, gc_lines, remove, work_at
+from tests.store.working import Working
 
 FORK = multiprocessing.get_context("fork")
 
@@ -53,7 +54,8 @@ def test_what_no_study_needs_goes_and_all_else_stays(store):
     size = sum(
         p.stat().st_size for x in (1, 3) for p in store.location(artifact(x)).rglob("*") if p.is_file()
     )
-    assert lines[-1] == f"2 can go: {size:,} bytes (--yes removes them)"
+    assert f"2 can go: {size:,} bytes (--yes removes them)" in lines
+    assert "may not write" in lines[-1]  # the store is one that others can read, and no more
     assert gc_lines(store, kept, yes=True, older_than=0)[-1] == f"removed 2 of 2: {size:,} bytes"
     assert {str(f.relative_to(store.root)) for f in store.folders()} == kept
     assert everything(store.root) == {p for p in before if not any(artifact(x).path in p for x in (1, 3))}
@@ -125,6 +127,105 @@ def test_nothing_goes_while_another_study_is_running(store):
         assert publication.path.is_dir() and store.exists(artifact(1)) and not store.exists(artifact(0))
         (publication.path / "a.txt").write_text("a")
     assert store.problems_of(other) == []
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("where", ["here", "in another store"])
+def test_a_study_that_starts_meanwhile_keeps_its_inputs(tmp_path, store, monkeypatch, listed, where):
+    child = artifact(20, {"p": artifact(2), "q": artifact(3)})
+    elsewhere = store if where == "here" else Store(tmp_path / "mine", [store.root])
+    keep = {child.path} if listed else set()
+    order = [item.target for item in find_garbage(store, keep, 0.0).items]
+    first = next(path for path in order if path not in (artifact(2).path, artifact(3).path))
+    started: list[Working] = []
+
+    def then_one_starts(item, *arguments):
+        done = remove(item, *arguments)
+        if not started:
+            started.append(Working(elsewhere, child))
+        return done
+
+    # The first to go is one that the child does not read.
+    found = find_garbage(store, keep, 0.0)
+    items = sorted(found.items, key=lambda item: item.target != first)
+    monkeypatch.setattr(garbage, "find_garbage", lambda *_: garbage.Garbage(tuple(items), 0, ()))
+    monkeypatch.setattr(garbage, "remove", then_one_starts)
+    if listed:
+        lines = gc_lines(store, keep, yes=True, older_than=0)
+        assert sum(line.startswith("in use since") for line in lines) == 2
+        assert lines[-1].startswith("removed 2 of 4: ")
+        assert not store.exists(artifact(0)) and not store.exists(artifact(1))
+    else:
+        with pytest.raises(StoreError, match=f"1 of 4 were removed(.|\n)*{child.path}"):
+            gc_lines(store, keep, yes=True, older_than=0)
+        assert len(list(store.folders())) == 3
+    started[0].end()
+    assert store.problems_of(artifact(2)) == store.problems_of(artifact(3)) == []
+
+
+@pytest.mark.parametrize("needed", ["as an input", "itself", "by who knows"])
+def test_who_claims_after_the_last_look_gets_its_artifact_back(store, needed):
+    child = artifact(20, {"p": artifact(1)} if needed == "as an input" else {})
+    (item,) = (i for i in find_garbage(store, [], 0.0).items if i.target == artifact(1).path)
+    started: list[Working] = []
+
+    def taken(item):
+        assert not store.exists(artifact(1))
+        started.append(Working(store, artifact(1) if needed == "itself" else child))
+        return garbage._taken(store, set() if needed == "by who knows" else {child.path}, item)
+
+    def unasked(item):
+        raise StoreError("cannot be written")
+
+    with pytest.raises(StoreError):
+        remove(item, unasked)
+    assert store.exists(artifact(1))
+    assert not remove(item, taken)
+    assert store.problems_of(artifact(1)) == []
+    started[0].end()
+    assert not [p for p in (store.root / "stage").iterdir() if p.name.startswith(".")]
+    assert remove(item, lambda item: False) and not store.exists(artifact(1))
+
+
+def test_what_a_job_of_another_store_reads_stays(tmp_path, store):
+    mine = Store(tmp_path / "mine", [store.root], timing=Timing(heartbeat=0.05))
+    publish(mine, artifact(3))  # its own one: nothing to do with the upstream's
+    child = artifact(20, {"p": artifact(1), "q": artifact(1), "r": artifact(3)})
+    before = everything(store.root)
+    job = Working(mine, child)
+    (mark,) = work_at(store, []).strangers
+    assert everything(store.root) - before == {
+        ".work",
+        ".work/.readers",
+        f".work/.readers/{mark.path.name}",
+    }
+    assert mark.said["inputs"] == [artifact(1).path] and mark.said["for"] == child.path
+    assert list(store.all_claims()) == []  # nobody computes anything here
+    with pytest.raises(StoreError, match=f"not listed(.|\n)*{child.path}.* for {mine.root}, from here"):
+        gc_lines(store, {artifact(0).path}, yes=True, older_than=0)
+    assert "not now" in gc_lines(store, {artifact(0).path}, yes=False, older_than=0)[-1]
+    assert len(list(store.folders())) == 4
+    # It is renewed as a claim is.
+    deadline = time.monotonic() + 60
+    while mark.path.stat().st_mtime_ns == mark.touched:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    gc_lines(store, {child.path}, yes=True, older_than=0)
+    assert {str(f.relative_to(store.root)) for f in store.folders()} == {artifact(1).path}
+    assert mark.path.exists()
+    job.end()
+    assert list((store.root / ".work" / ".readers").iterdir()) == []
+    gc_lines(store, {child.path}, yes=True, older_than=0)
+    assert list(store.folders()) == []
+
+
+def test_a_reader_that_was_killed_holds_nothing(tmp_path, store):
+    job = Working(Store(tmp_path / "mine", [store.root]), artifact(20, {"p": artifact(1)}))
+    job.kill()
+    (mark,) = (store.root / ".work" / ".readers").iterdir()
+    assert work_at(store, []).strangers == ()
+    gc_lines(store, [], yes=True, older_than=0)
+    assert list(store.folders()) == [] and not mark.exists()
 
 
 @pytest.mark.parametrize("dead", ["released", "process gone", "untouched for long"])

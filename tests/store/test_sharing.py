@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,8 @@ def test_upstreams_are_read_and_never_written(tmp_path, stage):
     parents = [artifact(1), artifact(2), artifact(3)]
     publish_out(lab, parents[0], "lab;")
     publish_out(old, parents[1], "old;")
+    for upstream in (lab.root, old.root):
+        (upstream / ".work" / ".readers").mkdir(parents=True)  # the one place for marks; they go again
     before = tree(lab.root), tree(old.root)
     mine = Store(tmp_path / "mine", [lab.root, old.root], timing=FAST)
     assert [mine.exists(a) for a in parents] == [True, True, False]
@@ -81,7 +84,9 @@ def test_upstreams_are_read_and_never_written(tmp_path, stage):
     assert run.make(child, mine, log=print)
     assert mine.open(child, "out.txt").read_text() == "lab;old;3;9;"
     assert mine.own_manifest_path(child).is_file()
-    assert (tree(lab.root), tree(old.root)) == before
+    for upstream, was in zip((lab.root, old.root), before, strict=True):
+        now, marks = tree(upstream), str(upstream / ".work" / ".readers")
+        assert now.pop(marks)[0] == was.pop(marks)[0] and now == was
     assert [line["path"] for line in computed(mine.root)] == [parents[2].path, child.path]
 
 
@@ -156,7 +161,26 @@ def test_what_many_make_is_computed_and_logged_once(tmp_path, stage):
     assert [maker.exitcode for maker in makers] == [0] * 6
     lines = computed(tmp_path)
     assert sorted(line["path"] for line in lines) == sorted(artifact(x).path for x in range(10))
-    assert {line["host"] for line in lines} == {os.uname().nodename}
+    assert {line["host"] for line in lines} == {os.uname().nodename} and all(line["won"] for line in lines)
+
+
+def test_what_was_computed_in_vain_is_logged_too(tmp_path, monkeypatch):
+    """So that counting its lines would show a claim that claims nothing."""
+    monkeypatch.setattr(Store, "claiming", lambda *arguments: nullcontext(True))
+    ready = FORK.Barrier(3)
+
+    def compute(job: Job) -> dict:
+        ready.wait(30)
+        (job.out / "x.txt").write_text("x")
+        return {}
+
+    monkeypatch.setitem(run.STAGES, "stage", Stage(1, compute))
+    makers = [FORK.Process(target=_make_all, args=(tmp_path, 1)) for _ in range(3)]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join()
+    assert sorted(line["won"] for line in computed(tmp_path)) == [False, False, True]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP])

@@ -1,0 +1,71 @@
+"""Readers: who computes for another store from what lies in this one, and says so here meanwhile.
+
+    <store>/.work/.readers/<name>-<12 hex>-<random>.claim-1     JSON: who, where, for what, from which inputs
+
+A mark is a claim that nobody competes for: touched like one (claims.py), gone with its job. `garbage.py`
+looks at it; for everybody else an upstream stays as it is. Only those leave a mark who may write: the
+store's owner, and its group where it is writable for that. Of all other readers nothing is known here.
+
+Left out on purpose: marks of a run between two jobs, and of those who only look at figures.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from rlv.errors import StoreError
+from rlv.store import claims
+from rlv.store.artifacts import Artifact
+from rlv.store.permissions import make_folder
+
+FOLDER = ".readers"
+
+
+@contextmanager
+def marked(
+    claim: AbstractContextManager[bool],
+    artifact: Artifact,
+    store: Path,
+    borrowed: Callable[[], Mapping[Path, Iterable[str]]],
+    timing: claims.Timing,
+) -> Iterator[bool]:
+    """The block of a claim; where it is ours, with a mark in every upstream that inputs are read from.
+
+    `borrowed`: paths of the inputs by upstream, asked when the claim is ours.
+    """
+    with claim as ours, ExitStack() as marks:
+        if ours:
+            for upstream, inputs in borrowed().items():
+                about = {"for": artifact.path, "store": str(store.absolute()), "inputs": sorted(inputs)}
+                # Who cannot leave one computes all the same.
+                with suppress(OSError, StoreError):
+                    marks.enter_context(_mark(upstream, artifact, about, timing))
+        yield ours
+
+
+def _mark(
+    upstream: Path, artifact: Artifact, about: dict[str, object], timing: claims.Timing
+) -> AbstractContextManager[None]:
+    if not may_mark(upstream):
+        raise StoreError(f"{upstream}: only read")
+    folder = upstream / ".work" / FOLDER
+    make_folder(folder, upstream)
+    place = folder / f"{artifact.directory}-{secrets.token_hex(4)}"
+    return claims.standing(place, about, timing)
+
+
+def may_mark(root: Path) -> bool:
+    """Whether we may write in a store, as owner or by its group; root leaves people's private ones alone."""
+    found = root.stat()
+    ours = found.st_uid == os.geteuid() or bool(found.st_mode & stat.S_IWGRP)
+    return ours and os.access(root, os.W_OK | os.X_OK, effective_ids=True)
+
+
+def readers_of(root: Path) -> Iterator[claims.Claim]:
+    """The marks in a store, of the living and the dead, sorted by name."""
+    yield from claims.claims_in(root / ".work" / FOLDER)

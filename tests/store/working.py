@@ -1,0 +1,41 @@
+"""A job at work: another process that holds a claim, as it would while computing."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+
+from rlv.store import Artifact, Store
+
+FORK = multiprocessing.get_context("fork")
+
+
+class Working:
+    """A process that computes an artifact until it is told to end, or killed."""
+
+    def __init__(self, store: Store, made: Artifact, uid: int = 0, gids: tuple[int, ...] = ()) -> None:
+        claimed, self._end = FORK.Event(), FORK.Event()
+
+        def work() -> None:
+            if uid:
+                os.setgroups(gids)
+                os.setgid(uid)
+                os.setuid(uid)
+            with store.claiming(made, lambda line: None):
+                claimed.set()
+                self._end.wait(60)
+                for parent in made.inputs.values():
+                    store.open_all(parent)
+
+        self.process = FORK.Process(target=work)
+        self.process.start()
+        assert claimed.wait(60)
+
+    def end(self) -> None:
+        self._end.set()
+        self.process.join()
+        assert self.process.exitcode == 0
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()
