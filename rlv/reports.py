@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rlv.cluster.logs import log_lines
-from rlv.errors import DamagedArtifactError, StoreError, StudyError
+from rlv.errors import StoreError, StudyError
 from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import Gpu
 from rlv.estimate.jobs import estimates
@@ -65,7 +65,7 @@ def _namesakes(artifact: Artifact, store: Store) -> Iterator[tuple[Path, dict[st
     """Published artifacts of the same stage and name but another key: other settings or older code."""
     for folder in _everywhere(store, f"{artifact.stage}/{artifact.name}-*"):
         if (folder / MANIFEST).is_file() and len(folder.name) == len(artifact.directory):
-            with suppress(DamagedArtifactError):  # `rlv fsck` names those
+            with suppress(StoreError):  # `rlv fsck` names those
                 manifest = read_manifest(folder)
                 if manifest["key"] != artifact.key:
                     yield folder, manifest
@@ -135,9 +135,9 @@ def find(plan: Plan, store: Store, wanted: str) -> tuple[str, dict[str, Any], Ar
 
 
 def _readable(folders: Iterable[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Folders with their manifests; damaged ones are left to `rlv fsck`."""
+    """Folders with their manifests; those without a readable one are left to `rlv fsck`."""
     for folder in folders:
-        with suppress(DamagedArtifactError):
+        with suppress(StoreError):
             yield folder, read_manifest(folder)
 
 
@@ -213,20 +213,25 @@ def _spec_of(key: str | None, store: Store, plan: Plan) -> dict[str, Any] | None
 
 
 def fsck_lines(store: Store) -> tuple[list[str], int]:
-    """Every published file against its digest; damaged artifacts are named and set aside. (lines, damaged)"""
+    """(Lines, artifacts not sound): every published file against its digest; what is damaged is set aside."""
     if not store.root.is_dir():
         raise StoreError(f"{store.root}: no store here; a run makes it")
-    lines, sound, damaged = [], 0, 0
+    lines, sound, damaged, unread = [], 0, 0, 0
     for folder in list(store.folders()):
-        found = folder_problems(folder)
+        try:
+            found = folder_problems(folder)
+        except StoreError as error:
+            unread += 1
+            lines.append(str(error))
+            continue
         if not found:
             sound += 1
             continue
         damaged += 1
-        aside = store.set_aside_folder(folder)
         lines += [f"damaged: {folder.relative_to(store.root)}", *(f"  {line}" for line in found)]
-        lines.append(f"  set aside as {aside}; the next run makes it again")
-    return [*lines, f"{sound} artifacts sound, {damaged} damaged"], damaged
+        lines.append(f"  {store.set_aside_folder(folder)}; what is missing the next run makes again")
+    counts = f"{sound} artifacts sound, {damaged} damaged"
+    return [*lines, counts + (f", {unread} that cannot be read" if unread else "")], damaged + unread
 
 
 def time_lines(plan: Plan, store: Store) -> list[str]:

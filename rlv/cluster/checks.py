@@ -166,9 +166,12 @@ def _cores(name: str, where: str, jobs: Sequence[Wanted], found: Sequence[Partit
     largest = max((node.cpus for p in found for node in p.nodes), default=0)
     for job in jobs:
         asked = job.asked
-        needed = (asked.cpus_per_task or 1) * max(1, asked.tasks // asked.nodes) * job.together
+        needed = asked.cores * max(1, asked.tasks // asked.nodes) * job.together
         if largest and needed > largest:
             key = "slurm.gpu.cpus_each" if name == "gpu" else f"slurm.{name}.partition"
+            key += (
+                " (or training.ranks in the study)" if name == "cpu" and job.path.startswith("train/") else ""
+            )
             key += " (or group-components in config.yaml beside it)" if job.together > 1 else ""
             yield f"{key}: {job.path} asks for {needed} cores on a node, and nodes of {where} have {largest}"
             return
@@ -209,6 +212,6 @@ def options(site: Site, asked: Asked) -> list[str]:
     said += [f"--qos={site.qos}"] if site.qos else []
     said += [f"--constraint={asked.on.constraint}"] if asked.on.constraint else []
     said += [f"--gres={asked.gres}"] if asked.gres else []
-    said += [f"--cpus-per-task={asked.cpus_per_task}"] if asked.cpus_per_task else []
+    said.append(f"--cpus-per-task={asked.cores}")
     said += [f"--ntasks={asked.tasks}"] if asked.nodes > 1 or not asked.gres else []
     return said + (asked.extra.split() if asked.extra else [])

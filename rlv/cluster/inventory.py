@@ -96,7 +96,7 @@ def _number(said: str) -> int:
 class Records:
     """How the cluster keeps records. `kept`: sacct can answer; `enforced`: jobs need an account that exists.
 
-    `finished_seconds`: how long squeue still lists a job that has ended.
+    `finished_seconds`: how long squeue still lists a job that has ended; 0: for ever.
     """
 
     kept: bool

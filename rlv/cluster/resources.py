@@ -53,7 +53,8 @@ _SPARE_RETRIES = MOST + 2
 class Asked:
     """What sbatch is asked for: memory of a node in MB, runtime in minutes, GPUs and tasks of all nodes.
 
-    `as_resources` are the executor plug-in's names of it.
+    `threads`: the rule's own, which count where `cpus_per_task` is not said. `as_resources` are the executor
+    plug-in's names of it.
     """
 
     mem_mb: int
@@ -65,6 +66,12 @@ class Asked:
     cpus_per_task: int | None = None
     tasks: int = 1
     signal_seconds: int = 0
+    threads: int = 1
+
+    @property
+    def cores(self) -> int:
+        """Of each task."""
+        return self.cpus_per_task or self.threads
 
     @property
     def gres(self) -> str | None:
@@ -164,7 +171,7 @@ class Planner:
             nodes=nodes,
             gpus_per_node=gpus,
             gpu_type=self.site.gpu.type,
-            cpus_per_task=max(cores, ceil(ranks / local)) if nodes > 1 else cores,
+            cpus_per_task=max(cores, _for_threads(ranks, nodes)) if nodes > 1 else cores,
             tasks=ranks if nodes > 1 else 1,
             signal_seconds=self._signal(artifact, minutes),
         )
@@ -184,9 +191,10 @@ class Planner:
             runtime=minutes,
             on=self.site.cpu,
             nodes=nodes,
-            cpus_per_task=ceil(ranks / (ranks // nodes)) if nodes > 1 else None,
+            cpus_per_task=_for_threads(ranks, nodes) if nodes > 1 else None,
             tasks=ranks if nodes > 1 else 1,
             signal_seconds=0 if artifact is None else self._signal(artifact, minutes),
+            threads=ranks if nodes == 1 else 1,
         )
 
     def limits(self, kind: Kind, gpus: int = 0, gpu_type: str | None = None) -> Limits:
@@ -256,6 +264,14 @@ def known_gpu(site: Site, configured: str | None) -> Gpu | None:
                 if name == site.gpu.model:
                     raise
     return None
+
+
+def _for_threads(ranks: int, nodes: int) -> int:
+    """Cores of each rank with which a node has as many as there are ranks on all nodes together.
+
+    These are the rule's threads, and the Snakemake in the job takes on none with more than its node has.
+    """
+    return ceil(ranks / (ranks // nodes))
 
 
 def _nodes(artifact: Artifact) -> int:

@@ -40,6 +40,8 @@ _FAILURES = ("BOOT_FAIL", "CANCELLED", "DEADLINE", "FAILED", "OUT_OF_MEMORY", "T
 GONE = "UNKNOWN"
 # Seconds without an answer after which somebody should know.
 _SILENCE = 300
+# Seconds for which SLURM remembers jobs, as far as the executor needs to know.
+_LONG = 10**9
 
 Query = Callable[[str, Any], Awaitable[tuple[dict[str, str] | None, float | None]]]
 
@@ -100,9 +102,14 @@ def install(workflow: Any, most_seconds: int, longest_outage: float = submission
     command = choose(found)
     settings = workflow.executor_settings
     settings.status_command = command
-    # squeue forgets; a third of that is also what the executor itself demands.
-    first = min(settings.init_seconds_before_status_checks, most_seconds, max(1, found.finished_seconds // 3))
+    # squeue forgets, unless it says 0, and a job that it never showed is not missed: it is asked often enough
+    # to see each.
+    if command.startswith("squeue") and found.finished_seconds > 0:
+        most_seconds = min(most_seconds, max(1, found.finished_seconds // 3))
+    first = min(settings.init_seconds_before_status_checks, most_seconds)
     settings.init_seconds_before_status_checks = first
+    # Where it finds that SLURM forgets soon it would ask sacct again, whether that answers or not.
+    plugin.get_min_job_age = lambda: _LONG
     plugin.query_job_status = patient(plugin.query_job_status)
     _bound_waiting(plugin.Executor, most_seconds)
     executor = workflow.scheduler._executor

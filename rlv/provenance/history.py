@@ -189,7 +189,7 @@ def _record(artifact: Artifact, manifest: dict[str, Any], folder: Path, users: U
         cpu_seconds=manifest["cpu_seconds"],
         peak_memory_mib=manifest["peak_memory_mib"],
         threads=manifest["threads"],
-        by=users.of(folder, artifact.path),
+        by=users.of(folder, artifact.path, manifest["seconds"], said["host"]),
     )
     files = {
         name: FileFact(entry["sha256"], entry["bytes"], _lasting(artifact, name, folder / name))
@@ -212,15 +212,20 @@ class Users:
     """Who published what, from the stores' own logs; unknown where a log does not say."""
 
     def __init__(self) -> None:
-        self._logs: dict[Path, dict[str, str]] = {}
+        self._logs: dict[Path, dict[tuple[Any, ...], str]] = {}
 
-    def of(self, folder: Path, path: str) -> str | None:
+    def of(self, folder: Path, path: str, seconds: float, host: str) -> str | None:
+        """Of the folder's store, who computed a path on a host in so many seconds, as its manifest has them.
+
+        Other lines of the log are of what was lost since, came second, or was imported later.
+        """
         root = folder.parents[1]
         if root not in self._logs:
-            # The last line of a path counts: what was damaged is computed again.
-            said = [line for line in computed(root) if line.get("path") and line.get("user")]
-            self._logs[root] = {str(line["path"]): str(line["user"]) for line in said}
-        return self._logs[root].get(path)
+            said = [line for line in computed(root) if line.get("user") and line.get("won", True)]
+            self._logs[root] = {
+                (x.get("path"), x.get("seconds"), x.get("host")): str(x["user"]) for x in said
+            }
+        return self._logs[root].get((path, seconds, host))
 
 
 def _some(items: list[str], between: str = ", ") -> str:

@@ -30,7 +30,7 @@ from rlv.provenance.crate import write_crate
 from rlv.provenance.history import History, Record, Users, artifacts_of, record_of
 from rlv.run import device_name, revision
 from rlv.stages import STAGES
-from rlv.store import Artifact, Store, file_digest
+from rlv.store import Artifact, Store, file_digest, require_rules
 
 # Where external things lie, in what is told to the stages that read them.
 PLACES = ("path", "folder")
@@ -68,6 +68,7 @@ def replay(
     or where `target` holds copies of the first making.
     """
     refuse_same_store(target, origin)
+    require_rules(target.root, dict.fromkeys(record.stage for record in history.records))
     refuse_other_code(history, revision(), any_code)
     history = located(history, nearby or {})
     artifacts = artifacts_of(history)
@@ -85,7 +86,8 @@ def replay(
         found = target.problems_of(artifact)
         if found:
             raise DamagedArtifactError(
-                f"{record.path}: damaged in {target.root}: {'; '.join(found)}; run again"
+                f"{record.path}: damaged in {target.root}: {'; '.join(found)}; {target.set_aside(artifact)}, "
+                "run again"
             )
         made = record_of(artifact, target, users)
         _refuse_copy(record, made, target)

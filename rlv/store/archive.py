@@ -300,5 +300,5 @@ def _has(store: Store, path: str, key: str) -> bool:
             if not folder_problems(folder, key):
                 return True
             if root == store.root:
-                store.set_aside_folder(folder)
+                store.set_aside_folder(folder, key)
     return False

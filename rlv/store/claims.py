@@ -7,8 +7,9 @@ file systems, too), and the highest generation owns the key. Its owner touches i
 dead
 
 - where its process ran on this machine and is gone, or
-- where who waits has watched it for a while, by a clock of its own, and it was not touched. Clocks of
-  different machines are never compared.
+- where who waits has looked at it for a while and it was not touched. Clocks of different machines are
+  never compared, and time in which who waits could not look itself (a file system that hangs, a machine
+  that stands still) tells nothing of the owner, who may have been held up by the same.
 
 Whoever finds it dead makes the next generation, which one of them gets. An owner that was only suspended
 finds a higher generation when it wakes up, and ends at once: its work folder belongs to another. A claim
@@ -213,19 +214,21 @@ def _take(
     """Our claim, after waiting for others'; None as soon as the key is published."""
     said: Path | None = None
     watched: tuple[Path, int] | None = None
-    begun = time.monotonic()
-    since = begun
+    begun = looked = time.monotonic()
+    quiet = 0.0
     while not published():
         found = claim_of(place)
         why = None
         if found is not None and not found.released:
             # Who has another idea of how often to touch a claim is given the time that this needs.
             patience = max(timing.expiry, 4 * float(found.said.get("heartbeat", 0)))
+            now = time.monotonic()
+            quiet, looked = quiet + min(now - looked, 2 * timing.poll), now
             if watched != (found.path, found.touched):
-                watched, since = (found.path, found.touched), time.monotonic()
+                watched, quiet = (found.path, found.touched), 0.0
             if found.gone():
                 why = "its process has ended"
-            elif time.monotonic() - since > patience:
+            elif quiet > patience:
                 why = f"no sign of life for {patience:g} s"
             else:
                 if said != found.path:
@@ -300,7 +303,9 @@ def _beat(mine: Claim, place: Path, timing: Timing, ended: threading.Event) -> N
 
 def _lost(mine: Claim, to: Claim | None) -> None:
     taken = "is gone" if to is None else f"was taken over by {to.who()}"
-    message = f"rlv: {mine.target}: our claim {taken}; this process was suspended for too long, and ends\n"
+    message = (
+        f"rlv: {mine.target}: our claim {taken}; nobody saw a sign of life of this process, which ends\n"
+    )
     with suppress(OSError):
         os.write(sys.stderr.fileno() if sys.stderr is not None else 2, message.encode())
     # At once, and no tidying up: everything in the work folder belongs to another now.

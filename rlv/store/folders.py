@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rlv.errors import DamagedArtifactError
+from rlv.errors import DamagedArtifactError, StoreError
 from rlv.store.artifacts import key_of
 
 MANIFEST = "manifest.json"
@@ -24,11 +25,27 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """What keeps a sound file from being read (a disk that does not answer, too many open files, no right to
+    it) is no damage, for which an artifact would be set aside: StoreError."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        raise
+    except OSError as error:
+        raise StoreError(
+            f"{path}: cannot be read ({error.strerror}); no damage, so it stays: run again when it can"
+        ) from error
+
+
 def read_manifest(folder: Path, key: str | None = None) -> dict[str, Any]:
-    """A folder's manifest. Raises DamagedArtifactError where it is unreadable or another key's."""
+    """A folder's manifest. Raises DamagedArtifactError where it is not there, no manifest or another key's,
+    StoreError where it cannot be read."""
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text())
+        with _reading(path):
+            manifest = json.loads(path.read_text())
         found = manifest["key"]
         _ = manifest["files"], manifest["spec"]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -41,7 +58,8 @@ def read_manifest(folder: Path, key: str | None = None) -> dict[str, Any]:
 def folder_problems(folder: Path, key: str | None = None, *, quick: bool = False) -> list[str]:
     """What differs between a published folder and its manifest, one line each.
 
-    `quick` compares sizes and times and reads a file only where its time differs.
+    `quick` compares sizes and times and reads a file only where its time differs. Raises StoreError where
+    something cannot be read.
     """
     try:
         files = read_manifest(folder, key)["files"]
@@ -51,11 +69,12 @@ def folder_problems(folder: Path, key: str | None = None, *, quick: bool = False
     for name, entry in files.items():
         try:
             if quick:
-                stat = (folder / name).stat()
+                with _reading(folder / name):
+                    stat = (folder / name).stat()
                 if (stat.st_size, stat.st_mtime_ns) == (entry["bytes"], entry["mtime_ns"]):
                     continue
             verify_file(folder, name, entry)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             found.append(f"{folder / name}: missing")
         except DamagedArtifactError as error:
             found.append(str(error))
@@ -66,15 +85,17 @@ def folder_problems(folder: Path, key: str | None = None, *, quick: bool = False
 
 
 def verify_file(folder: Path, name: str, entry: Mapping[str, Any]) -> None:
-    """Raises DamagedArtifactError where a file is missing or differs from the manifest's entry."""
+    """Raises DamagedArtifactError where a file is missing or differs from the manifest's entry, StoreError
+    where it cannot be read."""
     path = folder / name
-    if not path.is_file():
-        raise DamagedArtifactError(f"{path}: missing")
-    size = path.stat().st_size
-    if size != entry["bytes"]:
-        raise DamagedArtifactError(f"{path}: has {size} bytes, published with {entry['bytes']}")
-    if file_digest(path) != entry["sha256"]:
-        raise DamagedArtifactError(f"{path}: its content differs from what was published")
+    with _reading(path):
+        if not path.is_file():
+            raise DamagedArtifactError(f"{path}: missing")
+        size = path.stat().st_size
+        if size != entry["bytes"]:
+            raise DamagedArtifactError(f"{path}: has {size} bytes, published with {entry['bytes']}")
+        if file_digest(path) != entry["sha256"]:
+            raise DamagedArtifactError(f"{path}: its content differs from what was published")
 
 
 def files_of(folder: Path) -> list[tuple[str, os.stat_result]]:

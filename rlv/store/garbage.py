@@ -24,7 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlv.errors import DamagedArtifactError, StoreError
+from rlv.errors import StoreError
 from rlv.store.artifacts import KEY_DIGITS
 from rlv.store.claims import Claim
 from rlv.store.folders import MANIFEST, read_manifest
@@ -271,8 +271,8 @@ def _is_artifact(place: Path, stage: str) -> bool:
         manifest = read_manifest(place)
         digits = manifest["key"][:KEY_DIGITS]
         return manifest["spec"]["stage"] == stage and place.name == f"{manifest['name']}-{digits}"
-    except (DamagedArtifactError, KeyError, TypeError):
-        return False  # `rlv fsck` sets it aside
+    except (StoreError, KeyError, TypeError):
+        return False  # damaged, or not to be read now: `rlv fsck` tells
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -306,4 +306,5 @@ def _clock(root: Path) -> float:
     except OSError as error:
         raise StoreError(f"{root}: cannot be written ({error.strerror})") from error
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)

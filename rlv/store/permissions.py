@@ -144,6 +144,12 @@ def remove_tree(folder: Path) -> bool:
     return not folder.exists()
 
 
+def close(folder: Path) -> None:
+    """Take the write bits again from a folder that was published and moved."""
+    with suppress(PermissionError):
+        folder.chmod(stat.S_IMODE(folder.stat().st_mode) & ~_WRITE)
+
+
 def move(folder: Path, target: Path, root: Path) -> Path:
     """Rename a folder, sealed or not; where it really went.
 

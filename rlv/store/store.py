@@ -239,7 +239,7 @@ class Store:
                     raise
             if (place / MANIFEST).is_file() and not folder_problems(place, key):
                 return False
-            self.set_aside_folder(place)
+            self.set_aside_folder(place, key)
         raise StoreError(f"{place}: could not be published; another process keeps writing there")
 
     def copy_from_upstream(self, artifact: Artifact) -> bool:
@@ -313,17 +313,27 @@ class Store:
         """
         folder = self.location(artifact)
         if self.is_own(folder):
-            return f"set aside as {self.set_aside_folder(folder)}"
+            return self.set_aside_folder(folder, artifact.key)
         self._pass_over(folder)
         return f"an upstream's, which stays as it is and is passed over: {self.root} gets its own"
 
-    def set_aside_folder(self, folder: Path) -> Path:
-        """Move a folder of this store to `.damaged`; where it went."""
+    def set_aside_folder(self, folder: Path, key: str | None = None) -> str:
+        """Move a damaged folder of this store to `.damaged`; what became of it, for people.
+
+        Others may have found the damage, too, and have published anew since the caller looked: what turns out
+        to be sound goes back.
+        """
         aside = self.root / ".damaged" / folder.parent.name / f"{folder.name}-{secrets.token_hex(4)}"
-        # Where it is gone already, somebody else was faster.
-        with suppress(FileNotFoundError):
-            return permissions.move(folder, aside, self.root)
-        return aside
+        try:
+            moved = permissions.move(folder, aside, self.root)
+        except FileNotFoundError:
+            return "which somebody else has set aside"
+        with suppress(OSError, StoreError):  # not to be read now, or published once more: it stays there
+            if not folder_problems(moved, key):
+                moved.rename(folder)
+                permissions.close(folder)
+                return "and published anew by somebody else meanwhile"
+        return f"set aside as {moved}"
 
     def _pass_over(self, folder: Path) -> None:
         self._refused.add(folder)

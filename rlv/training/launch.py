@@ -63,8 +63,9 @@ def train_on_ranks(
             f"without a launcher and set training.ranks to {os.environ['WORLD_SIZE']}"
         )
     folder = work_dir.absolute() / "ranks"
-    shutil.rmtree(folder, ignore_errors=True)  # of an earlier try
-    folder.mkdir(parents=True)
+    # Of an earlier try; a network file system may keep what a dying rank still holds open.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
     local = config.ranks // config.nodes
     config = replace(config, threads=max(1, config.threads // local))
     spec = {

@@ -9,8 +9,9 @@ in DIR: configurations, keys, sockets, logs, the database. Ports are free ones, 
 by side, and beside a real one. Needs no root: who starts it is its SlurmUser. `stop` ends what `start` began.
 
 The nodes' processors, memory and GPUs are pretended (a GPU is a name of /dev/null), so that jobs of the size
-of real ones are scheduled; nothing is confined (no cgroups), and jobs see each other. Left out: several
-users, several login nodes, preemption, and anything that needs a second machine.
+of real ones are scheduled; nothing is confined (no cgroups), and jobs see each other. Jobs of the partition
+`spot` make room for those of the others. Left out: several users, several login nodes, and anything that
+needs a second machine.
 """
 
 from __future__ import annotations
@@ -64,18 +65,22 @@ SlurmdTimeout={slurmd_timeout}
 SlurmctldTimeout=10
 MessageTimeout=20
 KillWait=5
-UnkillableStepTimeout=30
+# A step that cannot tell the controller of its end, as that is away, counts as one that cannot be killed.
+UnkillableStepTimeout=120
 MinJobAge=600
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,sched_min_interval=100000,bf_interval=2
 ReturnToService=2
 JobRequeue=1
 GresTypes=gpu
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 {accounting}
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[n1]} CPUs=8 RealMemory=16000 Gres=gpu:h100:4
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[n2]} CPUs=8 RealMemory=16000 Gres=gpu:h100:2
 PartitionName=cpu Nodes=n1,n2 Default=YES MaxTime=1-00:00:00 DefaultTime=10 State=UP OverSubscribe=NO
 PartitionName=gpu Nodes=n1,n2 MaxTime=1-00:00:00 DefaultTime=10 State=UP OverSubscribe=NO
 PartitionName=brief Nodes=n1,n2 MaxTime=2 DefaultTime=2 State=UP OverSubscribe=NO
+PartitionName=spot Nodes=n2 PriorityTier=0 GraceTime=30 MaxTime=60 DefaultTime=10 State=UP OverSubscribe=NO
 """
 ACCOUNTING = """
 AccountingStorageType=accounting_storage/slurmdbd

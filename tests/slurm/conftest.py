@@ -8,7 +8,6 @@ beside pytest's.
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.slurm.cluster import Cluster, missing_programs
-from tests.slurm.running import STUDY, Checkout, write_study
+from tests.slurm.running import REQUIRED, STUDY, Checkout, write_study
 from tests.workflow.running import snakemake, workspace
 
 
@@ -32,7 +31,7 @@ def _why_not() -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     if (reason := _why_not()) is not None:
-        if os.environ.get("RLV_REQUIRE_SLURM"):
+        if REQUIRED:
             raise pytest.UsageError(f"RLV_REQUIRE_SLURM is set: {reason}")
         for item in items:
             if item.path.is_relative_to(here):

@@ -30,6 +30,8 @@ from tests.slurm.cluster import Cluster
 from tests.workflow.running import workspace
 
 T = TypeVar("T")
+# Whether what a machine lacks fails the tests, which skip otherwise.
+REQUIRED = bool(os.environ.get("RLV_REQUIRE_SLURM"))
 STUDY = "smoke-cluster"
 OVERLAY: dict[str, Any] = {
     "extends": "smoke",
@@ -126,6 +128,17 @@ class Checkout:
     def log_of(self, stage: str) -> str:
         """The latest log of each job of a stage."""
         return "".join(path.read_text() for path in sorted((self.folder / "logs" / stage).glob("*.log")))
+
+    def resumed_from(self, training: Artifact | None = None) -> int:
+        """The step after which a published training went on; 0: it was never interrupted."""
+        return self.store.manifest(training or self.training)["facts"]["resumed_from"]
+
+    def gpu_partition(self, name: str) -> None:
+        """Have GPU jobs go to another partition."""
+        site = self.folder / "profiles" / "slurm" / "site.yaml"
+        settings = yaml.safe_load(site.read_text())
+        settings["slurm"]["gpu"]["partition"] = name
+        site.write_text(yaml.safe_dump(settings))
 
     def hold(self) -> None:
         """Suspend the process that trains, so that there is time to do something meanwhile."""

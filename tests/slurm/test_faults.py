@@ -20,11 +20,13 @@ from pathlib import Path
 
 import pytest
 
+from rlv.errors import StoppedError
 from rlv.store.claims import claim_of
 from rlv.store.computed import computed
 from rlv.training.tries import step_reached
 from tests.slurm.cluster import Cluster
 from tests.slurm.running import (
+    REQUIRED,
     STUDY,
     Checkout,
     Run,
@@ -63,7 +65,7 @@ def test_a_cancelled_training_goes_on_in_another_job(checkout: Checkout, cluster
     assert cluster.command("scontrol", "requeue", first).returncode != 0
     assert cluster.command("scancel", first).returncode == 0
     run.finish()
-    assert job_that_trained(checkout) != first and resumed_from(checkout) > 0
+    assert job_that_trained(checkout) != first and checkout.resumed_from() > 0
     assert cluster.job_state(first).startswith("CANCELLED")
 
 
@@ -83,7 +85,7 @@ def test_a_lost_node_leaves_one_copy_at_work(checkout: Checkout, cluster: Cluste
     run.finish()
     assert len(run.submitted) == 2
     # SLURM ends what it finds on a node that comes back; or it had just ended by itself.
-    assert job_that_trained(checkout) == first or resumed_from(checkout) > 0
+    assert job_that_trained(checkout) == first or checkout.resumed_from() > 0
     assert cluster.state(node) in {"idle", "mixed", "allocated"}
 
 
@@ -94,14 +96,14 @@ def test_a_controller_that_is_away_is_waited_for(checkout: Checkout, cluster: Cl
     with stopped(run):
         assert cluster.command("scancel", first).returncode == 0
         until(lambda: cluster.job_state(first).startswith("CANCELLED"), 60, "a job cancelled in accounting")
-        cluster.kill("slurmctld")
+        cluster.kill("slurmctld", signal.SIGTERM)
     # Accounting says what became of the job; the next one cannot be submitted.
     until(lambda: "controller cannot be reached" in run.said, 120, "a job that waits to be submitted")
     assert run.submitted == [first]
     cluster.start_controller()
     until(lambda: len(run.submitted) == 2, 60, "a job submitted to the controller that is back")
     until(lambda: checkout.training_job() != first, 120, "a training in the second job")
-    cluster.kill("slurmctld")
+    cluster.kill("slurmctld", signal.SIGTERM)
     time.sleep(3)
     cluster.start_controller()
     run.finish()
@@ -136,7 +138,44 @@ def test_a_killed_snakemake_is_started_again(checkout: Checkout, cluster: Cluste
     checkout.let_go()
     again.finish()
     assert again.submitted and first not in again.submitted
-    assert job_that_trained(checkout) == first and resumed_from(checkout) == 0
+    assert job_that_trained(checkout) == first and checkout.resumed_from() == 0
+
+
+def test_a_preempted_training_goes_on_in_another_job(checkout: Checkout, cluster: Cluster) -> None:
+    """Somebody with more priority wants its node: it is told, saves, and has its next turn after them."""
+    checkout.gpu_partition("spot")
+    run = checkout.train()
+    first = checkout.training_job()
+    assert cluster.node_of(first) == "n2"
+    urgent = ["--partition=gpu", "--nodelist=n2", "--exclusive", "--output=/dev/null", "--wrap", "sleep 2"]
+    assert cluster.command("sbatch", *urgent).returncode == 0
+    run.finish()
+    assert run.submitted[0] == first and len(run.submitted) == 2 and checkout.resumed_from() > 0
+    # It used the time that it was given: SLURM did not have to end it, which it would call PREEMPTED.
+    assert cluster.job_state(first) == "FAILED"
+    log = next((checkout.folder / "logs" / "slurm" / "rule_train").glob(f"*/{first}.log"))
+    assert f"exit status {StoppedError.status}" in log.read_text()
+
+
+def test_a_training_longer_than_the_partition_allows_goes_on_job_after_job(
+    checkout: Checkout, cluster: Cluster
+) -> None:
+    """It is made long by being held until SLURM tells it to save, which lets it go, too."""
+    checkout.gpu_partition("brief")
+    run = checkout.train()
+    first = checkout.training_job()
+    checkout.hold()
+    until(lambda: cluster.job_state(first) != "RUNNING", 130, "the end of the first job")
+    log = next((checkout.folder / "logs" / "slurm" / "rule_train").glob(f"*/{first}.log"))
+    status = checkout.rlv("status")
+    assert status.wait(60) == 0
+    assert f"/{first}.log" in (checkout.folder / "rlv.log").read_text()
+    run.finish()
+    # No TIMEOUT: it ended by itself, with all that it had done.
+    assert [cluster.job_state(job) for job in run.submitted] == ["FAILED", "COMPLETED"]
+    assert run.submitted[0] == first and checkout.resumed_from() > 0
+    # The message of the failed job leads to its log, too.
+    assert str(log) in run.said and f"SLURM-job '{first}' failed" in run.said
 
 
 def test_a_full_disk_ends_a_training_and_nothing_else(checkout: Checkout) -> None:
@@ -160,7 +199,7 @@ def test_a_claim_whose_owner_died_on_another_machine_expires(checkout: Checkout)
     claim.path.write_text(json.dumps(claim.said | {"host": "elsewhere", "boot": "another"}))
     checkout.train(environment={"RLV_CLAIM_EXPIRY": "5"}).finish()
     assert "no sign of life" in checkout.log_of("train")
-    assert resumed_from(checkout) >= 4
+    assert checkout.resumed_from() >= 4
 
 
 @contextmanager
@@ -185,16 +224,12 @@ def job_that_trained(checkout: Checkout) -> str:
     return job
 
 
-def resumed_from(checkout: Checkout) -> int:
-    """The step after which the training that was published went on; 0: it was never interrupted."""
-    return checkout.store.manifest(checkout.training)["facts"]["resumed_from"]
-
-
 @contextmanager
 def small_disk(folder: Path, spare_mib: int) -> Iterator[Callable[[], None]]:
     """Put a folder on a disk that has little more room than it needs; what is yielded makes the disk larger.
 
-    Skips where this user may not mount. Afterwards the folder lies where it lay before.
+    Skips where this user may not mount, and fails where nothing may skip. Afterwards the folder lies where it
+    lay before.
     """
     needed = sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file()) // 2**20 + 1
     disk = folder.with_name(f"{folder.name}-disk")
@@ -208,7 +243,7 @@ def small_disk(folder: Path, spare_mib: int) -> Iterator[Callable[[], None]]:
     if (done := mount(f"size={needed + spare_mib}m")).returncode != 0:
         folder.rmdir()
         disk.rename(folder)
-        pytest.skip(f"needs the right to mount a small disk: {done.stderr.strip()}")
+        (pytest.fail if REQUIRED else pytest.skip)(f"no right to mount a small disk: {done.stderr.strip()}")
     try:
         shutil.copytree(disk, folder, dirs_exist_ok=True)
         yield lambda: mount("remount", "size=200m").check_returncode()

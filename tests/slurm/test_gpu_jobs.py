@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-import subprocess
 import sys
 import textwrap
 from collections import defaultdict
@@ -29,7 +29,7 @@ from rlv.plan import build_plan
 from rlv.store import Artifact
 from rlv.study import load
 from tests.slurm.cluster import Cluster
-from tests.slurm.running import CLAIM, Checkout, Run, contents, times_computed, until
+from tests.slurm.running import CLAIM, Checkout, Run, until
 
 WHO = """
 import json, os, sys
@@ -107,71 +107,28 @@ def test_one_copy_of_a_job_sees_all_its_gpus_and_two_on_a_node_share_no_port(che
     assert {rank["SLURMD_NODENAME"] for of in ranks.values() for rank in of} == {"n1"}
 
 
-def test_a_training_on_two_nodes_has_a_rank_on_each_gpu(checkout: Checkout) -> None:
-    trainings = Trainings(checkout, {"training": {"ranks": 4, "nodes": 2, "zero_stage": 2}})
-    training = trainings.artifacts[0]
-    trainings.start(training).finish()
-    made, ranks = trainings.seen("make"), trainings.seen("rlv.training.worker")
-    (job,) = made
-    assert len(made[job]) == 1
-    assert sorted(rank["SLURM_PROCID"] for rank in ranks[job]) == ["0", "1", "2", "3"]
-    places = {(rank["SLURMD_NODENAME"], rank["SLURM_LOCALID"]) for rank in ranks[job]}
-    assert places == {(node, local) for node in ("n1", "n2") for local in ("0", "1")}
-    assert all(len(rank["CUDA_VISIBLE_DEVICES"].split(",")) == 2 for rank in ranks[job])
-    assert "starting 4 ranks on 2 nodes" in trainings.log(training)
-
-
-def test_a_training_that_is_told_to_save_goes_on_in_another_job(
-    checkout: Checkout, cluster: Cluster, reference: Path
-) -> None:
-    run = checkout.train()
-    jobs = []
-    for kind in ("TERM", "USR1"):
-        jobs.append(until(lambda: _other(checkout.training_job(), jobs), 120, "another job"))
-        # As SLURM does before a time limit: to every process of the job's steps.
-        cluster.command("scancel", f"--signal={kind}", jobs[-1])
-    run.finish()
-    training = checkout.training
-    assert checkout.store.manifest(training)["facts"]["resumed_from"] > 0
-    assert times_computed(checkout.store.root)[training.path] == 1
-    ours, theirs = contents(checkout.store.root), contents(reference / "store")
-    names = [name for name in theirs if name.startswith("train/")]
-    assert names and [name for name in names if ours[name] != theirs[name]] == []
-    # They ended by themselves, with all that they had done, rather than by the kill that comes later.
-    assert [cluster.job_state(job) for job in jobs] == ["FAILED", "FAILED"]
-
-
-def _other(job: str, than: list[str]) -> str | None:
-    return None if job in than else job
-
-
-def test_a_training_longer_than_the_partition_allows_goes_on_job_after_job(
+def test_a_training_on_two_nodes_has_a_rank_on_each_gpu_and_goes_on_in_another_job(
     checkout: Checkout, cluster: Cluster
 ) -> None:
-    endless = {"training": {"steps": 100_000, "save_every": 50_000, "show_every": 50_000}}
-    trainings = Trainings(checkout, endless, {"partition": "brief"})
+    training = {"ranks": 4, "nodes": 2, "zero_stage": 2, "steps": 30, "save_every": 25, "show_every": 50}
+    trainings = Trainings(checkout, {"training": training})
     training = trainings.artifacts[0]
     run = trainings.start(training)
-    try:
-        until(lambda: "going on after step" in trainings.log(training), 200, "a second job")
-        first, second = list(trainings.seen("make"))[:2]
-        until(lambda: cluster.job_state(first) != "COMPLETING", 20, "the end of the first job")
-        # No TIMEOUT: it saved before SLURM would have ended it, long before the next checkpoint was due.
-        assert cluster.job_state(first) == "FAILED" and cluster.job_state(second) == "RUNNING"
-        log = next((trainings.folder / "logs" / "slurm" / "rule_train").glob(f"*/{first}.log"))
-        # The message of the failed job leads there.
-        assert str(log) in run.said and f"SLURM-job '{first}' failed" in run.said
-        command = [sys.executable, "-m", "rlv", "status", "--study", "trainings"]
-        said = subprocess.run(
-            [*command, "--store", str(checkout.store.root)],
-            cwd=trainings.folder,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert f"/{first}.log" in said.stdout
-    finally:
-        run.kill()
+    until(lambda: re.search("step +3/", trainings.log(training)), 120, "a third step")
+    (first,) = trainings.seen("make")
+    cluster.command("scancel", "--signal=USR1", first)
+    run.finish()
+    made, ranks = trainings.seen("make"), trainings.seen("rlv.training.worker")
+    assert list(made) == run.submitted and made.keys() == ranks.keys() and len(made) == 2
+    for job in made:
+        assert len(made[job]) == 1
+        assert sorted(rank["SLURM_PROCID"] for rank in ranks[job]) == ["0", "1", "2", "3"]
+        places = {(rank["SLURMD_NODENAME"], rank["SLURM_LOCALID"]) for rank in ranks[job]}
+        assert places == {(node, local) for node in ("n1", "n2") for local in ("0", "1")}
+        assert all(len(rank["CUDA_VISIBLE_DEVICES"].split(",")) == 2 for rank in ranks[job])
+    # It saved when it was told to, long before the next checkpoint was due.
+    assert 0 < checkout.resumed_from(training) < 25
+    assert "starting 4 ranks on 2 nodes" in trainings.log(training)
 
 
 def test_a_cluster_without_accounting_is_asked_by_squeue(
@@ -190,7 +147,7 @@ def test_a_cluster_without_accounting_is_asked_by_squeue(
         cluster.command("scancel", checkout.training_job())
         said = run.finish()
         assert "SLURM is asked by `squeue`" in said
-        assert checkout.store.manifest(checkout.training)["facts"]["resumed_from"] > 0
+        assert checkout.resumed_from() > 0
     finally:
         cluster.stop()
 

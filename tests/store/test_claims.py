@@ -208,6 +208,32 @@ def test_who_was_suspended_for_too_long_ends_when_it_wakes_up(tmp_path, capfd):
     assert "stage/thing" in (said := capfd.readouterr().err) and "taken over" in said
 
 
+def _taker(root: Path, taken: Path) -> None:
+    timing = Timing(heartbeat=FAST.heartbeat, expiry=2.0, poll=FAST.poll)
+    with Store(root, timing=timing).claiming(artifact(), QUIET):
+        taken.touch()
+
+
+def test_where_owner_and_waiter_stood_still_together_nobody_takes_over(tmp_path):
+    # As when the file system of both hangs: to the waiter this long time is none without a sign of life.
+    root = tmp_path / "store"
+    owner = start(_as_other, "other", root, tmp_path / "referee", 6.0)
+    until(lambda: Store(root).claim_of(artifact()))
+    waiter = start(_taker, root, tmp_path / "taken")
+    time.sleep(0.5)
+    for process in (owner, waiter):
+        os.kill(process.pid, signal.SIGSTOP)
+    time.sleep(3.0)
+    os.kill(waiter.pid, signal.SIGCONT)
+    time.sleep(0.3)
+    os.kill(owner.pid, signal.SIGCONT)
+    time.sleep(0.5)
+    assert not (tmp_path / "taken").exists()
+    owner.join()
+    waiter.join()
+    assert owner.exitcode == 0 and Store(root).open(artifact(), "by.txt").read_text() == "other"
+
+
 def test_who_publishes_though_another_took_over_leaves_the_others_claim(tmp_path):
     # Woken up, it publishes before it looks: the other finds that out by itself.
     store = Store(tmp_path, timing=Timing(heartbeat=60))

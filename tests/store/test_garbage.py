@@ -14,6 +14,7 @@ from rlv.errors import StoreError
 from rlv.store import Artifact, Store, Timing, garbage, processes
 from rlv.store.garbage import ABANDONED, find_garbage, gc_lines, remove, work_at
 from tests.store.working import Working
+from tests.unsealed import unseal
 
 FORK = multiprocessing.get_context("fork")
 
@@ -97,7 +98,8 @@ def test_leftovers_go_and_what_is_still_needed_of_them_stays(store):
     draft.mkdir()
     (store.root / "stage" / f".trash-{gone.directory}-abcdef01").mkdir()
     (work / f".{gone.directory}-0123456789abcdef").write_text("{}")
-    store.set_aside_folder(store.location(artifact(3)))
+    unseal(store.location(artifact(3))).joinpath("sub", "a.txt").write_text("other")
+    store.set_aside(artifact(3))
     (store.root / "stage" / "model-0123456789ab").mkdir()  # the workflow manager's, empty
     found = places(store, needed, *(artifact(x) for x in range(4)))
     expected = {f"stage/{draft.name}", f"stage/.trash-{gone.directory}-abcdef01", "stage/model-0123456789ab"}

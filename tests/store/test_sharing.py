@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -129,7 +130,7 @@ def test_an_upstream_that_was_mended_is_read_again(tmp_path):
     upset(lab.location(artifact()) / "out.txt", "S0und")
     with pytest.raises(DamagedArtifactError):
         mine.open(artifact(), "out.txt")
-    lab.set_aside(artifact())
+    assert "set aside as" in lab.set_aside(artifact())
     publish_out(lab, artifact(), "sound")
     assert Store(tmp_path / "mine", [lab.root]).open(artifact(), "out.txt").read_text() == "sound"
 
@@ -257,8 +258,8 @@ def test_a_linked_file_of_a_cache_is_not_opened_to_more_readers(tmp_path):
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="changes between users, which only root can")
 
 
-def as_user(uid: int, gids: list[int], umask: int, work) -> None:
-    """Run something as another user, in a process of its own; fails where it raises."""
+def user_process(uid: int, gids: list[int], umask: int, work) -> multiprocessing.process.BaseProcess:
+    """Do something as another user, in a process of its own; it ends with 0 where nothing was raised."""
 
     def child() -> None:
         os.setgroups(gids)
@@ -269,6 +270,12 @@ def as_user(uid: int, gids: list[int], umask: int, work) -> None:
 
     process = FORK.Process(target=child)
     process.start()
+    return process
+
+
+def as_user(uid: int, gids: list[int], umask: int, work) -> None:
+    """Do something as another user and wait for it; fails where it raises."""
+    process = user_process(uid, gids, umask, work)
     process.join()
     assert process.exitcode == 0
 
@@ -313,6 +320,36 @@ def test_two_users_share_a_store_by_its_group(group_store, stage):
         assert modes(store.location(made)) == {"440", "2550"}
         assert all(p.stat().st_gid == 5000 for p in store.location(made).rglob("*"))
     assert {line["path"] for line in computed(store.root)} == {a.path for a in (artifact(0), *children)}
+
+
+@needs_root
+def test_two_users_at_once_compute_each_key_once(group_store, stage):
+    """Three processes of each, with umasks that let nobody in, over the same chain in different orders."""
+    leaves = [artifact(x, {"p": artifact(0)}) for x in range(1, 9)]
+    top = artifact(9, {f"p{i}": leaf for i, leaf in enumerate(leaves)})
+    start = FORK.Barrier(6)
+
+    def member(number: int) -> None:
+        start.wait(60)
+        run.make(artifact(0), group_store)
+        for leaf in leaves[number:] + leaves[:number]:
+            run.make(leaf, group_store)
+        run.make(top, group_store)
+        assert group_store.problems_of(top) == []
+
+    processes = [
+        user_process(4001 + number % 2, [5000], (0o077, 0o027)[number % 2], partial(member, number))
+        for number in range(6)
+    ]
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 6
+    lines = computed(group_store.root)
+    assert sorted(line["path"] for line in lines) == sorted(a.path for a in (artifact(0), *leaves, top))
+    assert all(line["won"] for line in lines)
+    for made in (artifact(0), *leaves, top):
+        assert modes(group_store.location(made)) <= {"440", "2550"}
+    assert not list(group_store.root.glob("*/.draft-*"))
 
 
 @needs_root

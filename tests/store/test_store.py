@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import multiprocessing
 import os
@@ -14,7 +15,9 @@ import time
 
 import pytest
 
+from rlv import run
 from rlv.errors import DamagedArtifactError, StoreError
+from rlv.reports import fsck_lines
 from rlv.run import set_aside_damaged
 from rlv.store import Artifact, Store, canonical
 from tests.unsealed import unseal
@@ -149,6 +152,65 @@ def test_damage_is_named_and_never_read(tmp_path, damage):
     assert not store.exists(made)  # so that the next run makes it again
     publish(store, made)
     assert store.problems_of(made) == []
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.ESTALE, errno.EACCES])
+@pytest.mark.parametrize("name", ["manifest.json", "a.txt"])
+def test_what_cannot_be_read_is_not_damaged(tmp_path, monkeypatch, number, name):
+    store, made = Store(tmp_path), artifact(x=1)
+    publish(store, made)
+    # A time that differs has the quick look read the file.
+    os.utime(store.location(made) / "a.txt", ns=(1, 1))
+    real = io.open
+
+    def failing(file, *arguments, **more):
+        if str(file).endswith(name):
+            raise OSError(number, os.strerror(number), str(file))
+        return real(file, *arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("io.open", failing)
+        patch.setattr("builtins.open", failing)
+        looks = (
+            lambda: store.open(made, "a.txt"),
+            lambda: store.problems_of(made),
+            lambda: set_aside_damaged([made], store),
+            lambda: run.make(made, store),
+        )
+        for look in looks:
+            with pytest.raises(StoreError, match=rf"{name}: cannot be read") as raised:
+                look()
+            assert not isinstance(raised.value, DamagedArtifactError)
+        lines, bad = fsck_lines(store)
+        assert bad == 1 and "cannot be read" in lines[0]
+    assert store.problems_of(made) == [] and not (tmp_path / ".damaged").exists()
+
+
+def test_what_was_published_anew_since_the_damage_was_seen_stays(tmp_path):
+    store, made = Store(tmp_path), artifact(x=1)
+    publish(store, made)
+    unseal(store.location(made)).joinpath("a.txt").write_text("other")
+    found = store.problems_of(made)
+    # Meanwhile somebody else finds it, too, and makes it again.
+    assert found and "set aside as" in store.set_aside(made)
+    assert "somebody else" in store.set_aside(made)
+    publish(store, made)
+    before = store.location(made).stat().st_mode, store.manifest(made)
+    assert "published anew" in store.set_aside(made)
+    assert store.problems_of(made) == [] and before == (
+        store.location(made).stat().st_mode,
+        store.manifest(made),
+    )
+    assert len(list((tmp_path / ".damaged" / "stage").iterdir())) == 1
+
+
+def test_a_sound_artifact_of_another_key_in_the_place_of_one_goes(tmp_path):
+    store, made, other = Store(tmp_path), artifact(x=1), artifact(x=2)
+    publish(store, other)
+    store.location(other).chmod(0o755)
+    store.location(other).rename(store.location(made))
+    assert store.problems_of(made) and "set aside as" in store.set_aside(made)
+    assert not store.exists(made)
 
 
 def test_the_quick_look_finds_an_edit_of_the_same_size(tmp_path):

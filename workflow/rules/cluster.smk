@@ -2,8 +2,6 @@
 
 # With a site file, which profiles/slurm names, jobs are SLURM's.
 SLURM = None
-# Whether this process is (part of) a job, rather than who plans and submits.
-IN_JOB = workflow.remote_exec or workflow.subprocess_exec
 
 
 def jobs_together():
