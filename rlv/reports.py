@@ -162,9 +162,8 @@ def why_lines(plan: Plan, store: Store, wanted: str) -> list[str]:
     if store.exists(artifact):
         manifest = store.manifest(artifact)
         made = manifest["made"]
-        lines.append(
-            f"made at {made['at']} by code {made['code']} in {manifest['seconds']} s on {made['device']}"
-        )
+        seconds = _spent(manifest, "seconds")
+        lines.append(f"made at {made['at']} by code {made['code']} in {seconds} s on {made['device']}")
         lines += store.problems_of(artifact)
         return lines
     for folder, manifest in _namesakes(artifact, store):
@@ -244,15 +243,18 @@ def time_lines(plan: Plan, store: Store) -> list[str]:
     for stage in STAGES:
         of = [m for a, m in made if a.stage == stage]
         if of:
-            lines.append(
-                f"{stage:10s} {len(of):9d} {sum(m['seconds'] for m in of):9.1f} "
-                f"{sum(m['cpu_seconds'] for m in of):9.1f} {max(m['peak_memory_mib'] for m in of):9d} "
-                f"{sum(m['facts'].get('tokens', 0) for m in of):12,d}"
-            )
+            seconds, cpu = (sum(_spent(m, what) for m in of) for what in ("seconds", "cpu_seconds"))
+            peak, tokens = max(m["peak_memory_mib"] for m in of), sum(m["facts"].get("tokens", 0) for m in of)
+            lines.append(f"{stage:10s} {len(of):9d} {seconds:9.1f} {cpu:9.1f} {peak:9d} {tokens:12,d}")
     lines += ["", "slowest:"]
-    slowest = sorted(made, key=lambda item: -item[1]["seconds"])[:10]
-    lines += [f"{m['seconds']:9.1f} s  {a.path}" for a, m in slowest]
+    slowest = sorted(made, key=lambda item: -_spent(item[1], "seconds"))[:10]
+    lines += [f"{_spent(m, 'seconds'):9.1f} s  {a.path}" for a, m in slowest]
     return lines + computed_lines(plan, store)
+
+
+def _spent(manifest: dict[str, Any], what: str) -> float:
+    """Of the job that published an artifact, and of those before it that a training took."""
+    return manifest[what] + sum(part[what] for part in manifest["facts"].get("earlier", ()))
 
 
 def computed_lines(plan: Plan, store: Store) -> list[str]:

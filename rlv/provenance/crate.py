@@ -148,7 +148,7 @@ def _record(by_id: Mapping[str, Entity], action: Entity) -> Record:
         inputs=settings["inputs"],
         how=settings["how"]["how"],
         files={entity["name"]: _file(by_id, entity) for entity in files},
-        made=_made(by_id, action, settings["how"]["threads"]),
+        made=_made(by_id, action, settings),
     )
 
 
@@ -157,7 +157,7 @@ def _file(by_id: Mapping[str, Entity], entity: Entity) -> FileFact:
     return FileFact(entity["sha256"], int(entity["contentSize"]), lasting)
 
 
-def _made(by_id: Mapping[str, Entity], action: Entity, threads: int) -> Made:
+def _made(by_id: Mapping[str, Entity], action: Entity, settings: Mapping[str, Any]) -> Made:
     software = by_id[action["instrument"]["@id"]]
     needed = [by_id[part["@id"]] for part in items(software["softwareRequirements"])]
     packages = {entity["name"]: entity["softwareVersion"] for entity in needed}
@@ -176,6 +176,7 @@ def _made(by_id: Mapping[str, Entity], action: Entity, threads: int) -> Made:
         seconds=usage["seconds"],
         cpu_seconds=usage["cpu_seconds"],
         peak_memory_mib=usage["peak_memory_mib"],
-        threads=threads,
+        threads=settings["how"]["threads"],
+        earlier=tuple(settings.get("earlier", ())),
         by=by_id[action["agent"]["@id"]]["name"] if "agent" in action else None,
     )

@@ -106,6 +106,9 @@ def action_entity(entities: Entities, record: Record) -> dict[str, str]:
             description="the artifact in each role of the specification's inputs",
         ),
     ]
+    if made.earlier:
+        told = "the processes that did the first steps; time, place, software and usage are of the last one"
+        settings.append(entities.value("earlier", "earlier", list(made.earlier), description=told))
     usage = [
         entities.value(
             "usage",

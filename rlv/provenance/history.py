@@ -35,7 +35,8 @@ class Made:
     """How an artifact came about: end of its run (ISO 8601), machine, and everything that ran.
 
     `code` is a commit, with `-dirty` where the code was edited, or None outside a checkout; `by` is the
-    user's account, where the store has noted it.
+    user's account, where the store has noted it. A training of several jobs: all of this is of the last, and
+    `earlier` has what the checkpoints say of those before it (training/loop.py), oldest first.
     """
 
     at: str
@@ -49,12 +50,25 @@ class Made:
     peak_memory_mib: int
     threads: int
     by: str | None = None
+    earlier: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def started(self) -> str:
-        """When the run began: its end less its seconds, ISO 8601."""
-        ended = datetime.fromisoformat(self.at)
-        return (ended - timedelta(seconds=self.seconds)).isoformat(timespec="seconds")
+        """When the run, or its first part, began: an end less its seconds, ISO 8601."""
+        at, seconds = (self.at, self.seconds)
+        if self.earlier:
+            at, seconds = self.earlier[0]["at"], self.earlier[0]["seconds"]
+        return (datetime.fromisoformat(at) - timedelta(seconds=seconds)).isoformat(timespec="seconds")
+
+    @property
+    def parts(self) -> tuple[Mapping[str, Any], ...]:
+        """All with a device, host, python, packages and code of their own; who published it comes last."""
+        return (*self.earlier, vars(self))
+
+    @property
+    def all_seconds(self) -> float:
+        """Of all parts together, without what was lost between a checkpoint and a job's end."""
+        return self.seconds + sum(part["seconds"] for part in self.earlier)
 
 
 @dataclass(frozen=True)
@@ -189,6 +203,7 @@ def _record(artifact: Artifact, manifest: dict[str, Any], folder: Path, users: U
         cpu_seconds=manifest["cpu_seconds"],
         peak_memory_mib=manifest["peak_memory_mib"],
         threads=manifest["threads"],
+        earlier=tuple(manifest["facts"].get("earlier", ())),
         by=users.of(folder, artifact.path, manifest["seconds"], said["host"]),
     )
     files = {

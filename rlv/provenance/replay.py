@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import DamagedArtifactError, RlvError, StoreError
+from rlv.machine import device_name, revision
 from rlv.provenance.compare import DIFFERS, Comparison, compare, unpromised
 from rlv.provenance.crate import write_crate
 from rlv.provenance.history import History, Record, Users, artifacts_of, record_of
-from rlv.run import device_name, revision
 from rlv.stages import STAGES
 from rlv.store import Artifact, Store, file_digest, require_rules
 

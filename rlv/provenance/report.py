@@ -7,7 +7,8 @@ crate, and `rlv why` shows an artifact's own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from rlv.provenance.history import History
 
@@ -15,7 +16,7 @@ from rlv.provenance.history import History
 def history_lines(history: History) -> list[str]:
     """The history of a target, inputs first."""
     records = history.records
-    seconds = sum(record.made.seconds for record in records)
+    seconds = sum(record.made.all_seconds for record in records)
     width = max(len(record.path) for record in records)
     lines = [
         f"{history.name} of the study {history.study}: {len(records)} artifacts, {seconds:,.1f} s",
@@ -26,23 +27,29 @@ def history_lines(history: History) -> list[str]:
         made, size = record.made, sum(fact.bytes for fact in record.files.values())
         code = _short(made.code)
         lines.append(
-            f"{record.path:{width}s}  {record.spec['recipe']:6d}  {made.at:25s}  {made.seconds:9.1f}  "
+            f"{record.path:{width}s}  {record.spec['recipe']:6d}  {made.at:25s}  {made.all_seconds:9.1f}  "
             f"{len(record.files):5d}  {size:14,d}  {code}"
+            + (f"  in {len(made.earlier) + 1} parts" if made.earlier else "")
         )
-    lines += ["", *_counted("code", (record.made.code or "unknown" for record in records))]
-    lines += _counted("device", (record.made.device for record in records))
-    lines += _counted("host", (record.made.host for record in records))
-    lines += _counted("by", (record.made.by for record in records if record.made.by is not None))
-    lines += _counted("packages", (_packages(record.made.python, record.made.packages) for record in records))
+    lines += ["", *_counted("code", history, lambda part: part["code"] or "unknown")]
+    lines += _counted("device", history, lambda part: part["device"])
+    lines += _counted("host", history, lambda part: part["host"])
+    lines += _counted("by", history, lambda part: part.get("by"))
+    lines += _counted("packages", history, lambda part: _packages(part["python"], part["packages"]))
     lines += ["", "files of the target, SHA-256:"]
     lines += [f"  {fact.sha256}  {name}" for name, fact in history.target.files.items()]
     return lines
 
 
-def _counted(what: str, values: Iterable[str]) -> list[str]:
-    """A line a value, the most frequent first, with how many artifacts have it."""
-    counted = Counter(values).most_common()
-    return [f"{what if i == 0 else '':9s} {value} ({n})" for i, (value, n) in enumerate(counted)]
+def _counted(what: str, history: History, value: Callable[[Mapping[str, Any]], str | None]) -> list[str]:
+    """A line a value, the most frequent first, with how many artifacts have it.
+
+    Of a training in several parts each value counts once.
+    """
+    found = Counter(v for record in history.records for v in {value(part) for part in record.made.parts})
+    found.pop(None, None)
+    lines = [f"{said} ({n})" for said, n in sorted(found.items(), key=lambda item: (-item[1], item[0]))]
+    return [f"{what if i == 0 else '':9s} {line}" for i, line in enumerate(lines)]
 
 
 def _packages(python: str, packages: Mapping[str, str]) -> str:

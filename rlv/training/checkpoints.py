@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +35,14 @@ _LAYOUT = "layout.json"
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands: training steps done, and their rows of the steps table."""
+    """Where a run stands: training steps done, their rows of the steps table, and who did them.
+
+    `parts`: one entry for each process that a run of several jobs was (loop.py), oldest first.
+    """
 
     step: int
     rows: list[dict[str, Any]]
+    parts: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def save(
     if ranks.first:
         _remove(partial)
     ranks.barrier()
-    state = {"step": progress.step, "rows": progress.rows}
+    state = asdict(progress)
     engine.save_checkpoint(str(folder), tag=partial.name, client_state={_STATE: state}, save_latest=False)
     torch.save(_rng_states(), partial / _rng_file(ranks.rank))
     if ranks.first:
@@ -110,7 +114,8 @@ def restore(engine: DeepSpeedEngine, folder: Path, identity: str, ranks: Ranks =
     rng = place / _rng_file(ranks.rank)
     if rng.is_file():  # a rank that was not there before keeps the states of a fresh start
         _set_rng_states(torch.load(rng, weights_only=True))
-    return Progress(int(state["step"]), list(state["rows"]))
+    # Checkpoints of older versions say nothing of their parts.
+    return Progress(int(state["step"]), list(state["rows"]), list(state.get("parts", ())))
 
 
 def _tidy(folder: Path) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +29,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from rlv import heads, tables
+from rlv import heads, machine, tables
 from rlv.answers import Grader, extract_answer
 from rlv.errors import DataError, ModelError, StoppedError
 from rlv.models import load_model, pick_device
@@ -72,7 +73,8 @@ def train(
 
     With `recorded` (a rollouts table) nothing is sampled: the model learns to verify those solutions and
     nothing else, for as many steps as they have. Returns {steps, resumed_from, tokens (sampled + trained),
-    reward_first, reward_last} for the manifest. On the CPU, the same arguments give the same weights, bit for
+    reward_first, reward_last} for the manifest, and `earlier` where other processes did the first steps: who,
+    where, with what, for how long. On the CPU, the same arguments give the same weights, bit for
     bit, however often the run was killed and started again; on another number of ranks, the same but for
     rounding. Raises DataError (too few problems, unknown ones), ModelError (a model that does not fit),
     StudyError (recorded solutions without the verification objective or with a KL term), StoreError
@@ -81,6 +83,7 @@ def train(
     """
     if not ranks.first:
         log = _say_nothing
+    began = time.perf_counter()
     with _reproducible(config), listening() as stop:
         model, tokenizer = load_model(model_dir, config.dtype)
         prompts = read_prompts(problems, tokenizer, config.prompt_style)
@@ -104,6 +107,7 @@ def train(
         if resumed_from:
             log(f"going on after step {resumed_from} of {n_steps}")
         rows = progress.rows
+        this = {"from_step": resumed_from, **machine.made_here(), "slurm_job": os.environ.get("SLURM_JOB_ID")}
         questions = dict(zip(problems["problem_id"], problems["question"], strict=True))
 
         def save() -> None:
@@ -111,7 +115,10 @@ def train(
             if len(rows) > saved:
                 if recorder is not None:
                     recorder.flush(len(rows))
-                checkpoints.save(learner.engine, folder, Progress(len(rows), rows), identity, ranks)
+                this.update(machine.now(), to_step=len(rows), seconds=round(time.perf_counter() - began, 3))
+                this["cpu_seconds"] = round(machine.cpu_seconds(), 3)
+                done = Progress(len(rows), rows, [*progress.parts, this])
+                checkpoints.save(learner.engine, folder, done, identity, ranks)
                 saved = len(rows)
 
         try:
@@ -160,6 +167,7 @@ def train(
         "tokens": sum(row["tokens_sampled"] + row["tokens_values"] + row["tokens_trained"] for row in rows),
         "reward_first": rows[0]["reward"],
         "reward_last": rows[-1]["reward"],
+        **({"earlier": progress.parts} if progress.parts else {}),
     }
 
 

@@ -74,6 +74,12 @@ def test_a_good_site_says_nothing():
         ),
         ({"cpu": {"constraint": "milan"}}, [job("grade")], "slurm.cpu.constraint", "features: ib, rome"),
         ({"gpu": {"partition": "gpu", "cpus_each": 64}}, [job()], "slurm.gpu.cpus_each", "64 cores"),
+        (
+            {"cpu": {"partition": "brief"}, "gpu": {"use": False}},
+            [job(ranks=16)],
+            "slurm.cpu.partition (or training.ranks in the study)",
+            "asks for 16 cores on a node, and nodes of brief have 8",
+        ),
     ],
 )
 def test_the_key_to_change_is_named(change, jobs, key, words):

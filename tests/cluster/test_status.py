@@ -183,10 +183,13 @@ def test_long_silence_is_said_once():
 # ---- what is set in the executor
 
 
-def test_the_executor_is_told_what_answers(monkeypatch):
+@pytest.mark.parametrize(("forgets", "often"), [(300, 20), (30, 10), (2, 1), (0, 20)])
+def test_the_executor_is_told_what_answers(monkeypatch, forgets, often):
+    """`forgets`: seconds after which squeue does (0: never); it is asked three times until then."""
     plugin = pytest.importorskip("snakemake_executor_plugin_slurm")
-    monkeypatch.setattr(status, "records", lambda: Records(False, False, 30))
-    monkeypatch.setattr(plugin, "query_job_status", plugin.query_job_status)
+    monkeypatch.setattr(status, "records", lambda: Records(False, False, forgets))
+    for name in ("query_job_status", "get_min_job_age"):
+        monkeypatch.setattr(plugin, name, getattr(plugin, name))
     known = vars(plugin.Executor).get("next_seconds_between_status_checks")
     settings = SimpleNamespace(status_command="sacct", init_seconds_before_status_checks=40)
     executor = SimpleNamespace(_fallback_account_arg=None)
@@ -197,11 +200,12 @@ def test_the_executor_is_told_what_answers(monkeypatch):
         assert status.install(workflow, 20, longest_outage=7) == "squeue"
         assert outages == [(executor, 7)]
         assert settings.status_command == "squeue"
-        # The executor goes back to sacct where squeue would forget within three of its intervals.
-        assert 3 * settings.init_seconds_before_status_checks <= 30
+        # The executor would go back to sacct where squeue forgets within three of its intervals.
+        assert plugin.get_min_job_age() >= 3 * settings.init_seconds_before_status_checks
+        assert settings.init_seconds_before_status_checks == often
         assert executor._fallback_account_arg == ""
         mine = SimpleNamespace(_next_seconds_between_status_checks=180, workflow=None)
-        assert plugin.Executor.next_seconds_between_status_checks.fget(mine) == 20
+        assert plugin.Executor.next_seconds_between_status_checks.fget(mine) == often
     finally:
         if known is None:
             del plugin.Executor.next_seconds_between_status_checks

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import unquote
 
 import pytest
 
 from rlv.errors import StoreError
+from rlv.provenance.compare import doubts
 from rlv.provenance.crate import METADATA, PROFILE, SPECIFICATION, read_crate, write_crate
 from rlv.provenance.history import history_of
+from rlv.provenance.report import history_lines
 from rlv.store import canonical
 
 TARGETS = ("parallel_scaling", "training_curves", "claims")
@@ -214,3 +217,28 @@ def test_a_folder_that_cannot_be_written_is_said(finished, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"file/crate: the crate cannot be written.*--into"):
         write_crate(history, tmp_path / "file" / "crate", None)
+
+
+def test_the_parts_of_an_interrupted_training_come_back(finished, tmp_path):
+    target = finished.plan.targets["training_curves"]
+    history = history_of("training_curves", "tiny", target, finished.store)
+    place, record = next((i, r) for i, r in enumerate(history.records) if r.stage == "train")
+    made = record.made
+    part = {name: getattr(made, name) for name in ("host", "device", "python", "packages", "code")}
+    part |= {"from_step": 0, "to_step": 2, "seconds": 100.5, "cpu_seconds": 99.0, "slurm_job": "7"}
+    part |= {"at": "2020-01-01T00:02:00+00:00", "device": "NVIDIA A100", "host": "n7"}
+    resumed = replace(record, made=replace(made, earlier=(part,)))
+    records = (*history.records[:place], resumed, *history.records[place + 1 :])
+    history = replace(history, records=records)
+    assert read_crate(write_crate(history, tmp_path, None)) == history
+    assert resumed.made.started == "2020-01-01T00:00:19+00:00"
+    assert resumed.made.all_seconds == made.seconds + 100.5
+    lines = "\n".join(history_lines(history))
+    assert "in 2 parts" in lines and "NVIDIA A100 (1)" in lines and "n7 (1)" in lines
+    # What another processor began is not promised to come out the same on this one.
+    assert any("NVIDIA A100" in reason for reason in doubts(resumed, record, made.device))
+    same = replace(
+        record,
+        made=replace(made, code="a" * 40, earlier=({**part, "device": made.device, "code": "a" * 40},)),
+    )
+    assert not list(doubts(same, same, made.device))

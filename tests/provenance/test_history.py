@@ -47,6 +47,20 @@ def test_it_says_who_made_what_where_the_store_knows(finished):
         }
 
 
+def test_who_computed_it_too_and_lost_is_not_named(finished, copy_of):
+    store = copy_of(finished.store)
+    target = finished.plan.targets["claims"]
+    manifest = store.manifest(target)
+    line = {"path": target.path, "host": manifest["made"]["host"], "seconds": manifest["seconds"]}
+    lines = [
+        {**line, "user": "alice", "won": True},
+        {**line, "user": "bob", "won": False},
+        {**line, "user": "carol", "won": True, "seconds": manifest["seconds"] + 1},  # lost, and then imported
+    ]
+    (store.root / ".log" / "computed.jsonl").write_text("".join(json.dumps(said) + "\n" for said in lines))
+    assert history_of("claims", "tiny", target, store).target.made.by == "alice"
+
+
 def test_what_lies_in_an_upstream_has_the_same_history(finished, tmp_path):
     store = Store(tmp_path / "own", [finished.store.root])
     figure = finished.plan.targets["training_curves"]

@@ -11,11 +11,11 @@ import polars as pl
 import pytest
 
 from rlv.errors import RlvError, StoreError
+from rlv.machine import device_name
 from rlv.provenance import replay as replaying
 from rlv.provenance.compare import DIFFERS, EQUAL, MEASURED, doubts
 from rlv.provenance.history import history_of
 from rlv.provenance.replay import located, refuse_other_code, replay
-from rlv.run import device_name
 from rlv.stages import STAGES
 from rlv.store import Artifact, Store, file_digest
 
@@ -176,8 +176,9 @@ def test_a_new_store_must_be_named(finished):
 def test_damage_in_the_new_store_is_said(histories, finished, second, copy_of):
     store = copy_of(second)
     (store.location(finished.plan.targets[FIGURE]) / f"{FIGURE}.csv").write_text("x")
-    with pytest.raises(StoreError, match=f"damaged in .*{FIGURE}.csv"):
+    with pytest.raises(StoreError, match=f"damaged in .*{FIGURE}.csv.*set aside as .*run again"):
         again(histories[FIGURE], store, finished.store)
+    assert not again(histories[FIGURE], store, finished.store).differing
 
 
 def test_another_recipe_is_refused_whatever_is_allowed(histories, monkeypatch):

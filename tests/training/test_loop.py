@@ -17,6 +17,7 @@ import torch
 
 from rlv import heads, tables
 from rlv.errors import DataError, ModelError, StoreError, StudyError
+from rlv.machine import made_here
 from rlv.training import checkpoints, loop
 from rlv.training.config import TrainingConfig
 from rlv.training.loop import sampled_batches, train
@@ -101,6 +102,7 @@ def test_output_is_a_checkpoint_and_a_table(straight, model_dir):
     assert summary["tokens"] == steps["tokens_sampled"].sum() + steps["tokens_trained"].sum()
     assert sum("step " in line for line in lines) == 5
     assert any(", score " in line for line in lines)
+    assert "earlier" not in summary  # no other process did any of it
 
 
 def test_every_sampled_solution_is_recorded(straight, problems):
@@ -206,6 +208,11 @@ def assert_goes_on(folder: Path, straight: Path, model_dir, problems, config=CON
     assert (folder / "work" / "checkpoints" / "latest").read_text() == "step-000002"
     summary, lines = run(folder, config, model_dir, problems)
     assert summary["resumed_from"] == 2 and "going on after step 2" in lines[0]
+    (part,) = summary["earlier"]
+    assert (part["from_step"], part["to_step"]) == (0, 2) and part["seconds"] > 0
+    assert {name: part[name] for name in ("host", "device", "packages", "code")} == {
+        name: made_here()[name] for name in ("host", "device", "packages", "code")
+    }
     assert digest(folder) == digest(straight)
     assert rollouts(folder).equals(rollouts(straight))
     assert tables.read(folder / "out" / "steps.parquet", "steps")["step"].to_list() == [1, 2, 3, 4, 5]
