@@ -7,6 +7,8 @@ GPU_VENV ?= .venv-gpu
 # The peer of a benchmark.
 TRL_VENV ?= .venv-trl
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
+# Tests: two files at a time. Many wait for processes that they have started; more cores would hardly help.
+SIDE_BY_SIDE ?= -n 2 --dist loadfile
 BIN = $(VENV)/bin
 # A finished environment: made again when what it is made from changes.
 READY = $(VENV)/.ready
@@ -29,7 +31,7 @@ mini-base: $(READY)
 	$(BIN)/rlv ship-base
 
 test: $(READY)
-	$(BIN)/pytest -q --ignore tests/slurm
+	$(BIN)/pytest -q $(SIDE_BY_SIDE) --ignore tests/slurm
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -61,9 +63,9 @@ test-vllm: $(VLLM_VENV)/.ready
 	$(VLLM_VENV)/bin/python -m pytest -q tests/vllm
 
 # Runs on a SLURM cluster that is started for it on this machine (Debian's slurm-wlm, slurmdbd, mariadb-server,
-# munge), faults and jobs with pretended GPUs included: about a quarter of an hour on two cores.
+# munge), faults and jobs with pretended GPUs included: ten minutes on two cores.
 test-slurm: $(READY)
-	$(BIN)/pytest -q tests/slurm
+	$(BIN)/pytest -q $(SIDE_BY_SIDE) tests/slurm
 
 benchmarks: $(READY) $(VLLM_VENV)/.ready $(TRL_VENV)/.ready
 	for name in plan voting grading sampling budgets scoring training_step vineppo; do RLV_TRL_PYTHON=$(TRL_VENV)/bin/python $(BIN)/python -m benchmarks.$$name; done

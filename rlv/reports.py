@@ -254,7 +254,7 @@ def time_lines(plan: Plan, store: Store) -> list[str]:
 
 def _spent(manifest: dict[str, Any], what: str) -> float:
     """Of the job that published an artifact, and of those before it that a training took."""
-    return manifest[what] + sum(part[what] for part in manifest["facts"].get("earlier", ()))
+    return manifest[what] + sum(part[what] for part in manifest.get("facts", {}).get("earlier", ()))
 
 
 def computed_lines(plan: Plan, store: Store) -> list[str]:

@@ -203,7 +203,7 @@ def _record(artifact: Artifact, manifest: dict[str, Any], folder: Path, users: U
         cpu_seconds=manifest["cpu_seconds"],
         peak_memory_mib=manifest["peak_memory_mib"],
         threads=manifest["threads"],
-        earlier=tuple(manifest["facts"].get("earlier", ())),
+        earlier=tuple(manifest.get("facts", {}).get("earlier", ())),
         by=users.of(folder, artifact.path, manifest["seconds"], said["host"]),
     )
     files = {

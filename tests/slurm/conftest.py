@@ -10,14 +10,25 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.slurm.cluster import Cluster, missing_programs
-from tests.slurm.running import REQUIRED, STUDY, Checkout, write_study
-from tests.workflow.running import snakemake, workspace
+from tests.slurm.running import (
+    REQUIRED,
+    STUDY,
+    Checkout,
+    claims_left,
+    contents,
+    drafts,
+    manifests,
+    times_computed,
+    write_study,
+)
+from tests.workflow.running import claims, snakemake, workspace
 
 
 def _why_not() -> str | None:
@@ -80,3 +91,23 @@ def checkout(tmp_path: Path, cluster: Cluster, reference: Path) -> Checkout:
     shutil.rmtree(made.store.root / ".log")
     made.remove("train/*")
     return made
+
+
+@pytest.fixture
+def all_is_well(checkout: Checkout, reference: Path) -> Iterator[None]:
+    """Afterwards nothing published has changed, and the training is published once, with the bytes and claims
+    of a run that nobody disturbed.
+    """
+    before = manifests(checkout.store.root)
+    yield
+    after = manifests(checkout.store.root)
+    assert {path: after.get(path) for path in before} == before
+    assert after.keys() - before.keys() == {checkout.training.path}
+    assert times_computed(checkout.store.root) == Counter([checkout.training.path])
+    assert not drafts(checkout.store.root) and not claims_left(checkout.store.root)
+    ours, theirs = contents(checkout.store.root), contents(reference / "store")
+    assert [name for name in theirs if ours.get(name) != theirs[name]] == []
+    run = checkout.start()
+    run.finish()
+    assert run.submitted == []
+    assert claims(checkout.folder, STUDY) == claims(reference, STUDY)

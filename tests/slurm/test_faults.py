@@ -13,49 +13,25 @@ import shutil
 import signal
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from rlv.errors import StoppedError
 from rlv.store.claims import claim_of
 from rlv.store.computed import computed
 from rlv.training.tries import step_reached
 from tests.slurm.cluster import Cluster
 from tests.slurm.running import (
     REQUIRED,
-    STUDY,
     Checkout,
     Run,
-    claims_left,
-    contents,
-    drafts,
     manifests,
-    times_computed,
     until,
 )
-from tests.workflow.running import claims
 
-
-@pytest.fixture(autouse=True)
-def all_is_well(checkout: Checkout, reference: Path) -> Iterator[None]:
-    """After every test here: what the module's first paragraph promises."""
-    before = manifests(checkout.store.root)
-    yield
-    after = manifests(checkout.store.root)
-    assert {path: after.get(path) for path in before} == before
-    assert after.keys() - before.keys() == {checkout.training.path}
-    assert times_computed(checkout.store.root) == Counter([checkout.training.path])
-    assert not drafts(checkout.store.root) and not claims_left(checkout.store.root)
-    ours, theirs = contents(checkout.store.root), contents(reference / "store")
-    assert [name for name in theirs if ours.get(name) != theirs[name]] == []
-    run = checkout.start()
-    run.finish()
-    assert run.submitted == []
-    assert claims(checkout.folder, STUDY) == claims(reference, STUDY)
+pytestmark = pytest.mark.usefixtures("all_is_well")
 
 
 def test_a_cancelled_training_goes_on_in_another_job(checkout: Checkout, cluster: Cluster) -> None:
@@ -139,43 +115,6 @@ def test_a_killed_snakemake_is_started_again(checkout: Checkout, cluster: Cluste
     again.finish()
     assert again.submitted and first not in again.submitted
     assert job_that_trained(checkout) == first and checkout.resumed_from() == 0
-
-
-def test_a_preempted_training_goes_on_in_another_job(checkout: Checkout, cluster: Cluster) -> None:
-    """Somebody with more priority wants its node: it is told, saves, and has its next turn after them."""
-    checkout.gpu_partition("spot")
-    run = checkout.train()
-    first = checkout.training_job()
-    assert cluster.node_of(first) == "n2"
-    urgent = ["--partition=gpu", "--nodelist=n2", "--exclusive", "--output=/dev/null", "--wrap", "sleep 2"]
-    assert cluster.command("sbatch", *urgent).returncode == 0
-    run.finish()
-    assert run.submitted[0] == first and len(run.submitted) == 2 and checkout.resumed_from() > 0
-    # It used the time that it was given: SLURM did not have to end it, which it would call PREEMPTED.
-    assert cluster.job_state(first) == "FAILED"
-    log = next((checkout.folder / "logs" / "slurm" / "rule_train").glob(f"*/{first}.log"))
-    assert f"exit status {StoppedError.status}" in log.read_text()
-
-
-def test_a_training_longer_than_the_partition_allows_goes_on_job_after_job(
-    checkout: Checkout, cluster: Cluster
-) -> None:
-    """It is made long by being held until SLURM tells it to save, which lets it go, too."""
-    checkout.gpu_partition("brief")
-    run = checkout.train()
-    first = checkout.training_job()
-    checkout.hold()
-    until(lambda: cluster.job_state(first) != "RUNNING", 130, "the end of the first job")
-    log = next((checkout.folder / "logs" / "slurm" / "rule_train").glob(f"*/{first}.log"))
-    status = checkout.rlv("status")
-    assert status.wait(60) == 0
-    assert f"/{first}.log" in (checkout.folder / "rlv.log").read_text()
-    run.finish()
-    # No TIMEOUT: it ended by itself, with all that it had done.
-    assert [cluster.job_state(job) for job in run.submitted] == ["FAILED", "COMPLETED"]
-    assert run.submitted[0] == first and checkout.resumed_from() > 0
-    # The message of the failed job leads to its log, too.
-    assert str(log) in run.said and f"SLURM-job '{first}' failed" in run.said
 
 
 def test_a_full_disk_ends_a_training_and_nothing_else(checkout: Checkout) -> None:

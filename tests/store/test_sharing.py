@@ -187,7 +187,8 @@ def test_what_was_computed_in_vain_is_logged_too(tmp_path, monkeypatch):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP])
 def test_a_signal_takes_claim_and_draft_with_it(tmp_path, number):
     script = textwrap.dedent(f"""
-        import sys, time
+        import signal, sys, time
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # not as where the tests were started with nohup
         from rlv import run
         from rlv.errors import RlvError
         from rlv.job import Stage

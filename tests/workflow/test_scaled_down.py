@@ -26,13 +26,14 @@ from tests.workflow.running import planned, rlv, snakemake, workspace
 
 pytestmark = pytest.mark.workflow
 STUDY = "paper-scaled"
-# The sweep over lambda adds trainings and no code path: its ends stay. So does one method at 7B.
+# The sweep over lambda adds trainings and no code path: its ends stay, of one method. So does one at 7B.
 LEFT_OUT = (
     "leave_one_out_7b",
     "leave_one_out_v_7b",
     "grpo_v_05",
     "grpo_v_2",
     "grpo_v_4",
+    "leave_one_out_v_01",
     "leave_one_out_v_05",
     "leave_one_out_v_2",
     "leave_one_out_v_4",
@@ -73,6 +74,9 @@ def overlay(folder) -> dict:
     for name in ("grpo_7b", "grpo_v_7b"):
         ranks = 2 if name == "grpo_v_7b" else 1
         reasoners[name] = {"training": {"ranks": ranks, "tokens_per_microbatch": 512}}
+    # Out of what was trained on, one method is evaluated.
+    for name in ("leave_one_out", "leave_one_out_v", "vineppo", "vineppo_v"):
+        reasoners[name] = {"evaluate_on": ["math500"]}
     for name in ("r1_grpo", "r1_grpo_v"):
         reasoners[name] = {"training": {"steps": 1, "max_tokens": 64, "ranks": 1}}
     return {
@@ -101,10 +105,11 @@ def overlay(folder) -> dict:
         "figures": {
             "parallel_scaling_7b": {"comparisons": ["grpo_7b"]},
             "coefficient": {
-                "reasoners": {
-                    "grpo": ["grpo", "grpo_v_01", "grpo_v"],
-                    "leave_one_out": ["leave_one_out", "leave_one_out_v_01", "leave_one_out_v"],
-                }
+                "reasoners": {"grpo": ["grpo", "grpo_v_01", "grpo_v"], "leave_one_out": None},
+            },
+            **{
+                name: {"comparisons": ["grpo"]}
+                for name in ("generalization", "calibration", "parallel_scaling_tokens")
             },
         },
     }
