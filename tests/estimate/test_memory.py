@@ -35,6 +35,12 @@ HOW = {
 PARAMS = {"problems_per_step": 4, "solutions_per_problem": 4, "max_tokens": 96, "kl_coefficient": 0.0}
 
 
+@pytest.fixture(autouse=True)
+def plain_linear(monkeypatch):
+    """torch's own linear layer: DeepSpeed's ZeRO-3 puts another in its place, for the rest of the process."""
+    monkeypatch.setattr(torch.nn.functional, "linear", torch._C._nn.linear)
+
+
 def llama(dtype=torch.float32, **changes) -> LlamaForCausalLM:
     config = LlamaConfig(
         **{
