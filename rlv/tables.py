@@ -6,6 +6,8 @@ where tables live (store.py) and what computes them (the stages).
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -235,8 +237,16 @@ def frame(table: str, rows: list[dict] | dict[str, list]) -> pl.DataFrame:
 
 
 def write(data: pl.DataFrame, path: Path, table: str) -> None:
-    """Write one table, checked. Raises DataError where the columns break the contract."""
-    check(data, table, str(path)).write_parquet(path, compression="zstd")
+    """Write one table, checked. Raises DataError where columns break the contract, OSError for the disk."""
+    sound = check(data, table, str(path))
+    try:
+        sound.write_parquet(path, compression="zstd")
+    except pl.exceptions.ComputeError as error:
+        # The system's own errors come as text.
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 def read(path: Path, table: str, columns: Sequence[str] | None = None) -> pl.DataFrame:

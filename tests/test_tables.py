@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
 import polars as pl
 import pytest
 
 from rlv import tables
-from rlv.errors import DataError
+from rlv.errors import DataError, StoreError
 from rlv.job import Job
 from rlv.store import Artifact, Store
 
@@ -52,6 +55,16 @@ def test_a_file_that_breaks_the_contract_is_refused_whatever_is_read(path, colum
     path.write_bytes(b"no Parquet")
     with pytest.raises(DataError, match="not a readable rollouts table"):
         tables.read(path, "rollouts", columns)
+
+
+def test_a_full_disk_is_the_systems_error(tmp_path):
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'") as raised:
+        tables.write(tables.frame("rollouts", ROWS), Path("/dev/full"), "rollouts")
+    assert raised.value.errno == errno.ENOSPC
+    # So that who publishes can say what is full.
+    store, made = Store(tmp_path), Artifact("train", "a", 1, {})
+    with pytest.raises(StoreError, match="no space left while writing train/a"), store.publishing(made):
+        tables.write(tables.frame("rollouts", ROWS), Path("/dev/full"), "rollouts")
 
 
 def test_parts_of_an_input_are_read_in_order(tmp_path):
