@@ -120,7 +120,10 @@ def test_a_killed_snakemake_is_started_again(checkout: Checkout, cluster: Cluste
 def test_a_full_disk_ends_a_training_and_nothing_else(checkout: Checkout) -> None:
     with small_disk(checkout.store.root, spare_mib=2) as enlarge:
         before = manifests(checkout.store.root)
-        run = checkout.train()
+        # Temporary files have no room either.
+        temporary = checkout.store.root / ".tmp"
+        temporary.mkdir()
+        run = checkout.train(environment={"TMPDIR": str(temporary)})
         until(lambda: "no space left" in checkout.log_of("train").lower(), 120, "a training without space")
         assert manifests(checkout.store.root) == before
         enlarge()
