@@ -7,7 +7,7 @@ GPU_VENV ?= .venv-gpu
 # The peer of a benchmark.
 TRL_VENV ?= .venv-trl
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
-# Tests: two files at a time. Many wait for processes that they have started; more cores would hardly help.
+# Tests: two files at a time.
 SIDE_BY_SIDE ?= -n 2 --dist loadfile
 BIN = $(VENV)/bin
 # A finished environment: made again when what it is made from changes.

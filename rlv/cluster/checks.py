@@ -15,10 +15,7 @@ from rlv.cluster.inventory import Accounts, Partition, Records
 from rlv.cluster.resources import Asked, chosen, nodes_with
 from rlv.cluster.site import FILE, Kind, Site
 from rlv.errors import SiteError
-from rlv.estimate.jobs import ON_GPU
 
-# Stages whose jobs compute with a model.
-COMPUTES = ON_GPU
 # A job on processors that computes more than this is not meant for them: a day at 100 GFLOP/s.
 FLOPS_ON_PROCESSORS = 1e16
 
@@ -169,10 +166,10 @@ def _cores(name: str, where: str, jobs: Sequence[Wanted], found: Sequence[Partit
         needed = asked.cores * max(1, asked.tasks // asked.nodes) * job.together
         if largest and needed > largest:
             key = "slurm.gpu.cpus_each" if name == "gpu" else f"slurm.{name}.partition"
-            key += (
-                " (or training.ranks in the study)" if name == "cpu" and job.path.startswith("train/") else ""
-            )
-            key += " (or group-components in config.yaml beside it)" if job.together > 1 else ""
+            if name == "cpu" and job.path.startswith("train/"):
+                key += " (or training.ranks in the study)"
+            if job.together > 1:
+                key += " (or group-components in config.yaml beside it)"
             yield f"{key}: {job.path} asks for {needed} cores on a node, and nodes of {where} have {largest}"
             return
 

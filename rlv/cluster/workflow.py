@@ -17,7 +17,7 @@ from rlv.cluster.resources import NAMES, Asked, Planner, gpu_for_estimates, know
 from rlv.cluster.site import FILE, read_site
 from rlv.errors import SiteError
 from rlv.estimate.assumptions import Assumptions
-from rlv.estimate.jobs import Estimate, estimates
+from rlv.estimate.jobs import ON_GPU, Estimate, estimates
 from rlv.plan import Plan
 from rlv.store import Artifact, Store
 from rlv.training.tries import in_vain
@@ -132,7 +132,7 @@ class SlurmRules:
             mem_mb, runtime = self._least.get(artifact.stage, (1000, 10))
             asked = self.planner.asked(artifact, mem_mb=mem_mb, runtime=runtime)
             estimate = self.planner.estimated.get(artifact.path)
-            flops = estimate.flops if estimate is not None and artifact.stage in checks.COMPUTES else 0.0
+            flops = estimate.flops if estimate is not None and artifact.stage in ON_GPU else 0.0
             together = self._together.get(artifact.stage, 1)
             made.append(checks.Wanted(artifact.path, asked, flops, together))
         return made

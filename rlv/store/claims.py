@@ -157,21 +157,14 @@ def claiming(
     if mine is None:
         yield False
         return
-    ended = threading.Event()
-    beat = threading.Thread(target=_beat, args=(mine, place, timing, ended), daemon=True, name="claim")
-    beat.start()
     error = None
     try:
-        if published():
-            yield False
-        else:
-            yield True
+        with _touched(mine, timing, lambda: claim_of(place)):
+            yield not published()
     except BaseException as raised:
         error = raised
         raise
     finally:
-        ended.set()
-        beat.join()
         with suppress(OSError):  # else it expires
             if published():
                 remove_claims(place, mine.generation)
@@ -186,22 +179,39 @@ def standing(place: Path, about: dict[str, Any], timing: Timing) -> Iterator[Non
     Raises StoreError where it cannot be written.
     """
     mine = _next(place, 1, about, timing)
+    if mine is None:
+        raise StoreError(f"{place}: somebody else has this name")
+    try:
+        with _touched(mine, timing):
+            yield
+    finally:
+        with suppress(OSError):  # else it expires
+            mine.path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _touched(mine: Claim, timing: Timing, owner: Callable[[], Claim | None] | None = None) -> Iterator[None]:
+    """Within the block our claim is touched. Where the `owner`, if one can be asked, is another: `_lost`."""
     ended = threading.Event()
 
     def beat() -> None:
-        while mine is not None and not ended.wait(timing.heartbeat):
-            with suppress(OSError):
+        while not ended.wait(timing.heartbeat):
+            # Else the store does not answer: nobody can take the claim either, and the next look may succeed.
+            with suppress(OSError, StoreError):
+                highest = mine if owner is None else owner()
+                if highest is None or highest.said.get("token") != mine.said["token"]:
+                    if not ended.is_set():
+                        _lost(mine, highest)
+                    return
                 os.utime(mine.path)
 
-    beating = threading.Thread(target=beat, daemon=True, name="mark")
+    beating = threading.Thread(target=beat, daemon=True, name="claim")
     beating.start()
     try:
         yield
     finally:
         ended.set()
         beating.join()
-        with suppress(OSError):  # else it expires
-            remove_claims(place, 1)
 
 
 def _take(
@@ -285,20 +295,6 @@ def _advice(error: OSError) -> str:
     if error.errno in (errno.EPERM, errno.ENOTSUP):
         return "; a store needs a file system with hard links"
     return "; the store must be writable"
-
-
-def _beat(mine: Claim, place: Path, timing: Timing, ended: threading.Event) -> None:
-    """Touch our claim until we are done with it; end the process where it is not ours any more."""
-    while not ended.wait(timing.heartbeat):
-        try:
-            highest = claim_of(place)
-            if highest is None or highest.said.get("token") != mine.said["token"]:
-                if not ended.is_set():
-                    _lost(mine, highest)
-                return
-            os.utime(mine.path)
-        except OSError:
-            continue  # the store does not answer: nobody else can take the claim either
 
 
 def _lost(mine: Claim, to: Claim | None) -> None:

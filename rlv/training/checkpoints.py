@@ -11,7 +11,6 @@ and its final output (loop.py).
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rlv.errors import StoreError
+from rlv.store import sync
 from rlv.training import reshape
 from rlv.training.ranks import ALONE, Ranks
 
@@ -64,7 +64,7 @@ def save(
     if ranks.first:
         _remove(partial)
     ranks.barrier()
-    state = asdict(progress)
+    state = {"step": progress.step, "rows": progress.rows, "parts": progress.parts}
     engine.save_checkpoint(str(folder), tag=partial.name, client_state={_STATE: state}, save_latest=False)
     torch.save(_rng_states(), partial / _rng_file(ranks.rank))
     if ranks.first:
@@ -72,19 +72,19 @@ def save(
             json.dump({"identity": identity, "layout": asdict(_layout(engine, ranks))}, file)
     # On several machines a file is flushed by who wrote it; flushing another's as well does no harm.
     for path in partial.rglob("*"):
-        _flush(path)
-    _flush(partial)
+        sync(path)
+    sync(partial)
     ranks.barrier()
     if ranks.first:
         # Only a rerun of the same step finds the name taken; `latest` does not name it then, so it may go.
         _remove(folder / name)
         partial.rename(folder / name)
-        _flush(folder)
+        sync(folder)
         pointer = folder / f"{_PARTIAL}{_LATEST}"
         pointer.write_text(name)
-        _flush(pointer)
+        sync(pointer)
         pointer.replace(folder / _LATEST)
-        _flush(folder)
+        sync(folder)
         for old in sorted(folder.glob("step-*"))[:-KEEP]:
             _remove(old)
     ranks.barrier()
@@ -169,15 +169,6 @@ def _set_rng_states(states: dict[str, Any]) -> None:
     torch.set_rng_state(states["torch"])
     if torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(states["cuda"])
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file or folder is on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:

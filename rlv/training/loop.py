@@ -83,7 +83,7 @@ def train(
     """
     if not ranks.first:
         log = _say_nothing
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), machine.cpu_seconds()
     with _reproducible(config), listening() as stop:
         model, tokenizer = load_model(model_dir, config.dtype)
         prompts = read_prompts(problems, tokenizer, config.prompt_style)
@@ -107,7 +107,7 @@ def train(
         if resumed_from:
             log(f"going on after step {resumed_from} of {n_steps}")
         rows = progress.rows
-        this = {"from_step": resumed_from, **machine.made_here(), "slurm_job": os.environ.get("SLURM_JOB_ID")}
+        part = {"from_step": resumed_from, **machine.made_here(), "slurm_job": os.environ.get("SLURM_JOB_ID")}
         questions = dict(zip(problems["problem_id"], problems["question"], strict=True))
 
         def save() -> None:
@@ -115,9 +115,9 @@ def train(
             if len(rows) > saved:
                 if recorder is not None:
                     recorder.flush(len(rows))
-                this.update(machine.now(), to_step=len(rows), seconds=round(time.perf_counter() - began, 3))
-                this["cpu_seconds"] = round(machine.cpu_seconds(), 3)
-                done = Progress(len(rows), rows, [*progress.parts, this])
+                part.update(machine.now(), to_step=len(rows), seconds=round(time.perf_counter() - began, 3))
+                part["cpu_seconds"] = round(sum(ranks.gathered(machine.cpu_seconds() - cpu)), 3)
+                done = Progress(len(rows), rows, [*progress.parts, part])
                 checkpoints.save(learner.engine, folder, done, identity, ranks)
                 saved = len(rows)
 

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from rlv.cluster.logs import logs_of
 from rlv.plan import Plan, build_plan
 from rlv.store import Artifact, Store
 from rlv.store.claims import claim_of
@@ -65,11 +66,7 @@ class Checkout:
         self.folder, self.cluster = workspace(folder), cluster
         self.store = Store(store or folder / "store")
         write_study(folder)
-        site = folder / "profiles" / "slurm" / "site.yaml"
-        settings = yaml.safe_load(site.read_text())
-        settings["slurm"].update(account="lab", status_seconds=2)
-        settings["slurm"]["gpu"].update(partition="gpu", type="h100")
-        site.write_text(yaml.safe_dump(settings))
+        self.change_site({"partition": "gpu", "type": "h100"}, account="lab", status_seconds=2)
 
     @property
     def plan(self) -> Plan:
@@ -133,12 +130,18 @@ class Checkout:
         """The step after which a published training went on; 0: it was never interrupted."""
         return self.store.manifest(training or self.training)["facts"]["resumed_from"]
 
-    def gpu_partition(self, name: str) -> None:
-        """Have GPU jobs go to another partition."""
+    def change_site(self, gpu: dict[str, Any], **others: Any) -> None:
+        """Set keys of the site file, of its section `gpu` and beside it."""
         site = self.folder / "profiles" / "slurm" / "site.yaml"
         settings = yaml.safe_load(site.read_text())
-        settings["slurm"]["gpu"]["partition"] = name
+        settings["slurm"].update(others)
+        settings["slurm"]["gpu"].update(gpu)
         site.write_text(yaml.safe_dump(settings))
+
+    def slurm_log(self, job: str) -> Path:
+        """The log of a SLURM job of the training that failed; those of others are removed."""
+        (found,) = (log for log in logs_of(self.training.path, self.folder) if log.stem == job)
+        return found
 
     def hold(self) -> None:
         """Suspend the process that trains, so that there is time to do something meanwhile."""

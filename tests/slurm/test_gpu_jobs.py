@@ -49,10 +49,7 @@ class Trainings:
         text = yaml.safe_dump({"extends": "smoke", "name": "trainings", "description": "some", **study})
         self.study = self.folder / "config" / "studies" / "trainings.yaml"
         self.study.write_text(text)
-        file = self.folder / "profiles" / "slurm" / "site.yaml"
-        settings = yaml.safe_load(file.read_text())
-        settings["slurm"]["gpu"].update({"cpus_each": 1, **(site or {})})
-        file.write_text(yaml.safe_dump(settings))
+        checkout.change_site({"cpus_each": 1, **(site or {})})
         (self.folder / "hook").mkdir()
         (self.folder / "hook" / "sitecustomize.py").write_text(textwrap.dedent(WHO))
 
@@ -139,8 +136,7 @@ def test_a_cluster_without_accounting_is_asked_by_squeue(
     try:
         folder = tmp_path / "checkout"
         checkout = Checkout(folder, cluster)
-        file = folder / "profiles" / "slurm" / "site.yaml"
-        file.write_text(file.read_text().replace("account: lab", "account: null"))
+        checkout.change_site({}, account=None)
         shutil.copytree(reference / "store", checkout.store.root)
         checkout.remove("train/*")
         run = checkout.train()

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("all_is_well")
 
 def test_a_preempted_training_goes_on_in_another_job(checkout: Checkout, cluster: Cluster) -> None:
     """Somebody with more priority wants its node: it is told, saves, and has its next turn after them."""
-    checkout.gpu_partition("spot")
+    checkout.change_site({"partition": "spot"})
     run = checkout.train()
     first = checkout.training_job()
     assert cluster.node_of(first) == "n2"
@@ -27,20 +27,19 @@ def test_a_preempted_training_goes_on_in_another_job(checkout: Checkout, cluster
     assert run.submitted[0] == first and len(run.submitted) == 2 and checkout.resumed_from() > 0
     # It used the time that it was given: SLURM did not have to end it, which it would call PREEMPTED.
     assert cluster.job_state(first) == "FAILED"
-    log = next((checkout.folder / "logs" / "slurm" / "rule_train").glob(f"*/{first}.log"))
-    assert f"exit status {StoppedError.status}" in log.read_text()
+    assert f"exit status {StoppedError.status}" in checkout.slurm_log(first).read_text()
 
 
 def test_a_training_longer_than_the_partition_allows_goes_on_job_after_job(
     checkout: Checkout, cluster: Cluster
 ) -> None:
     """It is made long by being held until SLURM tells it to save, which lets it go, too."""
-    checkout.gpu_partition("brief")
+    checkout.change_site({"partition": "brief"})
     run = checkout.train()
     first = checkout.training_job()
     checkout.hold()
     until(lambda: cluster.job_state(first) != "RUNNING", 130, "the end of the first job")
-    log = next((checkout.folder / "logs" / "slurm" / "rule_train").glob(f"*/{first}.log"))
+    log = checkout.slurm_log(first)
     status = checkout.rlv("status")
     assert status.wait(60) == 0
     assert f"/{first}.log" in (checkout.folder / "rlv.log").read_text()

@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -232,6 +233,24 @@ def test_where_owner_and_waiter_stood_still_together_nobody_takes_over(tmp_path)
     owner.join()
     waiter.join()
     assert owner.exitcode == 0 and Store(root).open(artifact(), "by.txt").read_text() == "other"
+
+
+@pytest.mark.parametrize("error", [OSError("stale"), StoreError("cannot be read")])
+def test_a_store_that_does_not_answer_for_a_while_does_not_end_the_heartbeat(tmp_path, monkeypatch, error):
+    store, real, silent = Store(tmp_path, timing=FAST), claims.claim_of, threading.Event()
+
+    def failing(place):
+        if threading.current_thread().name == "claim" and not silent.is_set():
+            silent.set()
+            raise error
+        return real(place)
+
+    monkeypatch.setattr(claims, "claim_of", failing)
+    with store.claiming(artifact(), QUIET):
+        assert silent.wait(10)
+        first = store.claim_of(artifact())
+        assert first is not None
+        until(lambda: (now := store.claim_of(artifact())) is not None and now.touched > first.touched)
 
 
 def test_who_publishes_though_another_took_over_leaves_the_others_claim(tmp_path):

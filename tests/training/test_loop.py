@@ -197,7 +197,7 @@ def die_in(where: str, monkeypatch: pytest.MonkeyPatch):
             if where == "update":
                 die()
             elif where == "saving":  # weights written, not yet flushed and renamed
-                monkeypatch.setattr(checkpoints, "_flush", die)
+                monkeypatch.setattr(checkpoints, "sync", die)
             else:
                 monkeypatch.setattr(Path, "write_text", die)
 
@@ -260,7 +260,7 @@ folder, model_dir, problems, fields = sys.argv[1:]
 
 def log(line):
     if line.startswith("step 3"):
-        checkpoints._flush = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+        checkpoints.sync = lambda path: os.kill(os.getpid(), signal.SIGKILL)
 
 train(TrainingConfig(**eval(fields)), model_dir=Path(model_dir), problems=pl.read_parquet(problems),
       work_dir=Path(folder) / "work", out_dir=Path(folder) / "out", log=log)

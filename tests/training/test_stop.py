@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import threading
@@ -28,6 +29,14 @@ def assert_goes_on_after(step: int, folder, straight, model_dir, problems) -> No
     assert digest(folder) == digest(straight) and rollouts(folder).equals(rollouts(straight))
 
 
+def assert_stops_after_two(folder, straight, model_dir, problems, monkeypatch) -> None:
+    """With checkpoints rarer than steps: the last finished one is saved out of turn."""
+    with pytest.raises(StoppedError, match="goes on after step 2 of 5"):
+        run(folder, dataclasses.replace(CONFIG, save_every=100), model_dir, problems)
+    monkeypatch.undo()
+    assert_goes_on_after(2, folder, straight, model_dir, problems)
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_an_update_is_finished_and_saved(number, straight, tmp_path, model_dir, problems, monkeypatch):
     learn = loop.learn
@@ -47,7 +56,6 @@ def test_an_update_is_finished_and_saved(number, straight, tmp_path, model_dir, 
 
 
 def test_sampling_is_given_up(straight, tmp_path, model_dir, problems, monkeypatch):
-    """Here with checkpoints rarer than steps: the last finished one is saved out of turn."""
     collect = loop.collect
 
     def interrupted(prompts, step, config, **arguments):
@@ -58,11 +66,7 @@ def test_sampling_is_given_up(straight, tmp_path, model_dir, problems, monkeypat
         return collect(prompts, step, config, **arguments)
 
     monkeypatch.setattr(loop, "collect", interrupted)
-    rarely = CONFIG.__class__(**{**CONFIG.__dict__, "save_every": 100})
-    with pytest.raises(StoppedError, match="goes on after step 2 of 5"):
-        run(tmp_path, rarely, model_dir, problems)
-    monkeypatch.undo()
-    assert_goes_on_after(2, tmp_path, straight, model_dir, problems)
+    assert_stops_after_two(tmp_path, straight, model_dir, problems, monkeypatch)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("the engine is dead"), BrokenPipeError()])
@@ -86,11 +90,7 @@ def test_an_engine_that_the_signal_ended_too_costs_nothing(
 
     monkeypatch.setattr(loop, "collect", interrupted)
     monkeypatch.setattr(loop, "open_rollout_engine", dying)
-    rarely = CONFIG.__class__(**{**CONFIG.__dict__, "save_every": 100})
-    with pytest.raises(StoppedError, match="goes on after step 2 of 5"):
-        run(tmp_path, rarely, model_dir, problems)
-    monkeypatch.undo()
-    assert_goes_on_after(2, tmp_path, straight, model_dir, problems)
+    assert_stops_after_two(tmp_path, straight, model_dir, problems, monkeypatch)
 
 
 def test_an_engine_that_dies_by_itself_is_an_error(tmp_path, model_dir, problems, monkeypatch):
