@@ -8,7 +8,8 @@ weights (4) wherever ZeRO runs, which bfloat16 implies; ZeRO divides those by R 
 from stage 2, weights at stage 3 (Rajbhandari et al. 2020, section 5). Activations are what autograd saves in
 a Llama block with fused attention; the output matrix is applied to solution tokens alone, in float32, and
 its backward pass holds log-probabilities, their gradient and that of the logits: 12 V bytes a token; without
-one, logits and log-probabilities: 8 V.
+one, logits and log-probabilities: 8 V. Where ZeRO does not run, DeepSpeed adds gradients up over ranks (one,
+too) in a flat copy of them, when the activations are gone.
 
 vLLM beside a trainer takes a share of the GPU memory that is free when it starts, before the optimizer has
 its moments (rlv/sampling/vllm_start.py), and gives it back while it sleeps. Wherever weights are divided
@@ -30,6 +31,8 @@ from rlv.estimate.sizes import BYTES, Size
 
 # Elements that DeepSpeed sends at a time: gradients being reduced and weights being gathered.
 BUCKET = 50_000_000
+# The same where ZeRO does not run: MEMORY_OPT_ALLREDUCE_SIZE of deepspeed.runtime.engine, no setting.
+FLAT_BUCKET = 500_000_000
 # Of the memory that is free when vLLM starts beside a trainer: SHARE_BESIDE of rlv/sampling/vllm_start.py.
 SHARE_BESIDE = 0.5
 # Padded tokens that transformers scores in one pass on a GPU: TOKEN_BUDGETS of rlv/scoring.
@@ -57,6 +60,7 @@ class Memory:
 _TRAINING_HELPS = {
     "weights": ("zero_stage: 3 with more ranks",),
     "gradients": ("zero_stage: 2 with more ranks",),
+    "flat gradients": ("zero_stage: 1 with more ranks",),
     "optimizer": ("offload: true", "zero_stage: 1 with more ranks"),
     "reference": ("kl_coefficient: 0",),
     "activations": ("gradient_checkpointing: true", "tokens_per_microbatch", "max_tokens"),
@@ -195,6 +199,9 @@ def training_memory(
         # One block is whole while it computes, the next is being gathered.
         update["gathered weights"] = 2 * BYTES[dtype] * (size.parameters / size.layers)
     made = [Memory("learning", _some(update))]
+    if _stage(how, dtype) == 0:
+        flat = 4.0 * min(size.parameters, FLAT_BUCKET)
+        made.append(Memory("adding up gradients", _some({**state, **second, "flat gradients": flat})))
     if recorded:
         return made
     if reference or params.get("epochs", 1) * params.get("minibatches", 1) > 1:
