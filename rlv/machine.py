@@ -36,6 +36,9 @@ PACKAGES = (
     "snakemake",
 )
 
+# What decides what is made beside an artifact's specification, from the top folder of a checkout.
+CODE = ("rlv", "workflow", "pyproject.toml", "envs")
+
 
 def made_here(device: str | None = None) -> dict[str, Any]:
     """What a manifest says of who made an artifact: when, where, with what.
@@ -80,19 +83,26 @@ def device_name() -> str:
 
 
 @cache
-def revision() -> str | None:
-    """The commit of the code, with `-dirty` where it was edited; None outside a checkout."""
+def revision(folder: Path = Path(__file__).parents[1]) -> str | None:
+    """The commit of the code, with `-dirty` where code was edited; None outside a checkout.
+
+    What a clone is meant to change (config/, profiles/) is no code: artifacts say what was read from it.
+    """
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        _git(folder, "ls-files", "--error-unmatch", "rlv")  # else a checkout of something else is around it
+        commit = _git(folder, "rev-parse", "HEAD")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return described.stdout.strip()
+    try:
+        _git(folder, "diff", "--quiet", "HEAD", "--", *CODE)
+    except subprocess.CalledProcessError:
+        return f"{commit}-dirty"
+    return commit
+
+
+def _git(folder: Path, *words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def cpu_seconds() -> float:

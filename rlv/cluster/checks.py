@@ -1,12 +1,14 @@
 """What SLURM would refuse, or queue for ever, said before the first job is submitted.
 
 Each complaint names the key of the site file to change. What the inventory tells is compared here; what is
-left (quality of service, limits of an account, site policy) sbatch itself is asked, once for each kind of
-job, without submitting one. Left out on purpose: whether a node is free or down at the moment.
+left (quality of service, limits of an account, site policy) sbatch itself is asked, with the largest and the
+longest job of each kind, without submitting one. Left out on purpose: whether a node is free or down at the
+moment.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +20,15 @@ from rlv.errors import SiteError
 
 # A job on processors that computes more than this is not meant for them: a day at 100 GFLOP/s.
 FLOPS_ON_PROCESSORS = 1e16
+# What `extra` may not set, in the plug-in's words: the key that does.
+_INSTEAD = {
+    "account": "slurm.account",
+    "quality of service": "slurm.qos",
+    "memory": "slurm.stages.STAGE.memory",
+    "partition": "partition",
+    "node constraints": "constraint",
+    "runtime/time limit": "max_runtime",
+}
 
 
 @dataclass(frozen=True)
@@ -74,12 +85,36 @@ def require(
 def complaints(site: Site, wanted: Sequence[Wanted], known: Known) -> Iterator[str]:
     """Key path, what was found and what would do."""
     yield from _account(site, known)
-    for name, kind in (("cpu", site.cpu), ("gpu", site.gpu)):
-        jobs = [job for job in wanted if job.asked.on is kind]
-        if jobs:
-            yield from _partition(name, kind, jobs, known.partitions)
+    for place, jobs in _places(site, wanted):
+        yield from _partition(place, jobs, known.partitions)
     if not site.gpu.use:
         yield from _on_processors(wanted)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where some jobs go, and which keys say so: those of a stage of its own, or of all others."""
+
+    site: Site
+    stage: str | None
+    gpu: bool
+
+    @property
+    def kind(self) -> Kind:
+        return self.site.kind(self.stage, gpu=self.gpu)
+
+    def key(self, name: str) -> str:
+        return self.site.place_of(self.stage, name, gpu=self.gpu)
+
+
+def _places(site: Site, wanted: Sequence[Wanted]) -> list[tuple[Place, list[Wanted]]]:
+    """The jobs by where they go."""
+    found: dict[tuple[str | None, bool], list[Wanted]] = {}
+    for job in sorted(wanted, key=lambda job: job.asked.gpus_per_node > 0):
+        stage = job.path.split("/")[0]
+        place = (stage if stage in site.stages else None, job.asked.gpus_per_node > 0)
+        found.setdefault(place, []).append(job)
+    return [(Place(site, *place), jobs) for place, jobs in found.items()]
 
 
 def _account(site: Site, known: Known) -> Iterator[str]:
@@ -97,44 +132,73 @@ def _account(site: Site, known: Known) -> Iterator[str]:
         yield f"slurm.account: not set, and this cluster demands one; {has}"
 
 
-def _partition(
-    name: str, kind: Kind, jobs: Sequence[Wanted], partitions: Sequence[Partition]
-) -> Iterator[str]:
+def _partition(place: Place, jobs: Sequence[Wanted], partitions: Sequence[Partition]) -> Iterator[str]:
+    kind, key = place.kind, place.key
     listed = ", ".join(p.name for p in partitions) or "none that this user sees"
     found = chosen(kind, partitions)
     unknown = set((kind.partition or "").split(",")) - {""} - {p.name for p in partitions}
     if unknown:
-        yield f"slurm.{name}.partition: no partition {', '.join(sorted(unknown))}; the cluster has {listed}"
+        yield f"{key('partition')}: no partition {', '.join(sorted(unknown))}; the cluster has {listed}"
         return
     if not found or (kind.partition is None and not any(p.default for p in found) and len(partitions) > 1):
-        yield f"slurm.{name}.partition: not set, and the cluster has no default partition; it has {listed}"
+        yield f"{key('partition')}: not set, and the cluster has no default partition; it has {listed}"
         return
     where = ", ".join(p.name for p in found)
     limits = [p.longest for p in found]
     longest = None if None in limits else max(limit for limit in limits if limit is not None)
     if kind.max_runtime is not None and longest is not None and kind.max_runtime > longest:
         yield (
-            f"slurm.{name}.max_runtime: {kind.max_runtime} minutes are more than {where} allows ({longest}); "
+            f"{key('max_runtime')}: {kind.max_runtime} minutes are more than {where} allows ({longest}); "
             "lower it, or leave it out"
         )
     if kind.constraint is not None and kind.constraint.isidentifier():
         features = {feature for p in found for node in p.nodes for feature in node.features}
         if kind.constraint not in features:
             yield (
-                f"slurm.{name}.constraint: no node of {where} has {kind.constraint!r}; "
+                f"{key('constraint')}: no node of {where} has {kind.constraint!r}; "
                 f"features: {', '.join(sorted(features)) or 'none'}"
             )
-    if name == "gpu":
-        yield from _gpus(where, jobs, found)
-    yield from _cores(name, where, jobs, found)
+    yield from _extra(place)
+    yield from _least(place, where, found, longest)
+    if place.gpu:
+        yield from _gpus(place, where, jobs, found)
+    yield from _cores(place, where, jobs, found)
 
 
-def _gpus(where: str, jobs: Sequence[Wanted], found: Sequence[Partition]) -> Iterator[str]:
+def _extra(place: Place) -> Iterator[str]:
+    """Options that the executor says itself. It would refuse them too, but only when it submits."""
+    from snakemake_executor_plugin_slurm.validation import get_forbidden_slurm_options
+
+    extra = place.kind.extra
+    for pattern, what in get_forbidden_slurm_options().items():
+        if re.search(pattern, f"{extra} "):
+            key = _INSTEAD.get(what)
+            instead = "" if key is None else f"; {key if '.' in key else place.key(key)} says it"
+            yield f"{place.key('extra')}: {extra!r} sets the {what}, which the workflow does{instead}"
+
+
+def _least(place: Place, where: str, found: Sequence[Partition], longest: int | None) -> Iterator[str]:
+    """What is said of a stage must be possible, since what a job asks for is cut to what is."""
+    said = place.site.of_stage(place.stage)
+    largest = max((node.memory_mb for p in found for node in p.nodes), default=0)
+    if said.memory is not None and largest and said.memory > largest:
+        key = f"slurm.stages.{place.stage}.memory"
+        yield f"{key}: {said.memory} MB are more than a node of {where} has ({largest})"
+    limits = [limit for limit in (longest, place.kind.max_runtime) if limit is not None]
+    if said.runtime is not None and limits and said.runtime > min(limits):
+        yield (
+            f"slurm.stages.{place.stage}.runtime: {said.runtime} minutes are more than {where} or "
+            f"{place.key('max_runtime')} allows ({min(limits)})"
+        )
+
+
+def _gpus(place: Place, where: str, jobs: Sequence[Wanted], found: Sequence[Partition]) -> Iterator[str]:
+    partition = place.key("partition")
     types = sorted({kind for p in found for kind in p.gpu_types})
     asked_type = jobs[0].asked.gpu_type
     if not types:
         yield (
-            f"slurm.gpu.partition: no node of {where} has GPUs; name a partition that has some, or set "
+            f"{partition}: no node of {where} has GPUs; name a partition that has some, or set "
             "slurm.gpu.use to false (jobs then compute on processors, which is enough for the mini studies)"
         )
         return
@@ -149,24 +213,24 @@ def _gpus(where: str, jobs: Sequence[Wanted], found: Sequence[Partition]) -> Ite
         way = "training.ranks, training.nodes" if example.path.startswith("train/") else "tensor_parallel"
         if not fitting:
             yield (
-                f"slurm.gpu.partition: {example.path} needs {needed} GPUs on one node, and nodes of {where} "
+                f"{partition}: {example.path} needs {needed} GPUs on one node, and nodes of {where} "
                 f"have at most {most}; name another partition (or slurm.gpu.type), or change {way}"
             )
         elif len(fitting) < nodes:
             yield (
-                f"slurm.gpu.partition: {example.path} needs {nodes} nodes with {needed} GPUs each, and "
+                f"{partition}: {example.path} needs {nodes} nodes with {needed} GPUs each, and "
                 f"{where} has {len(fitting)}; name another partition, or lower training.nodes in the study"
             )
 
 
-def _cores(name: str, where: str, jobs: Sequence[Wanted], found: Sequence[Partition]) -> Iterator[str]:
+def _cores(place: Place, where: str, jobs: Sequence[Wanted], found: Sequence[Partition]) -> Iterator[str]:
     largest = max((node.cpus for p in found for node in p.nodes), default=0)
     for job in jobs:
         asked = job.asked
         needed = asked.cores * max(1, asked.tasks // asked.nodes) * job.together
         if largest and needed > largest:
-            key = "slurm.gpu.cpus_each" if name == "gpu" else f"slurm.{name}.partition"
-            if name == "cpu" and job.path.startswith("train/"):
+            key = "slurm.gpu.cpus_each" if place.gpu else place.key("partition")
+            if not place.gpu and job.path.startswith("train/"):
                 key += " (or training.ranks in the study)"
             if job.together > 1:
                 key += " (or group-components in config.yaml beside it)"
@@ -187,18 +251,15 @@ def _on_processors(wanted: Sequence[Wanted]) -> Iterator[str]:
 def _refused(
     site: Site, wanted: Sequence[Wanted], refusal: Callable[[Sequence[str]], str | None]
 ) -> Iterator[str]:
-    """One job of each kind, the one that asks for most, is shown to sbatch."""
-    for name, kind in (("cpu", site.cpu), ("gpu", site.gpu)):
-        jobs = [job for job in wanted if job.asked.on is kind]
-        if not jobs:
-            continue
+    """Of each kind of job the one that asks for most, and the longest, are shown to sbatch."""
+    for place, jobs in _places(site, wanted):
         most = max(jobs, key=lambda job: (job.asked.nodes, job.asked.gpus_per_node, job.asked.mem_mb))
-        said = refusal(options(site, most.asked))
-        if said is not None:
-            keys = "slurm.account, slurm.qos" + "".join(
-                f", slurm.{name}.{key}" for key in ("partition", "constraint", "max_runtime", "extra")
-            )
-            yield f"{keys}: sbatch would refuse {most.path}: {said}"
+        longest = max(jobs, key=lambda job: job.asked.runtime)
+        for job in [most, longest] if longest.asked.runtime > most.asked.runtime else [most]:
+            if (said := refusal(options(site, job.asked))) is not None:
+                keys = [place.key(key) for key in ("partition", "constraint", "max_runtime", "extra")]
+                told = ", ".join(["slurm.account", "slurm.qos", *keys])
+                yield f"{told}: sbatch would refuse {job.path}: {said}"
 
 
 def options(site: Site, asked: Asked) -> list[str]:

@@ -153,13 +153,17 @@ class Planner:
             failed = min(failed, in_vain)
             if failed >= MOST:
                 return Asked(mem_mb=1000, runtime=5, on=self.site.cpu)  # it is going to refuse at once
+        stage = None if artifact is None else artifact.stage
+        said = self.site.of_stage(stage)
+        runtime = max(runtime, said.runtime or 0)
         if artifact is None or not self.on_gpus(artifact):
-            return self._on_cpus(artifact, mem_mb, runtime, failed)
+            return self._on_cpus(artifact, mem_mb, runtime, failed, said.memory or 0)
+        kind = self.site.kind(stage, gpu=True)
         gpus, nodes, ranks = gpus_of(artifact), _nodes(artifact), _ranks(artifact)
         local = ranks // nodes
-        limits = self.limits(self.site.gpu, gpus, self.site.gpu.type)
+        limits = self.limits(kind, gpus, self.site.gpu.type)
         estimate = self.estimated.get(artifact.path)
-        needed = max(mem_mb, gpus * _RANK_MB + _host_mb(estimate, nodes))
+        needed = max(mem_mb, said.memory or 0, gpus * _RANK_MB + _host_mb(estimate, nodes))
         cores = self.site.gpu.cpus_each
         if nodes == 1:
             cores = max(cores * gpus, local)
@@ -167,7 +171,7 @@ class Planner:
         return Asked(
             mem_mb=_grown(needed, failed, _MORE_MEMORY, limits.memory_mb),
             runtime=minutes,
-            on=self.site.gpu,
+            on=kind,
             nodes=nodes,
             gpus_per_node=gpus,
             gpu_type=self.site.gpu.type,
@@ -176,8 +180,12 @@ class Planner:
             signal_seconds=self._signal(artifact, minutes),
         )
 
-    def _on_cpus(self, artifact: Artifact | None, mem_mb: int, runtime: int, failed: int) -> Asked:
-        limits = self.limits(self.site.cpu)
+    def _on_cpus(
+        self, artifact: Artifact | None, mem_mb: int, runtime: int, failed: int, least_mb: int
+    ) -> Asked:
+        """`mem_mb`: of a rank; `least_mb`: of a node."""
+        kind = self.site.kind(None if artifact is None else artifact.stage, gpu=False)
+        limits = self.limits(kind)
         if artifact is not None and limits.memory_mb is not None:
             shared = limits.memory_mb // self.together.get(artifact.stage, 1)
             limits = Limits(limits.longest, max(1, shared))
@@ -185,11 +193,11 @@ class Planner:
         estimate = None if artifact is None else self.estimated.get(artifact.path)
         spent = 0.0 if estimate is None or estimate.artifact.stage not in ON_GPU else estimate.flops
         minutes = _grown(_length(runtime, spent / _PROCESSOR_FLOPS / 60), failed, _MORE_TIME, limits.longest)
-        needed = mem_mb * max(1, ranks // nodes)
+        needed = max(least_mb, mem_mb * max(1, ranks // nodes))
         return Asked(
             mem_mb=_grown(needed, failed, _MORE_MEMORY, limits.memory_mb),
             runtime=minutes,
-            on=self.site.cpu,
+            on=kind,
             nodes=nodes,
             cpus_per_task=_for_threads(ranks, nodes) if nodes > 1 else None,
             tasks=ranks if nodes > 1 else 1,
@@ -216,7 +224,7 @@ class Planner:
         needed = 1
         for artifact in trainings:
             on_gpus = self.on_gpus(artifact)
-            kind: Kind = self.site.gpu if on_gpus else self.site.cpu
+            kind = self.site.kind(artifact.stage, gpu=on_gpus)
             estimate = self.estimated.get(artifact.path)
             longest = self.limits(kind, gpus_of(artifact) if on_gpus else 0).longest
             if longest is None or estimate is None:

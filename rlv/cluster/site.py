@@ -1,8 +1,8 @@
 """What differs between clusters, as one typed record: profiles/slurm/site.yaml, its section `slurm`.
 
-Every key has a default that works where SLURM has one default partition and asks for no account. Left out on
-purpose: what SLURM itself knows (inventory.py), and options that are the same everywhere
-(profiles/slurm/config.yaml).
+Every key has a default that works where SLURM has a default partition, with GPUs if any job asks for them,
+and demands no account. Left out on purpose: what SLURM itself knows (inventory.py), and options that are the
+same everywhere (profiles/slurm/config.yaml).
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
 from rlv.errors import SiteError
 from rlv.sections import Section
+from rlv.stages import STAGES
 
 FILE = "profiles/slurm/site.yaml"
 SECTION = "slurm"
 # What SLURM prints where a partition has no limit.
 ENDLESS = "UNLIMITED"
 _UNITS = {"s": 1 / 60, "m": 1, "h": 60, "d": 24 * 60}
+_SIZES = {"m": 1, "g": 1024, "t": 1024**2}
 
 
 def minutes(said: object) -> int | None:
@@ -46,11 +48,39 @@ def minutes(said: object) -> int | None:
     return _whole(numbers[0] + (numbers[1] / 60 if len(numbers) == 2 else 0))
 
 
+def megabytes(said: object) -> int | None:
+    """A size in MiB, which is SLURM's MB: "500M", "64G", "1.5T"; None: nothing said. Raises ValueError."""
+    if said is None:
+        return None
+    if not (found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([mgt])b?", str(said).strip().lower())):
+        raise ValueError("a size with its unit, such as 500M, 64G or 1.5T, would do")
+    return _whole(float(found[1]) * _SIZES[found[2]])
+
+
 def _whole(number: float) -> int:
     return max(1, int(-(-number // 1)))
 
 
-Duration = Annotated[int | None, BeforeValidator(minutes)]
+def _written_minutes(said: object) -> int | None:
+    # 12:00:00 has become 43200 by now, 12:00 has become 720; as minutes both would be wrong.
+    if isinstance(said, int | float):
+        raise ValueError(
+            "write the unit, such as 90m, 36h or 2d, or put what SLURM prints in quotes: YAML takes 12:00:00 "
+            "for another number"
+        )
+    return minutes(said)
+
+
+def _known_stage(name: str) -> str:
+    if name not in STAGES:
+        raise ValueError(f"no stage of this name; there are {', '.join(STAGES)}")
+    return name
+
+
+Duration = Annotated[int | None, BeforeValidator(_written_minutes)]
+Size = Annotated[int | None, BeforeValidator(megabytes)]
+Partitions = Annotated[str, Field(pattern=r"^[\w.,-]+$")]
+Features = Annotated[str, Field(pattern=r"^[^\s\"'`$;]+$")]
 Word = Annotated[str, Field(pattern=r"^[\w.:@+-]+$")]
 Extra = Annotated[str, Field(pattern=r"^[^\"'`$;&|<>\n]*$")]
 
@@ -58,13 +88,13 @@ Extra = Annotated[str, Field(pattern=r"^[^\"'`$;&|<>\n]*$")]
 class Kind(Section):
     """Where jobs of one kind go."""
 
-    partition: Annotated[str, Field(pattern=r"^[\w.,-]+$")] | None = Field(
+    partition: Partitions | None = Field(
         default=None, description="name, or several with commas between; null: the cluster's default"
     )
     max_runtime: Duration = Field(
         default=None, description="the longest that one job may ask for; null: what the partition allows"
     )
-    constraint: Annotated[str, Field(pattern=r"^[^\s\"'`$;]+$")] | None = Field(
+    constraint: Features | None = Field(
         default=None, description="features that a node must have, as `sbatch --constraint` reads them"
     )
     extra: Extra = Field(default="", description="further options of sbatch")
@@ -83,6 +113,17 @@ class GpuKind(Kind):
     cpus_each: int = Field(default=4, ge=1, description="processor cores beside each GPU")
 
 
+class OfStage(Section):
+    """What the jobs of one stage ask for otherwise; null: as other jobs on processors or GPUs."""
+
+    partition: Partitions | None = Field(default=None, description="as that of `cpu` and `gpu`")
+    max_runtime: Duration = Field(default=None, description="as that of `cpu` and `gpu`")
+    constraint: Features | None = Field(default=None, description="as that of `cpu` and `gpu`")
+    extra: Extra | None = Field(default=None, description="as that of `cpu` and `gpu`")
+    memory: Size = Field(default=None, description="the least that a job asks for on each of its nodes")
+    runtime: Duration = Field(default=None, description="the least that a job asks for")
+
+
 class Site(Section):
     """The section `slurm` of a site file."""
 
@@ -96,6 +137,25 @@ class Site(Section):
     )
     cpu: Kind = Kind()
     gpu: GpuKind = GpuKind()
+    stages: dict[Annotated[str, AfterValidator(_known_stage)], OfStage] = Field(
+        default={}, description="what the jobs of a stage ask for otherwise"
+    )
+
+    def of_stage(self, stage: str | None) -> OfStage:
+        """What is said of a stage (None: of a job that is none), be it nothing."""
+        return self.stages.get(stage or "", OfStage())
+
+    def kind(self, stage: str | None, *, gpu: bool) -> Kind:
+        """Where the jobs of a stage go."""
+        here = self.of_stage(stage)
+        said = {name: getattr(here, name) for name in Kind.model_fields if getattr(here, name) is not None}
+        return (self.gpu if gpu else self.cpu).model_copy(update=said)
+
+    def place_of(self, stage: str | None, name: str, *, gpu: bool) -> str:
+        """The path of the key that says a `Kind`'s value to the jobs of a stage."""
+        if getattr(self.of_stage(stage), name, None) is not None:
+            return f"{SECTION}.stages.{stage}.{name}"
+        return f"{SECTION}.{'gpu' if gpu else 'cpu'}.{name}"
 
 
 def read_site(raw: Mapping[str, Any] | None, file: str = FILE) -> Site:
@@ -108,12 +168,11 @@ def read_site(raw: Mapping[str, Any] | None, file: str = FILE) -> Site:
 
 
 def _line(file: str, problem: Any) -> str:
-    location = tuple(map(str, problem["loc"]))
+    location = tuple(str(part) for part in problem["loc"] if part != "[key]")
     key = ".".join((SECTION, *location))
     if problem["type"] == "extra_forbidden":
-        known: type[BaseModel] = (
-            {"cpu": Kind, "gpu": GpuKind}.get(location[0], Site) if location[1:] else Site
-        )
+        within: dict[str, type[BaseModel]] = {"cpu": Kind, "gpu": GpuKind, "stages": OfStage}
+        known = within[location[0]] if location[1:] else Site
         return f"{file}: {key}: unknown key; known: {', '.join(known.model_fields)}"
     said = problem["msg"].removeprefix("Value error, ")
     return f"{file}: {key}: {said}, found {problem.get('input')!r}"

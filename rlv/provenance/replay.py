@@ -139,7 +139,10 @@ def refuse_other_code(history: History, code: str | None, any_code: bool) -> Non
 
 def _checkout(history: History) -> str:
     code = Counter(record.made.code for record in history.records).most_common(1)[0][0]
-    return f"`git checkout {code.removesuffix('-dirty')}`" if code else "find the code that made it"
+    if code is None:
+        return "find the code that made it"
+    commit, edited, _ = code.partition("-dirty")
+    return f"`git checkout {commit}`" + (" (and edits that no record has)" if edited else "")
 
 
 def located(history: History, nearby: Mapping[str, Artifact]) -> History:

@@ -80,6 +80,36 @@ def test_a_good_site_says_nothing():
             "slurm.cpu.partition (or training.ranks in the study)",
             "asks for 16 cores on a node, and nodes of brief have 8",
         ),
+        (
+            {"stages": {"train": {"partition": "gpux"}}},
+            [job(), job("sample")],
+            "slurm.stages.train.partition",
+            "no partition gpux",
+        ),
+        (
+            {"stages": {"train": {"memory": "9T"}}},
+            [job()],
+            "slurm.stages.train.memory",
+            "MB are more than a node of gpu has",
+        ),
+        (
+            {"stages": {"grade": {"runtime": "9d", "max_runtime": "1h"}}},
+            [job("grade")],
+            "slurm.stages.grade.runtime",
+            "slurm.stages.grade.max_runtime allows (60)",
+        ),
+        (
+            {"cpu": {"partition": "cpu", "extra": "--exclusive --mem=0"}},
+            [job("grade")],
+            "slurm.cpu.extra",
+            "sets the memory, which the workflow does; slurm.stages.STAGE.memory says it",
+        ),
+        (
+            {"stages": {"grade": {"extra": "-C milan"}}},
+            [job("grade")],
+            "slurm.stages.grade.extra",
+            "sets the node constraints, which the workflow does; slurm.cpu.constraint says it",
+        ),
     ],
 )
 def test_the_key_to_change_is_named(change, jobs, key, words):
@@ -146,6 +176,25 @@ def test_sbatch_has_the_last_word():
     text = said(GOOD, job(), job(ranks=4), job("grade"), refusal=refusal)
     assert len(asked) == 2  # one job of each kind
     assert "slurm.qos" in text and "train/" in text and "QOSMaxWallDurationPerJobLimit" in text
+
+
+def test_the_longest_job_is_shown_to_sbatch_too():
+    site = read_site(GOOD)
+    asked = Planner(site, {}, PARTITIONS).asked(job("grade"), mem_mb=1000, runtime=10)
+    jobs = [
+        Wanted(f"grade/{name}", dataclasses.replace(asked, mem_mb=mem_mb, runtime=runtime))
+        for name, mem_mb, runtime in (("large", 9000, 10), ("long", 1000, 600), ("small", 500, 5))
+    ]
+    shown: list[str] = []
+    with pytest.raises(SiteError) as error:
+        require(
+            site,
+            jobs,
+            KNOWN,
+            refusal=lambda given: shown.append(given) or ("--time=600" in given and "no") or None,
+        )
+    assert len(shown) == 2
+    assert "sbatch would refuse grade/long: no" in str(error.value)
 
 
 def test_what_sbatch_is_shown_is_what_the_site_says():

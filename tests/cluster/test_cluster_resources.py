@@ -178,6 +178,28 @@ def test_without_slurm_a_plan_is_made_all_the_same():
     assert named.asked(artifact(), mem_mb=1000, runtime=10**9).runtime == 120
 
 
+def test_a_stage_may_ask_for_more_and_go_elsewhere():
+    said = {"partition": "brief", "memory": "9G", "runtime": "2m", "extra": "--exclusive"}
+    plan = planner({**GPU_SITE, "stages": {"grade": said, "train": {"memory": "12G"}}})
+    least = {"mem_mb": 1000, "runtime": 1}
+    graded, scored = (plan.asked(artifact(stage), **least) for stage in ("grade", "figures"))
+    assert (graded.mem_mb, graded.runtime) == (9 * 1024, 2)
+    asks = graded.as_resources(plan.site)
+    assert (asks["slurm_partition"], asks["slurm_extra"]) == ("brief", "--exclusive")
+    assert scored.mem_mb == 1000 and scored.as_resources(plan.site)["slurm_partition"] is None
+    # Of a node, whatever its ranks; where jobs go stays what `gpu` says.
+    for gpu in (True, False):
+        site = {
+            "gpu": {**GPU_SITE["gpu"], "use": gpu},
+            "stages": {"train": {"memory": "12G", "runtime": "5h"}},
+        }
+        asked = planner(site).asked(artifact(ranks=2), **least)
+        assert (asked.mem_mb, asked.runtime) == (12 * 1024, 300)
+        assert asked.on.partition == ("gpu" if gpu else None)
+    again = plan.asked(artifact("grade"), attempt=2, **least)
+    assert again.mem_mb > graded.mem_mb
+
+
 def test_memory_is_that_of_nodes_which_have_the_gpus():
     plan = planner({"gpu": {"partition": "gpu,old"}})
     most = 10**9
@@ -191,7 +213,7 @@ def test_memory_is_that_of_nodes_which_have_the_gpus():
 
 @pytest.mark.parametrize("runtime", [1, 2, 10, 60, 24 * 60])
 def test_a_training_is_told_to_save_well_before_its_end(runtime):
-    plan = planner({"gpu": {"partition": "gpu", "max_runtime": runtime}, "save_minutes": 10})
+    plan = planner({"gpu": {"partition": "gpu", "max_runtime": f"{runtime}m"}, "save_minutes": 10})
     asked = plan.asked(artifact(), mem_mb=1, runtime=10**6)
     assert asked.runtime == runtime
     assert 0 < asked.signal_seconds <= min(600, runtime * 60 / 2)

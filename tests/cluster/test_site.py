@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rlv.cluster.site import Site, minutes, read_site
+from rlv.cluster.site import Site, megabytes, minutes, read_site
 from rlv.errors import SiteError
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +44,33 @@ def test_anything_else_is_no_duration(said):
         minutes(said)
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"), [("500M", 500), ("64G", 65536), ("1.5t", 1572864), ("2GB", 2048), (None, None)]
+)
+def test_sizes_have_units(said, expected):
+    assert megabytes(said) == expected
+
+
+@pytest.mark.parametrize("said", [64, "64", "64K", "-1G", "much"])
+def test_anything_else_is_no_size(said):
+    with pytest.raises(ValueError):
+        megabytes(said)
+
+
+def test_a_runtime_that_yaml_takes_for_a_number_is_refused(tmp_path):
+    """In YAML 1.1, which Snakemake reads, 12:00:00 is 43,200."""
+    from snakemake.common.configfile import load_configfile
+
+    file = tmp_path / "site.yaml"
+    for said in ("12:00:00", "30:00", "720"):
+        file.write_text(f"slurm: {{gpu: {{max_runtime: {said}}}}}")
+        with pytest.raises(SiteError, match=r"slurm\.gpu\.max_runtime: write the unit"):
+            read_site(load_configfile(str(file))["slurm"])
+    for said, expected in (("'12:00:00'", 720), ("1-12:00:00", 2160), ("36h", 2160), ("null", None)):
+        file.write_text(f"slurm: {{gpu: {{max_runtime: {said}}}}}")
+        assert read_site(load_configfile(str(file))["slurm"]).gpu.max_runtime == expected
+
+
 def test_nothing_said_is_a_plain_cluster():
     site = read_site(None)
     assert site == Site() == read_site({})
@@ -71,6 +98,9 @@ def test_the_file_in_the_profile_says_the_defaults():
         ({"account": "lab; rm -rf /"}, "slurm.account: "),
         ({"cpu": {"extra": "--x='$(id)'"}}, "slurm.cpu.extra: "),
         ({"gpu": "h100"}, "slurm.gpu: "),
+        ({"stages": {"train": {"kind": 1}}}, "slurm.stages.train.kind: unknown key; known: partition"),
+        ({"stages": {"train": {"memory": 64}}}, "slurm.stages.train.memory: a size with its unit"),
+        ({"stages": {"training": {}}}, "slurm.stages.training: no stage of this name; there are "),
     ],
 )
 def test_a_wrong_key_is_named_with_its_file(raw, named):
