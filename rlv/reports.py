@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -308,6 +309,9 @@ def publish(artifact: Artifact, store: Store, directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for name in store.manifest(artifact)["files"]:
         source = store.open(artifact, name)
-        beside = directory / f".{name}.partial"
-        shutil.copyfile(source, beside)
-        beside.replace(directory / name)
+        beside = directory / f".{name}.{secrets.token_hex(4)}.partial"  # others may publish here, too
+        try:
+            shutil.copyfile(source, beside)
+            beside.replace(directory / name)
+        finally:
+            beside.unlink(missing_ok=True)

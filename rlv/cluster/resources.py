@@ -6,7 +6,8 @@ tasks are named. A job of one node is one task; a training on several has as man
 started by the program's own `srun`, and the executor is told (`mpi`) to start the program itself by none.
 
 A retry asks for more: memory and runtime grow, up to what the partition's nodes have. A training that was
-stopped by its time limit is no failure; it asks for more only where it came no further (training/tries.py).
+stopped by its time limit is no failure; it asks for more only after tries that came no further, and goes on
+asking for that (training/tries.py).
 Left out on purpose: GPU memory, which preflight.py looks at.
 """
 
@@ -24,7 +25,7 @@ from rlv.errors import StudyError
 from rlv.estimate.gpus import Gpu, find_gpu
 from rlv.estimate.jobs import ON_GPU, Estimate
 from rlv.store import Artifact
-from rlv.training.tries import MOST
+from rlv.training.tries import MOST, NONE_IN_VAIN, InVain
 
 MIB = 2.0**20
 # A rank's own memory on the host beside weights: interpreter, libraries, the driver's context.
@@ -141,17 +142,22 @@ class Planner:
         return self.site.gpu.use and artifact is not None and artifact.stage in ON_GPU
 
     def asked(
-        self, artifact: Artifact | None, *, mem_mb: int, runtime: int, attempt: int = 1, in_vain: int = 0
+        self,
+        artifact: Artifact | None,
+        *,
+        mem_mb: int,
+        runtime: int,
+        attempt: int = 1,
+        in_vain: InVain = NONE_IN_VAIN,
     ) -> Asked:
         """What the job of an artifact (None: one that makes none) asks for.
 
-        `mem_mb`, `runtime`: the least, of its rule. `attempt` counts from 1. `in_vain`: of a training, tries
-        that came no further.
+        `mem_mb`, `runtime`: the least, of its rule. `attempt` counts from 1. `in_vain`: tries of a training.
         """
         failed = attempt - 1
         if artifact is not None and artifact.stage == "train":
-            failed = min(failed, in_vain)
-            if failed >= MOST:
+            failed = min(failed, in_vain.latest + in_vain.before, MOST - 1)
+            if in_vain.latest >= MOST:
                 return Asked(mem_mb=1000, runtime=5, on=self.site.cpu)  # it is going to refuse at once
         stage = None if artifact is None else artifact.stage
         said = self.site.of_stage(stage)

@@ -20,7 +20,7 @@ from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.jobs import ON_GPU, Estimate, estimates
 from rlv.plan import Plan
 from rlv.store import Artifact, Store
-from rlv.training.tries import in_vain
+from rlv.training.tries import NONE_IN_VAIN, in_vain
 
 # The resource by which a training learns how often it was tried; a rule's shell command puts it there.
 ATTEMPT = "attempt"
@@ -106,7 +106,7 @@ class SlurmRules:
         return None if directory is None else self.plan.find(f"{stage}/{directory}")
 
     def _asked(self, artifact: Artifact | None, mem_mb: int, runtime: int, attempt: int = 1) -> Asked:
-        vain = in_vain(self.work(artifact)) if attempt > 1 and artifact is not None else 0
+        vain = NONE_IN_VAIN if artifact is None else in_vain(self.work(artifact), attempt)
         return self.planner.asked(artifact, mem_mb=mem_mb, runtime=runtime, attempt=attempt, in_vain=vain)
 
     def work(self, artifact: Artifact) -> Path:

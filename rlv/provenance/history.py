@@ -16,7 +16,7 @@ from typing import Any
 from rlv.errors import DamagedArtifactError, DataError, StoreError
 from rlv.provenance.measured import lasting
 from rlv.stages import STAGES
-from rlv.store import Artifact, Store, computed
+from rlv.store import Artifact, Store, computed, is_path_of
 
 SHOWN = 10
 
@@ -163,6 +163,8 @@ def artifacts_of(history: History) -> dict[str, Artifact]:
     """
     made: dict[str, Artifact] = {}
     for record in history.records:
+        if not is_path_of(record.path, record.key):  # the name is no part of the key
+            raise StoreError(f"{record.path!r}: is no place of an artifact; the history was edited")
         lacking = sorted({path for path in record.inputs.values() if path not in made})
         if lacking:
             raise StoreError(f"{record.path}: is made from {_some(lacking)}, which the history lacks")

@@ -6,7 +6,7 @@ Tidying up and moving house: garbage.py, archive.py.
 
 from __future__ import annotations
 
-from rlv.store.artifacts import KEY_DIGITS, Artifact, canonical, key_of
+from rlv.store.artifacts import KEY_DIGITS, Artifact, canonical, is_path_of, key_of
 from rlv.store.claims import Claim, Timing
 from rlv.store.computed import computed
 from rlv.store.folders import MANIFEST, file_digest, folder_problems, read_manifest, sync
@@ -25,6 +25,7 @@ __all__ = [
     "computed",
     "file_digest",
     "folder_problems",
+    "is_path_of",
     "key_of",
     "read_manifest",
     "require_rules",

@@ -16,7 +16,6 @@ import hashlib
 import io
 import json
 import os
-import re
 import secrets
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from rlv.errors import DamagedArtifactError, StoreError
-from rlv.store.artifacts import KEY_DIGITS, Artifact
+from rlv.store.artifacts import KEY_DIGITS, Artifact, is_path_of
 from rlv.store.folders import MANIFEST, folder_problems, read_manifest
 from rlv.store.store import Publication, Store
 
@@ -34,7 +33,6 @@ FORMAT = "rlv artifacts 1"
 _CHUNK = 1 << 20
 # An index of a hundred thousand artifacts has some 100 MB.
 _LARGEST_INDEX = 1 << 30
-_PATH = re.compile(rf"[a-z][a-z0-9_]*/[^./\\\x00-\x1f][^/\\\x00-\x1f]*-[0-9a-f]{{{KEY_DIGITS}}}")
 
 
 # ---- writing
@@ -144,7 +142,8 @@ def import_artifacts(store: Store, file: Path) -> list[str]:
     """
     reader = _Reader(store, file)
     try:
-        with open(file, "rb") as handle, tarfile.open(fileobj=handle, mode="r|*") as tar:
+        # Never a compressed one, which a few bytes make as large as they like.
+        with open(file, "rb") as handle, tarfile.open(fileobj=handle, mode="r|") as tar:
             return reader.read(tar)
     except (tarfile.TarError, EOFError) as error:
         raise StoreError(reader.at(f"cannot be read ({error}); the archive is cut off or damaged")) from error
@@ -217,7 +216,7 @@ class _Reader:
             if index["format"] != FORMAT:
                 raise StoreError(self.at(f"format {index['format']!r}; this version reads {FORMAT!r}"))
             for path, entry in index["artifacts"].items():
-                if not _PATH.fullmatch(path) or not path.endswith(str(entry["key"])[:KEY_DIGITS]):
+                if not is_path_of(path, entry["key"]):
                     raise StoreError(self.at(f"names {path!r}, which is no place of an artifact"))
                 for name, said in entry["files"].items():
                     if not _inside(name):
@@ -293,12 +292,9 @@ def _inside(name: str) -> bool:
 
 
 def _has(store: Store, path: str, key: str) -> bool:
-    """Whether a sound artifact is there, here or in an upstream; a damaged one of ours is set aside."""
-    for root in (store.root, *store.upstreams):
-        folder = root / path
-        if (folder / MANIFEST).is_file():
-            if not folder_problems(folder, key):
-                return True
-            if root == store.root:
-                store.set_aside_folder(folder, key)
-    return False
+    """Whether a sound artifact is there, here or in an upstream.
+
+    Moves nothing, since what the archive says was not verified yet; a damaged one gives way to who publishes.
+    """
+    folders = (root / path for root in (store.root, *store.upstreams))
+    return any((folder / MANIFEST).is_file() and not folder_problems(folder, key) for folder in folders)

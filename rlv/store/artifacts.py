@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 KEY_DIGITS = 12
+# `<stage>/<name>-`: no dot in front, and nothing that would make it another place of a file system.
+_PLACE = re.compile(r"[a-z][a-z0-9_]*/[^./\\\x00-\x1f][^/\\\x00-\x1f]*-")
+_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 def canonical(value: Any) -> str:
@@ -23,6 +27,14 @@ def canonical(value: Any) -> str:
 def key_of(spec: Mapping[str, Any]) -> str:
     """SHA-256 over the canonical spec, as hex."""
     return hashlib.sha256(canonical(spec).encode()).hexdigest()
+
+
+def is_path_of(path: str, key: object) -> bool:
+    """Whether something read from elsewhere is an artifact's path, `<stage>/<name>-<12 hex>`, and its key."""
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        return False
+    place = path.removesuffix(key[:KEY_DIGITS])
+    return place != path and _PLACE.fullmatch(place) is not None
 
 
 @dataclass(frozen=True, eq=False)

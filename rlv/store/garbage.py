@@ -123,7 +123,8 @@ def find_garbage(store: Store, needed: Iterable[str], older_than: float = DAY) -
 def remove(item: Item, taken: Callable[[Item], bool] = lambda item: False) -> bool:
     """Rename an item to a hidden name, then delete it; whether it is gone.
 
-    An artifact that is `taken`, asked after the renaming, gets its place back; also where asking failed.
+    An artifact or checkpoints that are `taken`, asked after the renaming, get their place back; also where
+    asking failed.
     """
     if item.kind == LEFTOVER and not item.place.is_dir():
         item.place.unlink(missing_ok=True)
@@ -137,7 +138,7 @@ def remove(item: Item, taken: Callable[[Item], bool] = lambda item: False) -> bo
             return True
         except OSError:
             return False
-        stays = item.kind == ARTIFACT
+        stays = item.kind in (ARTIFACT, CHECKPOINTS)
         try:
             stays = stays and taken(item)
         finally:

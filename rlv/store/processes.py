@@ -5,6 +5,7 @@ Left out on purpose: processes of other machines, of which nothing can be known 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from contextlib import suppress
@@ -17,6 +18,13 @@ def process_identity() -> dict[str, Any]:
     """What tells this process from all others: host, boot, process namespace, number and start."""
     pid = os.getpid()
     return {**_machine(), "pid": pid, "pid_started": _started(pid)[0]}
+
+
+def machine_name() -> str:
+    """The host's name, and a digest of what else its processes are numbered by."""
+    found = _machine()
+    digest = hashlib.sha256("\0".join(found.values()).encode()).hexdigest()
+    return f"{found['host']}-{digest[:8]}"
 
 
 @cache

@@ -20,9 +20,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
-import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ from rlv.store.folders import (
     sync_tree,
     verify_file,
 )
-from rlv.store.processes import process_alive
+from rlv.store.processes import machine_name, process_alive
 
 
 class Store:
@@ -208,7 +208,7 @@ class Store:
         """
         place = self.root / path
         parent = place.parent
-        prefix = f".draft-{place.name}-{socket.gethostname()}-"
+        prefix = f".draft-{place.name}-{machine_name()}-"
         draft = parent / f"{prefix}{os.getpid()}-{secrets.token_hex(4)}"
         try:
             permissions.make_folder(parent, self.root)
@@ -384,8 +384,8 @@ def _published_at(folder: Path) -> int:
 
 
 def _remove_dead_drafts(parent: Path, prefix: str) -> None:
-    """What a killed job of a key on this host has left half-written."""
+    """What a killed job of a key on this machine, since it was started, has left half-written."""
     for draft in parent.glob(f"{prefix}*"):
-        process = draft.name.removeprefix(prefix).split("-")[0]
-        if process.isdecimal() and not process_alive(int(process)):
+        ours = re.fullmatch(r"(\d+)-[0-9a-f]{8}", draft.name.removeprefix(prefix))
+        if ours and not process_alive(int(ours[1])):
             permissions.remove_tree(draft)

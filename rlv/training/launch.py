@@ -88,8 +88,9 @@ def _torchrun(n_ranks: int, folder: Path) -> list[str]:
     return [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"),
         f"--nproc-per-node={n_ranks}",
-        # SIGTERM is for the ranks, which save and end by themselves; torchrun would give them seconds.
-        "--signals-to-handle=SIGHUP",
+        # What asks to stop is for the ranks, which save and end by themselves; torchrun would give them
+        # seconds. It must be told some signal that it handles.
+        "--signals-to-handle=SIGQUIT",
         f"--shutdown-timeout={GRACE}",
         *("-m", "rlv.training.worker", str(folder / "job.json")),
     ]

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# What schedulers send before they kill: SLURM's scancel and time limit, `--signal=USR1@60`, containers.
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+# What schedulers send before they kill (SLURM's scancel and time limit, `--signal=USR1@60`, containers), and
+# what a terminal sends when it goes.
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
 
 class Abandoned(BaseException):
@@ -47,7 +48,9 @@ def listening() -> Iterator[Stop]:
     def ask(number: int, frame: Any) -> None:
         stop.requested = True
 
-    before = {number: signal.signal(number, ask) for number in SIGNALS}
+    # A terminal may go under what was started by nohup.
+    heard = [n for n in SIGNALS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, ask) for number in heard}
     try:
         yield stop
     finally:

@@ -1,8 +1,8 @@
 """Tries of one training: whether the last ones came any further, so that a hopeless one ends.
 
 A workflow that starts a training again after its time limit cannot tell it from one that fails the same way
-each time. Here each try writes down at which step it began; several that began where the checkpoints still
-stand have been in vain. Without torch, for who plans. Left out on purpose: why a try ended.
+each time. Here each try writes down its number and at which step it began; several that began where the
+checkpoints still stand have been in vain. Without torch, for who plans. Left out on purpose: why a try ended.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from rlv.errors import StuckError
@@ -31,14 +33,30 @@ def step_reached(work: Path) -> int:
     return int(found[1]) if found else 0
 
 
-def in_vain(work: Path) -> int:
-    """How many of the latest tries began where the checkpoints stand now."""
-    here, count = step_reached(work), 0
-    for began in reversed(_began(work)):
-        if began != here:
+@dataclass(frozen=True)
+class InVain:
+    """Tries of one run of the workflow that came no further: the latest in a row, and those before them."""
+
+    latest: int = 0
+    before: int = 0
+
+
+NONE_IN_VAIN = InVain()
+
+
+def in_vain(work: Path, attempt: int) -> InVain:
+    """Of the tries before this attempt, those that ended where they began.
+
+    Tries of an earlier run of the workflow, whose numbers are not smaller, do not count.
+    """
+    began = _began(work, attempt)
+    latest = 0
+    for _, step in reversed(began):
+        if step != step_reached(work):
             break
-        count += 1
-    return count
+        latest += 1
+    before = sum(step == after for (_, step), (_, after) in pairwise(began[: len(began) - latest]))
+    return InVain(latest, before)
 
 
 def begin(work: Path, attempt: int | None = None) -> None:
@@ -48,20 +66,26 @@ def begin(work: Path, attempt: int | None = None) -> None:
     where the last `MOST` tries came no further.
     """
     number = attempt if attempt is not None else int(os.environ.get(ATTEMPT) or 1)
-    began = _began(work) if number > 1 else []
-    if number > 1 and in_vain(work) >= MOST:
+    if number > 1 and in_vain(work, number).latest >= MOST:
         raise StuckError(
             f"{work}: {MOST} tries began after step {step_reached(work)} and came no further, so this one is "
             "not made; their logs say why. Once that is mended, start the workflow again: it counts anew"
         )
     work.mkdir(parents=True, exist_ok=True)
     partial = work / f".{_FILE}.partial"
-    partial.write_text(json.dumps([*began, step_reached(work)]))
+    partial.write_text(json.dumps([*_began(work, number), (number, step_reached(work))]))
     partial.replace(work / _FILE)
 
 
-def _began(work: Path) -> list[int]:
+def _began(work: Path, attempt: int) -> list[tuple[int, int]]:
+    """(Attempt, step where it began) of the tries of this run before an attempt, oldest first."""
     try:
-        return [int(step) for step in json.loads((work / _FILE).read_text())]
+        written = [(int(number), int(step)) for number, step in json.loads((work / _FILE).read_text())]
     except (OSError, ValueError, TypeError):
         return []
+    found: list[tuple[int, int]] = []
+    for number, step in reversed(written):
+        if number >= (found[0][0] if found else attempt):
+            break
+        found.insert(0, (number, step))
+    return found

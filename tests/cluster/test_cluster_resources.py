@@ -22,7 +22,7 @@ from rlv.estimate.jobs import ON_GPU, Estimate, estimates
 from rlv.plan import build_plan
 from rlv.store import Artifact, Store
 from rlv.study import load
-from rlv.training.tries import MOST
+from rlv.training.tries import MOST, InVain, begin, in_vain
 from tests.cluster.fake_slurm import SINFO
 
 ROOT = Path(__file__).parents[2]
@@ -142,13 +142,31 @@ def test_a_retry_asks_for_more_up_to_what_nodes_have(stage):
 def test_a_training_that_comes_further_asks_for_no_more():
     plan = planner(GPU_SITE)
     first = plan.asked(artifact(), mem_mb=1000, runtime=60)
-    assert plan.asked(artifact(), mem_mb=1000, runtime=60, attempt=7, in_vain=0) == first
-    assert plan.asked(artifact(), mem_mb=1000, runtime=60, attempt=7, in_vain=1).mem_mb > first.mem_mb
+    assert plan.asked(artifact(), mem_mb=1000, runtime=60, attempt=7) == first
+    vain = InVain(latest=1)
+    assert plan.asked(artifact(), mem_mb=1000, runtime=60, attempt=7, in_vain=vain).mem_mb > first.mem_mb
+
+
+def test_a_training_goes_on_with_the_memory_that_it_needed(tmp_path):
+    """Out of memory once, it must not be so again each time its length asks for another job."""
+    plan, needed = planner(GPU_SITE), 5000
+    asked, step = [], 0
+    for attempt in range(1, 9):
+        mem_mb = plan.asked(
+            artifact(), mem_mb=4100, runtime=60, attempt=attempt, in_vain=in_vain(tmp_path, attempt)
+        ).mem_mb
+        begin(tmp_path, attempt)
+        if mem_mb >= needed:
+            step += 100
+            (tmp_path / "checkpoints").mkdir(exist_ok=True)
+            (tmp_path / "checkpoints/latest").write_text(f"step-{step:06d}")
+        asked.append(mem_mb)
+    assert asked[0] < needed and len(set(asked[1:])) == 1 and step == 700
 
 
 def test_a_training_that_will_refuse_occupies_no_gpu():
     plan = planner(GPU_SITE)
-    asked = plan.asked(artifact(ranks=4), mem_mb=1000, runtime=600, attempt=MOST + 1, in_vain=MOST)
+    asked = plan.asked(artifact(ranks=4), mem_mb=1000, runtime=600, attempt=MOST + 1, in_vain=InVain(MOST))
     assert asked.gres is None and asked.runtime <= 5 and asked.on is plan.site.cpu
 
 

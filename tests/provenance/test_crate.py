@@ -174,6 +174,16 @@ def test_an_edited_specification_is_refused(crate):
         read_crate(crate)
 
 
+@pytest.mark.parametrize("place", ["model/../../../outside/base", "model/.base", "../model/base"])
+def test_a_place_outside_of_a_store_is_refused(crate, place):
+    """The name is no part of the key, and decides where an artifact is made again."""
+    text = (crate / METADATA).read_text()
+    assert '"model/base-' in text
+    (crate / METADATA).write_text(text.replace('"model/base-', f'"{place}-'))
+    with pytest.raises(StoreError, match="no place of an artifact"):
+        read_crate(crate)
+
+
 def test_a_missing_run_is_refused(crate):
     def change(graph):
         kept = [m for m in graph["./"]["mentions"] if not m["@id"].startswith("#make/model")]

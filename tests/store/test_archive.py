@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -204,6 +205,38 @@ def test_places_outside_of_a_store_are_refused(tmp_path, archive, path):
     with pytest.raises(StoreError, match=r"index\.json: names .*no place of an artifact"):
         import_artifacts(Store(tmp_path / "other"), bad)
     assert set(tmp_path.rglob("*")) == {*before, bad}
+
+
+@pytest.mark.parametrize("of", [lambda key: "", lambda key: key[:12], lambda key: key[:12] + 52 * "G", list])
+def test_a_wrong_key_is_refused(tmp_path, archive, of):
+    def change(artifacts):
+        artifacts[FIRST]["key"] = of(artifacts[FIRST]["key"])
+
+    bad = rewritten(archive, lambda members: reindexed(members, change))
+    with pytest.raises(StoreError, match=r"index\.json: names .*no place of an artifact"):
+        import_artifacts(Store(tmp_path / "other"), bad)
+
+
+def test_a_false_archive_moves_nothing_that_is_published(store, archive):
+    """Nothing of it is verified yet when its first lines say what there is."""
+
+    def change(artifacts):
+        artifacts[FIRST]["key"] = artifacts[FIRST]["key"][:12] + 52 * "0"
+
+    bad = rewritten(archive, lambda members: reindexed(members, change))
+    before = content(store)
+    with pytest.raises(StoreError):
+        import_artifacts(store, bad)
+    assert content(store) == before and not (store.root / ".damaged").exists()
+    assert store.problems_of(CHAIN[0]) == []
+
+
+def test_a_compressed_archive_is_refused(tmp_path, archive):
+    """A few bytes of one can be gigabytes before anything of it is looked at."""
+    squeezed = tmp_path / "s.tar.gz"
+    squeezed.write_bytes(gzip.compress(archive.read_bytes()))
+    with pytest.raises(StoreError, match=r"index\.json: cannot be read"):
+        import_artifacts(Store(tmp_path / "other"), squeezed)
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,24 @@ def test_who_claims_after_the_last_look_gets_its_artifact_back(store, needed):
     assert remove(item, lambda item: False) and not store.exists(artifact(1))
 
 
+def test_who_claims_after_the_last_look_gets_its_checkpoints_back(store):
+    training = artifact(30)
+    checkpoint = store.root / ".work" / training.path / "checkpoints" / "latest"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_text("step-005000")
+    (item,) = (i for i in find_garbage(store, [], 0.0).items if i.target == training.path)
+    started: list[Working] = []
+
+    def taken(item):
+        started.append(Working(store, training))
+        return garbage._taken(store, set(), item)
+
+    assert not remove(item, taken)
+    assert checkpoint.read_text() == "step-005000"
+    started[0].end()
+    assert remove(item, lambda item: False) and not checkpoint.exists()
+
+
 def test_what_a_job_of_another_store_reads_stays(tmp_path, store):
     mine = Store(tmp_path / "mine", [store.root], timing=Timing(heartbeat=0.05))
     publish(mine, artifact(3))  # its own one: nothing to do with the upstream's

@@ -19,7 +19,7 @@ from rlv import run
 from rlv.errors import DamagedArtifactError, StoreError
 from rlv.reports import fsck_lines
 from rlv.run import set_aside_damaged
-from rlv.store import Artifact, Store, canonical
+from rlv.store import Artifact, Store, canonical, processes
 from tests.unsealed import unseal
 
 
@@ -256,6 +256,28 @@ def test_what_killed_jobs_leave_is_removed_by_the_next(tmp_path):
         assert list(store.folders()) == []  # not even with a manifest is a draft an artifact
         publish(store, made)
         assert alive.exists() and not dead.exists()
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"host": "hpc-999999999"},  # begins like this one, and goes on like a process
+        {"host": "hpc", "pids": "pid:[2]"},  # another container of the same machine
+        {"host": "hpc", "boot": "b"},
+    ],
+)
+def test_drafts_of_other_machines_are_left_alone(tmp_path, monkeypatch, other):
+    """Of their processes nothing is known here."""
+    here = {"host": "hpc", "boot": "a", "pids": "pid:[1]"}
+    store, made = Store(tmp_path), artifact(x=1)
+    monkeypatch.setattr(processes, "_machine", lambda: {**here, **other})
+    monkeypatch.setattr(os, "getpid", lambda: 999999999)
+    with pytest.raises(RuntimeError), store.publishing(made) as publication:
+        monkeypatch.undo()
+        monkeypatch.setattr(processes, "_machine", lambda: here)
+        publish(store, made)
+        assert publication.path.exists()
         raise RuntimeError
 
 

@@ -37,6 +37,15 @@ def assert_stops_after_two(folder, straight, model_dir, problems, monkeypatch) -
     assert_goes_on_after(2, folder, straight, model_dir, problems)
 
 
+@contextmanager
+def handled(number, handler):
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_an_update_is_finished_and_saved(number, straight, tmp_path, model_dir, problems, monkeypatch):
     learn = loop.learn
@@ -47,12 +56,20 @@ def test_an_update_is_finished_and_saved(number, straight, tmp_path, model_dir, 
         return learn(learner, trajectories, config, step)
 
     monkeypatch.setattr(loop, "learn", interrupted)
-    before = signal.getsignal(number)
-    with pytest.raises(StoppedError, match="goes on after step 3 of 5"):
-        run(tmp_path, CONFIG, model_dir, problems)
-    assert signal.getsignal(number) is before and not (tmp_path / "out").exists()
+    with handled(number, signal.SIG_DFL):
+        with pytest.raises(StoppedError, match="goes on after step 3 of 5"):
+            run(tmp_path, CONFIG, model_dir, problems)
+        assert signal.getsignal(number) is signal.SIG_DFL and not (tmp_path / "out").exists()
     monkeypatch.undo()
     assert_goes_on_after(3, tmp_path, straight, model_dir, problems)
+
+
+def test_a_terminal_may_go_under_what_nohup_started():
+    with handled(signal.SIGHUP, signal.SIG_IGN), listening() as stop:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert not stop.requested
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.requested
 
 
 def test_sampling_is_given_up(straight, tmp_path, model_dir, problems, monkeypatch):
