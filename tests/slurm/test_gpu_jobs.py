@@ -149,24 +149,32 @@ def test_a_cluster_without_accounting_is_asked_by_squeue(
 
 
 @pytest.mark.parametrize(
-    ("site", "key"),
+    ("site", "ranks", "key"),
     [
-        ({"account": "nobody"}, "slurm.account"),
-        ({"gpu": {"partition": "gpux"}}, "slurm.gpu.partition"),
-        ({"gpu": {"partition": "gpu", "type": "a100"}}, "slurm.gpu.type"),
-        ({"gpu": {"partition": "gpu", "max_runtime": "2d"}}, "slurm.gpu.max_runtime"),
-        ({"gpu": {"extra": "--nodelist=n9"}}, "slurm.gpu.partition, slurm.gpu.constraint"),
-        ({}, ""),
+        ({"account": "nobody"}, 2, "slurm.account"),
+        ({"gpu": {"partition": "gpux"}}, 2, "slurm.gpu.partition"),
+        ({"gpu": {"partition": "gpu", "type": "a100"}}, 2, "slurm.gpu.type"),
+        ({"gpu": {"partition": "gpu", "max_runtime": "2d"}}, 2, "slurm.gpu.max_runtime"),
+        ({"gpu": {"partition": "gpu"}}, 64, "slurm.gpu.partition: train/a needs 64 GPUs on one node"),
+        ({"gpu": {"extra": "--nodelist=n9"}}, 2, "slurm.gpu.partition, slurm.gpu.constraint"),
+        (
+            {"stages": {"train": {"extra": "--nodelist=n9"}}},
+            2,
+            "slurm.stages.train.extra: sbatch would refuse",
+        ),
+        ({"stages": {"train": {"memory": "9T"}}}, 2, "slurm.stages.train.memory"),
+        ({"stages": {"train": {"memory": "1G", "extra": "--exclusive"}}}, 2, ""),
+        ({}, 2, ""),
     ],
 )
 def test_what_the_cluster_has_not_is_said_with_its_key(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, site: dict[str, Any], key: str
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, site: dict[str, Any], ranks: int, key: str
 ) -> None:
     for name in ("SLURM_CONF", "PATH"):
         monkeypatch.setenv(name, cluster.environment[name])
     found = read_site({"account": "lab", **site})
     known = Known.ask()
-    training = Artifact("train", "a", 1, {}, how={"ranks": 2, "nodes": 1})
+    training = Artifact("train", "a", 1, {}, how={"ranks": ranks, "nodes": 1})
     asked = Planner(found, {}, known.partitions).asked(training, mem_mb=1000, runtime=1)
     if not key:
         require(found, [Wanted("train/a", asked)], known, refusal=refusal)
