@@ -101,7 +101,9 @@ def revision(folder: Path = Path(__file__).parents[1]) -> str | None:
 
 
 def _git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)
+    # Not the repository of a hook that this may run in.
+    around = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    done = subprocess.run(["git", *words], cwd=folder, env=around, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -11,10 +12,14 @@ from rlv.machine import revision
 
 
 def git(folder: Path, *words: str) -> str:
-    who = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
-    return subprocess.run(
-        ["git", *who, *words], cwd=folder, capture_output=True, text=True, check=True
-    ).stdout
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    # Neither the repository of a hook that this may run in, nor what the user has set.
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    alone |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    done = subprocess.run(
+        ["git", *who, *words], cwd=folder, env=alone, capture_output=True, text=True, check=True
+    )
+    return done.stdout
 
 
 @pytest.fixture
@@ -64,6 +69,11 @@ def test_a_package_within_another_checkout_has_no_commit(checkout):
     (installed / "rlv").mkdir(parents=True)
     (installed / "rlv/a.py").write_text("first\n")
     assert revision(installed) is None
+
+
+def test_a_hook_of_another_repository_changes_nothing(checkout, monkeypatch):
+    monkeypatch.setenv("GIT_DIR", str(checkout / "elsewhere"))
+    assert revision(checkout) == git(checkout, "rev-parse", "HEAD").strip()
 
 
 def test_no_checkout_no_commit(tmp_path):

@@ -158,37 +158,40 @@ def _partition(place: Place, jobs: Sequence[Wanted], partitions: Sequence[Partit
                 f"{key('constraint')}: no node of {where} has {kind.constraint!r}; "
                 f"features: {', '.join(sorted(features)) or 'none'}"
             )
-    yield from _extra(place)
-    yield from _least(place, where, found, longest)
+    yield from _extra(place, jobs)
+    yield from _least(place, where, jobs)
     if place.gpu:
         yield from _gpus(place, where, jobs, found)
     yield from _cores(place, where, jobs, found)
 
 
-def _extra(place: Place) -> Iterator[str]:
+def _extra(place: Place, jobs: Sequence[Wanted]) -> Iterator[str]:
     """Options that the executor says itself. It would refuse them too, but only when it submits."""
     from snakemake_executor_plugin_slurm.validation import get_forbidden_slurm_options
 
-    extra = place.kind.extra
+    told = {job.asked.extra or "" for job in jobs}
     for pattern, what in get_forbidden_slurm_options().items():
-        if re.search(pattern, f"{extra} "):
+        if any(re.search(pattern, extra) for extra in told):
             key = _INSTEAD.get(what)
             instead = "" if key is None else f"; {key if '.' in key else place.key(key)} says it"
-            yield f"{place.key('extra')}: {extra!r} sets the {what}, which the workflow does{instead}"
+            said = place.kind.extra
+            yield f"{place.key('extra')}: {said!r} sets the {what}, which the workflow does{instead}"
 
 
-def _least(place: Place, where: str, found: Sequence[Partition], longest: int | None) -> Iterator[str]:
+def _least(place: Place, where: str, jobs: Sequence[Wanted]) -> Iterator[str]:
     """What is said of a stage must be possible, since what a job asks for is cut to what is."""
     said = place.site.of_stage(place.stage)
-    largest = max((node.memory_mb for p in found for node in p.nodes), default=0)
-    if said.memory is not None and largest and said.memory > largest:
+    if (memory := said.memory) is not None and (short := [job for job in jobs if job.asked.mem_mb < memory]):
         key = f"slurm.stages.{place.stage}.memory"
-        yield f"{key}: {said.memory} MB are more than a node of {where} has ({largest})"
-    limits = [limit for limit in (longest, place.kind.max_runtime) if limit is not None]
-    if said.runtime is not None and limits and said.runtime > min(limits):
+        if short[0].together > 1:
+            key += " (or group-components in config.yaml beside it)"
+        yield f"{key}: {memory} MB are more than {short[0].asked.mem_mb}, which a job can have in {where}"
+    if (runtime := said.runtime) is not None and (
+        short := [job for job in jobs if job.asked.runtime < runtime]
+    ):
         yield (
-            f"slurm.stages.{place.stage}.runtime: {said.runtime} minutes are more than {where} or "
-            f"{place.key('max_runtime')} allows ({min(limits)})"
+            f"slurm.stages.{place.stage}.runtime: {runtime} minutes are more than {where} or "
+            f"{place.key('max_runtime')} allows ({short[0].asked.runtime})"
         )
 
 

@@ -106,7 +106,9 @@ class SlurmRules:
         return None if directory is None else self.plan.find(f"{stage}/{directory}")
 
     def _asked(self, artifact: Artifact | None, mem_mb: int, runtime: int, attempt: int = 1) -> Asked:
-        vain = NONE_IN_VAIN if artifact is None else in_vain(self.work(artifact), attempt)
+        vain = NONE_IN_VAIN
+        if attempt > 1 and artifact is not None and artifact.stage == "train":
+            vain = in_vain(self.work(artifact), attempt)
         return self.planner.asked(artifact, mem_mb=mem_mb, runtime=runtime, attempt=attempt, in_vain=vain)
 
     def work(self, artifact: Artifact) -> Path:

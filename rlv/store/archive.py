@@ -146,7 +146,8 @@ def import_artifacts(store: Store, file: Path) -> list[str]:
         with open(file, "rb") as handle, tarfile.open(fileobj=handle, mode="r|") as tar:
             return reader.read(tar)
     except (tarfile.TarError, EOFError) as error:
-        raise StoreError(reader.at(f"cannot be read ({error}); the archive is cut off or damaged")) from error
+        why = "cut off or damaged" + (", or compressed: unpack it first" if reader.expected == INDEX else "")
+        raise StoreError(reader.at(f"cannot be read ({error}); the archive is {why}")) from error
     except OSError as error:
         raise StoreError(reader.at(f"cannot be read ({error.strerror or error})")) from error
 

@@ -28,11 +28,11 @@ def job(stage="train", **how) -> Artifact:
     return Artifact(stage, "a", 1, {}, how={"ranks": 1, "nodes": 1, "tensor_parallel": 1, **how})
 
 
-def said(raw, *jobs, known=KNOWN, flops=0.0, refusal=None) -> str:
+def said(raw, *jobs, known=KNOWN, flops=0.0, refusal=None, together=1) -> str:
     """What is said against a site and jobs; empty where nothing is."""
     site = read_site(raw)
-    planner = Planner(site, {}, known.partitions)
-    wanted = [Wanted(a.path, planner.asked(a, mem_mb=1000, runtime=10), flops) for a in jobs]
+    planner = Planner(site, {}, known.partitions, {a.stage: together for a in jobs})
+    wanted = [Wanted(a.path, planner.asked(a, mem_mb=1000, runtime=10), flops, together) for a in jobs]
     try:
         require(site, wanted, known, "site.yaml", refusal)
     except SiteError as error:
@@ -90,7 +90,7 @@ def test_a_good_site_says_nothing():
             {"stages": {"train": {"memory": "9T"}}},
             [job()],
             "slurm.stages.train.memory",
-            "MB are more than a node of gpu has",
+            "which a job can have in gpu",
         ),
         (
             {"stages": {"grade": {"runtime": "9d", "max_runtime": "1h"}}},
@@ -155,6 +155,23 @@ def test_a_cluster_without_gpus_still_takes_small_studies():
     assert said(without, job(), known=known, flops=1e12) == ""
     text = said(without, job(), known=known, flops=1e18)
     assert text.startswith("site.yaml: slurm.gpu.use: false, and 1 jobs would take more than a day")
+
+
+def test_memory_that_a_job_does_not_get_is_said():
+    """What a job may ask for is a share of a node: of the right one, and of those that share its job."""
+    largest = max(node.memory_mb for p in PARTITIONS if p.name == "cpu" for node in p.nodes)
+    site = {**GOOD, "stages": {"grade": {"memory": f"{largest // 3}M"}}}
+    assert said(site, job("grade")) == ""
+    text = said(site, job("grade"), together=4)
+    assert "slurm.stages.grade.memory (or group-components in config.yaml beside it): " in text
+    assert "slurm.stages.grade.memory: " in said(
+        {**GOOD, "stages": {"grade": {"memory": f"{largest}M"}}}, job("grade")
+    )
+
+
+@pytest.mark.parametrize("extra", ["--reservation=lab-c", "--reservation=night-p", "--licenses=x-t"])
+def test_what_the_executor_takes_is_taken(extra):
+    assert said({**GOOD, "cpu": {"partition": "cpu", "extra": extra}}, job("grade")) == ""
 
 
 def test_all_complaints_come_at_once():

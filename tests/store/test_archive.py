@@ -235,7 +235,7 @@ def test_a_compressed_archive_is_refused(tmp_path, archive):
     """A few bytes of one can be gigabytes before anything of it is looked at."""
     squeezed = tmp_path / "s.tar.gz"
     squeezed.write_bytes(gzip.compress(archive.read_bytes()))
-    with pytest.raises(StoreError, match=r"index\.json: cannot be read"):
+    with pytest.raises(StoreError, match=r"index\.json: cannot be read .* compressed: unpack it first"):
         import_artifacts(Store(tmp_path / "other"), squeezed)
 
 
