@@ -124,6 +124,9 @@ class OfStage(Section):
     runtime: Duration = Field(default=None, description="the least that a job asks for")
 
 
+_NOTHING = OfStage()
+
+
 class Site(Section):
     """The section `slurm` of a site file."""
 
@@ -143,13 +146,15 @@ class Site(Section):
 
     def of_stage(self, stage: str | None) -> OfStage:
         """What is said of a stage (None: of a job that is none), be it nothing."""
-        return self.stages.get(stage or "", OfStage())
+        return self.stages.get(stage or "", _NOTHING)
 
     def kind(self, stage: str | None, *, gpu: bool) -> Kind:
         """Where the jobs of a stage go."""
-        here = self.of_stage(stage)
+        kind, here = self.gpu if gpu else self.cpu, self.of_stage(stage)
+        if here is _NOTHING:  # asked many times a job
+            return kind
         said = {name: getattr(here, name) for name in Kind.model_fields if getattr(here, name) is not None}
-        return (self.gpu if gpu else self.cpu).model_copy(update=said)
+        return kind.model_copy(update=said)
 
     def place_of(self, stage: str | None, name: str, *, gpu: bool) -> str:
         """The path of the key that says a `Kind`'s value to the jobs of a stage."""

@@ -49,10 +49,9 @@ def in_vain(work: Path, attempt: int) -> InVain:
 
     Tries of an earlier run of the workflow, whose numbers are not smaller, do not count.
     """
-    began = _began(work, attempt)
-    latest = 0
+    began, here, latest = _began(work, attempt), step_reached(work), 0
     for _, step in reversed(began):
-        if step != step_reached(work):
+        if step != here:
             break
         latest += 1
     before = sum(step == after for (_, step), (_, after) in pairwise(began[: len(began) - latest]))

@@ -198,13 +198,13 @@ def test_without_slurm_a_plan_is_made_all_the_same():
 
 def test_a_stage_may_ask_for_more_and_go_elsewhere():
     said = {"partition": "brief", "memory": "9G", "runtime": "2m", "extra": "--exclusive"}
-    plan = planner({**GPU_SITE, "stages": {"grade": said, "train": {"memory": "12G"}}})
+    plan = planner({**GPU_SITE, "stages": {"grade": said}})
     least = {"mem_mb": 1000, "runtime": 1}
-    graded, scored = (plan.asked(artifact(stage), **least) for stage in ("grade", "figures"))
+    graded, drawn = (plan.asked(artifact(stage), **least) for stage in ("grade", "figures"))
     assert (graded.mem_mb, graded.runtime) == (9 * 1024, 2)
     asks = graded.as_resources(plan.site)
     assert (asks["slurm_partition"], asks["slurm_extra"]) == ("brief", "--exclusive")
-    assert scored.mem_mb == 1000 and scored.as_resources(plan.site)["slurm_partition"] is None
+    assert drawn.mem_mb == 1000 and drawn.as_resources(plan.site)["slurm_partition"] is None
     # Of a node, whatever its ranks; where jobs go stays what `gpu` says.
     for gpu in (True, False):
         site = {

@@ -2,8 +2,7 @@
 
 They skip where SLURM's programs, MariaDB's or the executor plug-in are missing, and fail there where
 RLV_REQUIRE_SLURM is set, as in .ci/run; without the right to mount a small disk, the one that needs it skips
-there, too. Sockets need short paths, so the cluster lies in a folder of its own,
-beside pytest's.
+there, too. Sockets need short paths, so the cluster lies in a folder of its own, beside pytest's.
 """
 
 from __future__ import annotations
