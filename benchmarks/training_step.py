@@ -1,9 +1,9 @@
 """A training step beside TRL's GRPOTrainer, and what the verification objective adds to it.
 
-    RLV_TRL_PYTHON=/somewhere/trl/bin/python python -m benchmarks.training_step [--threads 1] [--only mini]
+    python -m benchmarks.training_step [--threads 1] [--only mini]
 
-Without a Python that has TRL it says how to make one and measures our side alone. Two models: SmolLM2-135M's
-sizes with random weights (`--model FOLDER` puts a real one in its place), and the mini base.
+Two models: SmolLM2-135M's sizes with random weights (`--model FOLDER` puts a real one in its place), and the
+mini base.
 
 First table of each: tokens a second of one update (forward, loss, backward, clipping, optimizer) on the same
 token ids in float32 with as many threads and no KL; prompts and solutions count, padding and verification
@@ -20,7 +20,6 @@ the same rollouts; the bar is 1.10 in tokens and in seconds.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -31,8 +30,8 @@ from pathlib import Path
 import polars as pl
 import torch
 
-from benchmarks.step_workloads import MINI_BASE, Workload, make_workload, write_smollm2_shape
-from benchmarks.trl_peer import CLOCKS, HOW_TO, VARIABLE, TrlPeer
+from benchmarks.step_workloads import MINI_BASE, Workload, make_workload, write_random_model
+from benchmarks.trl_peer import CLOCKS, TrlPeer
 from rlv import tables
 from rlv.mini.task import problems as mini_problems
 from rlv.models import load_model
@@ -95,12 +94,9 @@ def our_step(case: Case, workload: Workload, coefficient: float) -> Step:
     return step
 
 
-def start_peer(
-    case: Case, workload: Workload, python: Path, rows: int, scratch: Path, stack: ExitStack
-) -> TrlPeer:
+def start_peer(case: Case, workload: Workload, rows: int, scratch: Path, stack: ExitStack) -> TrlPeer:
     """A TRL process that has taken one step, which counts for nothing but its gradient."""
     peer = TrlPeer(
-        python,
         case.folder,
         workload.groups,
         rows=rows,
@@ -113,12 +109,12 @@ def start_peer(
     return peer
 
 
-def choose_rows(case: Case, workload: Workload, python: Path, scratch: Path) -> int:
+def choose_rows(case: Case, workload: Workload, scratch: Path) -> int:
     """The rows a pass with which TRL is fastest; each candidate runs alone, so memory is never a reason."""
     seconds = {}
     for rows in case.peer_rows:
         with ExitStack() as stack:
-            peer = start_peer(case, workload, python, rows, scratch, stack)
+            peer = start_peer(case, workload, rows, scratch, stack)
             peer.step()
             seconds[rows] = peer.step()[0]
     print("  TRL by rows a pass:", ", ".join(f"{rows}: {s:.2f} s" for rows, s in seconds.items()))
@@ -136,23 +132,21 @@ def measure(steps: dict[str, Step], repeats: int) -> dict[str, list[float]]:
     return seconds
 
 
-def compare(case: Case, python: Path | None, repeats: int, scratch: Path, *, even: bool) -> None:
-    """Print tokens a second of one update: TRL (where it is), ours, ours with verification."""
+def compare(case: Case, repeats: int, scratch: Path, *, even: bool) -> None:
+    """Print tokens a second of one update: TRL, ours, ours with verification."""
     workload = case.workload(even=even)
     lengths = "equal" if even else "uneven"
     print(f"\n{case.name}, one update: {workload.n_solutions} solutions of {lengths} lengths, ", end="")
     print(f"{workload.tokens:,} tokens, {case.config.threads} thread(s), {case.clock} clock")
     with ExitStack() as stack:
-        steps: dict[str, Step] = {}
-        if python is not None:
-            rows = choose_rows(case, workload, python, scratch)
-            peer = start_peer(case, workload, python, rows, scratch, stack)
-            print("  TRL runs on", ", ".join(f"{name} {version}" for name, version in peer.versions.items()))
-            steps["TRL"] = peer.step
+        rows = choose_rows(case, workload, scratch)
+        peer = start_peer(case, workload, rows, scratch, stack)
+        print("  TRL runs on", ", ".join(f"{name} {version}" for name, version in peer.versions.items()))
+        steps: dict[str, Step] = {"TRL": peer.step}
         steps["ours"] = our_step(case, workload, 0.0)
         steps["ours, verification"] = our_step(case, workload, 0.3)
         norms = {name: step()[1] for name, step in steps.items()}  # the first steps: not timed
-        if "TRL" in norms and abs(norms["TRL"] / norms["ours"] - 1) > 0.01:
+        if abs(norms["TRL"] / norms["ours"] - 1) > 0.01:
             raise SystemExit(f"not the same work: gradient norms {norms}")
         seconds = measure(steps, repeats)
     for name, found in seconds.items():
@@ -160,10 +154,9 @@ def compare(case: Case, python: Path | None, repeats: int, scratch: Path, *, eve
         median = workload.tokens / statistics.median(found)
         print(f"  {name:20s} {median:8,.0f} tokens/s ({speeds[0]:,.0f} to {speeds[-1]:,.0f})", end="")
         print(f", gradient norm {norms[name]:.4f}")
-    if "TRL" in seconds:
-        bar = "" if even else f"; bar {BAR_PEER:.2f}"
-        print(f"  ours over TRL: {_ratio(seconds['TRL'], seconds['ours'])}{bar}")
-        print(f"  ours with verification over TRL: {_ratio(seconds['TRL'], seconds['ours, verification'])}")
+    bar = "" if even else f"; bar {BAR_PEER:.2f}"
+    print(f"  ours over TRL: {_ratio(seconds['TRL'], seconds['ours'])}{bar}")
+    print(f"  ours with verification over TRL: {_ratio(seconds['TRL'], seconds['ours, verification'])}")
     print(f"  seconds of verification: {_ratio(seconds['ours, verification'], seconds['ours'])}")
 
 
@@ -208,25 +201,22 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--model", type=Path, help="a folder in the place of the random 135 M parameters")
-    parser.add_argument("--trl", type=Path, default=os.environ.get(VARIABLE), help="a Python that has TRL")
     parser.add_argument("--only", choices=("135", "mini"))
     parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall", help="of the first table")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    if arguments.trl is None:
-        print(HOW_TO)
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         if arguments.model is None and arguments.only != "mini":
-            write_smollm2_shape(scratch / "model")
+            write_random_model(scratch / "model", "smollm2-135m")
         for case in cases(arguments.model or scratch / "model", arguments.threads):
             if arguments.only and not case.name.startswith(arguments.only):
                 continue
             case = replace(case, clock=arguments.clock)
             for even in (False, True) if case.even else (False,):
-                compare(case, arguments.trl, arguments.repeats, scratch, even=even)
+                compare(case, arguments.repeats, scratch, even=even)
             overhead(case, arguments.repeats)
 
 

@@ -1,19 +1,14 @@
 """TRL's GRPOTrainer as a peer: its own training loop on solutions that it is handed, one step when asked.
 
-    PEER=/somewhere/trl; python3 -m venv $PEER
-    $PEER/bin/pip install torch==2.13.0 transformers==5.19.0 trl==1.16.0
-    RLV_TRL_PYTHON=$PEER/bin/python python -m benchmarks.training_step
-
-`TrlPeer` is our end: it starts this file with the peer's interpreter and talks to it in lines of JSON, so
-that both sides stand ready at once and take turns. The other end builds a GRPOTrainer whose `rollout_func`
-hands out the given token ids and whose reward function hands out the given rewards, and calls
-`trainer.train()`.
+`TrlPeer` is our end: it starts this file as a process of its own and talks to it in lines of JSON, so that
+both sides stand ready at once and take turns. The other end builds a GRPOTrainer whose `rollout_func` hands
+out the given token ids and whose reward function hands out the given rewards, and calls `trainer.train()`.
 Timed is what lies between its own `on_step_begin` and `on_step_end` (forward, loss, backward, clipping,
 optimizer, its metrics) without `_generate_and_score_completions`, where rollouts are fetched and padded.
-Its settings are TRL's defaults (loss `dapo`, no KL, AdamW fused, clipping at 1) but for these, each in its
-favour or without effect on speed: float32 as on our side, no gradient checkpointing, no logging, no saving.
-Left out on purpose: its vLLM sampling, DeepSpeed (one process needs neither), liger and padding-free kernels
-(they are for GPUs).
+Its settings are TRL's defaults (loss `dapo`, no KL, AdamW fused, clipping at 1; in bfloat16 float32 weights
+under autocast) but for these, each as on our side or without effect on speed: gradient checkpointing, no
+logging, no saving. Left out on purpose: its vLLM sampling, DeepSpeed (one process needs neither), liger and
+padding-free kernels (they need packages of their own).
 """
 
 from __future__ import annotations
@@ -29,25 +24,18 @@ from typing import Any
 
 # "cpu" is the processor time of all threads: what can be compared where the machine is shared.
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
-VARIABLE = "RLV_TRL_PYTHON"
-PACKAGES = ("torch==2.13.0", "transformers==5.19.0", "trl==1.16.0")
-HOW_TO = (
-    f"No peer: set {VARIABLE} (or --trl) to a Python that has TRL, made with\n"
-    "  python3 -m venv .venv-trl && .venv-trl/bin/pip install " + " ".join(PACKAGES)
-)
 
 
 class TrlPeer:
     """A GRPOTrainer in a process of its own, at rest between steps.
 
     `groups`: for each problem its prompt ids, and for each of its solutions the token ids and the reward.
-    `rows`: per_device_train_batch_size; the rest of a step is gradient accumulation. Raises RuntimeError with
-    what the process said where it dies.
+    `rows`: per_device_train_batch_size; the rest of a step is gradient accumulation. It runs on the GPU if
+    there is one. `bfloat16`: passes under autocast. Raises RuntimeError with the process's log if it dies.
     """
 
     def __init__(
         self,
-        python: Path,
         model: Path,
         groups: Sequence[dict[str, Any]],
         *,
@@ -56,15 +44,18 @@ class TrlPeer:
         clock: str,
         learning_rate: float,
         scratch: Path,
+        bfloat16: bool = False,
+        checkpointing: bool = False,
     ) -> None:
         workload = scratch / f"trl-{rows}.json"
         settings = {"model": str(model), "groups": groups, "rows": rows, "threads": threads}
         settings |= {"clock": clock, "learning_rate": learning_rate, "output": str(scratch / "trl")}
+        settings |= {"bfloat16": bfloat16, "checkpointing": checkpointing}
         workload.write_text(json.dumps(settings))
         self._said = (scratch / f"trl-{rows}.log").open("w+")
         # -P: this folder's module names must not hide anybody's; offline: everything is in the folder.
         self._process = subprocess.Popen(
-            [str(python), "-P", str(Path(__file__).resolve()), str(workload)],
+            [sys.executable, "-P", str(Path(__file__).resolve()), str(workload)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
@@ -72,6 +63,7 @@ class TrlPeer:
             env=os.environ | {"OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"},
         )
         self.versions: dict[str, str] = self._answer()
+        self.peak_gib = 0.0  # of GPU memory, after the first step
 
     def step(self) -> tuple[float, float]:
         """One optimizer step: (seconds, norm of the gradient before clipping)."""
@@ -79,6 +71,7 @@ class TrlPeer:
         self._process.stdin.write("step\n")
         self._process.stdin.flush()
         answer = self._answer()
+        self.peak_gib = answer["peak_gib"]
         return answer["seconds"], answer["grad_norm"]
 
     def close(self) -> None:
@@ -98,14 +91,16 @@ class TrlPeer:
 
 
 def serve(settings: dict[str, Any]) -> None:
-    """The peer's end: train until nobody asks for another step. Runs under the peer's interpreter."""
+    """The peer's end: train until nobody asks for another step."""
     import torch
 
     torch.set_num_threads(settings["threads"])
-    import accelerate  # pyright: ignore[reportMissingImports]
+    import accelerate
     import datasets
     import transformers
-    import trl  # pyright: ignore[reportMissingImports]
+    import trl
+    from trl.trainer.grpo_config import GRPOConfig
+    from trl.trainer.grpo_trainer import GRPOTrainer
 
     groups = settings["groups"]
     n_solutions = len(groups[0]["solutions"])
@@ -123,10 +118,10 @@ def serve(settings: dict[str, Any]) -> None:
             answer["worth"].append(group["rewards"][i])
         return answer
 
-    def reward(worth: list[float], **_: Any) -> list[float]:
-        return worth
+    def reward(worth: list[float], **_: Any) -> list[float | None]:
+        return list(worth)
 
-    config = trl.GRPOConfig(
+    config = GRPOConfig(
         output_dir=settings["output"],
         per_device_train_batch_size=settings["rows"],
         gradient_accumulation_steps=len(groups) * n_solutions // settings["rows"],
@@ -135,16 +130,17 @@ def serve(settings: dict[str, Any]) -> None:
         learning_rate=settings["learning_rate"],
         beta=0.0,
         max_steps=10**6,
-        use_cpu=True,
-        bf16=False,
-        gradient_checkpointing=False,
+        use_cpu=not torch.cuda.is_available(),
+        bf16=settings["bfloat16"],
+        gradient_checkpointing=settings["checkpointing"],
+        gradient_checkpointing_kwargs={"use_reentrant": False},
         disable_dropout=True,
         logging_steps=10**6,
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,
     )
-    trainer = trl.GRPOTrainer(
+    trainer = GRPOTrainer(
         model=transformers.AutoModelForCausalLM.from_pretrained(settings["model"], dtype=torch.float32),
         processing_class=transformers.AutoTokenizer.from_pretrained(settings["model"]),
         reward_funcs=reward,
@@ -152,14 +148,30 @@ def serve(settings: dict[str, Any]) -> None:
         train_dataset=datasets.Dataset.from_dict({"prompt": list(handed_out)}),
         rollout_func=rollout_func,
     )
-    stopwatch = _stopwatch(transformers.TrainerCallback, trainer, CLOCKS[settings["clock"]])
+    stopwatch = _stopwatch(
+        transformers.TrainerCallback,
+        trainer,
+        _clock(torch, settings["clock"]),
+        lambda: torch.cuda.max_memory_reserved() / 2**30 if torch.cuda.is_available() else 0.0,
+    )
     trainer.add_callback(stopwatch)
     packages = (accelerate, torch, transformers, trl)
     _say({package.__name__: package.__version__ for package in packages})
     trainer.train()
 
 
-def _stopwatch(base: Any, trainer: Any, now: Callable[[], float]) -> Any:
+def _clock(torch: Any, name: str) -> Callable[[], float]:
+    """The clock of this name, read when the GPU has done what it was given."""
+
+    def now() -> float:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return CLOCKS[name]()
+
+    return now
+
+
+def _stopwatch(base: Any, trainer: Any, now: Callable[[], float], peak_gib: Callable[[], float]) -> Any:
     """A callback that waits for the word before each step and says how long the step took."""
     elsewhere, norms = [0.0], [0.0]
     generate, clip = trainer._generate_and_score_completions, trainer.accelerator.clip_grad_norm_
@@ -189,7 +201,7 @@ def _stopwatch(base: Any, trainer: Any, now: Callable[[], float]) -> Any:
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             seconds = now() - self.started - elsewhere[0]
-            _say({"seconds": seconds, "grad_norm": norms[0]})
+            _say({"seconds": seconds, "grad_norm": norms[0], "peak_gib": peak_gib()})
 
     return Stopwatch()
 

@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -79,10 +82,23 @@ def reference(data: Recorded, strategy: str, n: int, subsets_RN: np.ndarray, pro
     return total / len(subsets_RN)
 
 
-def measure(answers: int) -> None:
-    """Print one size: seconds, agreement with the reference, interval width and Monte-Carlo error."""
-    solutions, scores = synthetic(PROBLEMS, SOLUTIONS, answers)
-    evaluate = partial(curves.evaluate, dataset="synthetic", reasoner="r", verifier="v", ns=NS)
+@dataclass(frozen=True)
+class Measured:
+    """Seconds, the plain reference's scaled up from a few problems, and how far numbers are from others."""
+
+    curves: float
+    metrics: float
+    votes: float
+    plain: float
+    difference: float
+    moved: float
+    narrowest: float
+
+
+def measure(problems: int, size: int, answers: int, ns: Sequence[int]) -> Measured:
+    """Curves of all strategies, verifier metrics, and two votes beside the plain reference."""
+    solutions, scores = synthetic(problems, size, answers)
+    evaluate = partial(curves.evaluate, dataset="synthetic", reasoner="r", verifier="v", ns=ns)
 
     start = time.perf_counter()
     table, _ = evaluate(solutions, scores)
@@ -94,8 +110,8 @@ def measure(answers: int) -> None:
     (data,) = recorded(solutions, scores, where="synthetic")
     worst, slow, fast = 0.0, 0.0, 0.0
     for strategy in ("majority", "weighted_voting"):
-        for n in NS:
-            subsets_RN = curves.subset_indices(SOLUTIONS, n, curves.SUBSETS, 0)
+        for n in ns:
+            subsets_RN = curves.subset_indices(size, n, curves.SUBSETS, 0)
             start = time.perf_counter()
             plain = [reference(data, strategy, n, subsets_RN, p) for p in range(REFERENCE)]
             slow += time.perf_counter() - start
@@ -105,22 +121,32 @@ def measure(answers: int) -> None:
             worst = max(worst, float(np.abs(ours[:REFERENCE] - plain).max()))
 
     other, _ = evaluate(solutions, scores, seed=1)
-    moved = (table["accuracy"] - other["accuracy"]).abs().max()
-    narrowest = ((table["high"] - table["low"]) / 2).min()
-    print(f"{answers} wrong answers a problem at most")
-    print(f"  curves, 4 strategies, {len(NS)} N, 1,000 draws   {seconds:8.1f} s")
-    print(f"  verifier metrics, 1,000 draws                {seconds_metrics:8.1f} s")
-    print(f"  two votes, all N: this package               {fast:8.1f} s")
-    scaled = slow * PROBLEMS / REFERENCE
-    print(
-        f"  two votes, all N: plain Python               {scaled:8.1f} s (scaled from {REFERENCE} problems)"
+    return Measured(
+        curves=seconds,
+        metrics=seconds_metrics,
+        votes=fast,
+        plain=slow * problems / REFERENCE,
+        difference=worst,
+        moved=cast(float, (table["accuracy"] - other["accuracy"]).abs().max()),
+        narrowest=cast(float, ((table["high"] - table["low"]) / 2).min()),
     )
-    print(f"  largest difference to plain Python           {worst:8.1e}")
-    print(f"  largest move of a curve with other subsets   {moved:8.4f}")
-    print(f"  narrowest half-width of a 95 % interval      {narrowest:8.4f}")
+
+
+def show(answers: int) -> None:
+    """Print one size: seconds, agreement with the reference, interval width and Monte-Carlo error."""
+    found = measure(PROBLEMS, SOLUTIONS, answers, NS)
+    print(f"{answers} wrong answers a problem at most")
+    print(f"  curves, 4 strategies, {len(NS)} N, 1,000 draws   {found.curves:8.1f} s")
+    print(f"  verifier metrics, 1,000 draws                {found.metrics:8.1f} s")
+    print(f"  two votes, all N: this package               {found.votes:8.1f} s")
+    scaled = f"(scaled from {REFERENCE} problems)"
+    print(f"  two votes, all N: plain Python               {found.plain:8.1f} s {scaled}")
+    print(f"  largest difference to plain Python           {found.difference:8.1e}")
+    print(f"  largest move of a curve with other subsets   {found.moved:8.4f}")
+    print(f"  narrowest half-width of a 95 % interval      {found.narrowest:8.4f}")
 
 
 if __name__ == "__main__":
     print(f"{PROBLEMS} problems x {SOLUTIONS} solutions, N = {NS}")
     for answers in (30, 5000):
-        measure(answers)
+        show(answers)

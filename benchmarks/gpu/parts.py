@@ -1,0 +1,62 @@
+"""The parts by letter: their module, what they need, and how that is found to be missing.
+
+Imports no torch, so the command can start at once. Left out on purpose: running a part (worker.py).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Part:
+    """`module` in this package; `packages` as they are imported; `gib` of free GPU memory, or 0."""
+
+    module: str
+    packages: tuple[str, ...]
+    gib: float
+    large_model: bool = False
+
+
+_ALL = ("torch", "transformers", "jaxtyping", "pydantic", "polars", "math_verify")
+_TRAINING = (*_ALL, "deepspeed")
+PARTS = {
+    "a": Part("correctness", _TRAINING, 2),
+    "b": Part("resume", _TRAINING, 2),
+    "c": Part("step", _TRAINING, 40, large_model=True),
+    "d": Part("peer", (*_TRAINING, "accelerate", "datasets", "trl"), 40, large_model=True),
+    "e": Part("engines", _ALL, 24, large_model=True),
+    "f": Part("cores", _ALL, 0),
+}
+
+
+def missing(packages: Sequence[str]) -> str | None:
+    """What is not installed, and the command that brings it; None if all is there."""
+    absent = [package for package in packages if importlib.util.find_spec(package) is None]
+    if not absent:
+        return None
+    return f"not installed: {', '.join(absent)}; `bash envs/offline.sh DIR` makes the wheels"
+
+
+def versions() -> dict[str, str]:
+    """What is installed of what pyproject.toml pins, with the pinned version if that is another."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    found = {}
+    for name in ("torch", "transformers", "deepspeed", "polars", "math-verify", "datasets", "trl"):
+        pinned = next(line for line in asked if re.match(rf"{name}\b", line))
+        pinned = re.sub(r"^[a-z-]+(\[[^]]*\])?(==)?", "", pinned)
+        try:
+            here = version(name)
+        except PackageNotFoundError:
+            continue
+        found[name] = here if here.split("+")[0] == pinned else f"{here} (pyproject.toml: {pinned})"
+    return found

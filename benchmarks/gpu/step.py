@@ -1,0 +1,183 @@
+"""Part c: a training step at 1.5 B parameters, with and without verification, beside what was estimated.
+
+One learner takes turns: with the verification prompt at the end of each sequence, and without. Tokens a
+second count prompts and solutions. Model FLOPs utilisation is 3 forward passes' worth of FLOPs a token (no
+recomputation) over the GPU's dense peak (Chowdhery et al. 2022, appendix B). Memory is the largest sum of
+torch's allocations, compared with `rlv plan --estimate`'s for the phase in which the model learns.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from benchmarks.gpu.rows import Row, at_least, at_most, noted, within
+from benchmarks.gpu.sizes import Sizes, StepSize
+from benchmarks.step_workloads import Workload, make_workload
+from rlv.estimate import hours, memory
+from rlv.estimate.assumptions import Assumptions
+from rlv.estimate.gpus import local_gpu
+from rlv.estimate.sizes import Size, size_from_config
+from rlv.estimate.work import Pass
+from rlv.models import load_model, pick_device
+from rlv.training.config import TrainingConfig
+from rlv.training.update import Learner, learn, make_learner
+
+PART = "c"
+OVERHEAD = 1.05
+MEMORY_SHARE = 0.15
+UTILISATION = 0.30
+GIB = 2.0**30
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Steps of one workload: seconds of each without and with verification, and the first step's norm.
+
+    `tokens` as speed counts them; `read` with the verification prompt; `peak` in bytes, 0 without a GPU.
+    """
+
+    plain: list[float]
+    verifying: list[float]
+    tokens: int
+    read: int
+    norm: float
+    peak: int
+
+    @property
+    def speed(self) -> float:
+        """Tokens a second of the median step without verification."""
+        return self.tokens / statistics.median(self.plain)
+
+
+def config_of(sizes: Sizes, step: StepSize) -> TrainingConfig:
+    """The training run whose update is measured, λ = 0.3."""
+    return TrainingConfig(
+        advantage="grpo",
+        verification_coefficient=0.3,
+        problems_per_step=step.sequences // step.group,
+        solutions_per_problem=step.group,
+        learning_rate=1e-6,
+        max_tokens=step.solution[1],
+        prompt_style="chat",
+        dtype=sizes.dtype,
+        tokens_per_microbatch=step.microbatch,
+        gradient_checkpointing=step.checkpointing,
+    )
+
+
+def workload_of(step: StepSize, vocabulary: int) -> Workload:
+    """The step's solutions: the same whoever learns from them."""
+    return make_workload(vocabulary, step.sequences // step.group, step.group, step.prompt, step.solution)
+
+
+def open_learner(folder: Path, config: TrainingConfig) -> Learner:
+    """The model of a folder under DeepSpeed, as a training run has it."""
+    model, tokenizer = load_model(folder, config.dtype)
+    return make_learner(model, tokenizer, config)
+
+
+def measure(learner: Learner, step: StepSize, config: TrainingConfig, repeats: int) -> Measured:
+    """Steps in turn without and with verification, after one of each that is not timed."""
+    if step.checkpointing:
+        learner.model.gradient_checkpointing_enable({"use_reentrant": False})
+    else:
+        learner.model.gradient_checkpointing_disable()
+    vocabulary = int(learner.model.config.get_text_config().vocab_size)
+    workload = workload_of(step, vocabulary)
+    trajectories = workload.trajectories()
+    labels = learner.reader.label_ids
+    variants = {
+        False: (replace(learner, instruction_ids=()), replace(config, verification_coefficient=0.0), None),
+        True: (learner, config, labels),
+    }
+    seconds: dict[bool, list[float]] = {False: [], True: []}
+    norms, read = [], 0
+    _forget_peak()
+    for repeat in range(repeats + 1):
+        for verifies in (False, True) if repeat % 2 == 0 else (True, False):
+            who, how, learner.reader.label_ids = variants[verifies]
+            wait()
+            started = time.perf_counter()
+            lesson = learn(who, trajectories, how, repeat)
+            wait()
+            seconds[verifies].append(time.perf_counter() - started)
+            if verifies:
+                read = lesson.tokens_trained
+            else:
+                norms.append(lesson.grad_norm)
+    learner.reader.label_ids = labels
+    peak = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+    return Measured(seconds[False][1:], seconds[True][1:], workload.tokens, read, norms[0], peak)
+
+
+def run(sizes: Sizes, folder: Path) -> Iterator[Row]:
+    """Rows of all lengths; `folder` has the model."""
+    size = size_from_config(json.loads((folder / "config.json").read_text()))
+    learner = open_learner(folder, config_of(sizes, sizes.steps[0]))
+    for step in sizes.steps:
+        config = config_of(sizes, step)
+        found = measure(learner, step, config, sizes.repeats)
+        yield from _rows(step, config, found, size, longest=step == sizes.steps[-1])
+
+
+def _rows(
+    step: StepSize, config: TrainingConfig, found: Measured, size: Size, *, longest: bool
+) -> Iterator[Row]:
+    name, plain = f"{step.name} tokens a sequence", statistics.median(found.plain)
+    beside = f"{found.tokens:,} tokens" + (", checkpointing" if step.checkpointing else "")
+    yield noted(PART, f"{name}: a training step", found.speed, "tokens/s", beside)
+    what, ratio = f"{name}: seconds with verification", statistics.median(found.verifying) / plain
+    yield at_most(PART, what, ratio, OVERHEAD, "the same steps without", "x", timed=True)
+    yield noted(PART, f"{name}: tokens with verification", found.read / found.tokens, "x", "the same without")
+    one = Pass("learned", step.sequences, 0, step.prompt[1] + step.solution[1], step.sequences)
+    gpu = local_gpu()
+    if gpu is not None:
+        share = one.flops(size.shape) / plain / gpu.flops(config.dtype)
+        beside = f"{gpu.name}'s {gpu.flops(config.dtype) / 1e12:.0f} TFLOP/s"
+        what = f"{name}: model FLOPs utilisation"
+        # The bar is for long sequences, whose steps are all arithmetic.
+        bar = at_least(PART, what, share, UTILISATION, beside, timed=True)
+        yield bar if longest else noted(PART, what, share, "", beside)
+        made = replace(one, recomputed=step.checkpointing)
+        guess = hours.seconds(made, size, config.dtype, hours.Machine(gpu), Assumptions())
+        what, beside = f"{name}: seconds over the estimate's", f"{guess:.2f} s estimated"
+        yield noted(PART, what, plain / guess, "x", beside)
+    if found.peak:
+        guess = estimated_bytes(size, config, step)
+        beside = f"{guess / GIB:.1f} GiB estimated"
+        yield noted(PART, f"{name}: peak memory", found.peak / GIB, "GiB", beside)
+        yield within(PART, f"{name}: memory over the estimate's", found.peak / guess, MEMORY_SHARE, beside)
+
+
+def estimated_bytes(size: Size, config: TrainingConfig, step: StepSize) -> float:
+    """What `rlv plan --estimate` has for the phase in which a model learns."""
+    params = {"dtype": config.dtype, "max_tokens": step.solution[1]}
+    params |= {"problems_per_step": config.problems_per_step, "solutions_per_problem": step.group}
+    how = {
+        "ranks": 1,
+        "zero_stage": config.zero_stage,
+        "offload": False,
+        "gradient_checkpointing": step.checkpointing,
+        "tokens_per_microbatch": step.microbatch,
+        "max_batch": config.max_batch,
+    }
+    phases = memory.training_memory(size, params, how, step.prompt[1])
+    return max(phase.total for phase in phases if phase.when == "learning")
+
+
+def wait() -> None:
+    """Until the GPU has done what it was given."""
+    if pick_device().type == "cuda":
+        torch.cuda.synchronize()
+
+
+def _forget_peak() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
