@@ -5,8 +5,8 @@ VENV ?= .venv
 VLLM_VENV ?= .venv-vllm
 GPU_VENV ?= .venv-gpu
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
-# Tests: two files at a time.
-SIDE_BY_SIDE ?= -n 2 --dist loadfile
+# Tests: two files at a time, in the order of tests/conftest.py.
+SIDE_BY_SIDE ?= -n 2 --dist loadfile --no-loadscope-reorder
 BIN = $(VENV)/bin
 # A finished environment: made again when what it is made from changes.
 READY = $(VENV)/.ready

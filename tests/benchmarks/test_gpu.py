@@ -42,6 +42,7 @@ def run_command(*words: str, **environment: str) -> subprocess.CompletedProcess[
     )
 
 
+@pytest.mark.workflow
 def test_small_runs_every_part_on_a_cpu_and_all_of_it_passes(tmp_path):
     done = run_command("--small", "--out", str(tmp_path / "gpu.json"), CUDA_VISIBLE_DEVICES="")
     assert done.returncode == 0, done.stdout + done.stderr
