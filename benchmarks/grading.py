@@ -167,7 +167,8 @@ def peer(solutions: pl.DataFrame, truths: dict[str, str]) -> tuple[float, int, i
     return seconds, len(subset), calls, len(names), list(differ)
 
 
-def _processor_seconds() -> float:
+def processor_seconds() -> float:
+    """Of this process and of its children that have ended."""
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(u.ru_utime + u.ru_stime for u in usage)
 
@@ -185,12 +186,12 @@ def main() -> None:
     truths = references(path)
     samples, problems = made_up_samples(truths, options.solutions, options.bombs)
 
-    start, before = time.perf_counter(), _processor_seconds()
+    start, before = time.perf_counter(), processor_seconds()
     with Grader(workers=options.workers) as grader:
         solutions = grader.grade(samples, problems, "boxed")
         counts = grader.counts
     # The workers' own time is known once they have ended.
-    seconds, processor = time.perf_counter() - start, _processor_seconds() - before
+    seconds, processor = time.perf_counter() - start, processor_seconds() - before
     print(f"references: {path or 'made up'}")
     voting = solutions.drop_nulls("answer")
     strings = voting.select("problem_id", "answer").n_unique()

@@ -99,7 +99,7 @@ def make_workload(
 def write_random_model(folder: Path, shape: str, *, dtype: str = "float32") -> None:
     """A folder with random weights in the sizes of SHAPES[shape] and a tokenizer, as transformers loads it.
 
-    Made on the GPU where there is one. The output matrix is the input's, as in the models of these sizes.
+    Made on the GPU if there is one. The output matrix is the input's, as in the models of these sizes.
     """
     tokenizer = _chat_tokenizer()
     ends = {key: token_id(tokenizer, f"<{key}>") for key in ("bos", "eos", "pad")}

@@ -53,7 +53,7 @@ class TrlPeer:
         settings |= {"bfloat16": bfloat16, "checkpointing": checkpointing}
         workload.write_text(json.dumps(settings))
         self._said = (scratch / f"trl-{rows}.log").open("w+")
-        # -P: this folder's module names must not hide anybody's; offline: everything is in the folder.
+        # -P: this folder's module names must not hide packages; offline: everything is in the folder.
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(Path(__file__).resolve()), str(workload)],
             stdin=subprocess.PIPE,

@@ -51,9 +51,10 @@ class Report:
 def main() -> int:
     """Command line; 0 if everything ran and passed, else 1."""
     parser = argparse.ArgumentParser(description="what works on a GPU and how fast", prog="benchmarks.gpu")
-    parser.add_argument("--small", action="store_true", help="tiny sizes, on the CPU where there is no GPU")
+    parser.add_argument("--small", action="store_true", help="tiny sizes, on the CPU if there is no GPU")
     parser.add_argument("--parts", type=_letters, default=list(PARTS), help="such as a,c; all by default")
-    parser.add_argument("--minutes", type=float, default=8, help="for all parts together (not with --small)")
+    parser.add_argument("--minutes", type=float, default=8, help="of all parts together (not with --small)")
+    parser.add_argument("--commit", help="of this code, if it is a copy without its repository")
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks/gpu.json"), help="JSON file")
     arguments = parser.parse_args()
     # Ends the parts, too, and leaves the file as it is.
@@ -63,7 +64,9 @@ def main() -> int:
     end = time.monotonic() + (float("inf") if arguments.small else 60 * arguments.minutes)
     print("installed:", ", ".join(f"{name} {words}" for name, words in versions().items()), flush=True)
     with tempfile.TemporaryDirectory() as scratch:
-        saved = 0.0  # what earlier parts have left of their time
+        # What the parts that do not run, and those that are done, have left of their time.
+        saved = end - time.monotonic() - sum(sizes.seconds[letter] for letter in arguments.parts)
+        saved = 0.0 if arguments.small else max(0.0, saved)
         for letter in arguments.parts:
             allowed = min(sizes.seconds[letter] + saved, end - time.monotonic())
             if allowed <= 0:
@@ -71,6 +74,8 @@ def main() -> int:
                 continue
             started = time.monotonic()
             run(letter, sizes, Path(scratch), report, allowed)
+            if arguments.commit:
+                report.facts["code"] = arguments.commit
             report.seconds[letter] = round(time.monotonic() - started, 1)
             saved = max(0.0, allowed - report.seconds[letter])
     report.write()
@@ -113,6 +118,9 @@ def run(letter: str, sizes: Sizes, scratch: Path, report: Report, allowed: float
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         _collect(lines, report)
+    if late or process.returncode or any(r.part == letter and r.passed is False for r in report.rows):
+        kept = report.file.with_name(f"{report.file.stem}-{letter}.log")
+        kept.write_bytes(log.read_bytes())
     if late:
         report.add(failed(letter, PARTS[letter].module, f"not finished within its {allowed:.0f} s"))
     elif process.returncode:

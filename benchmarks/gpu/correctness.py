@@ -1,9 +1,9 @@
 """Part a: what the GPU computes against what the CPU computes, in float32 and in bfloat16.
 
-Joint loss and gradients of a tiny model against a float64 one on the CPU; in bfloat16 the GPU may be twice as
-far from it as the CPU is in bfloat16. Log-probabilities when sampled against the trainer's when first learned
-from, through the real loop, at temperatures 1 and 0.6. P(Yes) of the mini base on its own solutions against
-the CPU's.
+Joint loss and gradients of a tiny model against one with float64 weights on the CPU; in bfloat16 the GPU's
+gradient may be twice as far from it as the CPU's in bfloat16. Log-probabilities when sampled against the
+trainer's when first learned from, through the real loop, at temperatures 1 and 0.6. P(Yes) of the mini base on
+its own solutions against the CPU's.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 PART = "a"
-LOSS, GRADIENT = 1e-4, 1e-4  # of float32, relative
-# bfloat16 keeps 8 bits; what they make of a sum of thousands of terms is measured on the CPU.
+# Relative. A loss is one number, whose errors cancel now and then, so bfloat16 has a bar of its own there.
+LOSS = {"float32": 1e-4, "bfloat16": 1e-3}
+GRADIENT = 1e-4  # of float32; bfloat16 keeps 8 bits, and what they make of it is measured on the CPU
 TIMES_THE_CPU = 2.0
 GAPS = {"float32": 1e-4, "bfloat16": 0.05}  # nats, mean over tokens
 SCORES = {"float32": 1e-4, "bfloat16": 0.1}  # of a probability, the largest difference
@@ -74,15 +75,18 @@ def losses_and_gradients() -> Iterator[Row]:
     cpu, device = torch.device("cpu"), pick_device()
     truth = joint_gradient(model, tokenizer, trajectories, torch.float64, cpu)
     found = joint_gradient(model, tokenizer, trajectories, torch.float32, device)
-    beside = "float64 on the CPU"
-    yield at_most(PART, "joint loss, float32: relative error", _loss_error(found, truth), LOSS, beside)
+    beside = "float64 weights on the CPU"
+    yield at_most(
+        PART, "joint loss, float32: relative error", _loss_error(found, truth), LOSS["float32"], beside
+    )
     yield at_most(PART, "its gradient, float32: relative error", _error(found, truth), GRADIENT, beside)
     found = joint_gradient(model, tokenizer, trajectories, torch.bfloat16, device)
+    what = "joint loss, bfloat16: relative error"
+    yield at_most(PART, what, _loss_error(found, truth), LOSS["bfloat16"], beside)
     plain = joint_gradient(model, tokenizer, trajectories, torch.bfloat16, cpu)
-    for what, error in (("joint loss", _loss_error), ("its gradient", _error)):
-        bound = TIMES_THE_CPU * error(plain, truth)
-        beside = f"{TIMES_THE_CPU:g} x the CPU's in bfloat16"
-        yield at_most(PART, f"{what}, bfloat16: relative error", error(found, truth), bound, beside)
+    bound = TIMES_THE_CPU * _error(plain, truth)
+    beside = f"{TIMES_THE_CPU:g} x the CPU's in bfloat16"
+    yield at_most(PART, "its gradient, bfloat16: relative error", _error(found, truth), bound, beside)
 
 
 def joint_gradient(

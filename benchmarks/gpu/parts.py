@@ -1,6 +1,6 @@
-"""The parts by letter: their module, what they need, and how that is found to be missing.
+"""The parts by letter: their modules, the packages and the memory that they need, and what of it is missing.
 
-Imports no torch, so the command can start at once. Left out on purpose: running a part (worker.py).
+Imports no torch, so that the command starts at once. Left out on purpose: running a part (worker.py).
 """
 
 from __future__ import annotations

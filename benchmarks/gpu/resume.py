@@ -1,7 +1,7 @@
 """Part b: a training of the mini base that is killed with signal 9 and started again, beside one that is not.
 
 Both go through the real loop and DeepSpeed. Kernels are asked to be deterministic, so that what remains is
-rounding where the GPU has no such kernel.
+rounding if the GPU has no such kernel.
 
     python -m benchmarks.gpu.resume FOLDER SETTINGS       # one run, which the part starts and kills
 """
@@ -22,7 +22,7 @@ import polars as pl
 import torch
 
 from benchmarks.gpu.correctness import training_problems
-from benchmarks.gpu.rows import Row, at_most, failed, noted
+from benchmarks.gpu.rows import Row, at_least, at_most, failed, noted
 from benchmarks.gpu.sizes import Sizes
 from benchmarks.step_workloads import MINI_BASE
 from rlv import tables
@@ -55,6 +55,8 @@ def run(sizes: Sizes, folder: Path) -> Iterator[Row]:
             return
         resumed_from, resumed = _resumed(place / "killed", settings)
     went = f"killed after step {reached}, went on after step {resumed_from}"
+    last = reached // sizes.save_every * sizes.save_every
+    yield at_least(PART, "step that the next run went on after", resumed_from, last, "the last checkpoint")
     yield noted(PART, "seconds of the killed run and the next", time.perf_counter() - began, "s", went)
     bound = ROUNDING["cuda" if torch.cuda.is_available() else "cpu"]
     for column in COMPARED:
@@ -85,8 +87,10 @@ def _killed(folder: Path, settings: dict[str, int], after: int) -> int | None:
 
 def _resumed(folder: Path, settings: dict[str, int]) -> tuple[int, pl.DataFrame]:
     """The same command again, to its end: (step that it went on after, its steps table)."""
-    done = subprocess.run(_command(folder, settings), stdout=subprocess.PIPE, text=True, check=True)
-    facts = json.loads(done.stdout.splitlines()[-1])
+    done = subprocess.run(_command(folder, settings), capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"the second run ended with {done.returncode}: {done.stderr[-3000:]}")
+    facts = json.loads([line for line in done.stdout.splitlines() if line.startswith("{")][-1])
     return facts["resumed_from"], tables.read(folder / "out" / "steps.parquet", "steps")
 
 
@@ -106,6 +110,8 @@ def _train(folder: Path, settings: dict[str, int], log: Callable[[str], None]) -
     # Before the GPU is used for the first time; matrix products are deterministic only with it.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # Its backward pass is deterministic only if every kernel must be.
+    torch.backends.cuda.enable_mem_efficient_sdp(False)
     facts = train(
         config,
         model_dir=MINI_BASE,

@@ -1,6 +1,6 @@
 """One measured number with what it was compared with, its bar and whether it passed; and a table of them.
 
-Left out on purpose: who measures (the parts) and who collects (__main__.py).
+Left out on purpose: measuring (the parts) and collecting (__main__.py).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 class Row:
     """`value` in `unit` (empty for a plain number) of `what`, compared with `beside`.
 
-    `bar` says what the value must be, in words; `passed` is None for a number that is reported only. A row
-    without a value says in `bar` why there is none. `timed`: a matter of speed, which only real sizes show.
+    `bar` is what the value must be, in words; `passed` is None for a number that is reported only. A row
+    without a value has in `bar` the reason. `at_size`: speed or memory, which tiny sizes do not show.
     """
 
     part: str
@@ -25,27 +25,27 @@ class Row:
     beside: str
     bar: str
     passed: bool | None
-    timed: bool = False
+    at_size: bool = False
 
 
 def at_most(
-    part: str, what: str, value: float, bound: float, beside: str, unit: str = "", *, timed: bool = False
+    part: str, what: str, value: float, bound: float, beside: str, unit: str = "", *, at_size: bool = False
 ) -> Row:
     """Passes up to the bound, the bound included; NaN never does."""
-    return Row(part, what, value, unit, beside, f"at most {bound:.3g}", value <= bound, timed)
+    return Row(part, what, value, unit, beside, f"at most {bound:.3g}", value <= bound, at_size)
 
 
 def at_least(
-    part: str, what: str, value: float, bound: float, beside: str, unit: str = "", *, timed: bool = False
+    part: str, what: str, value: float, bound: float, beside: str, unit: str = "", *, at_size: bool = False
 ) -> Row:
     """Passes from the bound on, the bound included; NaN never does."""
-    return Row(part, what, value, unit, beside, f"at least {bound:.3g}", value >= bound, timed)
+    return Row(part, what, value, unit, beside, f"at least {bound:.3g}", value >= bound, at_size)
 
 
 def within(part: str, what: str, value: float, share: float, beside: str) -> Row:
-    """A ratio that passes within `share` of 1, on both sides."""
+    """A ratio that passes within `share` of 1, on both sides; at real sizes only."""
     bar = f"{1 - share:.2f} to {1 + share:.2f}"
-    return Row(part, what, value, "x", beside, bar, abs(value - 1) <= share)
+    return Row(part, what, value, "x", beside, bar, abs(value - 1) <= share, at_size=True)
 
 
 def noted(part: str, what: str, value: float, unit: str, beside: str = "") -> Row:
@@ -64,8 +64,8 @@ def skipped(part: str, what: str, why: str) -> Row:
 
 
 def unjudged(row: Row) -> Row:
-    """The same number, reported only, if it is a matter of speed: tiny sizes say nothing of that."""
-    return replace(row, bar="", passed=None) if row.timed and row.value is not None else row
+    """The same number, reported only, if tiny sizes do not show it."""
+    return replace(row, bar="", passed=None) if row.at_size and row.value is not None else row
 
 
 def passed(rows: Sequence[Row]) -> bool:
@@ -78,7 +78,7 @@ def table(rows: Sequence[Row]) -> str:
     head = ("", "measured", "value", "compared with", "must be", "")
     cells = [(row.part, row.what, _number(row), row.beside, row.bar, _verdict(row)) for row in rows]
     widths = [max(len(line[i]) for line in (head, *cells)) for i in range(len(head))]
-    # What would make every other row as long as itself: reasons go over the edge.
+    # A long reason does not make the other rows longer.
     widths[4] = max(len(line[4]) for line in (head, *cells) if len(line[4]) <= 40)
 
     def line(words: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """How large each part is: on a GPU, and `--small`, which only shows that everything runs.
 
-The sizes on a GPU fit eight minutes and 40 GiB. Left out on purpose: options for each of these numbers.
+The sizes on a GPU are meant for eight minutes and 40 GiB. Left out on purpose: an option for each number.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ GIB_LIMIT = 40.0
 class StepSize:
     """One training step: `sequences` of these lengths, `microbatch` padded tokens a pass.
 
-    `group`: solutions of one problem. `peer_rows`: rows a pass that the peer may choose from.
+    `group`: solutions of one problem. `peer_rows`: sequences of one pass of the peer.
     """
 
     name: str
@@ -25,7 +25,7 @@ class StepSize:
     group: int
     microbatch: int
     checkpointing: bool
-    peer_rows: tuple[int, ...] = ()
+    peer_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,13 @@ GPU = Sizes(
         StepSize("4k", (128, 128), (3968, 3968), 8, 8, 4116, checkpointing=True),
     ),
     peers=(
-        StepSize("equal", (128, 128), (896, 896), 32, 8, 4176, checkpointing=True, peer_rows=(4,)),
-        StepSize("uneven", (64, 192), (64, 960), 64, 8, 4176, checkpointing=True, peer_rows=(4,)),
+        StepSize("equal", (128, 128), (896, 896), 32, 8, 4176, checkpointing=True, peer_rows=4),
+        StepSize("uneven", (64, 192), (64, 960), 64, 8, 4176, checkpointing=True, peer_rows=4),
     ),
     repeats=5,
     sampled=256,
-    mean_length=96,
-    max_tokens=384,
+    mean_length=64,
+    max_tokens=256,
     scored=512,
     votes=(500, 512),
     graded=(500, 32),
@@ -91,8 +91,8 @@ SMALL = Sizes(
         StepSize("128", (8, 8), (100, 100), 4, 4, 128, checkpointing=True),
     ),
     peers=(
-        StepSize("equal", (8, 8), (24, 24), 8, 4, 256, checkpointing=True, peer_rows=(4,)),
-        StepSize("uneven", (4, 12), (4, 44), 8, 4, 256, checkpointing=True, peer_rows=(4,)),
+        StepSize("equal", (8, 8), (24, 24), 8, 4, 256, checkpointing=True, peer_rows=4),
+        StepSize("uneven", (4, 12), (4, 44), 8, 4, 256, checkpointing=True, peer_rows=4),
     ),
     repeats=2,
     sampled=32,

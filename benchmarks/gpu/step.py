@@ -73,7 +73,7 @@ def config_of(sizes: Sizes, step: StepSize) -> TrainingConfig:
 
 
 def workload_of(step: StepSize, vocabulary: int) -> Workload:
-    """The step's solutions: the same whoever learns from them."""
+    """The step's solutions, the same for us and the peer."""
     return make_workload(vocabulary, step.sequences // step.group, step.group, step.prompt, step.solution)
 
 
@@ -102,10 +102,10 @@ def measure(learner: Learner, step: StepSize, config: TrainingConfig, repeats: i
     _forget_peak()
     for repeat in range(repeats + 1):
         for verifies in (False, True) if repeat % 2 == 0 else (True, False):
-            who, how, learner.reader.label_ids = variants[verifies]
+            variant, how, learner.reader.label_ids = variants[verifies]
             wait()
             started = time.perf_counter()
-            lesson = learn(who, trajectories, how, repeat)
+            lesson = learn(variant, trajectories, how, repeat)
             wait()
             seconds[verifies].append(time.perf_counter() - started)
             if verifies:
@@ -134,7 +134,7 @@ def _rows(
     beside = f"{found.tokens:,} tokens" + (", checkpointing" if step.checkpointing else "")
     yield noted(PART, f"{name}: a training step", found.speed, "tokens/s", beside)
     what, ratio = f"{name}: seconds with verification", statistics.median(found.verifying) / plain
-    yield at_most(PART, what, ratio, OVERHEAD, "the same steps without", "x", timed=True)
+    yield at_most(PART, what, ratio, OVERHEAD, "the same steps without", "x", at_size=True)
     yield noted(PART, f"{name}: tokens with verification", found.read / found.tokens, "x", "the same without")
     one = Pass("learned", step.sequences, 0, step.prompt[1] + step.solution[1], step.sequences)
     gpu = local_gpu()
@@ -143,7 +143,7 @@ def _rows(
         beside = f"{gpu.name}'s {gpu.flops(config.dtype) / 1e12:.0f} TFLOP/s"
         what = f"{name}: model FLOPs utilisation"
         # The bar is for long sequences, whose steps are all arithmetic.
-        bar = at_least(PART, what, share, UTILISATION, beside, timed=True)
+        bar = at_least(PART, what, share, UTILISATION, beside, at_size=True)
         yield bar if longest else noted(PART, what, share, "", beside)
         made = replace(one, recomputed=step.checkpointing)
         guess = hours.seconds(made, size, config.dtype, hours.Machine(gpu), Assumptions())

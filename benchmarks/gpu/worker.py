@@ -1,16 +1,18 @@
 """One part in a process of its own: `python -m benchmarks.gpu.worker PART MODEL ROWS [--small]`.
 
 Writes a line of JSON for each row to the file ROWS as soon as there is one, the machine's facts first. MODEL
-is the folder of the large random model, which the first part that needs it makes. What an installed package
-does otherwise than the pinned one becomes a row that names the call.
+is the folder of the large random model, which the first part that needs it makes. If a call fails, as it may
+with another version of a package, a row names the call.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import importlib
 import json
 import os
+import signal
 import time
 import traceback
 from collections.abc import Iterator
@@ -22,6 +24,8 @@ from benchmarks.gpu.rows import Row, at_most, failed, skipped, unjudged
 from benchmarks.gpu.sizes import GIB_LIMIT, GPU, SMALL, Sizes
 
 IMPORT_SECONDS = 30
+# prctl(2): which signal this process gets when the one that started it is gone.
+_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -33,6 +37,8 @@ def main() -> None:
     parser.add_argument("--small", action="store_true")
     arguments = parser.parse_args()
     sizes = SMALL if arguments.small else GPU
+    # A command that is killed must not leave the GPU taken.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     with arguments.rows.open("a") as file:
         for row in run(arguments.part, sizes, arguments.model, small=arguments.small):
             file.write(json.dumps(asdict(row) if isinstance(row, Row) else row) + "\n")
@@ -50,6 +56,8 @@ def run(letter: str, sizes: Sizes, model: Path, *, small: bool) -> Iterator[Row 
         started = time.perf_counter()
         # What is freed is used again whatever its size, so that memory taken is near memory used.
         os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
+        for package in part.packages:
+            importlib.import_module(package)
         module = importlib.import_module(f"benchmarks.gpu.{part.module}")
         seconds = time.perf_counter() - started
         from rlv.machine import made_here
@@ -59,7 +67,7 @@ def run(letter: str, sizes: Sizes, model: Path, *, small: bool) -> Iterator[Row 
         if lacking is not None:
             yield skipped(letter, part.module, lacking)
             return
-        yield _judged(at_most(letter, "imports", seconds, IMPORT_SECONDS, "", "s", timed=True), small)
+        yield _judged(at_most(letter, "imports", seconds, IMPORT_SECONDS, "", "s", at_size=True), small)
         if part.large_model:
             make_model(model, sizes)
         for row in module.run(sizes, model):
@@ -74,7 +82,7 @@ def _judged(row: Row, small: bool) -> Row:
 
 
 def no_gpu(part: Part) -> str | None:
-    """Why the GPU cannot do for this part; None if it can, or if none is needed."""
+    """Why this part cannot run on the GPU; None if it can, or needs none."""
     import torch
 
     if part.gib == 0:
@@ -112,7 +120,10 @@ def differs(error: Exception) -> str:
     place = f"{Path(ours[-1].filename).relative_to(ROOT)}:{ours[-1].lineno} `{ours[-1].line}`" if ours else ""
     inner = frames[-1]
     within = "" if ours and inner is ours[-1] else f" (in {Path(inner.filename).name}:{inner.lineno})"
-    return f"{place}: {type(error).__name__}: {str(error)[:500]}{within}"
+    words = str(error)
+    if len(words) > 600:  # what another process wrote has its cause at the end
+        words = f"{words[:100]} … {words[-500:]}"
+    return f"{place}: {type(error).__name__}: {words}{within}"
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def test_small_runs_every_part_on_a_cpu_and_all_of_it_passes(tmp_path):
     # Numbers are compared with something in every part that is about being right; speed is not judged.
     judged = {row.part for row in rows if row.passed}
     assert judged >= {"a", "b", "d", "f"}
-    assert not [row for row in rows if row.timed and row.passed is not None]
+    assert not [row for row in rows if row.at_size and row.passed is not None]
     assert f"{report['facts']['device']}, {os.cpu_count()} cores" in done.stdout
     for row in rows:
         assert row.what in done.stdout
@@ -72,7 +72,7 @@ def test_bounds_include_themselves_and_nothing_that_is_not_a_number():
 
 
 def test_a_run_passes_only_if_something_ran_and_nothing_failed_or_is_missing():
-    good, speed = at_most("a", "x", 0.0, 1.0, ""), at_least("a", "y", 0.5, 1.0, "", timed=True)
+    good, speed = at_most("a", "x", 0.0, 1.0, ""), at_least("a", "y", 0.5, 1.0, "", at_size=True)
     assert passed([good, noted("a", "z", 3.0, "s")])
     assert not passed([])
     assert not passed([good, speed]) and passed([good, unjudged(speed)])
@@ -202,3 +202,17 @@ def test_the_estimate_of_each_step_on_a_gpu_is_within_what_a_part_may_take():
     assert size.parameters == 1_543_714_304  # of Qwen2.5-1.5B, counted in its published files
     for step in (*GPU.steps, *GPU.peers):
         assert estimated_bytes(size, config_of(GPU, step), step) / GIB < GIB_LIMIT
+
+
+def test_memory_is_judged_at_real_sizes_only():
+    row = within("c", "memory", 5.0, 0.15, "the estimate")
+    assert row.passed is False and unjudged(row).passed is None and unjudged(row).value == 5.0
+
+
+def test_the_end_of_a_long_message_is_kept():
+    words = ""
+    try:
+        raise RuntimeError("the TRL process ended with 1:\n" + "x" * 5000 + "\nTypeError: no 'rollout_func'")
+    except RuntimeError as error:
+        words = worker.differs(error)
+    assert "TRL process ended" in words and words.endswith("no 'rollout_func'") and len(words) < 800
