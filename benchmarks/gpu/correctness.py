@@ -2,8 +2,8 @@
 
 Joint loss and gradients of a tiny model against one with float64 weights on the CPU; in bfloat16 the GPU's
 gradient may be twice as far from it as the CPU's in bfloat16. Log-probabilities when sampled against the
-trainer's when first learned from, through the real loop, at temperatures 1 and 0.6. P(Yes) of the mini base on
-its own solutions against the CPU's.
+trainer's when first learned from, through the real loop, at temperatures 1 and 0.6. P(Yes) of the mini base
+on its own solutions against the CPU's.
 """
 
 from __future__ import annotations
