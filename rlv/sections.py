@@ -166,8 +166,17 @@ class Training(Section):
     kl_coefficient: float = Field(
         default=0.0, ge=0, description="weight of the k3 KL estimate to the start model"
     )
-    temperature: float = Field(default=1.0, gt=0, description="of the rollouts")
-    top_p: float = Field(default=1.0, gt=0, le=1, description="of the rollouts")
+    temperature: float = Field(
+        default=1.0,
+        gt=0,
+        description="of the rollouts, and of the log-probabilities that the trainer differentiates",
+    )
+    top_p: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="of the rollouts; 1 is the only value: the trainer differentiates the whole vocabulary",
+    )
     max_tokens: int = Field(default=64, ge=1, description="longest rollout")
     continuations: int = Field(
         default=4, ge=1, description="VinePPO: Monte-Carlo continuations from every step boundary (K)"
@@ -196,6 +205,11 @@ class Training(Section):
     )
 
 
+# Why rollouts may not be cut to a nucleus.
+TOP_P = (
+    "it must be 1: rollouts would come from a part of the vocabulary, and the policy whose gradient is taken "
+    "has all of it; a lower `temperature` sharpens both alike"
+)
 # Training settings that a verifier of recorded solutions does not read: it samples nothing, takes the batches
 # as they were recorded, and nothing pulls it back to the start model.
 UNREAD_BY_VERIFIERS = frozenset(

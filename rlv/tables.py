@@ -76,8 +76,10 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "verifier_balanced_accuracy": pl.Float64(),  # null too when the batch holds one class only
         "kl": pl.Float64(),  # k3 estimate to the reference; null where the coefficient is 0
         "clip_fraction": pl.Float64(),
-        "entropy": pl.Float64(),  # mean surprisal of the sampled tokens, in nats; null: recorded solutions
-        "logprob_gap": pl.Float64(),  # mean |log-prob when sampled - when trained|; null: recorded
+        # mean surprisal of the sampled tokens at the rollouts' temperature, in nats; null: recorded solutions
+        "entropy": pl.Float64(),
+        # mean |log-prob when sampled - when trained|, both at temperature 1; null: recorded solutions
+        "logprob_gap": pl.Float64(),
         "grad_norm": pl.Float64(),
         "learning_rate": pl.Float64(),
         "tokens_sampled": pl.Int64(),

@@ -100,6 +100,16 @@ def test_settings_that_a_method_does_not_read_stay_out_of_its_key():
     assert trained == {"train/vineppo", "train/vineppo_v"}
 
 
+def test_weights_learned_at_another_temperature_than_1_are_marked():
+    study = changed(load("mini-paper"), training__temperature=0.6)
+    trained = {a.name: a.params for a in build_plan(study).artifacts.values() if a.stage == "train"}
+    assert trained["grpo"]["logprobs"] == "tempered"
+    # A verifier of recorded solutions reads labels alone, and those are at temperature 1 always.
+    assert "logprobs" not in trained["grpo_verifier"]
+    at_1 = build_plan(load("mini-paper")).artifacts.values()
+    assert not any("logprobs" in a.params for a in at_1 if a.stage in ("train", "overhead"))
+
+
 def test_an_added_method_that_needs_values_gets_their_settings(monkeypatch):
     monkeypatch.setitem(advantages.ADVANTAGES, "tempo", advantages.vineppo)
     advantages.NEEDS_VALUES.add("tempo")

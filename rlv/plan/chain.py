@@ -240,6 +240,10 @@ def _training_params(entry: Reasoner, dataset: Dataset, settings: dict[str, Any]
     for key, default in (("engine", "transformers"), ("dtype", "float32")):
         if params.get(key) == default:
             del params[key]
+    # The trainer follows the rollouts' temperature. It once did not: what it made then must not be taken for
+    # this, and at 1 it is this.
+    if params.get("temperature", 1.0) != 1.0:
+        params["logprobs"] = "tempered"
     params["answer_format"] = dataset.answer_format
     if entry.recorded_by is None:
         params["advantage"] = entry.advantage

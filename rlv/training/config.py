@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from rlv.errors import StudyError
-from rlv.sections import HOW_TRAINING, OBJECTIVES, EngineName
+from rlv.sections import HOW_TRAINING, OBJECTIVES, TOP_P, EngineName
 from rlv.steps import STEP_RULES
 from rlv.training.advantages import ADVANTAGES
 
@@ -27,7 +27,8 @@ class TrainingConfig:
     Learning-rate warm-up is linear over `warmup_steps` optimizer updates, then the rate is constant.
     `clip_low` and `clip_high` bound the PPO ratio to [1 − low, 1 + high]. `verification_coefficient` is λ; 0
     switches the verification objective off. `continuations` (K) and `step_rule` decide the Monte-Carlo values
-    of the advantages that need them, and nothing else. `dtype` is what weights have in passes and in the
+    of the advantages that need them, and nothing else. `temperature` is that of the rollouts and of the
+    policy's log-probabilities. `dtype` is what weights have in passes and in the
     result; AdamW's own copy is float32. `threads` and `max_batch` are of one rank. Raises StudyError for a
     value out of range.
     """
@@ -116,8 +117,8 @@ class TrainingConfig:
             )
         if not 0 <= self.clip_low < 1:
             raise StudyError(f"clip_low: {self.clip_low} is out of range; it must be in [0, 1)")
-        if not 0 < self.top_p <= 1:
-            raise StudyError(f"top_p: {self.top_p} is out of range; it must be in (0, 1]")
+        if self.top_p != 1:
+            raise StudyError(f"top_p: {self.top_p} is out of range; {TOP_P}")
         if self.verification_weight_bound < 1:
             raise StudyError(
                 f"verification_weight_bound: {self.verification_weight_bound} is out of range; "

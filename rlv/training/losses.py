@@ -6,6 +6,9 @@ as a loss to minimise: policy_loss + β · kl_loss + λ · verification loss. `V
 losses by the name used in study files: J_verify, and the classification and regression heads that the paper
 compares it with. A new one is one entry here, its name in config.py, and what it reads in forward.py.
 
+π_θ, π_old and π_ref of solution tokens are at the rollouts' temperature (forward.py): the policy that learns
+is the one that sampled. π_θ(c | x, y, I) is at temperature 1, as the scores at test time are.
+
 Every reduction is a sum divided by a normaliser of the whole minibatch that the caller passes in, so the
 losses of its micro-batches add up to the minibatch's loss however it was split. Axes: S solution tokens of a
 micro-batch, all solutions one after the other; B solutions. Left out on purpose: anything that needs a model.

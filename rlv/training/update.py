@@ -69,9 +69,10 @@ class Lesson:
     """What one call of `learn` saw; the names are those of the steps table.
 
     Losses, KL and the gradient norm (before clipping) are means over the call's updates. `entropy` is the
-    mean surprisal of the sampled tokens, `logprob_gap` the mean |log-prob when sampled − log-prob when first
-    trained|, both in nats; None where only labels were learned. `scores_B`: the verifier's score of each
-    trajectory when it was first trained on; None without verification.
+    mean surprisal of the sampled tokens at the rollouts' temperature, `logprob_gap` the mean |log-prob when
+    sampled − log-prob when first trained|, both at temperature 1, in nats; None where only labels were
+    learned. `scores_B`: the verifier's score of each trajectory when it was first trained on; None without
+    verification.
     """
 
     policy_loss: float
@@ -124,11 +125,14 @@ def make_learner(
     if config.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     model.train()
-    reader = Reader(model, labels, head, reads_solutions=not labels_only)
+    reader = Reader(model, labels, head, reads_solutions=not labels_only, temperature=config.temperature)
+    reference = None
+    if reference_model is not None:
+        reference = Reader(reference_model.eval().requires_grad_(False), temperature=config.temperature)
     return Learner(
         engine=start_engine(reader, config, ranks),
         reader=reader,
-        reference=None if reference_model is None else Reader(reference_model.eval().requires_grad_(False)),
+        reference=reference,
         instruction_ids=instruction,
         # Any token does: nothing real ever attends to it.
         pad_id=tokenizer.pad_token_id if isinstance(tokenizer.pad_token_id, int) else 0,
@@ -147,9 +151,10 @@ def learn(learner: Learner, trajectories: Sequence[Trajectory], config: Training
         plain, _ = _share(learner, trajectories, everything, (), config)
         with whole_weights(learner.reader):
             if needs_old:
-                batch.old_S = _all_logprobs(Reader(learner.model), plain, batch, learner.ranks)
+                old = Reader(learner.model, temperature=learner.reader.temperature)
+                batch.old_S, batch.first_S = _all_logprobs(old, plain, batch, learner.ranks)
             if learner.reference is not None:
-                batch.reference_S = _all_logprobs(learner.reference, plain, batch, learner.ranks)
+                batch.reference_S, _ = _all_logprobs(learner.reference, plain, batch, learner.ranks)
     learning_rate = float(learner.engine.get_lr()[0])
     tally = _Tally(learner.device, len(trajectories))
     for epoch in range(config.epochs):
@@ -240,10 +245,10 @@ def _nothing(learner: Learner, trajectories: Sequence[Trajectory], chosen: np.nd
 
 
 def _all_logprobs(reader: Reader, mine: Sequence[MicroBatch], batch: _Batch, ranks: Ranks) -> Tensor:
-    """log π of all solution tokens [S], each computed by the rank that has it."""
+    """`solution_logprobs` of all solution tokens [2, S], each computed by the rank that has it."""
     if mine:
         return ranks.sum_(solution_logprobs(reader, mine, batch.n_tokens))
-    return ranks.sum_(torch.zeros_like(batch.sampled_S))
+    return ranks.sum_(torch.zeros(2, batch.n_tokens, device=batch.sampled_S.device))
 
 
 def _part_loss(
@@ -261,7 +266,7 @@ def _part_loss(
     reading = learner.engine(part)
     logprobs_S, slots_S, rows_B = reading.logprobs_S, part.slots_S, part.trajectories_B
     policy = kl = verification = None
-    if logprobs_S is not None:
+    if logprobs_S is not None and reading.as_sampled_S is not None:
         old_S = logprobs_S.detach() if batch.old_S is None else batch.old_S[slots_S]
         policy, silenced = losses.policy_loss(
             logprobs_S,
@@ -274,7 +279,7 @@ def _part_loss(
         tally.policy += policy.detach()
         tally.clip_fraction += silenced / n_tokens
         if first_time and batch.old_S is None:
-            tally.first_S.append((slots_S, logprobs_S.detach()))
+            tally.first_2S.append((slots_S, torch.stack([logprobs_S.detach(), reading.as_sampled_S])))
         if batch.reference_S is not None:
             kl = losses.kl_loss(logprobs_S, batch.reference_S[slots_S], n_tokens=n_tokens)
             tally.kl += kl.detach()
@@ -304,7 +309,9 @@ class _Batch:
     correct_B: Tensor
     advantages_S: Tensor
     sampled_S: Tensor
+    # Before the first update: at the rollouts' temperature, and at 1, as `sampled_S` is.
     old_S: Tensor | None = None
+    first_S: Tensor | None = None
     reference_S: Tensor | None = None
 
     @staticmethod
@@ -332,7 +339,7 @@ class _Tally:
     n_solutions: int
     updates: int = 0
     tokens: int = 0
-    first_S: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    first_2S: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.policy, self.verification, self.kl, self.clip_fraction, self.grad_norm = (
@@ -350,19 +357,19 @@ class _Tally:
         ranks.sum_(self.scores_B)
 
     def lesson(self, batch: _Batch, learner: Learner, config: TrainingConfig, learning_rate: float) -> Lesson:
-        first_S = batch.old_S
+        old_S, first_S = batch.old_S, batch.first_S
         if first_S is None and learner.reader.reads_solutions:
-            first_S = torch.zeros_like(batch.sampled_S)
-            for slots_S, logprobs_S in self.first_S:
-                first_S[slots_S] = logprobs_S
-            learner.ranks.sum_(first_S)
+            first_2S = torch.zeros(2, batch.n_tokens, device=self.device)
+            for slots_S, logprobs_2S in self.first_2S:
+                first_2S[:, slots_S] = logprobs_2S
+            old_S, first_S = learner.ranks.sum_(first_2S)
         gap = None if first_S is None else (first_S - batch.sampled_S).abs().mean().item()
         return Lesson(
             policy_loss=self.policy.item() / self.updates,
             verification_loss=self.verification.item() / self.updates if config.verifies else None,
             kl=self.kl.item() / self.updates if learner.reference is not None else None,
             clip_fraction=self.clip_fraction.item() / self.updates,
-            entropy=None if first_S is None else -first_S.mean().item(),
+            entropy=None if old_S is None else -old_S.mean().item(),
             logprob_gap=gap,
             grad_norm=self.grad_norm.item() / self.updates,
             learning_rate=learning_rate,
