@@ -3,7 +3,7 @@
 The backbone runs once; the output matrix is applied only where something is predicted: before each token of
 y, and after the last token of I. With large vocabularies those logits are most of a training step's memory.
 A verification head reads the hidden state after [x, y] instead. Left out on purpose: a fused cross-entropy
-that never holds the logits, and dropout-aware batch invariance.
+that never holds the logits.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from rlv.errors import ModelError
 from rlv.heads import VerificationHead
+from rlv.models.reading import last_hidden, logits
 from rlv.training.batches import MicroBatch
 
 if TYPE_CHECKING:
@@ -60,12 +60,8 @@ class Reader(nn.Module):
         token, where they end with y; at most one of the two. `reads_solutions`: whether solution tokens get
         log-probabilities. `temperature`: that the solutions were sampled at, so that the policy whose
         gradient is taken is the policy that sampled (Kazemnejad et al. 2024 do the same).
-
-        Raises ModelError where the model has no output embeddings.
         """
         super().__init__()
-        if model.get_output_embeddings() is None:
-            raise ModelError(f"{model.name_or_path}: not a causal language model (no output embeddings)")
         self.model = model
         self.head = head
         self.label_ids = label_ids
@@ -73,13 +69,15 @@ class Reader(nn.Module):
         self.temperature = temperature
 
     def forward(self, batch: MicroBatch) -> Reading:
-        """Log-probabilities of the batch's solutions, and what is said of their labels."""
+        """Log-probabilities of the batch's solutions, and what is said of their labels.
+
+        Raises ModelError where the model has no output matrix.
+        """
         # No attention mask and no cache: see batches.py for why right padding needs none.
-        hidden_BTH = self.model.base_model(input_ids=batch.tokens_BT, use_cache=False).last_hidden_state
-        hidden_FH = hidden_BTH.flatten(0, 1)
+        hidden_FH = last_hidden(self.model, batch.tokens_BT).flatten(0, 1)
         logprobs_S = as_sampled_S = verification_BX = None
         if self.reads_solutions:
-            logits_SV = self._logits(hidden_FH.index_select(0, batch.flat_positions_S))
+            logits_SV = logits(self.model, hidden_FH.index_select(0, batch.flat_positions_S))
             if self.temperature != 1.0:
                 as_sampled_S = _chosen_logprobs(logits_SV, batch.targets_S)
                 # The name is bound anew: nothing holds the logits before the division any longer.
@@ -90,14 +88,9 @@ class Reader(nn.Module):
         if self.head is not None:
             verification_BX = self.head(hidden_FH.index_select(0, batch.flat_last_B))
         elif self.label_ids is not None:
-            logits_BV = self._logits(hidden_FH.index_select(0, batch.flat_last_B))
+            logits_BV = logits(self.model, hidden_FH.index_select(0, batch.flat_last_B))
             verification_BX = torch.log_softmax(logits_BV, dim=-1)[:, list(self.label_ids)]
         return Reading(logprobs_S, as_sampled_S, verification_BX)
-
-    def _logits(self, hidden_NH: Float[Tensor, "N H"]) -> Float[Tensor, "N V"]:
-        output = self.model.get_output_embeddings()
-        assert output is not None  # the constructor saw it
-        return output(hidden_NH).float()
 
 
 @torch.no_grad()
