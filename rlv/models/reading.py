@@ -67,27 +67,44 @@ def logits(model: PreTrainedModel, hidden_NH: Float[Tensor, "N H"]) -> Float[Ten
 def check_reading(model: PreTrainedModel) -> None:
     """Raises ModelError if this pass and the model's own forward pass differ on a short sequence.
 
-    The weights must be whole. Logits that are not finite are left to those who meet them.
+    The weights must be whole. Logits that are not finite pass: whoever meets them can say in which problem.
     """
-    vocabulary = model.config.get_text_config().vocab_size
-    ids_1T = (torch.arange(1, PROBE_TOKENS + 1, device=model.device) * vocabulary // (PROBE_TOKENS + 2))[None]
+    own: Any = model
+    ids_1T = probe(model)
     was_training = model.training
     model.eval()
     try:
-        own: Any = model
-        wanted_TV = own(input_ids=ids_1T, use_cache=False).logits[0].double()
-        found_TV = logits(model, last_hidden(model, ids_1T)[0]).double()
+        wanted_TV = own(input_ids=ids_1T, use_cache=False).logits[0]
+        found_TV = logits(model, last_hidden(model, ids_1T)[0])
     finally:
         model.train(was_training)
-    if not wanted_TV.isfinite().all():
-        return
-    gap = (found_TV.log_softmax(-1) - wanted_TV.log_softmax(-1)).abs().max().item()
-    step = max(TOLERANCE, 4 * torch.finfo(model.dtype).eps)
+    gap, allowed = largest_gap(found_TV, wanted_TV, model.dtype)
     # "not <=": a gap that is no number must not pass.
-    if not gap <= step * max(1.0, wanted_TV.abs().max().item()):
+    if not gap <= allowed:
         raise ModelError(
             f"{model.name_or_path or 'the model'}: the forward pass of {type(model).__name__} does with "
             "the logits what rlv/models/reading.py does not: log-probabilities of a test sequence differ by "
-            f"up to {gap:.3g} nats. Known are logits_scaling, logit_scale, final_logit_softcapping; use another "
-            "model, or add there what this one does"
+            f"up to {gap:.3g} nats. It knows logits_scaling, logit_scale and final_logit_softcapping; use "
+            "another model, or add there what this one does"
         )
+
+
+def probe(model: PreTrainedModel) -> Int64[Tensor, "1 T"]:
+    """A short sequence of token ids from all over the vocabulary, the same each time."""
+    vocabulary = model.config.get_text_config().vocab_size
+    ids_T = torch.arange(1, PROBE_TOKENS + 1, device=model.device) * vocabulary // (PROBE_TOKENS + 2)
+    return ids_T[None]
+
+
+def largest_gap(
+    found_TV: Float[Tensor, "T V"], wanted_TV: Float[Tensor, "T V"], dtype: torch.dtype
+) -> tuple[float, float]:
+    """The largest difference of two passes' log-probabilities, in nats, and what weights of `dtype` allow.
+
+    0 if the wanted logits are not finite.
+    """
+    if not wanted_TV.isfinite().all():
+        return 0.0, 0.0
+    gap_TV = found_TV.double().log_softmax(-1) - wanted_TV.double().log_softmax(-1)
+    step = max(TOLERANCE, 4 * torch.finfo(dtype).eps)
+    return gap_TV.abs().max().item(), step * max(1.0, wanted_TV.abs().max().item())

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from rlv.errors import ModelError, StudyError
 from rlv.heads import VerificationHead
+from rlv.models.dropout import without_dropout
 from rlv.models.reading import check_reading
 from rlv.prompts import label_ids, verification_ids
 from rlv.training import losses
@@ -97,12 +98,12 @@ def make_learner(
     labels_only: bool = False,
     ranks: Ranks = ALONE,
 ) -> Learner:
-    """The model under DeepSpeed; its weights are trained in place.
+    """The model under DeepSpeed; its weights are trained in place, without dropout (models/dropout.py).
 
     `labels_only`: learn J_verify alone, as where all advantages are 0 (recorded.py); the log-probabilities of
     solutions are then never computed. Raises ModelError where Yes and No are no single tokens, where the
-    KL needs a reference and has none, and for a model whose own forward pass gives other logits than the
-    trainer's (`check_reading`); StudyError where `labels_only` meets a KL term or λ = 0.
+    KL needs a reference and has none, and for a model that the trainer cannot read as its own forward pass
+    does (`check_reading`, `without_dropout`); StudyError where `labels_only` meets a KL term or λ = 0.
     """
     if config.kl_coefficient > 0 and reference_model is None:
         raise ModelError("kl_coefficient is above 0 and no reference model was given")
@@ -117,6 +118,7 @@ def make_learner(
             "so it must be above 0"
         )
     check_reading(model)
+    without_dropout(model)
     labels, head, instruction = None, None, ()
     device = next(model.parameters()).device
     if config.verifies and losses.VERIFICATION[config.verification_objective].instructed:
