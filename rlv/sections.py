@@ -158,13 +158,28 @@ class Training(Section):
     learning_rate: float = Field(default=1e-4, gt=0, description="AdamW, constant after the warm-up")
     warmup_steps: int = Field(default=5, ge=0, description="linear warm-up, in optimizer steps")
     weight_decay: float = Field(default=0.0, ge=0, description="AdamW's decoupled weight decay")
-    gradient_clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
+    gradient_clip: float = Field(
+        default=1.0,
+        gt=0,
+        description="largest norm of the gradient, policy and verification together: where the second is the "
+        "larger, it shrinks the step of the first (rlv/training/norms.py)",
+    )
     clip_low: float = Field(
         default=0.2, gt=0, lt=1, description="PPO clip: ratios below 1 - clip_low are cut"
     )
     clip_high: float = Field(default=0.2, gt=0, description="PPO clip: ratios above 1 + clip_high are cut")
+    dual_clip: float | None = Field(
+        default=None,
+        gt=1,
+        description="PPO clip: ratios above this are cut where the advantage is negative, too; absent: not",
+    )
     kl_coefficient: float = Field(
         default=0.0, ge=0, description="weight of the k3 KL estimate to the start model"
+    )
+    kl_clamp: float | None = Field(
+        default=None,
+        gt=0,
+        description="a token's k3 estimate is at most this and has no gradient beyond; absent: no bound",
     )
     temperature: float = Field(
         default=1.0,
@@ -219,7 +234,9 @@ UNREAD_BY_VERIFIERS = frozenset(
         "solutions_per_problem",
         "clip_low",
         "clip_high",
+        "dual_clip",
         "kl_coefficient",
+        "kl_clamp",
         "temperature",
         "top_p",
         "max_tokens",

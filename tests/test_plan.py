@@ -110,6 +110,15 @@ def test_weights_learned_at_another_temperature_than_1_are_marked():
     assert not any("logprobs" in a.params for a in at_1 if a.stage in ("train", "overhead"))
 
 
+def test_guards_stay_out_of_the_keys_where_they_are_off_or_not_read():
+    study = load("mini")
+    assert new_paths(study, changed(study, training__dual_clip=None, training__kl_clamp=None)) == set()
+    fresh = new_paths(study, changed(study, training__dual_clip=3.0, training__kl_clamp=10.0))
+    assert {"train/grpo", "train/grpo_v"} <= fresh
+    without = changed(study, training__kl_coefficient=0.0)
+    assert new_paths(without, changed(without, training__kl_clamp=10.0)) == set()
+
+
 def test_an_added_method_that_needs_values_gets_their_settings(monkeypatch):
     monkeypatch.setitem(advantages.ADVANTAGES, "tempo", advantages.vineppo)
     advantages.NEEDS_VALUES.add("tempo")

@@ -18,6 +18,8 @@ from rlv.training.config import TrainingConfig
         ("solutions_per_problem", 1, "1 is out of range"),
         ("clip_low", 1.0, "1.0 is out of range"),
         ("kl_coefficient", -0.1, "-0.1 is out of range"),
+        ("dual_clip", 1.0, "1.0 is out of range; it must be above 1, or null"),
+        ("kl_clamp", 0.0, "0.0 is out of range; it must be above 0, or null"),
         ("top_p", 0.9, "0.9 is out of range; it must be 1: rollouts would come from a part"),
         ("engine", "tensorflow", "'tensorflow' is unknown; known: transformers, vllm"),
         ("dtype", "float16", "'float16' is unknown; known: float32, bfloat16"),

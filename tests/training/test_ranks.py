@@ -121,6 +121,15 @@ def assert_same_run(found: Path, expected: Path) -> None:
     assert_same_weights(found, expected)
 
 
+def test_norms_apart_are_of_all_ranks_and_are_left_out_under_zero(both, alone):
+    for name, measured in (("zero0", 1), ("zero2", 0)):
+        steps, wanted = (tables.read(f[name] / "out" / "steps.parquet", "steps") for f in (both, alone))
+        for column in ("policy_grad_norm", "verification_grad_norm"):
+            # The first step's, of four.
+            norms, expected = (t[column].drop_nulls().to_list() for t in (steps, wanted))
+            assert len(norms) == measured and norms == pytest.approx(expected, rel=1e-4)
+
+
 def assert_same_weights(found: Path, expected: Path, dtype: torch.dtype = torch.float32) -> None:
     files = sorted(path.relative_to(expected) for path in expected.rglob("out/**/*.safetensors"))
     assert files and files == sorted(path.relative_to(found) for path in found.rglob("out/**/*.safetensors"))
