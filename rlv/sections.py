@@ -196,6 +196,12 @@ class Training(Section):
     continuations: int = Field(
         default=4, ge=1, description="VinePPO: Monte-Carlo continuations from every step boundary (K)"
     )
+    valued_steps: int | None = Field(
+        default=None,
+        ge=1,
+        description="VinePPO: so many steps of a solution are valued at most, others merged with their "
+        "neighbours, evenly; absent: all are",
+    )
     seed: int = Field(default=0, ge=0, description="order of problems and seeds of rollouts")
     engine: EngineName = Field(default="transformers", description="what samples the rollouts")
     dtype: Literal["float32", "bfloat16"] = Field(
@@ -241,6 +247,7 @@ UNREAD_BY_VERIFIERS = frozenset(
         "top_p",
         "max_tokens",
         "continuations",
+        "valued_steps",
         "engine",
     }
 )

@@ -233,7 +233,7 @@ def _training_params(entry: Reasoner, dataset: Dataset, settings: dict[str, Any]
     unread = set(HOW_TRAINING)
     values = entry.advantage in NEEDS_VALUES
     if not values:
-        unread.add("continuations")
+        unread |= {"continuations", "valued_steps"}
     if settings["kl_coefficient"] == 0:
         unread.add("kl_clamp")
     if entry.recorded_by is not None:

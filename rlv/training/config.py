@@ -22,6 +22,7 @@ YOUNG = {
     "dtype": "float32",
     "dual_clip": None,
     "kl_clamp": None,
+    "valued_steps": None,
 }
 
 
@@ -31,16 +32,16 @@ class TrainingConfig:
 
     Learning-rate warm-up is linear over `warmup_steps` optimizer updates, then the rate is constant.
     `clip_low` and `clip_high` bound the PPO ratio to [1 − low, 1 + high]; `dual_clip` and `kl_clamp` bound
-    what they leave unbounded (losses.py). `verification_coefficient` is λ; 0
-    switches the verification objective off. `continuations` (K) and `step_rule` decide the Monte-Carlo values
-    of the advantages that need them, and nothing else. `temperature` is that of the rollouts and of the
-    policy's log-probabilities. `dtype` is what weights have in passes and in the
-    result; AdamW's own copy is float32. `threads` and `max_batch` are of one rank. Raises StudyError for a
-    value out of range.
+    what they leave unbounded (losses.py). `verification_coefficient` is λ; 0 switches the verification
+    objective off. `continuations` (K), `valued_steps` and `step_rule` decide the Monte-Carlo values of the
+    advantages that need them, and nothing else. `temperature` is that of the rollouts and of the policy's
+    log-probabilities. `dtype` is what weights have in passes and in the result; AdamW's own copy is float32.
+    `threads` and `max_batch` are of one rank. Raises StudyError for a value out of range.
     """
 
     advantage: str = "leave_one_out"
     continuations: int = 4
+    valued_steps: int | None = None
     step_rule: str = "sentence"
     verification_objective: str = "generative"
     verification_coefficient: float = 0.0
@@ -129,6 +130,10 @@ class TrainingConfig:
             raise StudyError(f"dual_clip: {self.dual_clip} is out of range; it must be above 1, or null")
         if self.kl_clamp is not None and not self.kl_clamp > 0:
             raise StudyError(f"kl_clamp: {self.kl_clamp} is out of range; it must be above 0, or null")
+        if self.valued_steps is not None and not self.valued_steps >= 1:
+            raise StudyError(
+                f"valued_steps: {self.valued_steps} is out of range; it must be above 0, or null"
+            )
         if self.top_p != 1:
             raise StudyError(f"top_p: {self.top_p} is out of range; {TOP_P}")
         if self.verification_weight_bound < 1:

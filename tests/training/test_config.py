@@ -18,6 +18,7 @@ from rlv.training.config import TrainingConfig
         ("solutions_per_problem", 1, "1 is out of range"),
         ("clip_low", 1.0, "1.0 is out of range"),
         ("kl_coefficient", -0.1, "-0.1 is out of range"),
+        ("valued_steps", 0, "0 is out of range; it must be above 0, or null"),
         ("dual_clip", 1.0, "1.0 is out of range; it must be above 1, or null"),
         ("kl_clamp", 0.0, "0.0 is out of range; it must be above 0, or null"),
         ("top_p", 0.9, "0.9 is out of range; it must be 1: rollouts would come from a part"),

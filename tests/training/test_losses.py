@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from beartype import beartype
@@ -11,6 +12,7 @@ from jaxtyping import jaxtyped
 
 from rlv.sections import OBJECTIVES
 from rlv.training import losses
+from rlv.training.advantages import grpo
 
 policy_loss = jaxtyped(losses.policy_loss, typechecker=beartype)
 kl_loss = jaxtyped(losses.kl_loss, typechecker=beartype)
@@ -66,6 +68,18 @@ def test_k3_is_unbiased():
         expectation.item()
     )
     assert expectation.item() == pytest.approx((policy_V.exp() * -d_V).sum().item(), rel=1e-5)
+
+
+def test_tokens_without_an_advantage_count_in_the_mean():
+    """A right and a wrong solution, and a group that was all right: GRPO's token mean is over all of them."""
+    advantages_PG1 = grpo(np.array([[1.0, 0.0], [1.0, 1.0]]))
+    lengths = [3, 5, 4, 8]
+    advantages_S = torch.tensor(np.repeat(advantages_PG1.ravel(), lengths))
+    logprobs_S = torch.zeros(20, dtype=torch.float64, requires_grad=True)
+    clipped(logprobs_S, logprobs_S.detach(), advantages_S)[0].backward()
+    # 1 and -1 but for ε, over 20 tokens, of which 12 are of solutions that teach nothing.
+    expected = torch.tensor([-1.0] * 3 + [1.0] * 5 + [0.0] * 12, dtype=torch.float64) / 20
+    torch.testing.assert_close(logprobs_S.grad, expected, atol=1e-5, rtol=0)
 
 
 def test_dual_clip_by_hand():
