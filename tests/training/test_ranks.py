@@ -34,6 +34,8 @@ CONFIGS = {
     "offload": {"zero_stage": 2, "offload": True},
     "recompute": {"zero_stage": 3, "gradient_checkpointing": True, "offload": True},
     "vineppo": {"zero_stage": 3, "advantage": "vineppo", "continuations": 2},
+    # One update: what was first trained on is put together from the ranks' own passes.
+    "tempered": {"temperature": 0.6, "epochs": 1, "minibatches": 1},
     "head": {"zero_stage": 3, "verification_objective": "bce"},
     # A rank without a problem of its own, and updates without a solution for it.
     "idle": {"zero_stage": 3, "problems_per_step": 1, "solutions_per_problem": 2, "steps": 2},
