@@ -16,8 +16,8 @@ from rlv.training.advantages import ADVANTAGES
 
 # Fields that change neither the gradients (but for rounding) nor the data.
 MECHANICS = HOW_TRAINING | {"threads"}
-# Fields younger than stored artifacts and checkpoints: at their defaults a run is what it was without them, and
-# so are its key and its identity.
+# Fields younger than stored artifacts and checkpoints: at their defaults a run is what it was without them,
+# and so are its key and its identity.
 YOUNG = {
     "engine": "transformers",
     "dtype": "float32",
