@@ -158,19 +158,49 @@ class Training(Section):
     learning_rate: float = Field(default=1e-4, gt=0, description="AdamW, constant after the warm-up")
     warmup_steps: int = Field(default=5, ge=0, description="linear warm-up, in optimizer steps")
     weight_decay: float = Field(default=0.0, ge=0, description="AdamW's decoupled weight decay")
-    gradient_clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
+    gradient_clip: float = Field(
+        default=1.0,
+        gt=0,
+        description="largest norm of the gradient, policy and verification together: where the second is the "
+        "larger, it shrinks the step of the first (rlv/training/norms.py)",
+    )
     clip_low: float = Field(
         default=0.2, gt=0, lt=1, description="PPO clip: ratios below 1 - clip_low are cut"
     )
     clip_high: float = Field(default=0.2, gt=0, description="PPO clip: ratios above 1 + clip_high are cut")
+    dual_clip: float | None = Field(
+        default=None,
+        gt=1,
+        description="PPO clip: ratios above this are cut where the advantage is negative, too; absent: not",
+    )
     kl_coefficient: float = Field(
         default=0.0, ge=0, description="weight of the k3 KL estimate to the start model"
     )
-    temperature: float = Field(default=1.0, gt=0, description="of the rollouts")
-    top_p: float = Field(default=1.0, gt=0, le=1, description="of the rollouts")
+    kl_clamp: float | None = Field(
+        default=None,
+        gt=0,
+        description="a token's k3 estimate is at most this and has no gradient beyond; absent: no bound",
+    )
+    temperature: float = Field(
+        default=1.0,
+        gt=0,
+        description="of the rollouts, and of the log-probabilities that the trainer differentiates",
+    )
+    top_p: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="of the rollouts; 1 is the only value: the trainer differentiates the whole vocabulary",
+    )
     max_tokens: int = Field(default=64, ge=1, description="longest rollout")
     continuations: int = Field(
         default=4, ge=1, description="VinePPO: Monte-Carlo continuations from every step boundary (K)"
+    )
+    valued_steps: int | None = Field(
+        default=None,
+        ge=1,
+        description="VinePPO: so many steps of a solution are valued at most, others merged with their "
+        "neighbours, evenly; absent: all are",
     )
     seed: int = Field(default=0, ge=0, description="order of problems and seeds of rollouts")
     engine: EngineName = Field(default="transformers", description="what samples the rollouts")
@@ -196,6 +226,11 @@ class Training(Section):
     )
 
 
+# Why rollouts may not be cut to a nucleus.
+TOP_P = (
+    "it must be 1: rollouts would come from a part of the vocabulary, and the policy whose gradient is taken "
+    "has all of it; a lower `temperature` sharpens both alike"
+)
 # Training settings that a verifier of recorded solutions does not read: it samples nothing, takes the batches
 # as they were recorded, and nothing pulls it back to the start model.
 UNREAD_BY_VERIFIERS = frozenset(
@@ -205,11 +240,14 @@ UNREAD_BY_VERIFIERS = frozenset(
         "solutions_per_problem",
         "clip_low",
         "clip_high",
+        "dual_clip",
         "kl_coefficient",
+        "kl_clamp",
         "temperature",
         "top_p",
         "max_tokens",
         "continuations",
+        "valued_steps",
         "engine",
     }
 )

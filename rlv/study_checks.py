@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rlv.dataset_checks import broken_datasets
 from rlv.model_checks import broken_models
 from rlv.sampling.engine import VLLM_TEMPERATURES
-from rlv.sections import OBJECTIVES, UNREAD_BY_VERIFIERS, Sampling
+from rlv.sections import OBJECTIVES, TOP_P, UNREAD_BY_VERIFIERS, Sampling
 
 if TYPE_CHECKING:
     from rlv.sections import Reasoner, Study, Training
@@ -61,6 +61,8 @@ def _reasoners(study: Study) -> Iterator[tuple[str, str]]:
             batch = training.problems_per_step * training.solutions_per_problem
             if training.minibatches > batch:
                 yield f"{key}.training.minibatches", f"{training.minibatches} of {batch} solutions a step"
+            if training.top_p != 1:
+                yield f"{key}.training.top_p", f"found {training.top_p}; {TOP_P}"
         if reasoner.dataset is not None or reasoner.recorded_by is not None:
             yield from _ranks(f"{key}.training", study.training_of(name))
 

@@ -76,9 +76,14 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "verifier_balanced_accuracy": pl.Float64(),  # null too when the batch holds one class only
         "kl": pl.Float64(),  # k3 estimate to the reference; null where the coefficient is 0
         "clip_fraction": pl.Float64(),
-        "entropy": pl.Float64(),  # mean surprisal of the sampled tokens, in nats; null: recorded solutions
-        "logprob_gap": pl.Float64(),  # mean |log-prob when sampled - when trained|; null: recorded
+        # mean surprisal of the sampled tokens at the rollouts' temperature, in nats; null: recorded solutions
+        "entropy": pl.Float64(),
+        # mean |log-prob when sampled - when trained|, both at temperature 1; null: recorded solutions
+        "logprob_gap": pl.Float64(),
         "grad_norm": pl.Float64(),
+        # of each objective, λ and KL included; null: one alone, ZeRO, or a step where they were not measured
+        "policy_grad_norm": pl.Float64(),
+        "verification_grad_norm": pl.Float64(),
         "learning_rate": pl.Float64(),
         "tokens_sampled": pl.Int64(),
         "tokens_values": pl.Int64(),  # sampled for Monte-Carlo values (VinePPO); 0 where there are none
@@ -212,6 +217,10 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
 }
 
 
+# Columns younger than tables that stores hold: where a table that is read lacks them, they are null.
+YOUNG = {"steps": ("policy_grad_norm", "verification_grad_norm")}
+
+
 def check(frame: pl.DataFrame, table: str, where: str) -> pl.DataFrame:
     """The frame with exactly the table's columns, in order; DataError names the column that differs."""
     _check_schema(frame.schema, table, where)
@@ -261,7 +270,12 @@ def read(path: Path, table: str, columns: Sequence[str] | None = None) -> pl.Dat
         raise ValueError(f"a {table} table has no columns {unknown}")
     try:
         schema = pl.read_parquet_schema(path)
-        _check_schema(schema, table, str(path))
-        return pl.read_parquet(path, columns=wanted).select(wanted)
+        young = [c for c in YOUNG.get(table, ()) if c not in schema]
+        _check_schema({**schema, **{c: SCHEMAS[table][c] for c in young}}, table, str(path))
+        # One column at least, which has the number of rows.
+        there = [c for c in wanted if c not in young] or [next(iter(schema))]
+        found = pl.read_parquet(path, columns=there)
+        nulls = [pl.lit(None, SCHEMAS[table][c]).alias(c) for c in young]
+        return found.with_columns(nulls).select(wanted)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{path}: not a readable {table} table ({error})") from error

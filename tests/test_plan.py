@@ -98,6 +98,28 @@ def test_settings_that_a_method_does_not_read_stay_out_of_its_key():
     fresh = new_paths(study, changed(study, training__continuations=9))
     trained = {path for path in fresh if path.startswith("train/")}
     assert trained == {"train/vineppo", "train/vineppo_v"}
+    fresh = new_paths(study, changed(study, training__valued_steps=3))
+    assert {path for path in fresh if path.startswith("train/")} == trained
+    assert new_paths(study, changed(study, training__valued_steps=None)) == set()
+
+
+def test_weights_learned_at_another_temperature_than_1_are_marked():
+    study = changed(load("mini-paper"), training__temperature=0.6)
+    trained = {a.name: a.params for a in build_plan(study).artifacts.values() if a.stage == "train"}
+    assert trained["grpo"]["logprobs"] == "tempered"
+    # A verifier of recorded solutions reads labels alone, and those are at temperature 1 always.
+    assert "logprobs" not in trained["grpo_verifier"]
+    at_1 = build_plan(load("mini-paper")).artifacts.values()
+    assert not any("logprobs" in a.params for a in at_1 if a.stage in ("train", "overhead"))
+
+
+def test_guards_stay_out_of_the_keys_where_they_are_off_or_not_read():
+    study = load("mini")
+    assert new_paths(study, changed(study, training__dual_clip=None, training__kl_clamp=None)) == set()
+    fresh = new_paths(study, changed(study, training__dual_clip=3.0, training__kl_clamp=10.0))
+    assert {"train/grpo", "train/grpo_v"} <= fresh
+    without = changed(study, training__kl_coefficient=0.0)
+    assert new_paths(without, changed(without, training__kl_clamp=10.0)) == set()
 
 
 def test_an_added_method_that_needs_values_gets_their_settings(monkeypatch):

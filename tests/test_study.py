@@ -76,6 +76,7 @@ def test_shipped_studies_are_sound(name):
         ("reasoners: {a-b: {model: base}}", ["reasoners", "a-b"]),
         ("comparisons: {grpo: {start: bse}}", ["comparisons.grpo.start", "'base'"]),
         ("sampling: {temperature: hot}", ["sampling.temperature", "'hot'"]),
+        ("training: {top_p: 0.9}", ["reasoners.grpo.training.top_p", "0.9", "part of the vocabulary"]),
         ("verifiers: {unified: {score: bce}}", ["reasoners.grpo_v.verifiers", "'bce'", "'generative'"]),
         (
             "verifiers: {unified: {score: generative, reasoner: base}}",

@@ -57,6 +57,29 @@ def test_a_file_that_breaks_the_contract_is_refused_whatever_is_read(path, colum
         tables.read(path, "rollouts", columns)
 
 
+def test_a_table_from_before_its_young_columns_is_read_with_nulls(tmp_path):
+    young = tables.YOUNG["steps"]
+    whole = tables.frame("steps", [{"step": 1, "reward": 0.5}, {"step": 2, "policy_grad_norm": 0.25}])
+    path = tmp_path / "steps.parquet"
+    tables.write(whole, path, "steps")
+    assert tables.read(path, "steps").equals(whole)
+    whole.drop(young).write_parquet(path)
+    read = tables.read(path, "steps")
+    assert read.schema == whole.schema and read["reward"].to_list() == whole["reward"].to_list()
+    assert all(read[column].null_count() == 2 for column in young)
+    assert tables.read(path, "steps", ["step", young[0]]).to_dict(as_series=False) == {
+        "step": [1, 2],
+        young[0]: [None, None],
+    }
+    assert tables.read(path, "steps", [young[0]]).height == 2
+    # What is written has all of them, and no other column may be missing.
+    with pytest.raises(DataError, match="lacks columns"):
+        tables.write(whole.drop(young), path, "steps")
+    whole.drop([*young, "kl"]).write_parquet(path)
+    with pytest.raises(DataError, match=r"lacks columns \['kl'\]"):
+        tables.read(path, "steps")
+
+
 def test_a_full_disk_is_the_systems_error(tmp_path):
     with pytest.raises(OSError, match="No space left on device: '/dev/full'") as raised:
         tables.write(tables.frame("rollouts", ROWS), Path("/dev/full"), "rollouts")

@@ -8,8 +8,9 @@ weights (4) wherever ZeRO runs, which bfloat16 implies; ZeRO divides those by R 
 from stage 2, weights at stage 3 (Rajbhandari et al. 2020, section 5). Activations are what autograd saves in
 a Llama block with fused attention; the output matrix is applied to solution tokens alone, in float32, and
 its backward pass holds log-probabilities, their gradient and that of the logits: 12 V bytes a token; without
-one, logits and log-probabilities: 8 V. Where ZeRO does not run, DeepSpeed adds gradients up over ranks (one,
-too) in a flat copy of them, when the activations are gone.
+one, logits and log-probabilities: 8 V. Where ZeRO does not run, one objective's gradients are added up apart
+every few steps (their sum and a pass's own: rlv/training/norms.py), and DeepSpeed adds gradients up over
+ranks (one, too) in a flat copy of them, when the activations are gone.
 
 vLLM beside a trainer takes a share of the GPU memory that is free when it starts, before the optimizer has
 its moments (rlv/sampling/vllm_start.py), and gives it back while it sleeps. Wherever weights are divided
@@ -61,6 +62,7 @@ _TRAINING_HELPS = {
     "weights": ("zero_stage: 3 with more ranks",),
     "gradients": ("zero_stage: 2 with more ranks",),
     "flat gradients": ("zero_stage: 1 with more ranks",),
+    "gradients apart": ("zero_stage: 1 with more ranks",),
     "optimizer": ("offload: true", "zero_stage: 1 with more ranks"),
     "reference": ("kl_coefficient: 0",),
     "activations": ("gradient_checkpointing: true", "tokens_per_microbatch", "max_tokens"),
@@ -195,6 +197,9 @@ def training_memory(
         "logits": 0.0 if recorded else logits_bytes(size, solution),
     }
     whole = {"gathered weights": size.parameters * BYTES[dtype]} if how["zero_stage"] == 3 else {}
+    apart = params.get("verification_coefficient", 0) > 0 and not recorded and not second_learner
+    if apart and _stage(how, dtype) == 0:
+        update["gradients apart"] = 8.0 * size.parameters
     if whole:
         # One block is whole while it computes, the next is being gathered.
         update["gathered weights"] = 2 * BYTES[dtype] * (size.parameters / size.layers)

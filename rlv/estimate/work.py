@@ -73,7 +73,8 @@ def _rollout(
     ]
     if "continuations" in p:
         # A step begins anywhere in a solution, so half of it is left to write on average.
-        states = batch * max(1, min(assumed.steps_per_solution, length // SHORTEST_STEP))
+        steps = min(assumed.steps_per_solution, p.get("valued_steps") or assumed.steps_per_solution)
+        states = batch * max(1, min(steps, length // SHORTEST_STEP))
         made.append(
             Pass(
                 "written",

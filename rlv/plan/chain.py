@@ -16,6 +16,7 @@ from rlv.sections import HOW_TRAINING, UNREAD_BY_VERIFIERS, Dataset, Reasoner, S
 from rlv.stages import STAGES
 from rlv.store import Artifact
 from rlv.training.advantages import NEEDS_VALUES
+from rlv.training.config import YOUNG
 
 # Marks the names of what was made from solutions at length budgets.
 _CUT = "-cut"
@@ -232,14 +233,20 @@ def _training_params(entry: Reasoner, dataset: Dataset, settings: dict[str, Any]
     unread = set(HOW_TRAINING)
     values = entry.advantage in NEEDS_VALUES
     if not values:
-        unread.add("continuations")
+        unread |= {"continuations", "valued_steps"}
+    if settings["kl_coefficient"] == 0:
+        unread.add("kl_clamp")
     if entry.recorded_by is not None:
         unread |= UNREAD_BY_VERIFIERS
     params: dict[str, Any] = {k: v for k, v in settings.items() if k not in unread}
     # What came later stays out at its default, so that what was trained before keeps its key.
-    for key, default in (("engine", "transformers"), ("dtype", "float32")):
-        if params.get(key) == default:
+    for key, default in YOUNG.items():
+        if key in params and params[key] == default:
             del params[key]
+    # The trainer follows the rollouts' temperature. It once did not: what it made then must not be taken for
+    # this, and at 1 it is this.
+    if params.get("temperature", 1.0) != 1.0:
+        params["logprobs"] = "tempered"
     params["answer_format"] = dataset.answer_format
     if entry.recorded_by is None:
         params["advantage"] = entry.advantage

@@ -12,7 +12,7 @@ prompts.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,7 @@ from jaxtyping import Float, Float64, Int64
 
 from rlv.compute import shape_of
 from rlv.errors import ModelError
+from rlv.models.reading import check_reading, last_hidden, logits
 from rlv.prompts import label_ids, verification_ids
 from rlv.scoring import SCORES, TOKEN_BUDGETS, Score
 from rlv.scoring.tables import scores_table
@@ -45,16 +46,15 @@ def score_solutions(
     most `token_budget` padded tokens (None: as rlv/scoring/__init__.py has it for the device), but one
     sequence at least. Returns the scores and the tokens read,
     len(x) + len(y) + len(I), in the order given. Raises ModelError for a sequence longer than the model's
-    positions (`names` says which; default: its number), for a model that scales its logits after the output
-    embedding, and for logits that are not finite.
+    positions (`names` says which; default: its number), for a model whose own forward pass gives other logits
+    (`check_reading`), and for logits that are not finite.
     """
     instruction = verification_ids(tokenizer, style)
     yes_id, _ = label_ids(tokenizer)
-    _check_logits(model)
+    check_reading(model)
 
     def probability_of_yes(hidden_BH: torch.Tensor) -> torch.Tensor:
-        logits_BV: torch.Tensor = model.get_output_embeddings()(hidden_BH)  # pyright: ignore[reportOptionalCall]
-        return logits_BV.double().softmax(-1)[:, yes_id]
+        return logits(model, hidden_BH).double().softmax(-1)[:, yes_id]
 
     sequences = [[*x, *y, *instruction] for x, y in zip(prompts, solutions, strict=True)]
     return score_sequences(model, sequences, probability_of_yes, token_budget=token_budget, names=names)
@@ -126,21 +126,15 @@ def length_sorted_batches(
         start += rows
 
 
-def _last_hidden(sequences: list[Sequence[int]], model: Any) -> Float[torch.Tensor, "B H"]:
+def _last_hidden(sequences: list[Sequence[int]], model: PreTrainedModel) -> Float[torch.Tensor, "B H"]:
     """The backbone's hidden state (after its last norm) at each sequence's last token."""
     last_B = torch.tensor([len(s) - 1 for s in sequences], device=model.device)
     ids_BT = torch.zeros(len(sequences), max(map(len, sequences)), dtype=torch.int64)
     for row, sequence in enumerate(sequences):
         ids_BT[row, : len(sequence)] = torch.tensor(sequence)
-    hidden_BTH = model.base_model(input_ids=ids_BT.to(model.device), use_cache=False).last_hidden_state
-    return hidden_BTH[torch.arange(len(sequences), device=model.device), last_B]
-
-
-def _check_logits(model: PreTrainedModel) -> None:
-    config = model.config.get_text_config()
-    for key in ("final_logit_softcapping", "logit_scale", "logits_scaling"):
-        if getattr(config, key, None) not in (None, 1.0):
-            raise ModelError(f"{config.name_or_path}: {key} changes the logits after the output embedding")
+    return last_hidden(model, ids_BT.to(model.device))[
+        torch.arange(len(sequences), device=model.device), last_B
+    ]
 
 
 def _check_lengths(model: PreTrainedModel, lengths_B: np.ndarray, names: Sequence[str] | None) -> None:

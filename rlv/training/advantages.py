@@ -25,7 +25,8 @@ def grpo(
 ) -> Float[np.ndarray, "P G 1"]:
     """GRPO (Shao et al. 2024): (r_i − mean r) / (std r + ε), std the population's (divided by G, not G − 1).
 
-    A group whose rewards are all equal gets zeros exactly.
+    A group whose rewards are all equal gets zeros exactly. Its tokens still count in the mean over tokens
+    (losses.policy_loss).
     """
     centred_PG = rewards_PG - rewards_PG.mean(axis=1, keepdims=True)
     advantages_PG = centred_PG / (rewards_PG.std(axis=1, keepdims=True) + EPSILON)

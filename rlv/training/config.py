@@ -10,14 +10,21 @@ from dataclasses import dataclass
 from typing import get_args
 
 from rlv.errors import StudyError
-from rlv.sections import HOW_TRAINING, OBJECTIVES, EngineName
+from rlv.sections import HOW_TRAINING, OBJECTIVES, TOP_P, EngineName
 from rlv.steps import STEP_RULES
 from rlv.training.advantages import ADVANTAGES
 
 # Fields that change neither the gradients (but for rounding) nor the data.
 MECHANICS = HOW_TRAINING | {"threads"}
-# Fields younger than checkpoints: at their defaults a run is what it was without them.
-YOUNG = {"engine": "transformers", "dtype": "float32"}
+# Fields younger than stored artifacts and checkpoints: at their defaults a run is what it was without them,
+# and so are its key and its identity.
+YOUNG = {
+    "engine": "transformers",
+    "dtype": "float32",
+    "dual_clip": None,
+    "kl_clamp": None,
+    "valued_steps": None,
+}
 
 
 @dataclass(frozen=True)
@@ -25,15 +32,17 @@ class TrainingConfig:
     """One training run. A step samples one batch (P problems × G solutions) and learns from it.
 
     Learning-rate warm-up is linear over `warmup_steps` optimizer updates, then the rate is constant.
-    `clip_low` and `clip_high` bound the PPO ratio to [1 − low, 1 + high]. `verification_coefficient` is λ; 0
-    switches the verification objective off. `continuations` (K) and `step_rule` decide the Monte-Carlo values
-    of the advantages that need them, and nothing else. `dtype` is what weights have in passes and in the
-    result; AdamW's own copy is float32. `threads` and `max_batch` are of one rank. Raises StudyError for a
-    value out of range.
+    `clip_low` and `clip_high` bound the PPO ratio to [1 − low, 1 + high]; `dual_clip` and `kl_clamp` bound
+    what they leave unbounded (losses.py). `verification_coefficient` is λ; 0 switches the verification
+    objective off. `continuations` (K), `valued_steps` and `step_rule` decide the Monte-Carlo values of the
+    advantages that need them, and nothing else. `temperature` is that of the rollouts and of the policy's
+    log-probabilities. `dtype` is what weights have in passes and in the result; AdamW's own copy is float32.
+    `threads` and `max_batch` are of one rank. Raises StudyError for a value out of range.
     """
 
     advantage: str = "leave_one_out"
     continuations: int = 4
+    valued_steps: int | None = None
     step_rule: str = "sentence"
     verification_objective: str = "generative"
     verification_coefficient: float = 0.0
@@ -50,7 +59,9 @@ class TrainingConfig:
     gradient_clip: float = 1.0
     clip_low: float = 0.2
     clip_high: float = 0.2
+    dual_clip: float | None = None
     kl_coefficient: float = 0.0
+    kl_clamp: float | None = None
     temperature: float = 1.0
     top_p: float = 1.0
     max_tokens: int = 64
@@ -116,8 +127,16 @@ class TrainingConfig:
             )
         if not 0 <= self.clip_low < 1:
             raise StudyError(f"clip_low: {self.clip_low} is out of range; it must be in [0, 1)")
-        if not 0 < self.top_p <= 1:
-            raise StudyError(f"top_p: {self.top_p} is out of range; it must be in (0, 1]")
+        if self.dual_clip is not None and not self.dual_clip > 1:
+            raise StudyError(f"dual_clip: {self.dual_clip} is out of range; it must be above 1, or null")
+        if self.kl_clamp is not None and not self.kl_clamp > 0:
+            raise StudyError(f"kl_clamp: {self.kl_clamp} is out of range; it must be above 0, or null")
+        if self.valued_steps is not None and not self.valued_steps >= 1:
+            raise StudyError(
+                f"valued_steps: {self.valued_steps} is out of range; it must be above 0, or null"
+            )
+        if self.top_p != 1:
+            raise StudyError(f"top_p: {self.top_p} is out of range; {TOP_P}")
         if self.verification_weight_bound < 1:
             raise StudyError(
                 f"verification_weight_bound: {self.verification_weight_bound} is out of range; "

@@ -39,7 +39,10 @@ def step_line(row: dict[str, Any], n_steps: int) -> str:
     parts.append(f"clipped {row['clip_fraction']:.3f}")
     if row["entropy"] is not None:
         parts.append(f"entropy {row['entropy']:.3f}")
-    parts.append(f"gradient {row['grad_norm']:.2f}")
+    apart = ""
+    if row["policy_grad_norm"] is not None:
+        apart = f" (policy {row['policy_grad_norm']:.2f}, verification {row['verification_grad_norm']:.2f})"
+    parts.append(f"gradient {row['grad_norm']:.2f}{apart}")
     if row["logprob_gap"] is not None:
         parts.append(f"gap {row['logprob_gap']:.0e}")
     parts += [

@@ -39,12 +39,13 @@ from rlv.training import checkpoints, journal
 from rlv.training.checkpoints import Progress
 from rlv.training.config import MECHANICS, YOUNG, TrainingConfig
 from rlv.training.handover import sampling_weights
+from rlv.training.lesson import Lesson
 from rlv.training.losses import VERIFICATION
 from rlv.training.ranks import ALONE, Ranks
 from rlv.training.recorded import RecordedBatches, Recorder, fingerprint
 from rlv.training.rollout import Prompt, Rollout, choose_problems, collect, merged, read_prompts
 from rlv.training.stop import Abandoned, Stop, listening
-from rlv.training.update import Learner, Lesson, learn, make_learner
+from rlv.training.update import Learner, learn, make_learner
 from rlv.training.weights import whole_state, write_model
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
 
 # What benchmarks hold weights in.
 WEIGHTS = "float32"
+# Steps from one whose gradient norms are measured apart to the next; the first is one, too. A constant, since
+# a table may not depend on how often something is shown.
+APART_EVERY = 20
 
 
 # The batch of a training step, counted from 0; None where the run was asked to stop meanwhile.
@@ -133,7 +137,8 @@ def train(
                         save()
                         break
                     sampled = time.perf_counter()
-                    lesson = learn(learner, rollout.trajectories, config, step)
+                    apart = step == 0 or (step + 1) % APART_EVERY == 0
+                    lesson = learn(learner, rollout.trajectories, config, step, norms_apart=apart)
                     seconds = (sampled - started, time.perf_counter() - sampled)
                     rows.append(_row(step + 1, rollout, lesson, seconds, sampled_now=batches is None))
                     log(journal.step_line(rows[-1], n_steps))
@@ -303,6 +308,8 @@ def _row(
         "entropy": lesson.entropy,
         "logprob_gap": lesson.logprob_gap,
         "grad_norm": lesson.grad_norm,
+        "policy_grad_norm": lesson.policy_grad_norm,
+        "verification_grad_norm": lesson.verification_grad_norm,
         "learning_rate": lesson.learning_rate,
         "tokens_sampled": int(lengths_B.sum()) if sampled_now else 0,
         "tokens_values": rollout.tokens_values,

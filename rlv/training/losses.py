@@ -6,6 +6,9 @@ as a loss to minimise: policy_loss + β · kl_loss + λ · verification loss. `V
 losses by the name used in study files: J_verify, and the classification and regression heads that the paper
 compares it with. A new one is one entry here, its name in config.py, and what it reads in forward.py.
 
+π_θ, π_old and π_ref of solution tokens are at the rollouts' temperature (forward.py): the policy that learns
+is the one that sampled. π_θ(c | x, y, I) is at temperature 1, as the scores at test time are.
+
 Every reduction is a sum divided by a normaliser of the whole minibatch that the caller passes in, so the
 losses of its micro-batches add up to the minibatch's loss however it was split. Axes: S solution tokens of a
 micro-batch, all solutions one after the other; B solutions. Left out on purpose: anything that needs a model.
@@ -20,6 +23,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+# A difference of log-probabilities, in nats, whose exponential is still a float32.
+_FINITE = 60.0
+
 
 def policy_loss(
     logprobs_S: Float[Tensor, " S"],
@@ -29,30 +35,59 @@ def policy_loss(
     clip_low: float,
     clip_high: float,
     n_tokens: int,
+    dual_clip: float | None = None,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """−J_RL: the PPO clip (Schulman et al. 2017, equation 7) at token level, and how many tokens it silenced.
 
         −1/n_tokens · Σ_t min(ρ_t A_t, clip(ρ_t, 1 − low, 1 + high) A_t),      ρ_t = π_θ(y_t) / π_old(y_t)
 
     `n_tokens` counts the solution tokens of the whole minibatch: every token weighs the same, in long and
-    short solutions. The second value counts tokens whose gradient the clip has set to zero.
+    short solutions, and those with an advantage of 0 count too. A group whose rewards are all equal adds
+    nothing to the sum and its tokens to the normaliser, so a batch of many such groups takes a smaller step.
+
+    That minimum has no lower bound where A_t < 0 and ρ_t is large. `dual_clip` c > 1 bounds it (Ye et al.
+    2020, equation 5): where A_t < 0, max(min(...), c A_t), without gradient from ρ_t = c on. None: no bound.
+
+    The second value counts tokens whose gradient the clips have set to zero.
     """
-    ratio_S = torch.exp(logprobs_S - old_logprobs_S)
+    log_ratio_S = logprobs_S - old_logprobs_S
+    if dual_clip is not None:
+        # Every gradient is 0 there, and infinity times 0 would not be.
+        log_ratio_S = log_ratio_S.clamp(max=_FINITE)
+    ratio_S = torch.exp(log_ratio_S)
     unclipped_S = ratio_S * advantages_S
     clipped_S = ratio_S.clamp(1 - clip_low, 1 + clip_high) * advantages_S
-    silenced = (clipped_S < unclipped_S).sum().to(logprobs_S.dtype)
-    return -torch.minimum(unclipped_S, clipped_S).sum() / n_tokens, silenced.detach()
+    silenced_S = clipped_S < unclipped_S
+    surrogate_S = torch.minimum(unclipped_S, clipped_S)
+    if dual_clip is not None:
+        bound_S = dual_clip * advantages_S
+        beyond_S = (advantages_S < 0) & (surrogate_S < bound_S)
+        surrogate_S = torch.where(beyond_S, bound_S, surrogate_S)
+        silenced_S = silenced_S | beyond_S
+    return -surrogate_S.sum() / n_tokens, silenced_S.sum().to(logprobs_S.dtype).detach()
 
 
 def kl_loss(
-    logprobs_S: Float[Tensor, " S"], reference_logprobs_S: Float[Tensor, " S"], *, n_tokens: int
+    logprobs_S: Float[Tensor, " S"],
+    reference_logprobs_S: Float[Tensor, " S"],
+    *,
+    n_tokens: int,
+    clamp: float | None = None,
 ) -> Float[Tensor, ""]:
     """KL(π_θ ‖ π_ref) by the k3 estimator (Schulman 2020; GRPO, equation 4): mean of e^d − d − 1.
 
     d = log π_ref(y_t) − log π_θ(y_t). Never negative, and unbiased on tokens drawn from π_θ.
+
+    One token can outweigh all others: its gradient is 1 − e^d, three million at d = 15 nats. With `clamp` a
+    token's estimate e^d − d − 1 (not d) is at most that, as the code of VinePPO has it (Kazemnejad et al.
+    2024, with 10); beyond it the token's gradient is 0. With 10 that leaves −11 < d < 2.62 and gradients
+    below 13, and the estimate is no longer unbiased. None: no bound.
     """
     d_S = reference_logprobs_S - logprobs_S
-    return (torch.expm1(d_S) - d_S).sum() / n_tokens
+    if clamp is None:
+        return (torch.expm1(d_S) - d_S).sum() / n_tokens
+    d_S = d_S.clamp(max=_FINITE)  # the clamp below has no gradient there, and infinity times 0 would not be 0
+    return (torch.expm1(d_S) - d_S).clamp(max=clamp).sum() / n_tokens
 
 
 def class_weights(correct_B: Bool[Tensor, " B"], *, bound: float) -> Float[Tensor, " B"]:

@@ -17,6 +17,7 @@ def _config(job: Job) -> TrainingConfig:
 
     params = job.params
     params.pop("repeats", None)
+    params.pop("logprobs", None)  # tells artifacts apart (rlv/plan/chain.py)
     return TrainingConfig(**params, **job.how, threads=job.threads)
 
 

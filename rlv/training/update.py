@@ -10,7 +10,7 @@ whose advantage is zero (the verification objective needs them).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,8 @@ from torch import Tensor
 
 from rlv.errors import ModelError, StudyError
 from rlv.heads import VerificationHead
+from rlv.models.dropout import without_dropout
+from rlv.models.reading import check_reading
 from rlv.prompts import label_ids, verification_ids
 from rlv.training import losses
 from rlv.training.batches import (
@@ -28,11 +30,12 @@ from rlv.training.batches import (
     micro_batches,
     sequence_lengths,
     shared_out,
-    solution_lengths,
 )
 from rlv.training.config import TrainingConfig
 from rlv.training.engine import add_up, clipped_step, start_engine
 from rlv.training.forward import Reader, Reading, solution_logprobs
+from rlv.training.lesson import Batch, Lesson, Tally
+from rlv.training.norms import NormsApart
 from rlv.training.ranks import ALONE, Ranks
 from rlv.training.weights import whole_weights
 
@@ -64,28 +67,6 @@ class Learner:
         return self.reader.model
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """What one call of `learn` saw; the names are those of the steps table.
-
-    Losses, KL and the gradient norm (before clipping) are means over the call's updates. `entropy` is the
-    mean surprisal of the sampled tokens, `logprob_gap` the mean |log-prob when sampled − log-prob when first
-    trained|, both in nats; None where only labels were learned. `scores_B`: the verifier's score of each
-    trajectory when it was first trained on; None without verification.
-    """
-
-    policy_loss: float
-    verification_loss: float | None
-    kl: float | None
-    clip_fraction: float
-    entropy: float | None
-    logprob_gap: float | None
-    grad_norm: float
-    learning_rate: float
-    tokens_trained: int
-    scores_B: np.ndarray | None
-
-
 def make_learner(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -95,11 +76,12 @@ def make_learner(
     labels_only: bool = False,
     ranks: Ranks = ALONE,
 ) -> Learner:
-    """The model under DeepSpeed; its weights are trained in place.
+    """The model under DeepSpeed; its weights are trained in place, without dropout (models/dropout.py).
 
     `labels_only`: learn J_verify alone, as where all advantages are 0 (recorded.py); the log-probabilities of
-    solutions are then never computed. Raises ModelError where Yes and No are no single tokens, and where the
-    KL needs a reference and has none; StudyError where `labels_only` meets a KL term or λ = 0.
+    solutions are then never computed. Raises ModelError where Yes and No are no single tokens, where the
+    KL needs a reference and has none, and for a model that the trainer cannot read as its own forward pass
+    does (`check_reading`, `without_dropout`); StudyError where `labels_only` meets a KL term or λ = 0.
     """
     if config.kl_coefficient > 0 and reference_model is None:
         raise ModelError("kl_coefficient is above 0 and no reference model was given")
@@ -113,6 +95,8 @@ def make_learner(
             "verification_coefficient: 0 is out of range; recorded solutions teach J_verify alone, "
             "so it must be above 0"
         )
+    check_reading(model)
+    without_dropout(model)
     labels, head, instruction = None, None, ()
     device = next(model.parameters()).device
     if config.verifies and losses.VERIFICATION[config.verification_objective].instructed:
@@ -124,11 +108,14 @@ def make_learner(
     if config.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     model.train()
-    reader = Reader(model, labels, head, reads_solutions=not labels_only)
+    reader = Reader(model, labels, head, reads_solutions=not labels_only, temperature=config.temperature)
+    reference = None
+    if reference_model is not None:
+        reference = Reader(reference_model.eval().requires_grad_(False), temperature=config.temperature)
     return Learner(
         engine=start_engine(reader, config, ranks),
         reader=reader,
-        reference=None if reference_model is None else Reader(reference_model.eval().requires_grad_(False)),
+        reference=reference,
         instruction_ids=instruction,
         # Any token does: nothing real ever attends to it.
         pad_id=tokenizer.pad_token_id if isinstance(tokenizer.pad_token_id, int) else 0,
@@ -137,9 +124,21 @@ def make_learner(
     )
 
 
-def learn(learner: Learner, trajectories: Sequence[Trajectory], config: TrainingConfig, step: int) -> Lesson:
-    """Update the weights on one batch. Raises ModelError where a gradient is not finite."""
-    batch = _Batch.of(trajectories, learner.device)
+def learn(
+    learner: Learner,
+    trajectories: Sequence[Trajectory],
+    config: TrainingConfig,
+    step: int,
+    *,
+    norms_apart: bool = False,
+) -> Lesson:
+    """Update the weights on one batch. Raises ModelError where a gradient is not finite.
+
+    `norms_apart`: measure each objective's gradient norm, too (norms.py), where both are on and no ZeRO runs.
+    """
+    both = learner.reader.reads_solutions and config.verifies
+    norms_apart = norms_apart and both and learner.engine.zero_optimization_stage() == 0
+    batch = Batch.of(trajectories, learner.device)
     everything = np.arange(len(trajectories))
     # With one update, the policy that sampled is the policy that learns: its own log-probs, detached, serve.
     needs_old = config.updates_per_step > 1 and learner.reader.reads_solutions
@@ -147,30 +146,42 @@ def learn(learner: Learner, trajectories: Sequence[Trajectory], config: Training
         plain, _ = _share(learner, trajectories, everything, (), config)
         with whole_weights(learner.reader):
             if needs_old:
-                batch.old_S = _all_logprobs(Reader(learner.model), plain, batch, learner.ranks)
+                old = Reader(learner.model, temperature=learner.reader.temperature)
+                batch.old_S, batch.first_S = _all_logprobs(old, plain, batch, learner.ranks)
             if learner.reference is not None:
-                batch.reference_S = _all_logprobs(learner.reference, plain, batch, learner.ranks)
+                batch.reference_S, _ = _all_logprobs(learner.reference, plain, batch, learner.ranks)
     learning_rate = float(learner.engine.get_lr()[0])
-    tally = _Tally(learner.device, len(trajectories))
+    tally = Tally(learner.device, len(trajectories))
     for epoch in range(config.epochs):
         order = np.random.default_rng([config.seed, step, epoch, 1]).permutation(len(trajectories))
         for chosen in np.array_split(order, config.minibatches):
-            _update(learner, batch, trajectories, chosen, config, tally, first_time=epoch == 0)
+            _update(
+                learner,
+                batch,
+                trajectories,
+                chosen,
+                config,
+                tally,
+                first_time=epoch == 0,
+                norms_apart=norms_apart,
+            )
     tally.add_ranks(learner.ranks)
-    return tally.lesson(batch, learner, config, learning_rate)
+    return tally.lesson(batch, learner, config, learning_rate, norms_apart=norms_apart)
 
 
 def _update(
     learner: Learner,
-    batch: _Batch,
+    batch: Batch,
     trajectories: Sequence[Trajectory],
     chosen: np.ndarray,
     config: TrainingConfig,
-    tally: _Tally,
+    tally: Tally,
     *,
     first_time: bool,
+    norms_apart: bool,
 ) -> None:
     """One optimizer update on the chosen trajectories; its micro-batches are normalised as one minibatch."""
+    apart = NormsApart(learner) if norms_apart else None
     n_tokens = int(batch.lengths_B[chosen].sum())
     index_B = torch.as_tensor(chosen, device=learner.device)
     weights_B = torch.zeros_like(batch.correct_B, dtype=torch.float32)
@@ -181,12 +192,16 @@ def _update(
     for k in range(n_passes):
         if k < len(parts):
             loss = _part_loss(
-                learner, batch, parts[k], weights_B, n_tokens, len(chosen), config, tally, first_time
+                learner, batch, parts[k], weights_B, n_tokens, len(chosen), config, tally, first_time, apart
             )
         else:
             loss = _nothing(learner, trajectories, chosen)
         # Gradients of the parts add up; only after the last one are they final.
         add_up(learner.engine, loss, learner.ranks, last=k == n_passes - 1)
+    if apart is not None:
+        policy_norm, verification_norm = apart.norms()
+        tally.policy_grad_norm += policy_norm
+        tally.verification_grad_norm += verification_norm
     norm = clipped_step(learner.engine, config.gradient_clip)
     if not torch.isfinite(norm):
         raise ModelError(
@@ -239,29 +254,30 @@ def _nothing(learner: Learner, trajectories: Sequence[Trajectory], chosen: np.nd
     return torch.stack([0.0 * t.sum() for t in said]).sum()
 
 
-def _all_logprobs(reader: Reader, mine: Sequence[MicroBatch], batch: _Batch, ranks: Ranks) -> Tensor:
-    """log π of all solution tokens [S], each computed by the rank that has it."""
+def _all_logprobs(reader: Reader, mine: Sequence[MicroBatch], batch: Batch, ranks: Ranks) -> Tensor:
+    """`solution_logprobs` of all solution tokens [2, S], each computed by the rank that has it."""
     if mine:
         return ranks.sum_(solution_logprobs(reader, mine, batch.n_tokens))
-    return ranks.sum_(torch.zeros_like(batch.sampled_S))
+    return ranks.sum_(torch.zeros(2, batch.n_tokens, device=batch.sampled_S.device))
 
 
 def _part_loss(
     learner: Learner,
-    batch: _Batch,
+    batch: Batch,
     part: MicroBatch,
     weights_B: Tensor,
     n_tokens: int,
     n_solutions: int,
     config: TrainingConfig,
-    tally: _Tally,
+    tally: Tally,
     first_time: bool,
+    apart: NormsApart | None,
 ) -> Tensor:
     """One micro-batch's share of the minibatch's joint loss."""
     reading = learner.engine(part)
     logprobs_S, slots_S, rows_B = reading.logprobs_S, part.slots_S, part.trajectories_B
     policy = kl = verification = None
-    if logprobs_S is not None:
+    if logprobs_S is not None and reading.as_sampled_S is not None:
         old_S = logprobs_S.detach() if batch.old_S is None else batch.old_S[slots_S]
         policy, silenced = losses.policy_loss(
             logprobs_S,
@@ -270,13 +286,16 @@ def _part_loss(
             clip_low=config.clip_low,
             clip_high=config.clip_high,
             n_tokens=n_tokens,
+            dual_clip=config.dual_clip,
         )
         tally.policy += policy.detach()
         tally.clip_fraction += silenced / n_tokens
         if first_time and batch.old_S is None:
-            tally.first_S.append((slots_S, logprobs_S.detach()))
+            tally.first_2S.append((slots_S, torch.stack([logprobs_S.detach(), reading.as_sampled_S])))
         if batch.reference_S is not None:
-            kl = losses.kl_loss(logprobs_S, batch.reference_S[slots_S], n_tokens=n_tokens)
+            kl = losses.kl_loss(
+                logprobs_S, batch.reference_S[slots_S], n_tokens=n_tokens, clamp=config.kl_clamp
+            )
             tally.kl += kl.detach()
     if reading.verification_BX is not None:
         objective = losses.VERIFICATION[config.verification_objective]
@@ -286,6 +305,8 @@ def _part_loss(
         tally.verification += verification.detach()
         if first_time:
             tally.scores_B[rows_B] = objective.scores(reading.verification_BX.detach())
+        if apart is not None:
+            apart.take(config.verification_coefficient * verification)
     tally.tokens += part.n_tokens
     return losses.joint_loss(
         policy,
@@ -294,78 +315,3 @@ def _part_loss(
         kl_coefficient=config.kl_coefficient,
         verification_coefficient=config.verification_coefficient,
     )
-
-
-@dataclass
-class _Batch:
-    """Trajectories as arrays over solution tokens (S) and solutions (B)."""
-
-    lengths_B: np.ndarray
-    correct_B: Tensor
-    advantages_S: Tensor
-    sampled_S: Tensor
-    old_S: Tensor | None = None
-    reference_S: Tensor | None = None
-
-    @staticmethod
-    def of(trajectories: Sequence[Trajectory], device: torch.device) -> _Batch:
-        lengths_B = solution_lengths(trajectories)
-        advantages_S = np.concatenate([np.asarray(t.advantages, dtype=np.float32) for t in trajectories])
-        sampled_S = np.concatenate([np.asarray(t.sampled_logprobs, dtype=np.float32) for t in trajectories])
-        return _Batch(
-            lengths_B=lengths_B,
-            correct_B=torch.tensor([t.reward > 0.5 for t in trajectories], device=device),
-            advantages_S=torch.as_tensor(advantages_S, device=device),
-            sampled_S=torch.as_tensor(sampled_S, device=device),
-        )
-
-    @property
-    def n_tokens(self) -> int:
-        return int(self.lengths_B.sum())
-
-
-@dataclass
-class _Tally:
-    """Running sums of one `learn`, kept on the device so that no update waits for a number."""
-
-    device: torch.device
-    n_solutions: int
-    updates: int = 0
-    tokens: int = 0
-    first_S: list[tuple[Tensor, Tensor]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.policy, self.verification, self.kl, self.clip_fraction, self.grad_norm = (
-            torch.zeros((), device=self.device) for _ in range(5)
-        )
-        self.scores_B = torch.zeros(self.n_solutions, device=self.device)
-
-    def add_ranks(self, ranks: Ranks) -> None:
-        """Take in what the other ranks have counted; gradient norms and updates are everybody's already."""
-        if ranks.size == 1:
-            return
-        own = torch.stack([self.policy, self.verification, self.kl, self.clip_fraction])
-        self.policy, self.verification, self.kl, self.clip_fraction = ranks.sum_(own).unbind()
-        self.tokens = sum(ranks.gathered(self.tokens))
-        ranks.sum_(self.scores_B)
-
-    def lesson(self, batch: _Batch, learner: Learner, config: TrainingConfig, learning_rate: float) -> Lesson:
-        first_S = batch.old_S
-        if first_S is None and learner.reader.reads_solutions:
-            first_S = torch.zeros_like(batch.sampled_S)
-            for slots_S, logprobs_S in self.first_S:
-                first_S[slots_S] = logprobs_S
-            learner.ranks.sum_(first_S)
-        gap = None if first_S is None else (first_S - batch.sampled_S).abs().mean().item()
-        return Lesson(
-            policy_loss=self.policy.item() / self.updates,
-            verification_loss=self.verification.item() / self.updates if config.verifies else None,
-            kl=self.kl.item() / self.updates if learner.reference is not None else None,
-            clip_fraction=self.clip_fraction.item() / self.updates,
-            entropy=None if first_S is None else -first_S.mean().item(),
-            logprob_gap=gap,
-            grad_norm=self.grad_norm.item() / self.updates,
-            learning_rate=learning_rate,
-            tokens_trained=self.tokens,
-            scores_B=self.scores_B.cpu().numpy() if config.verifies else None,
-        )

@@ -60,11 +60,14 @@ def monte_carlo_values(
 ) -> Values:
     """Values at the start of every step of every solution (token ids); `prompts` has one problem a solution.
 
-    A continuation has the tokens that its prefix leaves of `config.max_tokens`; it is graded as a whole
+    A solution of more than `config.valued_steps` steps is valued at so many of them (`merged_steps`). A
+    continuation has the tokens that its prefix leaves of `config.max_tokens`; it is graded as a whole
     solution, prefix included, and earns 0 where it does not end by itself. Since a step begins before the
     solution's last token, every state has a token left.
     """
-    starts = [tuple(step_starts(tokenizer, ids, config.step_rule)) for ids in solutions]
+    starts = [
+        merged_steps(step_starts(tokenizer, ids, config.step_rule), config.valued_steps) for ids in solutions
+    ]
     states: dict[tuple[Prompt, tuple[int, ...]], int] = {}
     state_BK = np.full((len(solutions), max(map(len, starts), default=1)), -1)
     for b, (prompt, ids, begins) in enumerate(zip(prompts, solutions, starts, strict=True)):
@@ -86,6 +89,18 @@ def monte_carlo_values(
     rewards_SK = rewards_R.reshape(len(states), config.continuations)
     values_S = np.append(rewards_SK.mean(axis=1), np.nan)  # index -1: no step there
     return Values(starts, values_S[state_BK], sum(len(ids) for ids, _ in sampled))
+
+
+def merged_steps(starts: Sequence[int], most: int | None) -> tuple[int, ...]:
+    """The starts of K steps, merged evenly into `most` where K is larger; None: as they are.
+
+    Merged step j of m begins where step ⌊j K / m⌋ did, so each has ⌊K / m⌋ or ⌈K / m⌉ steps that adjoin, and
+    the first begins with the solution. The code of VinePPO (Kazemnejad et al. 2024) values the first steps
+    instead and leaves all that come after to the last of them, however long.
+    """
+    if most is None or len(starts) <= most:
+        return tuple(starts)
+    return tuple(starts[j * len(starts) // most] for j in range(most))
 
 
 def continuations(

@@ -225,6 +225,12 @@ def test_every_key_that_is_said_to_help_does():
     assert parts("learning", tokens_per_microbatch=256)["logits"] < learning["logits"]
     assert parts("sampling", max_batch=2)["KV cache"] < parts("sampling")["KV cache"]
     assert "reference" in parts("learning", {"kl_coefficient": 0.1}) and "reference" not in learning
+    # One objective's gradients apart: a sum and a pass's own, where gradients are whole and both are on.
+    assert (
+        parts("learning", {"verification_coefficient": 1.0})["gradients apart"] == 2 * learning["gradients"]
+    )
+    assert "gradients apart" not in learning
+    assert "gradients apart" not in parts("learning", {"verification_coefficient": 1.0}, zero_stage=1)
     divided = {"zero_stage": 3, "ranks": 2}
     gathered = parts("sampling", **divided)
     assert gathered["gathered weights"] == pytest.approx(2 * gathered["weights"])

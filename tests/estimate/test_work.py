@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,11 @@ def test_continuations_are_bounded_by_steps_and_by_length():
     assert more == t.steps * states * per_state
     few = work("mini-paper", Assumptions(length=1.0, prompt_tokens=10, steps_per_solution=1))
     assert tokens(few["train/vineppo"], "written") < tokens(made["train/vineppo"], "written")
+    # A study's own cap says the same of its values.
+    plan = build_plan(study).artifacts.values()
+    vineppo = next(a for a in plan if a.path.startswith("train/vineppo-"))
+    capped = replace(vineppo, params={**vineppo.params, "valued_steps": 1})
+    assert passes(capped, MOST) == few["train/vineppo"]
 
 
 def test_a_separate_verifier_learns_what_its_recorder_sampled_and_writes_nothing():

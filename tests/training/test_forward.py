@@ -66,7 +66,7 @@ def test_padding_token_does_not_matter(tiny_model, tiny_tokenizer, trajectories)
     def logprobs(pad_id):
         batches = micro_batches(trajectories, range(9), (), padded_tokens=10_000, pad_id=pad_id, device=CPU)
         n_tokens = sum(len(t.solution_ids) for t in trajectories)
-        return solution_logprobs(Reader(tiny_model), batches, n_tokens)
+        return solution_logprobs(Reader(tiny_model), batches, n_tokens)[0]
 
     assert torch.equal(logprobs(0), logprobs(17))
 
@@ -74,7 +74,8 @@ def test_padding_token_does_not_matter(tiny_model, tiny_tokenizer, trajectories)
 def test_the_instruction_leaves_the_solutions_alone(tiny_model, tiny_tokenizer, trajectories):
     batch, with_instruction = read(tiny_model, tiny_tokenizer, trajectories, range(9))
     batches = micro_batches(trajectories, range(9), (), padded_tokens=50, pad_id=0, device=CPU)
-    without_S = solution_logprobs(Reader(tiny_model), batches, sum(len(t.solution_ids) for t in trajectories))
+    n_tokens = sum(len(t.solution_ids) for t in trajectories)
+    without_S, _ = solution_logprobs(Reader(tiny_model), batches, n_tokens)
     torch.testing.assert_close(with_instruction.logprobs_S, without_S[batch.slots_S], atol=2e-6, rtol=1e-5)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from beartype import beartype
@@ -11,6 +12,7 @@ from jaxtyping import jaxtyped
 
 from rlv.sections import OBJECTIVES
 from rlv.training import losses
+from rlv.training.advantages import grpo
 
 policy_loss = jaxtyped(losses.policy_loss, typechecker=beartype)
 kl_loss = jaxtyped(losses.kl_loss, typechecker=beartype)
@@ -66,6 +68,95 @@ def test_k3_is_unbiased():
         expectation.item()
     )
     assert expectation.item() == pytest.approx((policy_V.exp() * -d_V).sum().item(), rel=1e-5)
+
+
+def test_tokens_without_an_advantage_count_in_the_mean():
+    """A right and a wrong solution, and a group that was all right: GRPO's token mean is over all of them."""
+    advantages_PG1 = grpo(np.array([[1.0, 0.0], [1.0, 1.0]]))
+    lengths = [3, 5, 4, 8]
+    advantages_S = torch.tensor(np.repeat(advantages_PG1.ravel(), lengths))
+    logprobs_S = torch.zeros(20, dtype=torch.float64, requires_grad=True)
+    clipped(logprobs_S, logprobs_S.detach(), advantages_S)[0].backward()
+    # 1 and -1 but for ε, over 20 tokens, of which 12 are of solutions that teach nothing.
+    expected = torch.tensor([-1.0] * 3 + [1.0] * 5 + [0.0] * 12, dtype=torch.float64) / 20
+    torch.testing.assert_close(logprobs_S.grad, expected, atol=1e-5, rtol=0)
+
+
+def test_dual_clip_by_hand():
+    ratios = torch.tensor([0.5, 1.0, 2.5, 3.5, 1e30, 3.5], dtype=torch.float64)
+    advantages_S = torch.tensor([-1.0, -1.0, -1.0, -2.0, -1.0, 2.0], dtype=torch.float64)
+    logprobs_S = ratios.log().requires_grad_()
+    loss, silenced = policy_loss(
+        logprobs_S,
+        torch.zeros(6, dtype=torch.float64),
+        advantages_S,
+        clip_low=0.2,
+        clip_high=0.3,
+        n_tokens=6,
+        dual_clip=3.0,
+    )
+    # The pessimistic side of the first clip, unclipped twice, at most 3 times the advantage twice; a positive
+    # advantage is no business of the second clip.
+    assert loss.item() == pytest.approx((0.8 + 1.0 + 2.5 + 6.0 + 3.0 - 2.6) / 6)
+    assert silenced.item() == 4
+    loss.backward()
+    expected = torch.tensor([0, 1.0, 2.5, 0, 0, 0], dtype=torch.float64) / 6
+    torch.testing.assert_close(logprobs_S.grad, expected)
+
+
+def test_guards_that_nothing_reaches_change_no_bit():
+    generator = torch.Generator().manual_seed(5)
+    logprobs_S, old_S, advantages_S = torch.randn(3, 50, generator=generator) / 10
+    plain = clipped(logprobs_S, old_S, advantages_S)
+    guarded = policy_loss(
+        logprobs_S, old_S, advantages_S, clip_low=0.2, clip_high=0.3, n_tokens=50, dual_clip=3.0
+    )
+    assert torch.equal(plain[0], guarded[0]) and torch.equal(plain[1], guarded[1])
+    assert torch.equal(
+        kl_loss(logprobs_S, old_S, n_tokens=50), kl_loss(logprobs_S, old_S, n_tokens=50, clamp=10.0)
+    )
+
+
+@pytest.mark.parametrize("far", [15.0, 95.0, 1e4])
+def test_one_token_carries_the_kl_gradient_unless_it_is_clamped(far):
+    def gradient(clamp):
+        logprobs_S = torch.full((4096,), -1.0)
+        logprobs_S[7] -= far
+        logprobs_S.requires_grad_()
+        reference_S = torch.full((4096,), -1.1)
+        reference_S[7] = -1.0
+        loss = kl_loss(logprobs_S, reference_S, n_tokens=4096, clamp=clamp)
+        loss.backward()
+        assert logprobs_S.grad is not None
+        return loss, logprobs_S.grad
+
+    loss, gradient_S = gradient(10.0)
+    assert gradient_S[7] == 0 and loss.item() == pytest.approx((10 + 4095 * (math.expm1(-0.1) + 0.1)) / 4096)
+    others_S = torch.cat([gradient_S[:7], gradient_S[8:]])
+    torch.testing.assert_close(others_S, torch.full((4095,), -math.expm1(-0.1) / 4096))
+    if far < 80:
+        _, gradient_S = gradient(None)
+        assert gradient_S[7].abs() / gradient_S.abs().sum() > 0.9998
+
+
+def test_a_clamped_token_keeps_its_gradient_up_to_the_bound():
+    # e^d - d - 1 = 10 at d = 2.6106 and at d = -10.99998
+    d_S = torch.tensor([-11.1, -10.9, 2.6, 2.62], dtype=torch.float64)
+    logprobs_S = (-d_S).requires_grad_()
+    kl_loss(logprobs_S, torch.zeros(4, dtype=torch.float64), n_tokens=4, clamp=10.0).backward()
+    gradients = [0.0, 1 - math.exp(-10.9), 1 - math.exp(2.6), 0.0]
+    torch.testing.assert_close(logprobs_S.grad, torch.tensor(gradients, dtype=torch.float64) / 4)
+
+
+def test_an_infinite_ratio_has_no_gradient_under_the_dual_clip():
+    logprobs_S = torch.tensor([0.0, 0.0], requires_grad=True)
+    old_S, advantages_S = torch.tensor([-200.0, -200.0]), torch.tensor([-1.0, 1.0])
+    loss, _ = policy_loss(
+        logprobs_S, old_S, advantages_S, clip_low=0.2, clip_high=0.3, n_tokens=2, dual_clip=3.0
+    )
+    loss.backward()
+    assert loss.item() == pytest.approx((3 - 1.3) / 2)
+    assert logprobs_S.grad is not None and logprobs_S.grad.tolist() == [0, 0]
 
 
 def test_class_weights_balance_within_bounds():

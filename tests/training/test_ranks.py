@@ -34,6 +34,8 @@ CONFIGS = {
     "offload": {"zero_stage": 2, "offload": True},
     "recompute": {"zero_stage": 3, "gradient_checkpointing": True, "offload": True},
     "vineppo": {"zero_stage": 3, "advantage": "vineppo", "continuations": 2},
+    # One update: what was first trained on is put together from the ranks' own passes.
+    "tempered": {"temperature": 0.6, "epochs": 1, "minibatches": 1},
     "head": {"zero_stage": 3, "verification_objective": "bce"},
     # A rank without a problem of its own, and updates without a solution for it.
     "idle": {"zero_stage": 3, "problems_per_step": 1, "solutions_per_problem": 2, "steps": 2},
@@ -119,6 +121,15 @@ def assert_same_run(found: Path, expected: Path) -> None:
     recorded, as_before = (pl.read_parquet(f / "out" / "rollouts.parquet") for f in (found, expected))
     assert recorded.equals(as_before)
     assert_same_weights(found, expected)
+
+
+def test_norms_apart_are_of_all_ranks_and_are_left_out_under_zero(both, alone):
+    for name, measured in (("zero0", 1), ("zero2", 0)):
+        steps, wanted = (tables.read(f[name] / "out" / "steps.parquet", "steps") for f in (both, alone))
+        for column in ("policy_grad_norm", "verification_grad_norm"):
+            # The first step's, of four.
+            norms, expected = (t[column].drop_nulls().to_list() for t in (steps, wanted))
+            assert len(norms) == measured and norms == pytest.approx(expected, rel=1e-4)
 
 
 def assert_same_weights(found: Path, expected: Path, dtype: torch.dtype = torch.float32) -> None:

@@ -50,10 +50,10 @@ def handled(number, handler):
 def test_an_update_is_finished_and_saved(number, straight, tmp_path, model_dir, problems, monkeypatch):
     learn = loop.learn
 
-    def interrupted(learner, trajectories, config, step):
+    def interrupted(learner, trajectories, config, step, **settings):
         if step == 2:
             os.kill(os.getpid(), number)
-        return learn(learner, trajectories, config, step)
+        return learn(learner, trajectories, config, step, **settings)
 
     monkeypatch.setattr(loop, "learn", interrupted)
     with handled(number, signal.SIG_DFL):

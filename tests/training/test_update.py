@@ -11,6 +11,7 @@ import torch
 from rlv.errors import ModelError, StudyError
 from rlv.prompts import label_ids, verification_ids
 from rlv.sections import OBJECTIVES
+from rlv.training import losses
 from rlv.training.config import TrainingConfig
 from rlv.training.update import learn, make_learner
 
@@ -138,6 +139,63 @@ def test_kl_needs_a_reference(tiny_model, tiny_tokenizer):
         make_learner(
             copy.deepcopy(tiny_model), tiny_tokenizer, dataclasses.replace(CONFIG, kl_coefficient=0.1)
         )
+
+
+def test_guards_reach_the_losses(tiny_model, tiny_tokenizer, trajectories, monkeypatch):
+    given = []
+
+    def noting(real):
+        def noted(*arguments, **settings):
+            given.append({key: settings.get(key) for key in ("dual_clip", "clamp")})
+            return real(*arguments, **settings)
+
+        return noted
+
+    for name in ("policy_loss", "kl_loss"):
+        monkeypatch.setattr(losses, name, noting(getattr(losses, name)))
+    off = dataclasses.replace(CONFIG, kl_coefficient=0.1)
+    for config in (off, dataclasses.replace(off, dual_clip=1.5, kl_clamp=0.5)):
+        weights_after(tiny_model, tiny_tokenizer, trajectories, config, copy.deepcopy(tiny_model))
+    nothing = {"dual_clip": None, "clamp": None}
+    assert given == [nothing, nothing, {**nothing, "dual_clip": 1.5}, {**nothing, "clamp": 0.5}]
+
+
+def norm_of(gradients):
+    return float(torch.stack([value.norm() for value in gradients.values()]).norm())
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("changes", [{}, {"tokens_per_microbatch": 40}, {"gradient_checkpointing": True}])
+def test_norms_apart_are_those_of_each_objective_alone(
+    tiny_model, tiny_tokenizer, trajectories, objective, changes
+):
+    config = dataclasses.replace(UNCLIPPED, verification_objective=objective, **changes)
+    found, weights = [], []
+    for norms_apart in (True, False):
+        learner = make_learner(copy.deepcopy(tiny_model), tiny_tokenizer, config)
+        if learner.reader.head is not None:
+            learner.reader.head.weight.data.copy_(WEIGHT_H)
+        found.append(learn(learner, trajectories, config, step=0, norms_apart=norms_apart))
+        weights.append(dict(learner.reader.named_parameters()))
+    # The update is what it is without, bit for bit.
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert found[0].grad_norm == found[1].grad_norm
+    assert found[1].policy_grad_norm is None and found[1].verification_grad_norm is None
+    without = dataclasses.replace(config, verification_coefficient=0.0)
+    policy = gradients(tiny_model, tiny_tokenizer, trajectories, without)
+    verification = verification_gradient(tiny_model, tiny_tokenizer, trajectories, config)
+    assert found[0].policy_grad_norm == pytest.approx(norm_of(policy), rel=1e-4)
+    assert found[0].verification_grad_norm == pytest.approx(norm_of(verification), rel=1e-4)
+
+
+@pytest.mark.parametrize("changes", [{"verification_coefficient": 0.0}, {"zero_stage": 1}])
+def test_norms_apart_need_both_objectives_and_whole_gradients(
+    tiny_model, tiny_tokenizer, trajectories, changes
+):
+    config = dataclasses.replace(CONFIG, **changes)
+    learner = make_learner(copy.deepcopy(tiny_model), tiny_tokenizer, config)
+    lesson = learn(learner, trajectories, config, step=0, norms_apart=True)
+    assert lesson.policy_grad_norm is None and lesson.verification_grad_norm is None
 
 
 UNCLIPPED = dataclasses.replace(CONFIG, gradient_clip=1e6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import random
 from collections import Counter
@@ -13,7 +14,7 @@ from rlv.sampling.engine import Request, Sampled, SamplingParams, request_seed
 from rlv.sampling.transformers_engine import TransformersEngine
 from rlv.training.config import TrainingConfig
 from rlv.training.rollout import Prompt
-from rlv.training.values import monte_carlo_values
+from rlv.training.values import merged_steps, monte_carlo_values
 
 STEP = 3
 CONFIG = TrainingConfig(advantage="vineppo", continuations=4, step_rule="try", max_tokens=30, seed=5)
@@ -89,6 +90,35 @@ def test_values_in_closed_form(tiny_tokenizer, prompts):
         values.values_BK, [[0, 0, 0.25, 0.5], [0, nan, nan, nan], [0, 0, 0.25, 0.5]]
     )
     assert values.tokens == 9 * 4 * 3
+
+
+@pytest.mark.parametrize("n_steps", range(1, 12))
+@pytest.mark.parametrize("most", [1, 2, 3, 5, 11, 50])
+def test_steps_are_merged_evenly(n_steps, most):
+    starts = [0, *np.cumsum(np.random.default_rng(n_steps).integers(1, 9, n_steps - 1)).tolist()]
+    merged = merged_steps(starts, most)
+    assert len(merged) == min(n_steps, most) and merged[0] == 0 and set(merged) <= set(starts)
+    sizes = np.diff([*(starts.index(begin) for begin in merged), n_steps])
+    assert sizes.min() >= 1 and sizes.max() - sizes.min() <= 1
+    assert merged_steps(starts, None) == tuple(starts)
+
+
+@pytest.mark.parametrize(("most", "kept"), [(1, [0]), (2, [0, 2]), (3, [0, 1, 2]), (4, [0, 1, 2, 3])])
+def test_values_of_merged_steps_are_those_of_the_steps_that_begin_there(tiny_tokenizer, prompts, most, kept):
+    solution = encoded(tiny_tokenizer, "Try 3 no Try 5 no Try 7 yes Answer 7")
+
+    def valued(config, engine):
+        return monte_carlo_values(
+            prompts[:1], [solution], STEP, config, engine=engine, tokenizer=tiny_tokenizer, grade=grade
+        )
+
+    whole = valued(CONFIG, Scripted(tiny_tokenizer))
+    engine = Scripted(tiny_tokenizer)
+    found = valued(dataclasses.replace(CONFIG, valued_steps=most), engine)
+    assert found.starts == [tuple(whole.starts[0][k] for k in kept)]
+    np.testing.assert_array_equal(found.values_BK, whole.values_BK[:, kept])
+    # Nothing is sampled for the others.
+    assert len(engine.calls[0]) == len(kept) * CONFIG.continuations
 
 
 def test_every_state_once_in_one_call_within_its_budget(tiny_tokenizer, prompts):
