@@ -251,9 +251,9 @@ def _model_prompts(
         return
 
     @cache
-    def longest(problems: Artifact, style: str) -> int:
+    def longest(problems: Artifact, style: str, system_prompt: str | None) -> int:
         asked = questions(problems) or ["x"]
-        return max(len(solver_ids(tokenizer, question, style)) for question in asked)
+        return max(len(solver_ids(tokenizer, question, style, system_prompt)) for question in asked)
 
     @cache
     def instruction(style: str) -> int:
@@ -262,7 +262,7 @@ def _model_prompts(
     for job in jobs:
         style, problems = str(job.params["prompt_style"]), job.inputs["problems"]
         try:
-            prompt = longest(problems, style)
+            prompt = longest(problems, style, job.params.get("system_prompt"))
         except ModelError as error:
             own = entry is not None and entry.prompt_style is not None
             key = f"models.{name}.prompt_style" if own else f"datasets.{problems.name}.prompt_style"

@@ -13,7 +13,7 @@ A style is how a question is put to a model, one entry of STYLES each:
     plain           the question, then "Solution:"; for base models that were trained on this
     plain_boxed     the same, and the question ends with a request for steps and a boxed answer
     chat            the tokenizer's own chat template; the instruction I is then the next user turn
-    chat_boxed      the same, with that request
+    chat_boxed      the same, with that request; refused if the system prompt asks for a box already
     few_shot_boxed  for base models: four worked problems first, each ended by the tokenizer's end token, so
                     that the model ends its own solution in the same way
 
@@ -21,8 +21,8 @@ Every instruction ends where a line begins (or after the template's last mark), 
 "Yes" without a space. A template that opens a thought for the model has it closed at once: verifying is one
 token. Templates that drop the thoughts of earlier turns lose nothing here, for y itself is never rendered.
 
-Left out on purpose: system prompts (a template's own default stays) and today's date, which some templates
-write: a prompt must not change overnight.
+A chat begins with the family's system prompt if the study has one, else with what the template writes by
+itself. Left out on purpose: today's date, which some templates write: a prompt must not change overnight.
 """
 
 from __future__ import annotations
@@ -77,6 +77,8 @@ _THOUGHT = ("<think>", "</think>")
 
 # Stands for the solution while a chat template is rendered, and is cut out again.
 _PLACEHOLDER = "\u2063solution\u2063"
+# What every request for a box has in it, in whatever words.
+_BOX = "\\boxed"
 # What templates that write the day are told it is: the default of those that have one.
 _DATE = "26 Jul 2024"
 
@@ -85,17 +87,25 @@ _DATE = "26 Jul 2024"
 class Style:
     """How a question becomes x, as tokens, and what stands between a solution and the label, as text."""
 
-    prompt: Callable[[PreTrainedTokenizerBase, str], list[int]]
+    prompt: Callable[[PreTrainedTokenizerBase, str, str | None], list[int]]
     instruction: Callable[[PreTrainedTokenizerBase], str]
+    chat: bool = False  # whether it has turns, of which the system's may be the first
 
 
-def solver_ids(tokenizer: PreTrainedTokenizerBase, question: str, style: str) -> list[int]:
+def solver_ids(
+    tokenizer: PreTrainedTokenizerBase, question: str, style: str, system_prompt: str | None = None
+) -> list[int]:
     """x: the tokens after which the solution begins.
 
-    Raises ModelError for an unknown style, and for a tokenizer without what the style needs: a chat template
-    (chat styles) or an end token (few_shot_boxed).
+    `system_prompt`: instead of the one that the chat template writes by itself; None: the template's own.
+    Raises ModelError for an unknown style; for a tokenizer without what the style needs: a chat template
+    (chat styles) or an end token (few_shot_boxed); for a system prompt that the style or the template cannot
+    write; and if the style would ask for a box a second time.
     """
-    return _style(style).prompt(tokenizer, question)
+    chosen = _style(style)
+    if system_prompt is not None and not chosen.chat:
+        raise ModelError(f"prompt style {style!r} has no system prompt; use a chat style, or leave it out")
+    return chosen.prompt(tokenizer, question, system_prompt)
 
 
 def verification_ids(tokenizer: PreTrainedTokenizerBase, style: str) -> list[int]:
@@ -186,7 +196,7 @@ def _boxed(question: str) -> str:
     return f"{question}\n{BOXED_REQUEST}"
 
 
-def _plain_prompt(tokenizer: PreTrainedTokenizerBase, question: str) -> list[int]:
+def _plain_prompt(tokenizer: PreTrainedTokenizerBase, question: str, system_prompt: str | None) -> list[int]:
     body = tokenizer.encode(f"{question}\n{SOLUTION_HEADER}", add_special_tokens=False)
     begin = tokenizer.bos_token_id
     return [begin, *body] if isinstance(begin, int) else body
@@ -197,7 +207,9 @@ def _plain_instruction(tokenizer: PreTrainedTokenizerBase) -> str:
     return f"\n{INSTRUCTION}\n"
 
 
-def _few_shot_prompt(tokenizer: PreTrainedTokenizerBase, question: str) -> list[int]:
+def _few_shot_prompt(
+    tokenizer: PreTrainedTokenizerBase, question: str, system_prompt: str | None
+) -> list[int]:
     begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
     if not isinstance(end, int):
         raise ModelError(
@@ -218,9 +230,33 @@ def _worked_ids(tokenizer: PreTrainedTokenizerBase, end: int) -> tuple[int, ...]
     return tuple(ids)
 
 
-def _chat_prompt(tokenizer: PreTrainedTokenizerBase, question: str) -> list[int]:
-    text = _rendered(tokenizer, [{"role": "user", "content": question}], generate=True)
+def _chat_prompt(tokenizer: PreTrainedTokenizerBase, question: str, system_prompt: str | None) -> list[int]:
+    text = _asked(tokenizer, question, system_prompt)
     return tokenizer.encode(text, add_special_tokens=False)
+
+
+def _boxed_chat_prompt(
+    tokenizer: PreTrainedTokenizerBase, question: str, system_prompt: str | None
+) -> list[int]:
+    # Everything but the question, which may speak of boxes as it likes.
+    if _BOX in _asked(tokenizer, "x", system_prompt):
+        raise ModelError(
+            f"{tokenizer.name_or_path}: the system prompt asks for a box already; use prompt style 'chat'"
+        )
+    return _chat_prompt(tokenizer, _boxed(question), system_prompt)
+
+
+def _asked(tokenizer: PreTrainedTokenizerBase, question: str, system_prompt: str | None) -> str:
+    """The conversation up to a first solution."""
+    turns = [{"role": "user", "content": question}]
+    if system_prompt is None:
+        return _rendered(tokenizer, turns, generate=True)
+    text = _rendered(tokenizer, [{"role": "system", "content": system_prompt}, *turns], generate=True)
+    if system_prompt.strip() not in text:
+        raise ModelError(
+            f"{tokenizer.name_or_path}: the chat template does not write a system prompt; leave it out"
+        )
+    return text
 
 
 def _chat_instruction(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -278,8 +314,8 @@ def _rendered(tokenizer: PreTrainedTokenizerBase, turns: list[dict[str, str]], *
 # Name in a study's `prompt_style` -> style.
 STYLES: dict[str, Style] = {
     "plain": Style(_plain_prompt, _plain_instruction),
-    "plain_boxed": Style(lambda t, question: _plain_prompt(t, _boxed(question)), _plain_instruction),
-    "chat": Style(_chat_prompt, _chat_instruction),
-    "chat_boxed": Style(lambda t, question: _chat_prompt(t, _boxed(question)), _chat_instruction),
+    "plain_boxed": Style(lambda t, question, _: _plain_prompt(t, _boxed(question), None), _plain_instruction),
+    "chat": Style(_chat_prompt, _chat_instruction, chat=True),
+    "chat_boxed": Style(_boxed_chat_prompt, _chat_instruction, chat=True),
     "few_shot_boxed": Style(_few_shot_prompt, _plain_instruction),
 }

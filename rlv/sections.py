@@ -119,6 +119,11 @@ class Model(Section):
     prompt_style: PromptStyle | None = Field(
         default=None, description="how this family is asked; absent: as the data set says"
     )
+    system_prompt: str | None = Field(
+        default=None,
+        min_length=1,
+        description="chat styles: instead of the system prompt that the chat template writes by itself",
+    )
     sampling: dict[str, Any] = Field(
         default={}, description="what differs from the study's `sampling` where this family writes solutions"
     )
@@ -404,6 +409,10 @@ class Study(Section):
         """How a data set's questions are put to a reasoner: by its model family's style, where it has one."""
         family = self.models[self.reasoners[reasoner].model]
         return family.prompt_style or self.datasets[dataset].prompt_style
+
+    def system_prompt(self, reasoner: str) -> str | None:
+        """What a chat with a reasoner begins with; None: what its family's template writes by itself."""
+        return self.models[self.reasoners[reasoner].model].system_prompt
 
     def training_of(self, reasoner: str) -> Training:
         """The study's training settings with the reasoner's own on top."""

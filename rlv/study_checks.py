@@ -22,6 +22,7 @@ def broken_references(study: Study) -> Iterator[tuple[str, str]]:
     """(key path, message) of everything in a study's parts that does not fit together."""
     yield from broken_datasets(study)
     yield from _reasoners(study)
+    yield from _system_prompts(study)
     yield from _verifiers(study)
     yield from _temperatures(study)
     yield from _evaluation(study)
@@ -86,6 +87,27 @@ def _recorded(study: Study, key: str, reasoner: Reasoner) -> Iterator[tuple[str,
             f"{key}.training.{unread}",
             "it learns from recorded solutions and never reads this; leave it out",
         )
+
+
+def _system_prompts(study: Study) -> Iterator[tuple[str, str]]:
+    from rlv.prompts import STYLES
+
+    for name, entry in study.reasoners.items():
+        model = study.models.get(entry.model)
+        if model is None or model.system_prompt is None:
+            continue
+        recorder = study.reasoners.get(str(entry.recorded_by))
+        trained_on = entry.dataset if recorder is None else recorder.dataset
+        for dataset in dict.fromkeys((trained_on, *entry.evaluate_on)):
+            if dataset not in study.datasets:
+                continue
+            style = study.prompt_style(name, dataset)
+            if not STYLES[style].chat:
+                yield (
+                    f"models.{entry.model}.system_prompt",
+                    f"{name!r} is asked the questions of {dataset!r} in style {style!r}, which has no system "
+                    "prompt; a chat style has one",
+                )
 
 
 def _verifiers(study: Study) -> Iterator[tuple[str, str]]:

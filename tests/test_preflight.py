@@ -75,6 +75,12 @@ def test_a_style_without_its_template_names_the_key_behind_it(tmp_path, folder):
     assert said and all("datasets.test.prompt_style" in line for line in said)
 
 
+def test_a_box_that_is_asked_for_twice_names_the_key_behind_it(tmp_path, folder):
+    asking = own(folder, prompt_style="chat_boxed", system_prompt="Put the answer in \\boxed{}.")
+    said = found(tmp_path, asking)
+    assert said and all("models.base.prompt_style" in line and "asks for a box" in line for line in said)
+
+
 def test_yes_and_no_must_be_one_token_where_a_verifier_reads(tmp_path, folder):
     tokenizer = json.loads((folder / "tokenizer.json").read_text())
     vocabulary = json.dumps(tokenizer).replace('"Yes"', '"Yea"')

@@ -112,8 +112,14 @@ class Chain:
         inputs["problems"] = self.problems(trained_on)
         settings = self.study.training_of(name).model_dump()
         params = _training_params(entry, self.study.datasets[trained_on], settings)
-        params["prompt_style"] = self.study.prompt_style(name, trained_on)
+        params |= self._asked(name, trained_on)
         return self.make("train", name, params, inputs, {k: settings[k] for k in HOW_TRAINING})
+
+    def _asked(self, reasoner: str, dataset: str) -> dict[str, Any]:
+        """The parameters that say how a data set's questions are put to a reasoner."""
+        params = {"prompt_style": self.study.prompt_style(reasoner, dataset)}
+        system_prompt = self.study.system_prompt(reasoner)
+        return params if system_prompt is None else params | {"system_prompt": system_prompt}
 
     def overhead(self) -> Artifact:
         section = self.study.overhead
@@ -139,7 +145,7 @@ class Chain:
             "top_p": s.top_p,
             "max_tokens": s.max_tokens,
             "seed": s.seed,
-            "prompt_style": self.study.prompt_style(reasoner, dataset),
+            **self._asked(reasoner, dataset),
             "problems": [shard.problem_start, shard.problem_stop],
             "samples": [shard.sample_start, shard.sample_stop],
         }
@@ -160,7 +166,7 @@ class Chain:
             "answer_tokens": lengths.answer_tokens,
             "step_rule": described.steps_by,
             "answer_format": described.answer_format,
-            "prompt_style": self.study.prompt_style(reasoner, dataset),
+            **self._asked(reasoner, dataset),
             "temperature": s.temperature,
             "top_p": s.top_p,
             "seed": s.seed,
@@ -185,7 +191,7 @@ class Chain:
     def score(self, reasoner: str, dataset: str, verifier: str, shard: Shard, cut: bool) -> Artifact:
         entry = self.study.verifiers[verifier]
         reader = reasoner if entry.reasoner == "self" else entry.reasoner
-        params = {"score": entry.score, "prompt_style": self.study.prompt_style(reader, dataset)}
+        params = {"score": entry.score, **self._asked(reader, dataset)}
         if entry.engine != "transformers":
             params["engine"] = entry.engine
         inputs = {

@@ -77,6 +77,8 @@ def force_answers(
     style: str,
     forcing: Forcing,
     progress: Progress | None = None,
+    *,
+    system_prompt: str | None = None,
 ) -> pl.DataFrame:
     """The samples at every budget, as a "samples" table: budgets outermost, then the samples' order.
 
@@ -96,7 +98,9 @@ def force_answers(
     check_budgets(budgets)
     _check_samples(samples, problems, budgets[-1])
     questions = dict(problems.select("problem_id", "question").iter_rows())
-    prompts = {p: solver_ids(tokenizer, questions[p], style) for p in samples["problem_id"].unique()}
+    prompts = {
+        p: solver_ids(tokenizer, questions[p], style, system_prompt) for p in samples["problem_id"].unique()
+    }
     cutters: dict[int, _Cutter] = {}
     rows: list[_Row] = []
     requests: list[Request] = []

@@ -17,7 +17,7 @@ from rlv.training.advantages import ADVANTAGES
 # Fields that change neither the gradients (but for rounding) nor the data.
 MECHANICS = HOW_TRAINING | {"threads"}
 # Fields younger than checkpoints: at their defaults a run is what it was without them.
-YOUNG = {"engine": "transformers", "dtype": "float32"}
+YOUNG = {"engine": "transformers", "dtype": "float32", "system_prompt": None}
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class TrainingConfig:
     top_p: float = 1.0
     max_tokens: int = 64
     prompt_style: str = "plain"
+    system_prompt: str | None = None
     answer_format: str = "marker"
     seed: int = 0
     engine: str = "transformers"

@@ -86,7 +86,7 @@ def train(
     began, cpu = time.perf_counter(), machine.cpu_seconds()
     with _reproducible(config), listening() as stop:
         model, tokenizer = load_model(model_dir, config.dtype)
-        prompts = read_prompts(problems, tokenizer, config.prompt_style)
+        prompts = read_prompts(problems, tokenizer, config.prompt_style, config.system_prompt)
         batches = None
         longest, n_steps = config.max_tokens, config.steps
         if recorded is not None:
