@@ -133,6 +133,8 @@ class Model(Section):
 
 
 EngineName = Literal["transformers", "vllm"]
+Schedule = Literal["constant", "linear", "cosine"]
+Beta = Annotated[float, Field(ge=0, lt=1)]
 Objective = Literal["generative", "bce", "regression"]
 # What a reasoner can be trained with to verify; a score of the same name reads it.
 OBJECTIVES: tuple[str, ...] = get_args(Objective)
@@ -160,8 +162,18 @@ class Training(Section):
     solutions_per_problem: int = Field(default=8, ge=2, description="solutions of a problem in a batch (G)")
     epochs: int = Field(default=1, ge=1, description="passes over a batch")
     minibatches: int = Field(default=1, ge=1, description="optimizer steps a pass")
-    learning_rate: float = Field(default=1e-4, gt=0, description="AdamW, constant after the warm-up")
+    learning_rate: float = Field(default=1e-4, gt=0, description="AdamW's peak")
+    schedule: Schedule = Field(
+        default="constant",
+        description="of the learning rate after the warm-up; a decay ends at 0 with the run",
+    )
     warmup_steps: int = Field(default=5, ge=0, description="linear warm-up, in optimizer steps")
+    warmup_share: float | None = Field(
+        default=None, ge=0, le=1, description="instead of `warmup_steps`: of all optimizer steps of the run"
+    )
+    betas: tuple[Beta, Beta] = Field(
+        default=(0.9, 0.95), description="AdamW: how much of each moment a step keeps, first and second"
+    )
     weight_decay: float = Field(default=0.0, ge=0, description="AdamW's decoupled weight decay")
     gradient_clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
     clip_low: float = Field(

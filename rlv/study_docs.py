@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import StringConstraints
 from pydantic_core import PydanticUndefined
@@ -65,8 +65,10 @@ def _type(annotation: Any) -> str:
         return "name"
     if origin is dict:
         return f"{_type(arguments[1])} by name" if arguments[1] is not Any else "mapping"
+    if origin is Annotated:
+        return _type(arguments[0])
     if origin is tuple:
-        return f"list of {_type(arguments[0])}"
+        return f"{'list' if arguments[-1] is Ellipsis else 'pair'} of {_type(arguments[0])}"
     if origin is types.UnionType or str(origin) == "typing.Union":
         return " or ".join(_type(a) for a in arguments if a is not type(None))
     if arguments:

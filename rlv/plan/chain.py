@@ -12,7 +12,7 @@ from rlv.models.sources import model_spec
 from rlv.overlap import NGRAM
 from rlv.plan.external import dataset_size, problem_spec
 from rlv.sampling.shards import Shard, shard_ranges
-from rlv.sections import HOW_TRAINING, UNREAD_BY_VERIFIERS, Dataset, Reasoner, Sampling, Study
+from rlv.sections import HOW_TRAINING, UNREAD_BY_VERIFIERS, Dataset, Reasoner, Sampling, Study, Training
 from rlv.stages import STAGES
 from rlv.store import Artifact
 from rlv.training.advantages import NEEDS_VALUES
@@ -110,7 +110,7 @@ class Chain:
         if trained_on is None:
             return inputs["model"]
         inputs["problems"] = self.problems(trained_on)
-        settings = self.study.training_of(name).model_dump()
+        settings = self.study.training_of(name).model_dump(mode="json")
         params = _training_params(entry, self.study.datasets[trained_on], settings)
         params |= self._asked(name, trained_on)
         return self.make("train", name, params, inputs, {k: settings[k] for k in HOW_TRAINING})
@@ -243,9 +243,12 @@ def _training_params(entry: Reasoner, dataset: Dataset, settings: dict[str, Any]
         unread |= UNREAD_BY_VERIFIERS
     params: dict[str, Any] = {k: v for k, v in settings.items() if k not in unread}
     # What came later stays out at its default, so that what was trained before keeps its key.
-    for key, default in (("engine", "transformers"), ("dtype", "float32")):
-        if params.get(key) == default:
-            del params[key]
+    defaults = Training().model_dump(mode="json")
+    for key in ("engine", "dtype", "schedule", "warmup_share", "betas"):
+        if params.get(key) == defaults[key]:
+            params.pop(key, None)
+    if "warmup_share" in params:
+        del params["warmup_steps"]
     params["answer_format"] = dataset.answer_format
     if entry.recorded_by is None:
         params["advantage"] = entry.advantage

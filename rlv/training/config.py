@@ -10,21 +10,28 @@ from dataclasses import dataclass
 from typing import get_args
 
 from rlv.errors import StudyError
-from rlv.sections import HOW_TRAINING, OBJECTIVES, EngineName
+from rlv.sections import HOW_TRAINING, OBJECTIVES, EngineName, Schedule
 from rlv.steps import STEP_RULES
 from rlv.training.advantages import ADVANTAGES
 
 # Fields that change neither the gradients (but for rounding) nor the data.
 MECHANICS = HOW_TRAINING | {"threads"}
 # Fields younger than checkpoints: at their defaults a run is what it was without them.
-YOUNG = {"engine": "transformers", "dtype": "float32", "system_prompt": None}
+YOUNG = {
+    "engine": "transformers",
+    "dtype": "float32",
+    "system_prompt": None,
+    "schedule": "constant",
+    "warmup_share": None,
+}
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """One training run. A step samples one batch (P problems × G solutions) and learns from it.
 
-    Learning-rate warm-up is linear over `warmup_steps` optimizer updates, then the rate is constant.
+    Learning-rate warm-up is linear over `warmup_steps` optimizer updates, or over `warmup_share` of all, then
+    the rate follows `schedule` (schedule.py).
     `clip_low` and `clip_high` bound the PPO ratio to [1 − low, 1 + high]. `verification_coefficient` is λ; 0
     switches the verification objective off. `continuations` (K) and `step_rule` decide the Monte-Carlo values
     of the advantages that need them, and nothing else. `dtype` is what weights have in passes and in the
@@ -44,7 +51,9 @@ class TrainingConfig:
     epochs: int = 1
     minibatches: int = 1
     learning_rate: float = 1e-4
+    schedule: str = "constant"
     warmup_steps: int = 5
+    warmup_share: float | None = None
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.95)
     gradient_clip: float = 1.0
@@ -77,6 +86,7 @@ class TrainingConfig:
             "step_rule": tuple(STEP_RULES),
             "verification_objective": OBJECTIVES,
             "engine": get_args(EngineName),
+            "schedule": get_args(Schedule),
             "dtype": ("float32", "bfloat16"),
             "zero_stage": (0, 1, 2, 3),
         }
@@ -117,6 +127,10 @@ class TrainingConfig:
             )
         if not 0 <= self.clip_low < 1:
             raise StudyError(f"clip_low: {self.clip_low} is out of range; it must be in [0, 1)")
+        if self.warmup_share is not None and not 0 <= self.warmup_share <= 1:
+            raise StudyError(f"warmup_share: {self.warmup_share} is out of range; it must be in [0, 1]")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise StudyError(f"betas: {self.betas} is out of range; two numbers in [0, 1) would do")
         if not 0 < self.top_p <= 1:
             raise StudyError(f"top_p: {self.top_p} is out of range; it must be in (0, 1]")
         if self.verification_weight_bound < 1:

@@ -95,7 +95,13 @@ def train(
         _check_lengths(model, prompts, tokenizer, config, longest)
         reference = load_model(model_dir, config.dtype)[0] if config.kl_coefficient > 0 else None
         learner = make_learner(
-            model, tokenizer, config, reference, labels_only=batches is not None, ranks=ranks
+            model,
+            tokenizer,
+            config,
+            reference,
+            labels_only=batches is not None,
+            ranks=ranks,
+            n_steps=n_steps,
         )
         identity = run_identity(config, model_dir, problems, recorded)
         folder = work_dir / "checkpoints"

@@ -17,6 +17,8 @@ def _config(job: Job) -> TrainingConfig:
 
     params = job.params
     params.pop("repeats", None)
+    if "betas" in params:
+        params["betas"] = tuple(params["betas"])
     return TrainingConfig(**params, **job.how, threads=job.threads)
 
 

@@ -94,9 +94,11 @@ def make_learner(
     *,
     labels_only: bool = False,
     ranks: Ranks = ALONE,
+    n_steps: int | None = None,
 ) -> Learner:
     """The model under DeepSpeed; its weights are trained in place.
 
+    `n_steps`: training steps of the whole run, if not the configuration's: the schedule needs to know.
     `labels_only`: learn J_verify alone, as where all advantages are 0 (recorded.py); the log-probabilities of
     solutions are then never computed. Raises ModelError where Yes and No are no single tokens, and where the
     KL needs a reference and has none; StudyError where `labels_only` meets a KL term or λ = 0.
@@ -126,7 +128,7 @@ def make_learner(
     model.train()
     reader = Reader(model, labels, head, reads_solutions=not labels_only)
     return Learner(
-        engine=start_engine(reader, config, ranks),
+        engine=start_engine(reader, config, ranks, n_steps=n_steps),
         reader=reader,
         reference=None if reference_model is None else Reader(reference_model.eval().requires_grad_(False)),
         instruction_ids=instruction,
