@@ -392,6 +392,13 @@ class Pretraining(Section):
     verdict_flip: float = Field(description="the credulous reader's verdict is the opposite", ge=0, le=1)
 
 
+class Assumption(Section):
+    """A value that is not known from the paper, as it is written in a study."""
+
+    value: Any
+    source: str | None = None
+
+
 class Study(Section):
     """Everything that decides what a study computes."""
 
@@ -413,8 +420,12 @@ class Study(Section):
     seeds: tuple[int, ...] = Field(
         default=(), description="training seeds: every compared reasoner is trained once with each"
     )
-    assumed: tuple[str, ...] = Field(
-        default=(), description="filled in on reading: key paths of assumed values"
+    conventions: dict[Name, str] = Field(
+        default={},
+        description="what is done one way here and another way elsewhere, and no setting decides; for people",
+    )
+    assumed: dict[str, Assumption] = Field(
+        default={}, description="filled in on reading: key path -> what is assumed there"
     )
 
     def prompt_style(self, reasoner: str, dataset: str) -> str:

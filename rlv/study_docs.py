@@ -17,7 +17,8 @@ computed; where and how fast is the business of `profiles/`.
 
 - `extends: other` starts from another study: mappings merge key by key, `null` removes an entry, everything
   else replaces.
-- A value that is a guess rather than the paper's is written `{assumed: VALUE}`; `rlv study show` lists them.
+- A value that is not known from the paper is written `{assumed: VALUE}`, or with where it comes from,
+  `{assumed: VALUE, source: TEXT}`. `rlv study show` lists them, and the study's `conventions`.
 - `rlv study check NAME` validates a file: unknown keys, values out of range and names that do not exist are
   refused with the file, the key path and the nearest valid name.
 - Settings marked (how) do not change results and are no part of an artifact's key.
