@@ -6,7 +6,8 @@ instruction continues the solution, so one forward pass serves the policy loss o
 loss on c, and an engine that caches prefixes scores a solution for the price of I.
 
 A solution that its length budget cut off goes on with `answer_prefix_ids`, after which only the answer is
-left to say.
+left to say. After the answer come `answer_suffix_ids` and `solution_end_id`, so that it looks like a solution
+that ended by itself.
 
 A style is how a question is put to a model, one entry of STYLES each:
 
@@ -72,6 +73,8 @@ ANSWER_PREFIXES = {
     "boxed": "\n\nThe final answer is $\\boxed{",
     "stated": "\n\nThe answer is:",
 }
+# What closes what they have opened, after the answer.
+ANSWER_SUFFIXES = {"boxed": "$."}
 # How reasoning models begin and end their thought, where their tokenizer knows it as one token.
 _THOUGHT = ("<think>", "</think>")
 
@@ -153,31 +156,77 @@ def turn_end_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
     return None if mark is None else _token_id(tokenizer, mark)
 
 
+def solution_end_id(tokenizer: PreTrainedTokenizerBase, style: str) -> int:
+    """The token that a solution in this style ends with when it ends by itself.
+
+    In a chat it is the end of the turn, else the tokenizer's end token; the other one if there is only that.
+    Raises ModelError for an unknown style, and without either.
+    """
+    turn_end, end = turn_end_id(tokenizer), tokenizer.eos_token_id
+    for found in (turn_end, end) if _style(style).chat else (end, turn_end):
+        if isinstance(found, int):
+            return found
+    raise ModelError(f"{tokenizer.name_or_path}: no end token to end a solution with")
+
+
 def answer_prefix_ids(
     tokenizer: PreTrainedTokenizerBase, answer_format: str, context_ids: Sequence[int] = ()
 ) -> list[int]:
     """The tokens that force an answer after `context_ids` (prompt and cut thought).
 
-    An open thought is closed, then come the words of ANSWER_PREFIXES. A thought is open where the tokenizer
-    knows "</think>" as one token and the context has none after its last "<think>"; in a context without
-    "<think>" nothing is open, unless the tokenizer does not know that one as a token. Raises ModelError
+    An open thought is closed (`thought_end_ids`), then come the words of ANSWER_PREFIXES. Raises ModelError
     for an unknown format, and where the tokenizer lacks the words.
     """
     if answer_format not in ANSWER_PREFIXES:
         raise ModelError(f"unknown answer format {answer_format!r}; known: {', '.join(ANSWER_PREFIXES)}")
-    text = ANSWER_PREFIXES[answer_format]
+    words = _words(tokenizer, ANSWER_PREFIXES[answer_format], "answer prefix")
+    return [*thought_end_ids(tokenizer, context_ids), *words]
+
+
+def answer_suffix_ids(tokenizer: PreTrainedTokenizerBase, answer_format: str, rest: str) -> list[int]:
+    """The tokens that close what the answer prefix has opened, after an answer and the text `rest`.
+
+    None are needed if `rest` has begun to close it. Raises ModelError where the tokenizer lacks the words.
+    """
+    text = ANSWER_SUFFIXES.get(answer_format, "")
+    if not text or text[0] in rest:
+        return []
+    return _words(tokenizer, text, "end of an answer")
+
+
+def forcing_tokens(tokenizer: PreTrainedTokenizerBase, answer_format: str) -> int:
+    """Most tokens around a forced answer: what closes the thought, the words before and after it, the end.
+
+    Raises ModelError as `answer_prefix_ids` and `answer_suffix_ids` do.
+    """
+    thinks = _token_id(tokenizer, _THOUGHT[1]) is not None
+    before = answer_prefix_ids(tokenizer, answer_format)
+    return int(thinks) + len(before) + len(answer_suffix_ids(tokenizer, answer_format, "")) + 1
+
+
+def thought_end_ids(tokenizer: PreTrainedTokenizerBase, context_ids: Sequence[int]) -> list[int]:
+    """The token that closes a thought which `context_ids` (prompt and cut thought) leave open, or none.
+
+    A thought is open where the tokenizer knows "</think>" as one token and the context has none after its
+    last "<think>"; in a context without "<think>" nothing is open, unless the tokenizer does not know that
+    one as a token.
+    """
+    begin, end = (_token_id(tokenizer, mark) for mark in _THOUGHT)
+    if end is None:
+        return []
+    last = next((i for i in reversed(context_ids) if i in (begin, end)), None)
+    # Both are None in a context without a thought, if "<think>" is no token.
+    return [end] if last == begin else []
+
+
+def _words(tokenizer: PreTrainedTokenizerBase, text: str, what: str) -> list[int]:
     words = tokenizer.encode(text, add_special_tokens=False)
     if not words or tokenizer.unk_token_id in words:
         raise ModelError(
-            f"{tokenizer.name_or_path}: the tokenizer has no words for the answer prefix {text.strip()!r}; "
+            f"{tokenizer.name_or_path}: the tokenizer has no words for the {what} {text.strip()!r}; "
             "use another answer format"
         )
-    begin, end = (_token_id(tokenizer, mark) for mark in _THOUGHT)
-    if end is None:
-        return words
-    last = next((i for i in reversed(context_ids) if i in (begin, end)), None)
-    is_open = last == begin  # both are None in a context without a thought, if "<think>" is no token
-    return [end, *words] if is_open else words
+    return words
 
 
 def _token_id(tokenizer: PreTrainedTokenizerBase, token: str) -> int | None:

@@ -337,7 +337,7 @@ class Lengths(Section):
     budgets: tuple[int, ...] = Field(
         description="tokens of a solution before its answer is forced, increasing"
     )
-    answer_tokens: int = Field(ge=1, description="most tokens of a forced answer, its end included")
+    answer_tokens: int = Field(ge=1, description="most tokens that are sampled for a forced answer")
     thresholds: tuple[float, ...] = Field(
         default=(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0),
         description="confidence in the voted answer at which the budget is raised no further, increasing",

@@ -99,4 +99,4 @@ def _force(job: Job) -> dict[str, Any]:
 
 
 SAMPLE = Stage(recipe=2, run=_sample)
-FORCE = Stage(recipe=1, run=_force)
+FORCE = Stage(recipe=2, run=_force)
