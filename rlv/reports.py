@@ -46,7 +46,7 @@ def assumption_lines(study: Study) -> list[str]:
     alike: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path, assumption in study.assumed.items():
         source = assumption.source or "this project's guess"
-        alike[json.dumps(assumption.value, ensure_ascii=False), source].append(path)
+        alike[json.dumps(assumption.value, ensure_ascii=False, default=str), source].append(path)
     lines = ["", "assumed, not known from the paper:"] if alike else []
     for (value, source), paths in alike.items():
         lines += [f"  {path} = {value}" for path in paths] + _indented(source)

@@ -64,6 +64,7 @@ def _reasoners(study: Study) -> Iterator[tuple[str, str]]:
                 yield f"{key}.training.minibatches", f"{training.minibatches} of {batch} solutions a step"
         if reasoner.dataset is not None or reasoner.recorded_by is not None:
             yield from _ranks(f"{key}.training", study.training_of(name))
+            yield from _warmup(study, name)
 
 
 def _ranks(key: str, training: Training) -> Iterator[tuple[str, str]]:
@@ -71,6 +72,17 @@ def _ranks(key: str, training: Training) -> Iterator[tuple[str, str]]:
         yield f"{key}.nodes", f"{training.nodes} nodes cannot have equally many of {training.ranks} ranks"
     if training.offload and training.zero_stage == 0:
         yield f"{key}.offload", "nothing can be offloaded at zero_stage 0; 1, 2 or 3 would do"
+
+
+def _warmup(study: Study, name: str) -> Iterator[tuple[str, str]]:
+    if study.training_of(name).warmup_share is None:
+        return
+    for key, said in (
+        ("training", study.training.model_fields_set),
+        (f"reasoners.{name}.training", study.reasoners[name].training),
+    ):
+        if "warmup_steps" in said:
+            yield f"{key}.warmup_steps", f"`warmup_share` takes its place for {name!r}; leave one of them out"
 
 
 def _recorded(study: Study, key: str, reasoner: Reasoner) -> Iterator[tuple[str, str]]:

@@ -71,6 +71,13 @@ def test_shipped_studies_are_sound(name):
         ("comparisons: {grpo: {judge: unified}}", ["comparisons.grpo.judge", "'unified'"]),
         ("overhead: {reasoner: grpo}", ["overhead.reasoner", "'grpo'"]),
         ("reasoners: [a]", ["mine.yaml", "reasoners", "dictionary"]),
+        ("training: {warmup_steps: 9, warmup_share: 0.1}", ["training.warmup_steps", "`warmup_share`"]),
+        (
+            "training: {warmup_share: 0.1}\nreasoners: {grpo: {training: {warmup_steps: 9}}}",
+            ["reasoners.grpo.training.warmup_steps", "leave one"],
+        ),
+        ("training: {betas: [0.9, 1.0]}", ["training.betas", "less than 1"]),
+        ("training: {schedule: linaer}", ["training.schedule", "'linear'"]),
         ("training: {learning_rate: .inf}", ["training.learning_rate", "finite"]),
         ("datasets: {test: {source: local, path: none.jsonl}}", ["datasets.test.path", "none.jsonl"]),
         ("assumed: [x]", ["mine.yaml", "assumed"]),

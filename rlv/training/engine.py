@@ -49,8 +49,7 @@ def start_engine(
     """The module under DeepSpeed, with AdamW and a schedule of the learning rate counted in updates.
 
     `n_steps`: training steps of the whole run, if not the configuration's. The module's weights are trained
-    in place. Raises ModelError where a launcher started several processes
-    and `ranks` says that there is one.
+    in place. Raises ModelError where a launcher started several processes and `ranks` says that there is one.
     """
     deepspeed = _import_deepspeed(ranks)
     parameters = [p for p in reader.parameters() if p.requires_grad]
