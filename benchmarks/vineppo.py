@@ -71,7 +71,7 @@ def main() -> None:
     problems = pl.DataFrame(rows, schema=tables.SCHEMAS["problems"])
     prompts = [
         p
-        for p in read_prompts(problems, tokenizer, config.prompt_style)
+        for p in read_prompts(problems, tokenizer, config.prompt_style, config.system_prompt)
         for _ in range(config.solutions_per_problem)
     ]
     requests = [

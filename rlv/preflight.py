@@ -239,7 +239,7 @@ def _model_prompts(
 ) -> Iterator[str]:
     from transformers import AutoTokenizer
 
-    from rlv.prompts import solver_ids, verification_ids
+    from rlv.prompts import forcing_tokens, solver_ids, verification_ids
 
     entry = plan.study.models.get(name)
     try:
@@ -251,18 +251,22 @@ def _model_prompts(
         return
 
     @cache
-    def longest(problems: Artifact, style: str) -> int:
+    def longest(problems: Artifact, style: str, system_prompt: str | None) -> int:
         asked = questions(problems) or ["x"]
-        return max(len(solver_ids(tokenizer, question, style)) for question in asked)
+        return max(len(solver_ids(tokenizer, question, style, system_prompt)) for question in asked)
 
     @cache
     def instruction(style: str) -> int:
         return len(verification_ids(tokenizer, style))
 
+    @cache
+    def forcing(answer_format: str) -> int:
+        return forcing_tokens(tokenizer, answer_format)
+
     for job in jobs:
         style, problems = str(job.params["prompt_style"]), job.inputs["problems"]
         try:
-            prompt = longest(problems, style)
+            prompt = longest(problems, style, job.params.get("system_prompt"))
         except ModelError as error:
             own = entry is not None and entry.prompt_style is not None
             key = f"models.{name}.prompt_style" if own else f"datasets.{problems.name}.prompt_style"
@@ -273,7 +277,13 @@ def _model_prompts(
         except ModelError as error:
             yield f"{_key(plan, job, 'verification')}: {error}"
             continue
-        solution = _solution_tokens(job)
+        cut = job if job.stage == "force" else job.inputs.get("samples")
+        try:
+            around = forcing(cut.params["answer_format"]) if cut is not None and cut.stage == "force" else 0
+        except ModelError as error:
+            yield f"datasets.{problems.name}.answer_format: {error}"
+            continue
+        solution = _solution_tokens(job) + around
         needed = prompt + solution + asks
         if positions is not None and needed > positions:
             asking = f", instruction {asks}" if asks else ""
@@ -292,7 +302,7 @@ def _asks(job: Artifact) -> bool:
 
 
 def _solution_tokens(job: Artifact) -> int:
-    """Most tokens of a solution that a job writes or reads, a forced answer included."""
+    """Most tokens of a solution that a model samples for a job or before it, a forced answer included."""
     if "rollouts" in job.inputs:
         return _solution_tokens(job.inputs["rollouts"])
     if job.stage == "force":

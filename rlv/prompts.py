@@ -6,14 +6,15 @@ instruction continues the solution, so one forward pass serves the policy loss o
 loss on c, and an engine that caches prefixes scores a solution for the price of I.
 
 A solution that its length budget cut off goes on with `answer_prefix_ids`, after which only the answer is
-left to say.
+left to say. After the answer come `answer_suffix_ids` and `solution_end_id`, so that it looks like a solution
+that ended by itself.
 
 A style is how a question is put to a model, one entry of STYLES each:
 
     plain           the question, then "Solution:"; for base models that were trained on this
     plain_boxed     the same, and the question ends with a request for steps and a boxed answer
     chat            the tokenizer's own chat template; the instruction I is then the next user turn
-    chat_boxed      the same, with that request
+    chat_boxed      the same, with that request; refused if the system prompt asks for a box already
     few_shot_boxed  for base models: four worked problems first, each ended by the tokenizer's end token, so
                     that the model ends its own solution in the same way
 
@@ -21,8 +22,8 @@ Every instruction ends where a line begins (or after the template's last mark), 
 "Yes" without a space. A template that opens a thought for the model has it closed at once: verifying is one
 token. Templates that drop the thoughts of earlier turns lose nothing here, for y itself is never rendered.
 
-Left out on purpose: system prompts (a template's own default stays) and today's date, which some templates
-write: a prompt must not change overnight.
+A chat begins with the family's system prompt if the study has one, else with what the template writes by
+itself. Left out on purpose: today's date, which some templates write: a prompt must not change overnight.
 """
 
 from __future__ import annotations
@@ -72,11 +73,15 @@ ANSWER_PREFIXES = {
     "boxed": "\n\nThe final answer is $\\boxed{",
     "stated": "\n\nThe answer is:",
 }
+# What closes what they have opened, after the answer.
+ANSWER_SUFFIXES = {"boxed": "$."}
 # How reasoning models begin and end their thought, where their tokenizer knows it as one token.
 _THOUGHT = ("<think>", "</think>")
 
 # Stands for the solution while a chat template is rendered, and is cut out again.
 _PLACEHOLDER = "\u2063solution\u2063"
+# What every request for a box has in it, in whatever words.
+_BOX = "\\boxed"
 # What templates that write the day are told it is: the default of those that have one.
 _DATE = "26 Jul 2024"
 
@@ -85,17 +90,25 @@ _DATE = "26 Jul 2024"
 class Style:
     """How a question becomes x, as tokens, and what stands between a solution and the label, as text."""
 
-    prompt: Callable[[PreTrainedTokenizerBase, str], list[int]]
+    prompt: Callable[[PreTrainedTokenizerBase, str, str | None], list[int]]
     instruction: Callable[[PreTrainedTokenizerBase], str]
+    chat: bool = False  # whether it has turns, of which the system's may be the first
 
 
-def solver_ids(tokenizer: PreTrainedTokenizerBase, question: str, style: str) -> list[int]:
+def solver_ids(
+    tokenizer: PreTrainedTokenizerBase, question: str, style: str, system_prompt: str | None = None
+) -> list[int]:
     """x: the tokens after which the solution begins.
 
-    Raises ModelError for an unknown style, and for a tokenizer without what the style needs: a chat template
-    (chat styles) or an end token (few_shot_boxed).
+    `system_prompt`: instead of the one that the chat template writes by itself; None: the template's own.
+    Raises ModelError for an unknown style; for a tokenizer without what the style needs: a chat template
+    (chat styles) or an end token (few_shot_boxed); for a system prompt that the style or the template cannot
+    write; and if the style would ask for a box a second time.
     """
-    return _style(style).prompt(tokenizer, question)
+    chosen = _style(style)
+    if system_prompt is not None and not chosen.chat:
+        raise ModelError(f"prompt style {style!r} has no system prompt; use a chat style, or leave it out")
+    return chosen.prompt(tokenizer, question, system_prompt)
 
 
 def verification_ids(tokenizer: PreTrainedTokenizerBase, style: str) -> list[int]:
@@ -143,31 +156,77 @@ def turn_end_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
     return None if mark is None else _token_id(tokenizer, mark)
 
 
+def solution_end_id(tokenizer: PreTrainedTokenizerBase, style: str) -> int:
+    """The token that a solution in this style ends with when it ends by itself.
+
+    In a chat it is the end of the turn, else the tokenizer's end token; the other one if there is only that.
+    Raises ModelError for an unknown style, and without either.
+    """
+    turn_end, end = turn_end_id(tokenizer), tokenizer.eos_token_id
+    for found in (turn_end, end) if _style(style).chat else (end, turn_end):
+        if isinstance(found, int):
+            return found
+    raise ModelError(f"{tokenizer.name_or_path}: no end token to end a solution with")
+
+
 def answer_prefix_ids(
     tokenizer: PreTrainedTokenizerBase, answer_format: str, context_ids: Sequence[int] = ()
 ) -> list[int]:
     """The tokens that force an answer after `context_ids` (prompt and cut thought).
 
-    An open thought is closed, then come the words of ANSWER_PREFIXES. A thought is open where the tokenizer
-    knows "</think>" as one token and the context has none after its last "<think>"; in a context without
-    "<think>" nothing is open, unless the tokenizer does not know that one as a token. Raises ModelError
+    An open thought is closed (`thought_end_ids`), then come the words of ANSWER_PREFIXES. Raises ModelError
     for an unknown format, and where the tokenizer lacks the words.
     """
     if answer_format not in ANSWER_PREFIXES:
         raise ModelError(f"unknown answer format {answer_format!r}; known: {', '.join(ANSWER_PREFIXES)}")
-    text = ANSWER_PREFIXES[answer_format]
+    words = _words(tokenizer, ANSWER_PREFIXES[answer_format], "answer prefix")
+    return [*thought_end_ids(tokenizer, context_ids), *words]
+
+
+def answer_suffix_ids(tokenizer: PreTrainedTokenizerBase, answer_format: str, rest: str) -> list[int]:
+    """The tokens that close what the answer prefix has opened, after an answer and the text `rest`.
+
+    None are needed if `rest` has begun to close it. Raises ModelError where the tokenizer lacks the words.
+    """
+    text = ANSWER_SUFFIXES.get(answer_format, "")
+    if not text or text[0] in rest:
+        return []
+    return _words(tokenizer, text, "end of an answer")
+
+
+def forcing_tokens(tokenizer: PreTrainedTokenizerBase, answer_format: str) -> int:
+    """Most tokens around a forced answer: what closes the thought, the words before and after it, the end.
+
+    Raises ModelError as `answer_prefix_ids` and `answer_suffix_ids` do.
+    """
+    thinks = _token_id(tokenizer, _THOUGHT[1]) is not None
+    before = answer_prefix_ids(tokenizer, answer_format)
+    return int(thinks) + len(before) + len(answer_suffix_ids(tokenizer, answer_format, "")) + 1
+
+
+def thought_end_ids(tokenizer: PreTrainedTokenizerBase, context_ids: Sequence[int]) -> list[int]:
+    """The token that closes a thought which `context_ids` (prompt and cut thought) leave open, or none.
+
+    A thought is open where the tokenizer knows "</think>" as one token and the context has none after its
+    last "<think>"; in a context without "<think>" nothing is open, unless the tokenizer does not know that
+    one as a token.
+    """
+    begin, end = (_token_id(tokenizer, mark) for mark in _THOUGHT)
+    if end is None:
+        return []
+    last = next((i for i in reversed(context_ids) if i in (begin, end)), None)
+    # Both are None in a context without a thought, if "<think>" is no token.
+    return [end] if last == begin else []
+
+
+def _words(tokenizer: PreTrainedTokenizerBase, text: str, what: str) -> list[int]:
     words = tokenizer.encode(text, add_special_tokens=False)
     if not words or tokenizer.unk_token_id in words:
         raise ModelError(
-            f"{tokenizer.name_or_path}: the tokenizer has no words for the answer prefix {text.strip()!r}; "
+            f"{tokenizer.name_or_path}: the tokenizer has no words for the {what} {text.strip()!r}; "
             "use another answer format"
         )
-    begin, end = (_token_id(tokenizer, mark) for mark in _THOUGHT)
-    if end is None:
-        return words
-    last = next((i for i in reversed(context_ids) if i in (begin, end)), None)
-    is_open = last == begin  # both are None in a context without a thought, if "<think>" is no token
-    return [end, *words] if is_open else words
+    return words
 
 
 def _token_id(tokenizer: PreTrainedTokenizerBase, token: str) -> int | None:
@@ -186,7 +245,7 @@ def _boxed(question: str) -> str:
     return f"{question}\n{BOXED_REQUEST}"
 
 
-def _plain_prompt(tokenizer: PreTrainedTokenizerBase, question: str) -> list[int]:
+def _plain_prompt(tokenizer: PreTrainedTokenizerBase, question: str, system_prompt: str | None) -> list[int]:
     body = tokenizer.encode(f"{question}\n{SOLUTION_HEADER}", add_special_tokens=False)
     begin = tokenizer.bos_token_id
     return [begin, *body] if isinstance(begin, int) else body
@@ -197,7 +256,9 @@ def _plain_instruction(tokenizer: PreTrainedTokenizerBase) -> str:
     return f"\n{INSTRUCTION}\n"
 
 
-def _few_shot_prompt(tokenizer: PreTrainedTokenizerBase, question: str) -> list[int]:
+def _few_shot_prompt(
+    tokenizer: PreTrainedTokenizerBase, question: str, system_prompt: str | None
+) -> list[int]:
     begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
     if not isinstance(end, int):
         raise ModelError(
@@ -218,9 +279,33 @@ def _worked_ids(tokenizer: PreTrainedTokenizerBase, end: int) -> tuple[int, ...]
     return tuple(ids)
 
 
-def _chat_prompt(tokenizer: PreTrainedTokenizerBase, question: str) -> list[int]:
-    text = _rendered(tokenizer, [{"role": "user", "content": question}], generate=True)
+def _chat_prompt(tokenizer: PreTrainedTokenizerBase, question: str, system_prompt: str | None) -> list[int]:
+    text = _asked(tokenizer, question, system_prompt)
     return tokenizer.encode(text, add_special_tokens=False)
+
+
+def _boxed_chat_prompt(
+    tokenizer: PreTrainedTokenizerBase, question: str, system_prompt: str | None
+) -> list[int]:
+    # Everything but the question, which may speak of boxes as it likes.
+    if _BOX in _asked(tokenizer, "x", system_prompt):
+        raise ModelError(
+            f"{tokenizer.name_or_path}: the system prompt asks for a box already; use prompt style 'chat'"
+        )
+    return _chat_prompt(tokenizer, _boxed(question), system_prompt)
+
+
+def _asked(tokenizer: PreTrainedTokenizerBase, question: str, system_prompt: str | None) -> str:
+    """The conversation up to a first solution."""
+    turns = [{"role": "user", "content": question}]
+    if system_prompt is None:
+        return _rendered(tokenizer, turns, generate=True)
+    text = _rendered(tokenizer, [{"role": "system", "content": system_prompt}, *turns], generate=True)
+    if system_prompt.strip() not in text:
+        raise ModelError(
+            f"{tokenizer.name_or_path}: the chat template does not write a system prompt; leave it out"
+        )
+    return text
 
 
 def _chat_instruction(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -278,8 +363,8 @@ def _rendered(tokenizer: PreTrainedTokenizerBase, turns: list[dict[str, str]], *
 # Name in a study's `prompt_style` -> style.
 STYLES: dict[str, Style] = {
     "plain": Style(_plain_prompt, _plain_instruction),
-    "plain_boxed": Style(lambda t, question: _plain_prompt(t, _boxed(question)), _plain_instruction),
-    "chat": Style(_chat_prompt, _chat_instruction),
-    "chat_boxed": Style(lambda t, question: _chat_prompt(t, _boxed(question)), _chat_instruction),
+    "plain_boxed": Style(lambda t, question, _: _plain_prompt(t, _boxed(question), None), _plain_instruction),
+    "chat": Style(_chat_prompt, _chat_instruction, chat=True),
+    "chat_boxed": Style(_boxed_chat_prompt, _chat_instruction, chat=True),
     "few_shot_boxed": Style(_few_shot_prompt, _plain_instruction),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
+import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -19,6 +20,7 @@ from rlv.estimate.gpus import Gpu
 from rlv.estimate.jobs import estimates
 from rlv.estimate.report import stage_lines, unknown_lines
 from rlv.plan import Plan
+from rlv.sections import Study
 from rlv.stages import STAGES
 from rlv.store import MANIFEST, Artifact, Store, computed, folder_problems, read_manifest
 
@@ -36,9 +38,26 @@ def study_lines(plan: Plan, store: Store, gpu: Gpu) -> list[str]:
         lines.append(f"[{mark}] {artifact.path}{cost}")
         lines += [f"      {role:24s} {parent.path}" for role, parent in artifact.inputs.items()]
     lines += ["", *cost_lines(plan, store, gpu)]
-    if study.assumed:
-        lines += ["", "assumed, not known from the paper: " + ", ".join(study.assumed)]
+    return lines + assumption_lines(study)
+
+
+def assumption_lines(study: Study) -> list[str]:
+    """What a study assumes: each value with where it stands and comes from, and the study's conventions."""
+    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for path, assumption in study.assumed.items():
+        source = assumption.source or "this project's guess"
+        alike[json.dumps(assumption.value, ensure_ascii=False, default=str), source].append(path)
+    lines = ["", "assumed, not known from the paper:"] if alike else []
+    for (value, source), paths in alike.items():
+        lines += [f"  {path} = {value}" for path in paths] + _indented(source)
+    lines += ["", "conventions, which no setting decides:"] if study.conventions else []
+    for name, text in study.conventions.items():
+        lines += [f"  {name}", *_indented(text)]
     return lines
+
+
+def _indented(text: str) -> list[str]:
+    return textwrap.wrap(text, 110, initial_indent=" " * 6, subsequent_indent=" " * 6)
 
 
 def cost_lines(plan: Plan, store: Store, gpu: Gpu) -> list[str]:

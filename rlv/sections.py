@@ -119,6 +119,11 @@ class Model(Section):
     prompt_style: PromptStyle | None = Field(
         default=None, description="how this family is asked; absent: as the data set says"
     )
+    system_prompt: str | None = Field(
+        default=None,
+        min_length=1,
+        description="chat styles: instead of the system prompt that the chat template writes by itself",
+    )
     sampling: dict[str, Any] = Field(
         default={}, description="what differs from the study's `sampling` where this family writes solutions"
     )
@@ -128,6 +133,8 @@ class Model(Section):
 
 
 EngineName = Literal["transformers", "vllm"]
+Schedule = Literal["constant", "linear", "cosine"]
+Beta = Annotated[float, Field(ge=0, lt=1)]
 Objective = Literal["generative", "bce", "regression"]
 # What a reasoner can be trained with to verify; a score of the same name reads it.
 OBJECTIVES: tuple[str, ...] = get_args(Objective)
@@ -155,8 +162,18 @@ class Training(Section):
     solutions_per_problem: int = Field(default=8, ge=2, description="solutions of a problem in a batch (G)")
     epochs: int = Field(default=1, ge=1, description="passes over a batch")
     minibatches: int = Field(default=1, ge=1, description="optimizer steps a pass")
-    learning_rate: float = Field(default=1e-4, gt=0, description="AdamW, constant after the warm-up")
+    learning_rate: float = Field(default=1e-4, gt=0, description="AdamW's peak")
+    schedule: Schedule = Field(
+        default="constant",
+        description="of the learning rate after the warm-up; a decay ends at 0 with the run",
+    )
     warmup_steps: int = Field(default=5, ge=0, description="linear warm-up, in optimizer steps")
+    warmup_share: float | None = Field(
+        default=None, ge=0, le=1, description="instead of `warmup_steps`: of all optimizer steps of the run"
+    )
+    betas: tuple[Beta, Beta] = Field(
+        default=(0.9, 0.95), description="AdamW: how much of each moment a step keeps, first and second"
+    )
     weight_decay: float = Field(default=0.0, ge=0, description="AdamW's decoupled weight decay")
     gradient_clip: float = Field(
         default=1.0,
@@ -358,7 +375,7 @@ class Lengths(Section):
     budgets: tuple[int, ...] = Field(
         description="tokens of a solution before its answer is forced, increasing"
     )
-    answer_tokens: int = Field(ge=1, description="most tokens of a forced answer, its end included")
+    answer_tokens: int = Field(ge=1, description="most tokens that are sampled for a forced answer")
     thresholds: tuple[float, ...] = Field(
         default=(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0),
         description="confidence in the voted answer at which the budget is raised no further, increasing",
@@ -413,6 +430,13 @@ class Pretraining(Section):
     verdict_flip: float = Field(description="the credulous reader's verdict is the opposite", ge=0, le=1)
 
 
+class Assumption(Section):
+    """A value that is not known from the paper, as it is written in a study."""
+
+    value: Any
+    source: str | None = None
+
+
 class Study(Section):
     """Everything that decides what a study computes."""
 
@@ -434,14 +458,22 @@ class Study(Section):
     seeds: tuple[int, ...] = Field(
         default=(), description="training seeds: every compared reasoner is trained once with each"
     )
-    assumed: tuple[str, ...] = Field(
-        default=(), description="filled in on reading: key paths of assumed values"
+    conventions: dict[Name, str] = Field(
+        default={},
+        description="what is done one way here and another way elsewhere, and no setting decides; for people",
+    )
+    assumed: dict[str, Assumption] = Field(
+        default={}, description="filled in on reading: key path -> what is assumed there"
     )
 
     def prompt_style(self, reasoner: str, dataset: str) -> str:
         """How a data set's questions are put to a reasoner: by its model family's style, where it has one."""
         family = self.models[self.reasoners[reasoner].model]
         return family.prompt_style or self.datasets[dataset].prompt_style
+
+    def system_prompt(self, reasoner: str) -> str | None:
+        """What a chat with a reasoner begins with; None: what its family's template writes by itself."""
+        return self.models[self.reasoners[reasoner].model].system_prompt
 
     def training_of(self, reasoner: str) -> Training:
         """The study's training settings with the reasoner's own on top."""

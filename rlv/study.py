@@ -1,9 +1,9 @@
 """Reading a study file: overlays, assumptions, validation with messages that name the key and the file.
 
 A study is YAML. `extends: other` starts from another study and changes what it names (a key set to null
-removes an entry). A value that is this project's guess rather than the paper's is written as
-`{assumed: 1.0e-6}`; it reads as the value, and `Study.assumed` lists where. Left out on purpose: the keys
-themselves (sections.py) and artifacts (plan/).
+removes an entry). A value that is not known from the paper is written as `{assumed: 1.0e-6}`, or with where
+it comes from, `{assumed: 1.0e-6, source: TEXT}`; it reads as the value, and `Study.assumed` lists them. Left
+out on purpose: the keys themselves (sections.py) and artifacts (plan/).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from rlv.errors import StudyError
 from rlv.product_checks import broken_products
-from rlv.sections import Sampling, Section, Study, Training, replica_name
+from rlv.sections import Assumption, Sampling, Section, Study, Training, replica_name
 from rlv.study_checks import broken_references
 
 STUDY_FOLDER = Path("config/studies")
@@ -32,18 +32,19 @@ def load(name_or_path: str) -> Study:
     Raises StudyError naming the file, the key path, what was found and the nearest valid name.
     """
     path = study_path(name_or_path)
-    assumed: list[str] = []
-    raw = _unwrap(_read(path, ()), "", assumed)
+    read = _read(path, ())
+    if "assumed" in read:
+        raise StudyError(
+            f"{path}: assumed: filled in on reading; write {{assumed: VALUE}} in a value's place"
+        )
+    assumed: dict[str, Assumption] = {}
+    raw = {key: _unwrap(value, (str(key),), assumed, path) for key, value in read.items()}
     for section, key, settings in (("reasoners", "training", Training), ("models", "sampling", Sampling)):
         entries = raw.get(section)
         for name, entry in entries.items() if isinstance(entries, dict) else ():
             if isinstance(entry, dict) and isinstance(entry.get(key), dict):
                 _validated(settings, entry[key], path, (section, name, key))
-    if "assumed" in raw:
-        raise StudyError(
-            f"{path}: assumed: filled in on reading; write {{assumed: VALUE}} in a value's place"
-        )
-    study = _validated(Study, {**raw, "assumed": tuple(assumed)}, path, ())
+    study = _validated(Study, {**raw, "assumed": assumed}, path, ())
     for key, message in chain(broken_references(study), broken_products(study)):
         raise StudyError(f"{path}: {key}: {message}")
     return _with_replicas(study)
@@ -104,21 +105,34 @@ def _overlay(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
     for key, value in top.items():
         if value is None:
             merged.pop(key, None)
-        elif isinstance(value, dict) and isinstance(merged.get(key), dict) and "assumed" not in value:
+        elif (
+            isinstance(value, dict) and isinstance(merged.get(key), dict) and not _assumes(value, merged[key])
+        ):
             merged[key] = _overlay(merged[key], value)
         else:
             merged[key] = value
     return merged
 
 
-def _unwrap(value: Any, where: str, assumed: list[str]) -> Any:
-    """Replace `{assumed: v}` by v, and note where it stood."""
-    if isinstance(value, dict):
-        if set(value) == {"assumed"}:
-            assumed.append(where)
-            return value["assumed"]
-        return {k: _unwrap(v, f"{where}.{k}" if where else str(k), assumed) for k, v in value.items()}
-    return value
+def _assumes(*mappings: dict[str, Any]) -> bool:
+    """Whether one of them stands in a value's place."""
+    return any("assumed" in mapping for mapping in mappings)
+
+
+def _unwrap(value: Any, where: tuple[str, ...], assumed: dict[str, Assumption], path: Path) -> Any:
+    """Replace `{assumed: v}` by v, and note where it stood and what its source is."""
+    if not isinstance(value, dict):
+        return value
+    if not _assumes(value):
+        return {k: _unwrap(v, (*where, str(k)), assumed, path) for k, v in value.items()}
+    given = {"value" if key == "assumed" else key: v for key, v in value.items()}
+    if "value" in value or not given.keys() <= Assumption.model_fields.keys():
+        raise StudyError(
+            f"{path}: {'.'.join(where)}: an assumed value is {{assumed: VALUE}} or {{assumed: VALUE, source: "
+            f"TEXT}}, found the keys {', '.join(map(str, value))}"
+        )
+    assumed[".".join(where)] = _validated(Assumption, given, path, where)
+    return value["assumed"]
 
 
 def _validated(model: type[T], raw: Any, path: Path, prefix: tuple[str, ...]) -> T:

@@ -22,6 +22,7 @@ def broken_references(study: Study) -> Iterator[tuple[str, str]]:
     """(key path, message) of everything in a study's parts that does not fit together."""
     yield from broken_datasets(study)
     yield from _reasoners(study)
+    yield from _system_prompts(study)
     yield from _verifiers(study)
     yield from _temperatures(study)
     yield from _evaluation(study)
@@ -65,6 +66,7 @@ def _reasoners(study: Study) -> Iterator[tuple[str, str]]:
                 yield f"{key}.training.top_p", f"found {training.top_p}; {TOP_P}"
         if reasoner.dataset is not None or reasoner.recorded_by is not None:
             yield from _ranks(f"{key}.training", study.training_of(name))
+            yield from _warmup(study, name)
 
 
 def _ranks(key: str, training: Training) -> Iterator[tuple[str, str]]:
@@ -72,6 +74,17 @@ def _ranks(key: str, training: Training) -> Iterator[tuple[str, str]]:
         yield f"{key}.nodes", f"{training.nodes} nodes cannot have equally many of {training.ranks} ranks"
     if training.offload and training.zero_stage == 0:
         yield f"{key}.offload", "nothing can be offloaded at zero_stage 0; 1, 2 or 3 would do"
+
+
+def _warmup(study: Study, name: str) -> Iterator[tuple[str, str]]:
+    if study.training_of(name).warmup_share is None:
+        return
+    for key, said in (
+        ("training", study.training.model_fields_set),
+        (f"reasoners.{name}.training", study.reasoners[name].training),
+    ):
+        if "warmup_steps" in said:
+            yield f"{key}.warmup_steps", f"`warmup_share` takes its place for {name!r}; leave one of them out"
 
 
 def _recorded(study: Study, key: str, reasoner: Reasoner) -> Iterator[tuple[str, str]]:
@@ -88,6 +101,27 @@ def _recorded(study: Study, key: str, reasoner: Reasoner) -> Iterator[tuple[str,
             f"{key}.training.{unread}",
             "it learns from recorded solutions and never reads this; leave it out",
         )
+
+
+def _system_prompts(study: Study) -> Iterator[tuple[str, str]]:
+    from rlv.prompts import STYLES
+
+    for name, entry in study.reasoners.items():
+        model = study.models.get(entry.model)
+        if model is None or model.system_prompt is None:
+            continue
+        recorder = study.reasoners.get(str(entry.recorded_by))
+        trained_on = entry.dataset if recorder is None else recorder.dataset
+        for dataset in dict.fromkeys((trained_on, *entry.evaluate_on)):
+            if dataset not in study.datasets:
+                continue
+            style = study.prompt_style(name, dataset)
+            if not STYLES[style].chat:
+                yield (
+                    f"models.{entry.model}.system_prompt",
+                    f"{name!r} is asked the questions of {dataset!r} in style {style!r}, which has no system "
+                    "prompt; a chat style has one",
+                )
 
 
 def _verifiers(study: Study) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import StringConstraints
 from pydantic_core import PydanticUndefined
@@ -17,7 +17,8 @@ computed; where and how fast is the business of `profiles/`.
 
 - `extends: other` starts from another study: mappings merge key by key, `null` removes an entry, everything
   else replaces.
-- A value that is a guess rather than the paper's is written `{assumed: VALUE}`; `rlv study show` lists them.
+- A value that is not known from the paper is written `{assumed: VALUE}`, or with where it comes from,
+  `{assumed: VALUE, source: TEXT}`. `rlv study show` lists them, and the study's `conventions`.
 - `rlv study check NAME` validates a file: unknown keys, values out of range and names that do not exist are
   refused with the file, the key path and the nearest valid name.
 - Settings marked (how) do not change results and are no part of an artifact's key.
@@ -65,8 +66,10 @@ def _type(annotation: Any) -> str:
         return "name"
     if origin is dict:
         return f"{_type(arguments[1])} by name" if arguments[1] is not Any else "mapping"
+    if origin is Annotated:
+        return _type(arguments[0])
     if origin is tuple:
-        return f"list of {_type(arguments[0])}"
+        return f"{'list' if arguments[-1] is Ellipsis else 'pair'} of {_type(arguments[0])}"
     if origin is types.UnionType or str(origin) == "typing.Union":
         return " or ".join(_type(a) for a in arguments if a is not type(None))
     if arguments:

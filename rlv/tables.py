@@ -73,7 +73,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "solution_tokens": pl.Float64(),  # mean length of a solution
         "policy_loss": pl.Float64(),
         "verification_loss": pl.Float64(),  # null without the verification objective
-        "verifier_balanced_accuracy": pl.Float64(),  # null too when the batch holds one class only
+        "verifier_balanced_accuracy": pl.Float64(),  # of all solutions; null too if all are of one class
         "kl": pl.Float64(),  # k3 estimate to the reference; null where the coefficient is 0
         "clip_fraction": pl.Float64(),
         # mean surprisal of the sampled tokens at the rollouts' temperature, in nats; null: recorded solutions
@@ -133,6 +133,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "reasoner": pl.String(),
         "verifier": pl.String(),
         "budget": pl.Int32(),
+        "over": pl.String(),  # which solutions count: "all", or "answered", those that cast a vote
         "metric": pl.String(),  # balanced_accuracy, auroc, calibration_error, ...
         "value": pl.Float64(),
         "low": pl.Float64(),

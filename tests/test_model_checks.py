@@ -65,6 +65,11 @@ HUB = f"{{source: hub, path: null, repo: a/b, revision: {COMMIT}, architecture: 
             "models.base.sampling.tensor_parallel",
             "12 attention heads",
         ),
+        (
+            "models: {base: {system_prompt: Be brief.}}",
+            "models.base.system_prompt",
+            "in style 'plain', which has no system prompt",
+        ),
         ("training: {max_tokens: 256}", "training.max_tokens", "256 positions of model 'base'"),
         (
             "reasoners: {grpo: {training: {max_tokens: 300}}}",

@@ -54,6 +54,30 @@ def test_lambda_reruns_only_what_depends_on_it():
     assert all("grpo_v" in name for name in names)
 
 
+def test_a_system_prompt_decides_all_that_the_family_reads_and_is_no_part_of_other_keys():
+    study = load("mini-paper")
+    assert all("system_prompt" not in a.params for a in build_plan(study).artifacts.values())
+    asked = changed(study, models__base__prompt_style="chat", models__base__system_prompt="Be brief.")
+    for artifact in build_plan(asked).artifacts.values():
+        reads = artifact.stage in ("train", "overhead", "sample", "force", "score")
+        assert artifact.params.get("system_prompt") == ("Be brief." if reads else None), artifact.path
+
+
+def test_younger_training_settings_are_in_a_key_if_they_decide_something():
+    study = load("mini")
+    settings = ("betas", "schedule", "warmup_share")
+    trained = [a for a in build_plan(study).artifacts.values() if a.stage == "train"]
+    assert trained and not any(set(settings) & set(a.params) for a in trained)
+    assert all("warmup_steps" in a.params for a in trained)
+    other = changed(
+        study, training__betas=[0.9, 0.999], training__schedule="linear", training__warmup_share=0.03
+    )
+    for artifact in build_plan(other).artifacts.values():
+        if artifact.stage == "train":
+            assert [artifact.params[key] for key in settings] == [[0.9, 0.999], "linear", 0.03]
+            assert "warmup_steps" not in artifact.params  # nothing reads it beside the share
+
+
 def test_a_higher_n_keeps_the_first_samples():
     study = load("mini")
     n, width = study.sampling.n, study.sampling.samples_per_shard

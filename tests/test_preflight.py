@@ -75,6 +75,33 @@ def test_a_style_without_its_template_names_the_key_behind_it(tmp_path, folder):
     assert said and all("datasets.test.prompt_style" in line for line in said)
 
 
+def test_a_box_that_is_asked_for_twice_names_the_key_behind_it(tmp_path, folder):
+    asking = own(folder, prompt_style="chat_boxed", system_prompt="Put the answer in \\boxed{}.")
+    said = found(tmp_path, asking)
+    assert said and all("models.base.prompt_style" in line and "asks for a box" in line for line in said)
+
+
+def test_what_stands_around_a_forced_answer_needs_positions_too(tmp_path, folder):
+    cut = "lengths: {datasets: [hard], comparisons: [grpo], budgets: [7, 48], answer_tokens: 2}\n"
+    sizes = json.loads((folder / "config.json").read_text())
+    # A prompt of 18, 48 tokens, "Answer", two more, the end, and the instruction.
+    for positions, fits in ((18 + 48 + 4 + 1, True), (18 + 48 + 4, False)):
+        (folder / "config.json").write_text(json.dumps({**sizes, "max_position_embeddings": positions}))
+        said = " ".join(found(tmp_path, own(folder) + cut))
+        assert (
+            fits
+            or f"(18 tokens), solution 52, instruction 1 need 71 positions, model 'base' has {positions}"
+            in said
+        )
+        assert not (fits and "'hard'" in said)
+
+
+def test_an_answer_that_cannot_be_forced_names_its_format(tmp_path, folder):
+    cut = "lengths: {datasets: [hard], comparisons: [grpo], budgets: [7, 48], answer_tokens: 2}\n"
+    said = found(tmp_path, own(folder) + cut + "datasets: {hard: {answer_format: boxed}}")
+    assert said and all(line.startswith("datasets.hard.answer_format: ") for line in said)
+
+
 def test_yes_and_no_must_be_one_token_where_a_verifier_reads(tmp_path, folder):
     tokenizer = json.loads((folder / "tokenizer.json").read_text())
     vocabulary = json.dumps(tokenizer).replace('"Yes"', '"Yea"')

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from rlv.errors import StudyError
+from rlv.plan import build_plan
+from rlv.reports import assumption_lines
 from rlv.sections import HOW_TRAINING, Training
 from rlv.study import load
 from rlv.study_docs import markdown
@@ -69,9 +71,19 @@ def test_shipped_studies_are_sound(name):
         ("comparisons: {grpo: {judge: unified}}", ["comparisons.grpo.judge", "'unified'"]),
         ("overhead: {reasoner: grpo}", ["overhead.reasoner", "'grpo'"]),
         ("reasoners: [a]", ["mine.yaml", "reasoners", "dictionary"]),
+        ("training: {warmup_steps: 9, warmup_share: 0.1}", ["training.warmup_steps", "`warmup_share`"]),
+        (
+            "training: {warmup_share: 0.1}\nreasoners: {grpo: {training: {warmup_steps: 9}}}",
+            ["reasoners.grpo.training.warmup_steps", "leave one"],
+        ),
+        ("training: {betas: [0.9, 1.0]}", ["training.betas", "less than 1"]),
+        ("training: {schedule: linaer}", ["training.schedule", "'linear'"]),
         ("training: {learning_rate: .inf}", ["training.learning_rate", "finite"]),
         ("datasets: {test: {source: local, path: none.jsonl}}", ["datasets.test.path", "none.jsonl"]),
         ("assumed: [x]", ["mine.yaml", "assumed"]),
+        ("training: {steps: {assumed: 3, sauce: x}}", ["training.steps", "source", "sauce"]),
+        ("training: {steps: {assumed: 3, source: [x]}}", ["training.steps.source", "string"]),
+        ("training: {steps: {source: x}}", ["training.steps", "integer"]),
         ("verifiers: {votes: {score: judge}}", ["verifiers", "votes"]),
         ("reasoners: {a-b: {model: base}}", ["reasoners", "a-b"]),
         ("comparisons: {grpo: {start: bse}}", ["comparisons.grpo.start", "'base'"]),
@@ -172,7 +184,48 @@ def test_overlays_merge_remove_and_remember_assumptions(tmp_path):
     assert (study.training.steps, study.training.learning_rate) == (7, 3e-5)
     assert study.training.problems_per_step == load("mini").training.problems_per_step
     assert "strategies" not in study.figures
-    assert "training.learning_rate" in study.assumed
+    assert study.assumed["training.learning_rate"].value == 3e-5
+
+
+def test_an_assumption_remembers_its_source_and_an_overlay_replaces_it_whole(tmp_path):
+    text = """
+        name: mine
+        training: {betas: {assumed: [0.9, 0.999], source: a neighbour's}, kl_coefficient: 0.002}
+        conventions: {whitening: advantages are not whitened}
+    """
+    study = load(overlay(tmp_path, text))
+    assert study.training.betas == (0.9, 0.999) and study.training.kl_coefficient == 0.002
+    assert {path: (a.value, a.source) for path, a in study.assumed.items()} == {
+        "training.betas": ([0.9, 0.999], "a neighbour's")
+    }
+    assert study.conventions == {"whitening": "advantages are not whitened"}
+    said = assumption_lines(study)
+    assert "  training.betas = [0.9, 0.999]" in said and "      a neighbour's" in said
+    assert said[-2:] == ["  whitening", "      advantages are not whitened"]
+
+
+def test_what_is_assumed_changes_no_key(tmp_path):
+    known = "training: {kl_coefficient: 0.001}"
+    sourced = "training: {kl_coefficient: {assumed: 0.001, source: x}}\nconventions: {a: b}"
+    plans = [build_plan(load(overlay(tmp_path, f"name: mine\n{text}"))) for text in (known, sourced)]
+    assert list(plans[0].artifacts) == list(plans[1].artifacts)
+
+
+def test_the_paper_study_tells_all_that_it_assumes():
+    study = load("paper")
+    said = "\n".join(assumption_lines(study))
+    for path, assumption in study.assumed.items():
+        assert assumption.source, path
+        assert f"  {path} = " in said and " ".join(assumption.source.split()[:4]) in " ".join(said.split())
+    read = {name for name in Training.model_fields if name not in HOW_TRAINING | {"seed", "engine", "dtype"}}
+    # Instead of the warm-up by steps there is a share.
+    assert {f"training.{name}" for name in read - {"warmup_steps"}} <= set(study.assumed)
+    for name, reasoner in study.reasoners.items():
+        if reasoner.verification.coefficient > 0:
+            assert f"reasoners.{name}.verification.weight_bound" in study.assumed
+    for model in study.models:
+        assert f"models.{model}.prompt_style" in study.assumed
+    assert {"whitening", "policy_loss", "judge", "instruction"} <= set(study.conventions)
 
 
 def test_unknown_study_suggests_the_nearest():

@@ -41,7 +41,8 @@ def _evaluate(job: Job) -> dict[str, Any]:
         job.write(metrics, "verification")
         job.write(reliability(solutions, scores, **names, **resampling), "reliability")
         for row in metrics.drop_nulls().iter_rows(named=True):
-            job.log("{metric} at budget {budget}: {value:.3f} [{low:.3f}, {high:.3f}]".format(**row))
+            said = "{metric} over {over} solutions at budget {budget}: {value:.3f} [{low:.3f}, {high:.3f}]"
+            job.log(said.format(**row))
         if "thresholds" in p:
             selection, by_problem = select(solutions, scores, thresholds=p["thresholds"], **votes)
             job.write(selection, "selection")
@@ -195,5 +196,5 @@ def _gather(job: Job, source: str, table: str) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-EVALUATE = Stage(recipe=2, run=_evaluate)
-CLAIMS = Stage(recipe=3, run=_claims)
+EVALUATE = Stage(recipe=3, run=_evaluate)
+CLAIMS = Stage(recipe=4, run=_claims)

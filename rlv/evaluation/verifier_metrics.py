@@ -5,9 +5,11 @@
     calibration_error  expected calibration error: 15 bins of equal width on [0, 1], mean |mean score -
                        fraction correct| weighted by the solutions in the bin (Guo et al. 2017, eq. 5)
 
-All solutions count, also those that cast no vote: a verifier should reject them. Solutions of one problem are
-alike, so intervals resample problems, never solutions. The bins of the calibration error make the reliability
-table. Left out on purpose: what votes make of the scores.
+Every metric is there twice. Of "all" solutions: a verifier should reject those that cast no vote, too, but
+most of these are unfinished, which is easy to see. Of the "answered" ones, which vote: what a verifier is
+for, and what claims take. Solutions of one problem are alike, so intervals resample problems, never
+solutions. The bins of the calibration error make the reliability table, of all solutions. Left out on
+purpose: what votes make of the scores.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from rlv.evaluation.bootstrap import Floats, interval, resamples
 from rlv.evaluation.recorded import join
 from rlv.evaluation.votes import Bools, Ints
 
+# Which solutions a metric is of.
+ALL, ANSWERED = "all", "answered"
 THRESHOLD = 0.5
 BINS = 15
 CHUNK = 100_000
@@ -41,18 +45,22 @@ def verification(
 ) -> pl.DataFrame:
     """The verification table of one verifier on one reasoner's solutions, every budget on its own.
 
-    A metric that is undefined (no correct or no wrong solution) is null.
+    A metric that is undefined (no correct or no wrong solution) is null. Resamples are the same for all
+    metrics: of all problems, those without an answered solution included.
     Raises DataError where solutions and scores do not join one to one.
     """
     label = {"dataset": dataset, "reasoner": reasoner, "verifier": verifier}
     rows = []
     for budget, judged in _judged(solutions, scores, label):
         weights_DP = _weights(judged.problems, draws, seed)
-        for metric, function in METRICS.items():
-            values_D = function(judged.score_B, judged.correct_B, judged.problem_B, weights_DP)
-            low, high = interval(values_D[1:])
-            numbers = {"value": values_D[0], "low": low, "high": high}
-            rows.append(label | {"budget": budget, "metric": metric} | _nullable(numbers))
+        for which, kept_B in ((ALL, slice(None)), (ANSWERED, judged.answered_B)):
+            solutions_B = judged.score_B[kept_B], judged.correct_B[kept_B], judged.problem_B[kept_B]
+            for metric, function in METRICS.items():
+                values_D = function(*solutions_B, weights_DP)
+                low, high = interval(values_D[1:])
+                numbers = {"value": values_D[0], "low": low, "high": high}
+                of = {"budget": budget, "over": which, "metric": metric}
+                rows.append(label | of | _nullable(numbers))
     return tables.frame("verification", rows)
 
 
@@ -103,6 +111,7 @@ class _Judged:
 
     score_B: Floats
     correct_B: Bools
+    answered_B: Bools
     problem_B: Ints
     problems: int
 
@@ -116,8 +125,10 @@ def _judged(
     for part in data.partition_by("budget", maintain_order=True):
         problem_B = part["problem_id"].rank("dense").to_numpy().astype(np.int64) - 1
         correct_B = part["correct"].to_numpy().astype(np.bool_)
+        answered_B = part["answer_class"].is_not_null().to_numpy()
         problems = int(problem_B.max()) + 1
-        yield int(part["budget"][0]), _Judged(part["score"].to_numpy(), correct_B, problem_B, problems)
+        score_B = part["score"].to_numpy()
+        yield int(part["budget"][0]), _Judged(score_B, correct_B, answered_B, problem_B, problems)
 
 
 def _weights(problems: int, draws: int, seed: int) -> Floats:

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from rlv.errors import DataError
+from rlv.evaluation.verifier_metrics import ANSWERED
 from rlv.evaluation.votes import NEEDS_SCORES
 from rlv.figures import style, table_text
 from rlv.figures.accuracy_panels import in_order
@@ -56,11 +57,12 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     Columns: dataset, reasoner, verifier, role ("base", "rl_v") and scorer ("own", "judge", "separate") that
     the two have in a comparison ("" where in none), n (the largest N that all rows of the data set have),
     budget (the largest where there are several), budgets (how many there are), for each of pass_at_1,
-    majority, weighted_voting, best_of_n, pass_at_n, balanced_accuracy, auroc (fractions) its value, `_low`
-    and `_high`, and gain, gain_low, gain_high: weighted voting less majority voting of the same solutions,
-    paired over problems; null where there is no verifier or the metric is undefined. Data sets in the order
-    of `params` datasets (all, where there are none), rows in the order of the tables. `tables`: curves,
-    per_problem, verification. `params`: comparisons, datasets, draws, seed.
+    majority, weighted_voting, best_of_n, pass_at_n, balanced_accuracy, auroc (fractions; the last two of
+    solutions that have an answer) its value, `_low` and `_high`, and gain, gain_low, gain_high: weighted
+    voting less majority voting of the same solutions, paired over problems; null where there is no verifier
+    or the metric is undefined. Data sets in the order of `params` datasets (all, where there are none), rows
+    in the order of the tables. `tables`: curves, per_problem, verification. `params`: comparisons, datasets,
+    draws, seed.
     Raises DataError where there are no rows or a reasoner is not evaluated at N = 1.
     """
     figure = params["figure"]
@@ -121,6 +123,7 @@ def _dataset_rows(
                     pl.col("reasoner") == reasoner,
                     pl.col("verifier") == verifier,
                     pl.col("metric") == name,
+                    pl.col("over") == ANSWERED,
                     pl.col("budget") == mine["budget"][0],
                 )
                 row |= _numbers(name, found)
@@ -257,7 +260,8 @@ def caption(data: pl.DataFrame) -> str:
         "(reasoner + verifier): accuracy of one solution, and at the largest N of majority voting and of ",
         "weighted voting with the verifier's scores, grey where a row is in no comparison; lines are 95 % ",
         "intervals over problems. The whole table, with best of N, pass@N and the verifiers' balanced ",
-        "accuracy and AUROC, lies beside the picture as CSV, Markdown, LaTeX and HTML. The paper gives ",
+        "accuracy and AUROC over solutions that have an answer, lies beside the picture as CSV, Markdown, ",
+        "LaTeX and HTML. The paper gives ",
         "these numbers for every model and data set; they are not known here. To see: in which rows ",
         "weighted voting is ahead of majority voting of ",
         f"the same solutions, and how far both are from one solution. {_counted(data)}{_budgets(data)}",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rlv.errors import DataError
+from rlv.evaluation.verifier_metrics import ALL, ANSWERED
 from rlv.figures import rows as of
 from rlv.figures import style
 from rlv.figures.accuracy_panels import Curve, in_order, training_seeds
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FEW = 20  # solutions in a bin below which its fraction says too little
-METRICS = ("calibration_error", "balanced_accuracy")
+# Metric -> the solutions that it is of: the bins have all of them, the accuracy is that of other figures.
+METRICS = {"calibration_error": ALL, "balanced_accuracy": ANSWERED}
 ENDS = ("", "_low", "_high")
 VERIFIERS = {
     "own": Curve("rl_v", "weighted_voting", "own"),
@@ -61,8 +63,8 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
                 wanted = {"dataset": dataset, "reasoner": reasoners[0], "verifier": verifier}
                 bins = of.curve(tables["reliability"], wanted, figure=figure, name="reliability")
                 more: dict[str, Any] = {"method": method, "role": curve.role, "scorer": scorer}
-                for metric in METRICS:
-                    found = of.metric(tables["verification"], wanted, metric, figure=figure)
+                for metric, over in METRICS.items():
+                    found = of.metric(tables["verification"], wanted, metric, figure=figure, over=over)
                     more |= {metric: found["value"]}
                     more |= {f"{metric}_{end}": found[end] for end in ("low", "high")}
                 kinds = {name: None if isinstance(v, str) else pl.Float64 for name, v in more.items()}
@@ -179,8 +181,9 @@ def caption(data: pl.DataFrame) -> str:
     counted = f"{pairs.height} panel{'s' if pairs.height != 1 else ''}"
     return "".join(
         [
-            "Reliability of the scores: of the solutions in a bin of the score, the fraction that is ",
-            "correct, with 95 % intervals over problems; on the dotted diagonal a score is the chance of ",
+            "Reliability of the scores: of the solutions in a bin of the score, those without an answer ",
+            "included, the fraction that is correct, with 95 % intervals over problems; on the dotted ",
+            "diagonal a score is the chance of ",
             f"being right. Beneath, the share of the solutions in each bin. {faint}",
             "The paper takes the probability of Yes as the weight of a vote, so a verifier must rank well, ",
             "and sums of its scores mean most where they are calibrated. To see: whether the lines rise (a ",
@@ -188,7 +191,8 @@ def caption(data: pl.DataFrame) -> str:
             f"one end. One training run a reasoner{first_of(data)}. RL\\ :sup:`V`'s verifier (blue) has the ",
             "smaller expected calibration error than the base method as its own judge (purple) in ",
             f"{better} of {counted} (by value, intervals aside). Expected ",
-            "calibration error (0 is best) and balanced accuracy (0.5 is chance) with 95 % intervals:\n\n",
+            "calibration error of all solutions (0 is best) and balanced accuracy of those that have an ",
+            "answer (0.5 is chance) with 95 % intervals:\n\n",
             panel_list(data, _said),
         ]
     )

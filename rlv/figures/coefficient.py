@@ -59,8 +59,9 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     change, change_low, change_high.
 
     Quantities, as fractions: pass_at_1, the accuracy of one solution (majority voting at N = 1), and
-    balanced_accuracy of the reasoner's verifier, null where a class of solutions is missing. The change is of
-    pass_at_1 from the smallest coefficient of the method, paired over problems; null there and for verifiers.
+    balanced_accuracy of the reasoner's verifier over solutions that have an answer, null where a class of
+    them is missing. The change is of pass_at_1 from the smallest coefficient of the method, paired over
+    problems; null there and for verifiers.
     Sorted by coefficient. `tables`: curves, per_problem, verification. `params`: reasoners, datasets, draws,
     seed. Raises DataError where a method has fewer than two coefficients or one twice, or where the tables
     lack a number.
@@ -228,7 +229,8 @@ def caption(data: pl.DataFrame) -> str:
     tested = sorted(data["coefficient"].unique().to_list())
     lines = [
         "The weight λ of the verification objective: above, accuracy of a single solution (pass@1); below, ",
-        "balanced accuracy of the reasoner's own verifier at the threshold 0.5 (dotted: chance). Bars are ",
+        "balanced accuracy of the reasoner's own verifier at the threshold 0.5, over solutions that have an ",
+        "answer (dotted: chance). Bars are ",
         "95 % intervals over problems; each point is a training run of its own, so differences between ",
         "neighbours include those between runs. ",
         "λ = 0 is the base method (orange), prompted as judge of its own solutions (purple). "

@@ -59,6 +59,8 @@ COLUMNS: dict[str, Any] = {
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
     """What is drawn, one row a point; quantity is a vote (accuracy at each n) or a verifier's metric.
 
+    Metrics are of solutions that have an answer.
+
     Columns: dataset, method, objective, reasoner, verifier, quantity, n (null for metrics), budget, against,
     x (N, or mean tokens or FLOPs a problem, generated and read; null for metrics), value, low, high
     (fractions), and lead, lead_low, lead_high: accuracy of the generative objective (of the first one, where
@@ -212,7 +214,8 @@ def caption(data: pl.DataFrame) -> str:
         "run of its own, with solutions of its own: differences include those between runs. Above, ",
         f"{WHAT[data['against'][0]][0].lower()}{WHAT[data['against'][0]][1:]}, by weighted voting with each ",
         "verifier's own scores (thin: majority voting of the same reasoner, which reads no scores); below, ",
-        "how well the scores tell correct solutions from wrong ones (dotted: chance). Bands and bars are ",
+        "how well the scores tell correct solutions from wrong ones, of those that have an answer (dotted: ",
+        "chance). Bands and bars are ",
         "95 % intervals over problems. The paper asks whether generative verification, Yes or No by ",
         "next-token prediction, is better than a classification head (BCE) and a regression head; the ",
         "number it found is not known here. To see: whether the generative line (blue) is above the others ",

@@ -13,6 +13,7 @@ import polars as pl
 
 from rlv.errors import DataError
 from rlv.evaluation.bootstrap import Floats, interval, resampled_means, resamples
+from rlv.evaluation.verifier_metrics import ANSWERED
 from rlv.evaluation.votes import NEEDS_SCORES
 
 
@@ -55,19 +56,24 @@ def _instead(table: pl.DataFrame, wanted: Mapping[str, str]) -> str:
     return f"for this reasoner there it has {', '.join(f'{s} with {v!r}' if v else s for s, v in found)}"
 
 
-def metric(table: pl.DataFrame, wanted: Mapping[str, str], metric: str, *, figure: str) -> dict[str, Any]:
+def metric(
+    table: pl.DataFrame, wanted: Mapping[str, str], metric: str, *, figure: str, over: str = ANSWERED
+) -> dict[str, Any]:
     """The verification table's row of one metric: {"budget", "value", "low", "high"}; null where undefined.
 
-    `wanted`: dataset, reasoner, verifier. Raises DataError where there is none or there are several budgets.
+    `wanted`: dataset, reasoner, verifier. `over`: "answered" solutions, or "all". Raises DataError where
+    there is none or there are several budgets.
     """
-    chosen = table.filter(*[pl.col(column) == value for column, value in wanted.items()])
+    wanted_rows = {**wanted, "over": over}
+    chosen = table.filter(*[pl.col(column) == value for column, value in wanted_rows.items()])
     where = "figure {}: {reasoner!r} on {dataset!r}, verifier {verifier!r}".format(figure, **wanted)
     rows = chosen.filter(pl.col("metric") == metric).unique("budget", maintain_order=True)
     if rows.is_empty():
         found = ", ".join(chosen["metric"].unique().sort()) or "nothing"
         raise DataError(
-            f"{where}: the verification table has no {metric}, it has {found}; list the verifier under the "
-            "reasoner's `verifiers` and the data set under its `evaluate_on`, and evaluate"
+            f"{where}: the verification table has no {metric} over {over} solutions, it has {found}; list "
+            "the verifier under the reasoner's `verifiers` and the data set under its `evaluate_on`, and "
+            "evaluate"
         )
     if rows.height > 1:
         raise DataError(

@@ -84,4 +84,4 @@ def _has(artifact: Artifact, table: str) -> bool:
     return not table.startswith("selection") or bool(artifact.params.get("thresholds"))
 
 
-FIGURE = Stage(recipe=3, run=_run)
+FIGURE = Stage(recipe=4, run=_run)

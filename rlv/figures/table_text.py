@@ -39,8 +39,8 @@ COLUMNS = (
     Column("auroc", "AUROC", 1, 3),
 )
 NOTE = (
-    "Accuracy in %, balanced accuracy and AUROC of the verifier as fractions, with 95 % intervals over "
-    "problems; the best of each data set is bold."
+    "Accuracy in %; balanced accuracy and AUROC of the verifier as fractions, over solutions that have an "
+    "answer; with 95 % intervals over problems; the best of each data set is bold."
 )
 
 

@@ -141,7 +141,8 @@ def caption(data: pl.DataFrame) -> str:
         spread = f"{seeds} seeds a reasoner: differences within the spread of the thin lines say little. "
     lines = [
         "Training of each base method and of its RL\\ :sup:`V` counterpart, which learns to verify from the ",
-        f"same solutions; {drawn}, the dotted line is chance. ",
+        f"same solutions; {drawn}, the dotted line is chance. Balanced accuracy is of all solutions of a ",
+        "batch, those without an answer included. ",
         "The paper trains both objectives in one model and reports no significant overhead. To see: whether ",
         "the verifier becomes good without costing the reasoner reward, and whether solutions change in ",
         f"length. {spread}",

@@ -12,7 +12,7 @@ from rlv.models.sources import model_spec
 from rlv.overlap import NGRAM
 from rlv.plan.external import dataset_size, problem_spec
 from rlv.sampling.shards import Shard, shard_ranges
-from rlv.sections import HOW_TRAINING, UNREAD_BY_VERIFIERS, Dataset, Reasoner, Sampling, Study
+from rlv.sections import HOW_TRAINING, UNREAD_BY_VERIFIERS, Dataset, Reasoner, Sampling, Study, Training
 from rlv.stages import STAGES
 from rlv.store import Artifact
 from rlv.training.advantages import NEEDS_VALUES
@@ -111,10 +111,16 @@ class Chain:
         if trained_on is None:
             return inputs["model"]
         inputs["problems"] = self.problems(trained_on)
-        settings = self.study.training_of(name).model_dump()
+        settings = self.study.training_of(name).model_dump(mode="json")
         params = _training_params(entry, self.study.datasets[trained_on], settings)
-        params["prompt_style"] = self.study.prompt_style(name, trained_on)
+        params |= self._asked(name, trained_on)
         return self.make("train", name, params, inputs, {k: settings[k] for k in HOW_TRAINING})
+
+    def _asked(self, reasoner: str, dataset: str) -> dict[str, Any]:
+        """The parameters that say how a data set's questions are put to a reasoner."""
+        params = {"prompt_style": self.study.prompt_style(reasoner, dataset)}
+        system_prompt = self.study.system_prompt(reasoner)
+        return params if system_prompt is None else params | {"system_prompt": system_prompt}
 
     def overhead(self) -> Artifact:
         section = self.study.overhead
@@ -140,7 +146,7 @@ class Chain:
             "top_p": s.top_p,
             "max_tokens": s.max_tokens,
             "seed": s.seed,
-            "prompt_style": self.study.prompt_style(reasoner, dataset),
+            **self._asked(reasoner, dataset),
             "problems": [shard.problem_start, shard.problem_stop],
             "samples": [shard.sample_start, shard.sample_stop],
         }
@@ -161,7 +167,7 @@ class Chain:
             "answer_tokens": lengths.answer_tokens,
             "step_rule": described.steps_by,
             "answer_format": described.answer_format,
-            "prompt_style": self.study.prompt_style(reasoner, dataset),
+            **self._asked(reasoner, dataset),
             "temperature": s.temperature,
             "top_p": s.top_p,
             "seed": s.seed,
@@ -186,7 +192,7 @@ class Chain:
     def score(self, reasoner: str, dataset: str, verifier: str, shard: Shard, cut: bool) -> Artifact:
         entry = self.study.verifiers[verifier]
         reader = reasoner if entry.reasoner == "self" else entry.reasoner
-        params = {"score": entry.score, "prompt_style": self.study.prompt_style(reader, dataset)}
+        params = {"score": entry.score, **self._asked(reader, dataset)}
         if entry.engine != "transformers":
             params["engine"] = entry.engine
         inputs = {
@@ -240,9 +246,11 @@ def _training_params(entry: Reasoner, dataset: Dataset, settings: dict[str, Any]
         unread |= UNREAD_BY_VERIFIERS
     params: dict[str, Any] = {k: v for k, v in settings.items() if k not in unread}
     # What came later stays out at its default, so that what was trained before keeps its key.
-    for key, default in YOUNG.items():
+    for key, default in (*YOUNG.items(), ("betas", Training().model_dump(mode="json")["betas"])):
         if key in params and params[key] == default:
             del params[key]
+    if "warmup_share" in params:
+        del params["warmup_steps"]
     # The trainer follows the rollouts' temperature. It once did not: what it made then must not be taken for
     # this, and at 1 it is this.
     if params.get("temperature", 1.0) != 1.0:

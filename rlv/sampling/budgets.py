@@ -8,6 +8,9 @@ back to the last step boundary, and the words that open an answer follow (prompt
 answer, sampled anew: the only tokens that are. So budgets share their prefixes, and the same solution at a
 larger budget keeps the same steps or more. All that was generated counts, also what was cut off again.
 
+A verifier has learned that a solution without an end was never right. So a forced solution ends as those do
+that end by themselves: thought and answer are closed, and the end token is last.
+
 The random numbers of an answer belong to (seed, problem, sample, budget): whichever other solutions and
 budgets are forced along with it changes nothing. Left out on purpose: going on beyond the largest budget
 ("wait" appended in place of an end), and thoughts that are summarized before they are answered.
@@ -28,7 +31,13 @@ from rlv import tables
 from rlv.answers.extract import answer_end, extract_answer
 from rlv.compute import ModelShape, flops
 from rlv.errors import DataError, StudyError
-from rlv.prompts import answer_prefix_ids, solver_ids
+from rlv.prompts import (
+    answer_prefix_ids,
+    answer_suffix_ids,
+    solution_end_id,
+    solver_ids,
+    thought_end_ids,
+)
 from rlv.sampling.engine import Engine, Progress, Request, SamplingParams, request_seed
 from rlv.steps import step_starts
 
@@ -40,8 +49,8 @@ if TYPE_CHECKING:
 class Forcing:
     """How answers are forced: the rule that finds steps, the format of answers, and how they are drawn.
 
-    `answer_tokens` is the most that an answer may have after its prefix, end token included. Raises
-    StudyError where that is less than 1.
+    `answer_tokens` is the most that is sampled for an answer after its prefix. Raises StudyError where that
+    is less than 1.
     """
 
     step_rule: str
@@ -63,7 +72,7 @@ class _Row:
     sample: dict[str, Any]
     budget: int
     kept: int  # tokens of the sample that stay
-    tail: Sequence[int] = ()  # answer prefix and answer
+    tail: Sequence[int] = ()  # all that follows them
     finish_reason: str = "stop"
 
 
@@ -77,26 +86,33 @@ def force_answers(
     style: str,
     forcing: Forcing,
     progress: Progress | None = None,
+    *,
+    system_prompt: str | None = None,
 ) -> pl.DataFrame:
     """The samples at every budget, as a "samples" table: budgets outermost, then the samples' order.
 
     `samples` come from `sample_shard`, of these `problems`, sampled by the model behind `engine` (of `shape`)
     with `style`, at a limit that reaches the largest budget. Of a row with n tokens y after a prompt of m:
-    - n_tokens = min(budget, n) + prefix + answer: all that was generated for it, also what was cut off;
-    - token_ids, text: kept steps + prefix + answer, what a verifier reads;
-    - flops: a forward pass a generated token, at its own position (as in `sample_shard`; prefix and answer
-      follow the kept steps);
+    - n_tokens = min(budget, n) + tail: all that was generated for it, also what was cut off. The tail is
+      prefix, answer, suffix and end token, those that were not sampled included;
+    - token_ids, text: kept steps + tail, what a verifier reads;
+    - flops: a forward pass a generated token, at its own position (as in `sample_shard`; the tail follows the
+      kept steps);
     - finish_reason: "stop" (untouched), "forced", or "length": not even the answer ended in answer_tokens.
-    A cut solution whose kept steps hold an answer already is not asked again: it ends after the last of them.
-    A box ends at its closing brace, with the token that has it.
+    A cut solution whose kept steps hold an answer already is not asked again: after the last of them its
+    thought is closed, and it ends. A box ends at its closing brace, with the token that has it. Every
+    solution but those of "length" ends with a token that ends solutions.
 
     Raises StudyError for budgets that do not increase or are below 1; DataError for a sample without a
     problem, or sampled at less than the largest budget, or already forced; ModelError as the engine does.
     """
     check_budgets(budgets)
     _check_samples(samples, problems, budgets[-1])
+    end = solution_end_id(tokenizer, style)
     questions = dict(problems.select("problem_id", "question").iter_rows())
-    prompts = {p: solver_ids(tokenizer, questions[p], style) for p in samples["problem_id"].unique()}
+    prompts = {
+        p: solver_ids(tokenizer, questions[p], style, system_prompt) for p in samples["problem_id"].unique()
+    }
     cutters: dict[int, _Cutter] = {}
     rows: list[_Row] = []
     requests: list[Request] = []
@@ -112,8 +128,10 @@ def force_answers(
                 cutters[index] = _Cutter(tokenizer, token_ids, forcing)
             kept, answered = cutters[index].cut(budget)
             rows.append(_Row(sample, budget, kept, finish_reason="forced"))
-            if not answered:
-                context = [*prompts[sample["problem_id"]], *token_ids[:kept]]
+            context = [*prompts[sample["problem_id"]], *token_ids[:kept]]
+            if answered:
+                rows[-1].tail = [*thought_end_ids(tokenizer, context), end]
+            else:
                 prefix = answer_prefix_ids(tokenizer, forcing.answer_format, context)
                 identity = (sample["problem_id"], sample["sample_id"])
                 seed = request_seed(forcing.seed, *identity, "budget", budget)
@@ -122,10 +140,13 @@ def force_answers(
     params = SamplingParams(forcing.temperature, forcing.top_p, forcing.answer_tokens)
     answers = engine.sample(requests, params, progress)
     for (row, prefix), answer in zip(asked, answers, strict=True):
-        answer_ids, closed = _until_closed(tokenizer, answer.token_ids, forcing.answer_format)
-        row.tail = [*prefix, *answer_ids]
-        if not closed and answer.finish_reason == "length":
-            row.finish_reason = "length"
+        closed = _closed(tokenizer, answer.token_ids, forcing.answer_format)
+        if closed is not None:
+            row.tail = [*prefix, *closed, end]
+        else:
+            row.tail = [*prefix, *answer.token_ids]
+            if answer.finish_reason == "length":
+                row.finish_reason = "length"
     return _table(rows, tokenizer, shape)
 
 
@@ -172,16 +193,21 @@ class _Cutter:
         return (self.answer_stops[answers - 1], True) if answers else (kept, False)
 
 
-def _until_closed(
+def _closed(
     tokenizer: PreTrainedTokenizerBase, answer_ids: Sequence[int], answer_format: str
-) -> tuple[Sequence[int], bool]:
-    """The answer up to the token that ends it, and whether there is one (see `answer_end`)."""
+) -> list[int] | None:
+    """The answer up to the token that ends it (see `answer_end`), and what closes the words around it.
+
+    None for an answer that nothing but the solution's own end ends.
+    """
     if answer_end(_text(tokenizer, answer_ids), answer_format) is None:
-        return answer_ids, False
-    for stop in range(1, len(answer_ids)):
-        if answer_end(_text(tokenizer, answer_ids[:stop]), answer_format) is not None:
-            return answer_ids[:stop], True
-    return answer_ids, True
+        return None
+    for stop in range(1, len(answer_ids) + 1):
+        text = _text(tokenizer, answer_ids[:stop])
+        end = answer_end(text, answer_format)
+        if end is not None:
+            return [*answer_ids[:stop], *answer_suffix_ids(tokenizer, answer_format, text[end:])]
+    return None
 
 
 def _table(rows: Sequence[_Row], tokenizer: PreTrainedTokenizerBase, shape: ModelShape) -> pl.DataFrame:

@@ -74,6 +74,8 @@ def sample_shard(
     style: str,
     seed: int,
     progress: Progress | None = None,
+    *,
+    system_prompt: str | None = None,
 ) -> pl.DataFrame:
     """Solutions of these rows of a problems table, as a "samples" table: problems outermost, then sample ids.
 
@@ -85,7 +87,7 @@ def sample_shard(
     requests = [
         Request(problem_id, sample_id, prompt_ids, request_seed(seed, problem_id, sample_id))
         for problem_id, question in problems.select("problem_id", "question").iter_rows()
-        for prompt_ids in [tuple(solver_ids(tokenizer, question, style))]
+        for prompt_ids in [tuple(solver_ids(tokenizer, question, style, system_prompt))]
         for sample_id in sample_range
     ]
     solutions = engine.sample(requests, params, progress)

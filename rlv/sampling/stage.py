@@ -45,6 +45,7 @@ def _sample(job: Job) -> dict[str, Any]:
             p["prompt_style"],
             p["seed"],
             progress,
+            system_prompt=p.get("system_prompt"),
         )
     job.write(samples, "samples")
     return {"tokens": int(samples["n_tokens"].sum())}
@@ -76,6 +77,7 @@ def _force(job: Job) -> dict[str, Any]:
             p["prompt_style"],
             forcing,
             progress,
+            system_prompt=p.get("system_prompt"),
         )
     job.write(forced, "samples")
     counts = {
@@ -97,4 +99,4 @@ def _force(job: Job) -> dict[str, Any]:
 
 
 SAMPLE = Stage(recipe=2, run=_sample)
-FORCE = Stage(recipe=1, run=_force)
+FORCE = Stage(recipe=2, run=_force)

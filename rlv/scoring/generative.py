@@ -100,6 +100,7 @@ def score_shard(
     *,
     score: Score = SCORES["generative"],
     token_budget: int | None = None,
+    system_prompt: str | None = None,
 ) -> pl.DataFrame:
     """A "samples" table scored with `model`, as a "scores" table; see `tables.scores_table`."""
 
@@ -108,7 +109,7 @@ def score_shard(
     ) -> tuple[np.ndarray, np.ndarray]:
         return score(model, tokenizer, prompts, solutions, style, token_budget=token_budget, names=names)
 
-    return scores_table(read, tokenizer, shape_of(model), problems, samples, style)
+    return scores_table(read, tokenizer, shape_of(model), problems, samples, style, system_prompt)
 
 
 def length_sorted_batches(

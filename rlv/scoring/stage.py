@@ -36,7 +36,8 @@ def _with_transformers(job: Job, problems: pl.DataFrame, samples: pl.DataFrame) 
     folder = job.folder("model")
     model, tokenizer = load_model(folder)
     score = partial(SCORES[job.params["score"]], folder=folder)
-    return score_shard(model, tokenizer, problems, samples, job.params["prompt_style"], score=score)
+    style, system_prompt = job.params["prompt_style"], job.params.get("system_prompt")
+    return score_shard(model, tokenizer, problems, samples, style, score=score, system_prompt=system_prompt)
 
 
 def _with_vllm(job: Job, problems: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
@@ -58,8 +59,11 @@ def _with_vllm(job: Job, problems: pl.DataFrame, samples: pl.DataFrame) -> pl.Da
         tensor_parallel=job.how.get("tensor_parallel", 1),
     )
     with opened as (engine, tokenizer), reporter("solutions", job.log) as progress:
-        style = job.params["prompt_style"]
-        return score_shard(engine, tokenizer, shape_of_folder(folder), problems, samples, style, progress)
+        style, system_prompt = job.params["prompt_style"], job.params.get("system_prompt")
+        shape = shape_of_folder(folder)
+        return score_shard(
+            engine, tokenizer, shape, problems, samples, style, progress, system_prompt=system_prompt
+        )
 
 
 SCORE = Stage(recipe=2, run=_run)

@@ -30,6 +30,7 @@ def scores_table(
     problems: pl.DataFrame,
     samples: pl.DataFrame,
     style: str,
+    system_prompt: str | None = None,
 ) -> pl.DataFrame:
     """A "samples" table scored, as a "scores" table, row for row in the same order; `shape`: the reader's.
 
@@ -42,7 +43,7 @@ def scores_table(
     unknown = next((i for i in ids if i not in questions), None)
     if unknown is not None:
         raise DataError(f"samples: problem {unknown!r} is not in the problems table of {len(questions)} rows")
-    prompt_of = {i: solver_ids(tokenizer, questions[i], style) for i in dict.fromkeys(ids)}
+    prompt_of = {i: solver_ids(tokenizer, questions[i], style, system_prompt) for i in dict.fromkeys(ids)}
     pairs = list(zip(ids, map(tuple, samples["token_ids"].to_list()), strict=True))
     number = {pair: u for u, pair in enumerate(dict.fromkeys(pairs))}
     names: dict[tuple[str, tuple[int, ...]], str] = {}

@@ -59,6 +59,8 @@ def score_shard(
     samples: pl.DataFrame,
     style: str,
     progress: Progress | None = None,
+    *,
+    system_prompt: str | None = None,
 ) -> pl.DataFrame:
     """A "samples" table scored, as a "scores" table; `shape` is the model's. See `tables.scores_table`."""
 
@@ -67,4 +69,4 @@ def score_shard(
     ) -> tuple[np.ndarray, np.ndarray]:
         return score_solutions(engine, tokenizer, prompts, solutions, style, names=names, progress=progress)
 
-    return scores_table(read, tokenizer, shape, problems, samples, style)
+    return scores_table(read, tokenizer, shape, problems, samples, style, system_prompt)

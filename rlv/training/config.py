@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from rlv.errors import StudyError
-from rlv.sections import HOW_TRAINING, OBJECTIVES, TOP_P, EngineName
+from rlv.sections import HOW_TRAINING, OBJECTIVES, TOP_P, EngineName, Schedule
 from rlv.steps import STEP_RULES
 from rlv.training.advantages import ADVANTAGES
 
@@ -24,6 +24,9 @@ YOUNG = {
     "dual_clip": None,
     "kl_clamp": None,
     "valued_steps": None,
+    "system_prompt": None,
+    "schedule": "constant",
+    "warmup_share": None,
 }
 
 
@@ -31,7 +34,8 @@ YOUNG = {
 class TrainingConfig:
     """One training run. A step samples one batch (P problems × G solutions) and learns from it.
 
-    Learning-rate warm-up is linear over `warmup_steps` optimizer updates, then the rate is constant.
+    Learning-rate warm-up is linear over `warmup_steps` optimizer updates, or over `warmup_share` of all, then
+    the rate follows `schedule` (schedule.py).
     `clip_low` and `clip_high` bound the PPO ratio to [1 − low, 1 + high]; `dual_clip` and `kl_clamp` bound
     what they leave unbounded (losses.py). `verification_coefficient` is λ; 0 switches the verification
     objective off. `continuations` (K), `valued_steps` and `step_rule` decide the Monte-Carlo values of the
@@ -53,7 +57,9 @@ class TrainingConfig:
     epochs: int = 1
     minibatches: int = 1
     learning_rate: float = 1e-4
+    schedule: str = "constant"
     warmup_steps: int = 5
+    warmup_share: float | None = None
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.95)
     gradient_clip: float = 1.0
@@ -66,6 +72,7 @@ class TrainingConfig:
     top_p: float = 1.0
     max_tokens: int = 64
     prompt_style: str = "plain"
+    system_prompt: str | None = None
     answer_format: str = "marker"
     seed: int = 0
     engine: str = "transformers"
@@ -87,6 +94,7 @@ class TrainingConfig:
             "step_rule": tuple(STEP_RULES),
             "verification_objective": OBJECTIVES,
             "engine": get_args(EngineName),
+            "schedule": get_args(Schedule),
             "dtype": ("float32", "bfloat16"),
             "zero_stage": (0, 1, 2, 3),
         }
@@ -137,6 +145,10 @@ class TrainingConfig:
             )
         if self.top_p != 1:
             raise StudyError(f"top_p: {self.top_p} is out of range; {TOP_P}")
+        if self.warmup_share is not None and not 0 <= self.warmup_share <= 1:
+            raise StudyError(f"warmup_share: {self.warmup_share} is out of range; it must be in [0, 1]")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise StudyError(f"betas: {self.betas} is out of range; two numbers in [0, 1) would do")
         if self.verification_weight_bound < 1:
             raise StudyError(
                 f"verification_weight_bound: {self.verification_weight_bound} is out of range; "

@@ -25,6 +25,7 @@ from rlv.errors import ModelError
 from rlv.models import pick_device
 from rlv.training.config import TrainingConfig
 from rlv.training.ranks import ALONE, Ranks
+from rlv.training.schedule import rate_factor
 
 if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
@@ -42,11 +43,13 @@ BUCKET = 50_000_000
 KEPT_WHOLE = 100_000
 
 
-def start_engine(reader: nn.Module, config: TrainingConfig, ranks: Ranks = ALONE) -> DeepSpeedEngine:
-    """The module under DeepSpeed, with AdamW and a warm-up of the learning rate counted in updates.
+def start_engine(
+    reader: nn.Module, config: TrainingConfig, ranks: Ranks = ALONE, *, n_steps: int | None = None
+) -> DeepSpeedEngine:
+    """The module under DeepSpeed, with AdamW and a schedule of the learning rate counted in updates.
 
-    The module's weights are trained in place. Raises ModelError where a launcher started several processes
-    and `ranks` says that there is one.
+    `n_steps`: training steps of the whole run, if not the configuration's. The module's weights are trained
+    in place. Raises ModelError where a launcher started several processes and `ranks` says that there is one.
     """
     deepspeed = _import_deepspeed(ranks)
     parameters = [p for p in reader.parameters() if p.requires_grad]
@@ -54,8 +57,8 @@ def start_engine(reader: nn.Module, config: TrainingConfig, ranks: Ranks = ALONE
     optimizer = torch.optim.AdamW(
         parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True
     )
-    warmup = max(1, config.warmup_steps)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda n: min(1.0, (n + 1) / warmup))
+    n_updates = (config.steps if n_steps is None else n_steps) * config.updates_per_step
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate_factor(config, n_updates))
     with redirect_stdout(sys.stderr):  # what it prints is no line of the log
         engine, *_ = deepspeed.initialize(
             model=reader,

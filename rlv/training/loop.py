@@ -90,7 +90,7 @@ def train(
     began, cpu = time.perf_counter(), machine.cpu_seconds()
     with _reproducible(config), listening() as stop:
         model, tokenizer = load_model(model_dir, config.dtype)
-        prompts = read_prompts(problems, tokenizer, config.prompt_style)
+        prompts = read_prompts(problems, tokenizer, config.prompt_style, config.system_prompt)
         batches = None
         longest, n_steps = config.max_tokens, config.steps
         if recorded is not None:
@@ -99,7 +99,13 @@ def train(
         _check_lengths(model, prompts, tokenizer, config, longest)
         reference = load_model(model_dir, config.dtype)[0] if config.kl_coefficient > 0 else None
         learner = make_learner(
-            model, tokenizer, config, reference, labels_only=batches is not None, ranks=ranks
+            model,
+            tokenizer,
+            config,
+            reference,
+            labels_only=batches is not None,
+            ranks=ranks,
+            n_steps=n_steps,
         )
         identity = run_identity(config, model_dir, problems, recorded)
         folder = work_dir / "checkpoints"

@@ -44,7 +44,7 @@ def measure_overhead(
     torch.set_num_threads(config.threads)
     model, tokenizer = load_model(model_dir, config.dtype)
     rollouts = []
-    prompts = read_prompts(problems, tokenizer, config.prompt_style)
+    prompts = read_prompts(problems, tokenizer, config.prompt_style, config.system_prompt)
     with sampled_batches(model, tokenizer, prompts, config, model_dir) as source:
         # The first warms up caches and optimizer states, and is not counted.
         for step in range(repeats + 1):

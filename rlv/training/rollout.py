@@ -47,10 +47,15 @@ class Prompt:
     reference: str
 
 
-def read_prompts(problems: pl.DataFrame, tokenizer: PreTrainedTokenizerBase, style: str) -> list[Prompt]:
+def read_prompts(
+    problems: pl.DataFrame, tokenizer: PreTrainedTokenizerBase, style: str, system_prompt: str | None = None
+) -> list[Prompt]:
     """Every problem of a problems table as a prompt, in the table's order."""
     columns = (problems["problem_id"], problems["question"], problems["answer"])
-    return [Prompt(i, tuple(solver_ids(tokenizer, q, style)), a) for i, q, a in zip(*columns, strict=True)]
+    return [
+        Prompt(i, tuple(solver_ids(tokenizer, q, style, system_prompt)), a)
+        for i, q, a in zip(*columns, strict=True)
+    ]
 
 
 def choose_problems(n_problems: int, per_step: int, step: int, seed: int) -> np.ndarray:

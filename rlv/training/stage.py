@@ -18,6 +18,8 @@ def _config(job: Job) -> TrainingConfig:
     params = job.params
     params.pop("repeats", None)
     params.pop("logprobs", None)  # tells artifacts apart (rlv/plan/chain.py)
+    if "betas" in params:
+        params["betas"] = tuple(params["betas"])
     return TrainingConfig(**params, **job.how, threads=job.threads)
 
 

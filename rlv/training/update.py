@@ -75,9 +75,11 @@ def make_learner(
     *,
     labels_only: bool = False,
     ranks: Ranks = ALONE,
+    n_steps: int | None = None,
 ) -> Learner:
     """The model under DeepSpeed; its weights are trained in place, without dropout (models/dropout.py).
 
+    `n_steps`: training steps of the whole run, if not the configuration's: the schedule needs to know.
     `labels_only`: learn J_verify alone, as where all advantages are 0 (recorded.py); the log-probabilities of
     solutions are then never computed. Raises ModelError where Yes and No are no single tokens, where the
     KL needs a reference and has none, and for a model that the trainer cannot read as its own forward pass
@@ -113,7 +115,7 @@ def make_learner(
     if reference_model is not None:
         reference = Reader(reference_model.eval().requires_grad_(False), temperature=config.temperature)
     return Learner(
-        engine=start_engine(reader, config, ranks),
+        engine=start_engine(reader, config, ranks, n_steps=n_steps),
         reader=reader,
         reference=reference,
         instruction_ids=instruction,

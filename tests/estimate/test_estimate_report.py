@@ -92,7 +92,8 @@ def test_showing_a_study_says_its_costs_and_loads_no_model_library(tmp_path):
     lines = done.stdout.splitlines()
     assert lines[-1] == "[]", done.stderr
     assert any("GPU hours" in line for line in lines) and any("up to" in line for line in lines)
-    assert "assumed, not known from the paper: training.kl_coefficient" in lines
+    said = lines.index("assumed, not known from the paper:")
+    assert lines[said + 1 : said + 3] == ["  training.kl_coefficient = 0.001", "      this project's guess"]
 
 
 def test_the_mini_study_is_small():

@@ -8,6 +8,7 @@ import pytest
 
 from rlv import tables
 from rlv.errors import DataError
+from rlv.evaluation.bootstrap import interval, resamples
 from rlv.evaluation.verifier_metrics import (
     METRICS,
     auroc,
@@ -91,12 +92,52 @@ def test_table_with_intervals():
         solutions.sample(fraction=1, shuffle=True, seed=0), scores, dataset="d", reasoner="r", verifier="v"
     )
     tables.check(table, "verification", "test")
-    assert table["metric"].to_list() == list(METRICS)
+    assert table["metric"].to_list() == [*METRICS] * 2
+    assert table["over"].to_list() == ["all"] * 3 + ["answered"] * 3
     assert (table["low"] < table["value"])[:2].all() and (table["value"] < table["high"])[:2].all()
+    # All of them vote.
+    assert table[:3].drop("over").equals(table[3:].drop("over"))
     for metric, value in zip(table["metric"], table["value"], strict=True):
         assert value == pytest.approx(PLAIN[metric](score, correct))
     with pytest.raises(DataError, match="'p3', sample 1"):
         verification(solutions, scores[:31].vstack(scores[32:]), dataset="d", reasoner="r", verifier="v")
+
+
+def test_solutions_without_an_answer_count_among_all_and_not_among_answered():
+    score, correct, problem = random_scores(problems=20, size=10, seed=4)
+    score, correct = score.reshape(20, 10), correct.reshape(20, 10)
+    # Each problem has solutions without an answer, never right and easy to reject; one problem has no others.
+    silent = np.zeros_like(correct)
+    silent[:, ::3] = silent[7] = True
+    correct &= ~silent
+    score[silent] = 0.01
+    solutions, scores = make_tables(np.where(silent, -1, np.where(correct, 0, 1)), correct, score)
+    assert scores is not None
+    table = verification(solutions, scores, **NAMES, seed=3)
+    values = {(r["over"], r["metric"]): r for r in table.iter_rows(named=True)}
+    for metric, plain in PLAIN.items():
+        every, answered = values["all", metric], values["answered", metric]
+        assert every["value"] == pytest.approx(plain(score.ravel(), correct.ravel()))
+        assert answered["value"] == pytest.approx(plain(score[~silent], correct[~silent]))
+        assert answered["low"] < answered["value"] < answered["high"]
+    # Easy ones flatter a verifier.
+    for metric in ("balanced_accuracy", "auroc"):
+        assert values["all", metric]["value"] > values["answered", metric]["value"]
+    # Resamples are of all twenty problems.
+    weights_DP = np.concatenate([np.ones((1, 20)), resamples(20, 1000, 3)])
+    by_name = np.argsort(np.argsort([f"p{p}" for p in range(20)]))  # the order of their ids
+    of_problem = by_name[problem].reshape(20, 10)[~silent]
+    values_D = auroc(score[~silent], correct[~silent], of_problem, weights_DP)
+    low, high = interval(values_D[1:])
+    assert (values["answered", "auroc"]["low"], values["answered", "auroc"]["high"]) == (low, high)
+
+
+def test_without_any_answer_nothing_is_known_of_the_answered():
+    solutions, scores = make_tables([[-1, -1]], [[False, False]], [[0.2, 0.3]])
+    assert scores is not None
+    table = verification(solutions, scores, **NAMES)
+    assert table.filter(pl.col("over") == "answered")["value"].is_null().all()
+    assert table["value"].to_list()[2] == pytest.approx(0.25)
 
 
 def test_one_class_alone_is_undefined():
@@ -124,7 +165,7 @@ NAMES = {"dataset": "d", "reasoner": "r", "verifier": "v"}
 def test_every_budget_has_its_own_metrics():
     (solutions, scores), score, correct = at_two_budgets()
     table = verification(solutions, scores, **NAMES)
-    assert table["budget"].to_list() == [32] * 3 + [64] * 3
+    assert table["budget"].to_list() == [32] * 6 + [64] * 6
     values = {(r["budget"], r["metric"]): r["value"] for r in table.iter_rows(named=True)}
     assert values[64, "auroc"] == pytest.approx(pairwise_auroc(score, correct))
     assert values[32, "auroc"] == pytest.approx(1 - values[64, "auroc"])

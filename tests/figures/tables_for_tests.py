@@ -29,7 +29,7 @@ def lengths_params(figure):
 
 
 def solved(chance_P, samples, *, budget=64, tokens=None, seed=(0,)):
-    """Solutions of problems with given chances; wrong answers spread over 12 classes."""
+    """Solutions of problems with given chances; wrong ones in 11 classes, or without an answer."""
     rng = np.random.default_rng(seed)
     problems = len(chance_P)
     correct_PS = rng.random((problems, samples)) < np.asarray(chance_P)[:, None]
@@ -45,8 +45,8 @@ def solved(chance_P, samples, *, budget=64, tokens=None, seed=(0,)):
         "n_tokens": tokens.tolist(),
         "flops": (2.0e6 * tokens).tolist(),
         "finish_reason": ["stop"] * rows,
-        "answer": [str(c) for c in class_PS.ravel()],
-        "answer_class": class_PS.ravel().tolist(),
+        "answer": [None if c == 12 else str(c) for c in class_PS.ravel()],
+        "answer_class": [None if c == 12 else c for c in class_PS.ravel().tolist()],
         "correct": correct_PS.ravel().tolist(),
     }
     return tables.frame("solutions", columns)

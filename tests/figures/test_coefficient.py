@@ -66,6 +66,7 @@ def test_rows_are_the_measured_ones_by_coefficient(tables, drawn):
                 pl.col("reasoner") == row["reasoner"],
                 pl.col("verifier") == row["verifier"],
                 pl.col("metric") == "balanced_accuracy",
+                pl.col("over") == "answered",
             )
             assert [row["value"], row["low"], row["high"]] == list(mine.select("value", "low", "high").row(0))
 
@@ -105,6 +106,7 @@ def test_labels_that_would_touch_are_left_out():
 
 def test_caption_quotes_the_data(drawn):
     text = figure.caption(drawn)
+    assert "over solutions that have an answer" in text
     assert "{" not in text and text.count("\n* ") == 1
     assert "λ = 0, 0.03, 0.1, 0.3, 1." in text
     one = drawn.filter(pl.col("quantity") == "pass_at_1")

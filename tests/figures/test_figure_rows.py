@@ -60,7 +60,11 @@ def test_metric_is_the_row_and_a_missing_one_is_named(tables):
     same = tables["verification"].filter(
         pl.col("reasoner") == "one", pl.col("verifier") == "a", pl.col("metric") == "auroc"
     )
-    assert found == same.select("budget", "value", "low", "high").row(0, named=True)
+    every, answered = (same.filter(over=which) for which in ("all", "answered"))
+    assert found == answered.select("budget", "value", "low", "high").row(0, named=True)
+    found = metric(tables["verification"], wanted(), "auroc", figure="f", over="all")
+    assert found == every.select("budget", "value", "low", "high").row(0, named=True)
+    assert every["value"][0] != answered["value"][0]
     with pytest.raises(DataError, match=r"'two' on 'test', verifier 'b'.*no auroc.*`verifiers`"):
         metric(tables["verification"], wanted(reasoner="two", verifier="b"), "auroc", figure="f")
 

@@ -62,7 +62,7 @@ def test_rows_are_the_measured_ones(tables, drawn):
         for ours, theirs in (("value", "accuracy"), ("low", "low"), ("high", "high")):
             assert row[ours] == pytest.approx(same[theirs], abs=1e-12)
     metrics = drawn.filter(pl.col("n").is_null())
-    measured = tables["verification"].rename({"metric": "quantity"})
+    measured = tables["verification"].filter(over="answered").rename({"metric": "quantity"})
     on = ["dataset", "reasoner", "verifier", "quantity", "budget", "value", "low", "high"]
     assert metrics.join(measured, on=on, how="semi").height == metrics.height == 2 * 3 * 2
 
@@ -140,6 +140,7 @@ def test_panels_lines_and_points(drawn):
 
 def test_caption_quotes_the_data(drawn):
     text = figure.caption(drawn)
+    assert "of those that have an answer" in text
     assert text.count("\n* ") == 2 and "{" not in text
     assert "differences include those between runs" in text
     line = next(line for line in text.splitlines() if line.startswith("* GRPO\\ :sup:`V` on ``hard``"))

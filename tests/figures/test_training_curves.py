@@ -88,6 +88,7 @@ def test_without_any_verifier_its_panels_are_left_out(training, params):
 def test_caption_quotes_the_data(training, params):
     data = figure.data(training(methods=("grpo",)), params(NAME, methods=("grpo",)))
     text = figure.caption(data)
+    assert "of all solutions of a batch, those without an answer included" in text
     last = chosen(data, "rl_v", "verifier_balanced_accuracy")["value"].tail(11)
     assert f"verifier balanced accuracy {last.mean():.3f} [{last.min():.3f}, {last.max():.3f}]" in text
     assert "rolling mean over 11 steps" in text

@@ -15,15 +15,17 @@ from rlv import tables
 from rlv.answers import extract_answer
 from rlv.compute import ModelShape, flops, shape_of
 from rlv.errors import DataError, ModelError, StudyError
-from rlv.prompts import solver_ids
+from rlv.prompts import INSTRUCTION, solver_ids, turn_end_id, verification_ids
 from rlv.sampling import Sampled, SamplingParams, request_seed, sample_shard
 from rlv.sampling.budgets import Forcing, force_answers
 from rlv.sampling.transformers_engine import TransformersEngine
+from tests.tokenizers_for_tests import family_tokenizer
 
 SHAPE = ModelShape(1000, 2, 16)
 QUESTION = "Find x from 1 to 9 : 3 x^2 + 5 x = 15 mod 17"
 SOLUTION = "Try 8 13 5 6 11 no Try 5 8 7 8 15 yes Answer 5 <eos>"  # steps of 7, 7 and 2 tokens, and the end
 WORDS = ["Try", "Answer", "3", "12", "yes", "no"]
+BOXED = Forcing(step_rule="sentence", answer_format="boxed", answer_tokens=20, seed=0)
 MINI = Forcing(step_rule="try", answer_format="marker", answer_tokens=2, seed=0)
 
 
@@ -48,9 +50,11 @@ def problems_table(*names: str) -> pl.DataFrame:
     return tables.frame("problems", rows)
 
 
-def samples_table(tokenizer, *solutions: str, budget: int = 64, problem_id: str = "p") -> pl.DataFrame:
+def samples_table(
+    tokenizer, *solutions: str, budget: int = 64, problem_id: str = "p", style: str = "plain"
+) -> pl.DataFrame:
     """Solutions by their words; one without an end token ran into the limit."""
-    prompt = solver_ids(tokenizer, QUESTION, "plain")
+    prompt = solver_ids(tokenizer, QUESTION, style)
     rows = []
     for sample_id, words in enumerate(solutions):
         ids = tokenizer.encode(words, add_special_tokens=False)
@@ -70,9 +74,9 @@ def samples_table(tokenizer, *solutions: str, budget: int = 64, problem_id: str 
     return tables.frame("samples", rows)
 
 
-def forced(tokenizer, samples, budgets, answer="7 <eos>", forcing=MINI) -> list[dict]:
+def forced(tokenizer, samples, budgets, answer="7 <eos>", forcing=MINI, style: str = "plain") -> list[dict]:
     engine = Scripted(tokenizer, answer)
-    found = force_answers(engine, tokenizer, SHAPE, problems_table("p"), samples, budgets, "plain", forcing)
+    found = force_answers(engine, tokenizer, SHAPE, problems_table("p"), samples, budgets, style, forcing)
     tables.check(found, "samples", "test")
     return list(found.iter_rows(named=True))
 
@@ -133,7 +137,9 @@ def test_an_answer_within_the_kept_steps_is_not_asked_for_again(tiny_tokenizer) 
         "Try 8 13 no Answer 8 Try 5 8 7 yes Answer 5",
     ]
     assert found["finish_reason"].to_list() == ["forced"] * 4
-    assert found["n_tokens"].to_list() == [5 + 3, 7, 11, 14]
+    assert found["n_tokens"].to_list() == [5 + 3, 7 + 1, 11 + 1, 14 + 1]  # ended for it, which counts
+    ends = [ids[-1] for ids in found["token_ids"].to_list()]
+    assert ends == [tiny_tokenizer.eos_token_id] * 4
     assert len(engine.requests) == 1
 
 
@@ -170,11 +176,11 @@ def test_what_is_kept_is_a_prefix_of_whole_steps_that_grows_with_the_budget(
         if row["finish_reason"] == "stop":
             assert ids == y and row["n_tokens"] == len(y) <= row["budget"]
         else:
-            asked = row["n_tokens"] - min(row["budget"], len(y))
-            assert asked in (0, 3)
-            kept, tail = ids[: len(ids) - asked], ids[len(ids) - asked :]
+            added = row["n_tokens"] - min(row["budget"], len(y))
+            asked = added == len(prefix_and_answer)
+            kept, tail = ids[: len(ids) - added], ids[len(ids) - added :]
             assert kept == y[: len(kept)] and len(kept) <= row["budget"]
-            assert not asked or tail == prefix_and_answer
+            assert tail == (prefix_and_answer if asked else prefix_and_answer[-1:])  # the end token
             # Independently of the rule's code: a step begins at each Try or Answer, and at the very start.
             words = [*tiny_tokenizer.convert_ids_to_tokens(y), "end"]
             assert not kept or words[len(kept)] in ("Try", "Answer")
@@ -246,12 +252,67 @@ def test_a_box_ends_at_its_brace_and_later_words_are_not_paid_for() -> None:
     [row] = forced(tokenizer, samples, [4], answer, forcing)
     prefix = r"The final answer is $\boxed{"
     assert row["text"] == rf"so x . {prefix} \frac{{1}}{{ 2}} }}$."
-    assert row["finish_reason"] == "forced" and row["n_tokens"] == 4 + 5 + 3
+    assert row["finish_reason"] == "forced" and row["n_tokens"] == 4 + 5 + 3 + 1
+    assert row["token_ids"][-1] == tokenizer.eos_token_id
     assert extract_answer(row["text"], "boxed") == r"\frac{1}{ 2}"
     [row] = forced(tokenizer, samples, [4], r"\frac{1}{ 5 5 5 5 5 5", forcing)
     assert row["finish_reason"] == "length" and row["n_tokens"] == 4 + 5 + 6
     [row] = forced(tokenizer, samples, [10], answer, forcing)
-    assert row["text"] == r"so x . then x . so \boxed{1} ." and row["n_tokens"] == 10
+    assert row["text"] == r"so x . then x . so \boxed{1} ." and row["n_tokens"] == 10 + 1
+    assert row["token_ids"][-1] == tokenizer.eos_token_id
+
+
+def conversation(tokenizer, solution: str) -> str:
+    """Everything up to the verdict, as the template writes it."""
+    turns = [
+        {"role": "user", "content": QUESTION},
+        {"role": "assistant", "content": solution},
+        {"role": "user", "content": INSTRUCTION},
+    ]
+    return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+
+
+@pytest.mark.parametrize("closing", ["}", "}$", "}$.", "} $ is it."])
+@pytest.mark.parametrize("family", ["qwen", "qwen_math_base", "smollm2", "qwen3"])
+def test_a_forced_solution_is_a_whole_turn_to_the_verifier(family, closing) -> None:
+    tokenizer = family_tokenizer(family)
+    first = r"We add $2 + 3$. So $\boxed{5}$."
+    whole = f"{first} Then we wait. Then we wait more."
+    sample = samples_table(tokenizer, whole, style="chat")
+    n_first = len(tokenizer.encode("We add $2 + 3$.")) + 1
+    n_both = len(tokenizer.encode(f"{first} Then"))
+    early, late = forced(tokenizer, sample, [n_first, n_both], f"5{closing} So there.", BOXED, style="chat")
+    # The math that the prefix opened is closed, whatever the model went on with.
+    assert early["text"] == "We add $2 + 3$.\n\nThe final answer is $\\boxed{5}$."
+    assert late["text"] == first
+    for row in (early, late):
+        assert row["finish_reason"] == "forced"
+        y = [
+            *solver_ids(tokenizer, QUESTION, "chat"),
+            *row["token_ids"],
+            *verification_ids(tokenizer, "chat"),
+        ]
+        assert row["token_ids"][-1] == turn_end_id(tokenizer)
+        assert tokenizer.decode(y) == conversation(tokenizer, row["text"])
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_thought_that_holds_a_box_is_closed_before_it_ends(closed) -> None:
+    tokenizer = family_tokenizer("r1_distill")  # its template opens the thought
+    thought = rf"I add.{'</think>' if closed else ''} It is \boxed{{5}}."
+    sample = samples_table(tokenizer, f"{thought} Then I wait. Then I wait more.", style="chat")
+    begin, end = tokenizer.convert_tokens_to_ids(["<think>", "</think>"])
+    budget = len(tokenizer.encode(f"{thought} Then"))
+    [row] = forced(tokenizer, sample, [budget], "7}", BOXED, style="chat")
+    x = solver_ids(tokenizer, QUESTION, "chat")
+    assert x.count(begin) == 1 and row["token_ids"].count(end) == 1
+    tail = [tokenizer.eos_token_id] if closed else [end, tokenizer.eos_token_id]
+    assert row["token_ids"][-len(tail) :] == tail and row["n_tokens"] == budget + len(tail)
+    assert extract_answer(row["text"], "boxed") == "5" and row["finish_reason"] == "forced"
+    # One that is asked for its answer is closed, too, and ends.
+    [row] = forced(tokenizer, sample, [2], "7}", BOXED, style="chat")
+    assert row["token_ids"][0] == end and row["token_ids"][-1] == tokenizer.eos_token_id
+    assert row["text"].endswith(r"The final answer is $\boxed{7}$.")
 
 
 def test_bad_budgets_and_samples_are_refused(tiny_tokenizer) -> None:

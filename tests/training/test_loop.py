@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import os
 import signal
 import subprocess
@@ -246,6 +247,47 @@ def test_a_head_survives_being_cut_off(headed, tmp_path, model_dir, problems, wh
             log=die_in(where, patch),
         )
     assert_goes_on(tmp_path, headed, model_dir, problems, HEADED)
+
+
+FALLING = dataclasses.replace(
+    CONFIG, schedule="cosine", warmup_share=0.35, betas=(0.8, 0.99), steps=5, save_every=2
+)
+
+
+def rates(folder: Path) -> list[float]:
+    """Of the first update of each step."""
+    return tables.read(folder / "out" / "steps.parquet", "steps")["learning_rate"].to_list()
+
+
+def test_a_falling_rate_goes_on_where_it_stood(tmp_path, model_dir, problems):
+    straight, again = tmp_path / "straight", tmp_path / "again"
+    run(straight, FALLING, model_dir, problems)
+    # Twenty updates, seven of them in the warm-up; four a step.
+    falling = [(1 + math.cos(math.pi * k / 14)) / 2 for k in range(14)]
+    factors = [*((n + 1) / 7 for n in range(7)), *falling[1:]]
+    assert len(factors) == 20
+    assert rates(straight) == pytest.approx([1e-3 * factors[n] for n in range(0, 20, 4)])
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Died):
+        train(
+            FALLING,
+            model_dir=model_dir,
+            problems=problems,
+            work_dir=again / "work",
+            out_dir=again / "out",
+            log=die_in("update", patch),
+        )
+    summary, _ = run(again, FALLING, model_dir, problems)
+    assert summary["resumed_from"] == 2
+    assert rates(again) == rates(straight) and digest(again) == digest(straight)
+
+
+def test_a_separate_verifiers_rate_falls_over_the_recorded_steps(straight, tmp_path, model_dir, problems):
+    # Whatever the setting says of steps, which recorded solutions do not follow.
+    config = dataclasses.replace(SEPARATE, schedule="linear", warmup_steps=0, steps=99)
+    summary, _ = run(tmp_path, config, model_dir, problems, rollouts(straight[0]))
+    n_updates = summary["steps"] * config.updates_per_step
+    expected = [1e-3 * (n_updates - n) / n_updates for n in range(0, n_updates, config.updates_per_step)]
+    assert rates(tmp_path) == pytest.approx(expected)
 
 
 _KILLED_RUN = """

@@ -39,10 +39,11 @@ CONFIGS = {
     "head": {"zero_stage": 3, "verification_objective": "bce"},
     # A rank without a problem of its own, and updates without a solution for it.
     "idle": {"zero_stage": 3, "problems_per_step": 1, "solutions_per_problem": 2, "steps": 2},
+    "falling": {"zero_stage": 2, "schedule": "cosine", "warmup_share": 0.25},
     "bfloat16": {"dtype": "bfloat16"},
     "bfloat16_zero3": {"dtype": "bfloat16", "zero_stage": 3},
 }
-RESUMED = ("zero0", "zero2", "zero3")
+RESUMED = ("zero0", "zero2", "zero3", "falling")
 REPORTED = ("policy_loss", "verification_loss", "kl", "clip_fraction", "entropy", "logprob_gap")
 
 

@@ -30,13 +30,13 @@ STUDY = "paper-scaled"
 LEFT_OUT = (
     "leave_one_out_7b",
     "leave_one_out_v_7b",
-    "grpo_v_05",
-    "grpo_v_2",
-    "grpo_v_4",
-    "leave_one_out_v_01",
-    "leave_one_out_v_05",
-    "leave_one_out_v_2",
-    "leave_one_out_v_4",
+    "grpo_v_005",
+    "grpo_v_03",
+    "grpo_v_1",
+    "leave_one_out_v_001",
+    "leave_one_out_v_005",
+    "leave_one_out_v_03",
+    "leave_one_out_v_1",
 )
 
 
@@ -55,10 +55,12 @@ def overlay(folder) -> dict:
         models[name] = {"source": "local", "path": str(path), **gone}
     long = {"n": 4, "max_tokens": 96, "problems_per_shard": 4, "samples_per_shard": 2}
     models["r1_1_5b"]["sampling"] = long
+    models["qwen_7b"]["sampling"] = None
     small = {
         "steps": 2,
         "problems_per_step": 4,
         "solutions_per_problem": 4,
+        "epochs": 1,
         "minibatches": 2,
         "learning_rate": 1e-4,
         "max_tokens": 48,
@@ -105,7 +107,7 @@ def overlay(folder) -> dict:
         "figures": {
             "parallel_scaling_7b": {"comparisons": ["grpo_7b"]},
             "coefficient": {
-                "reasoners": {"grpo": ["grpo", "grpo_v_01", "grpo_v"], "leave_one_out": None},
+                "reasoners": {"grpo": ["grpo", "grpo_v_001", "grpo_v"], "leave_one_out": None},
             },
             **{
                 name: {"comparisons": ["grpo"]}
@@ -143,7 +145,7 @@ def test_the_paper_study_is_the_papers() -> None:
     """Its sizes, and that its jobs fit the GPUs that its own header names."""
     study = load("paper")
     plan = build_plan(study)
-    assert max(study.evaluation.ns) == 512 and max(study.lengths.budgets) == 16384
+    assert max(study.evaluation.ns) == 512 and max(study.lengths.budgets) == 8192
     assert set(study.models) == {"qwen_1_5b", "qwen_7b", "r1_1_5b"}
     assert {"train", "math500", "math_squared", "gpqa_physics", "aime24"} == set(study.datasets)
     methods = {reasoner.advantage for reasoner in study.reasoners.values()} - {None}

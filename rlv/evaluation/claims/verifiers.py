@@ -11,22 +11,27 @@ from rlv.errors import DataError
 from rlv.evaluation.bootstrap import Estimate, student_quantile
 from rlv.evaluation.claims.evidence import Evidence, Pair, ours_at
 from rlv.evaluation.claims.rows import NOT_STATED, OURS, points_row, row, spread, where
+from rlv.evaluation.verifier_metrics import ALL, ANSWERED
 
 # At how many votes the two verifiers are compared, or the next smaller N that was evaluated.
 SEPARATE_N = 8
 
 
 def verifier_accuracy(evidence: Evidence) -> list[dict]:
-    """Balanced accuracy of the unified verifier on its own solutions; in `detail` AUROC and calibration."""
+    """Balanced accuracy of the unified verifier on its own solutions that have an answer.
+
+    In `detail` all metrics of these, and the balanced accuracy of all solutions.
+    """
     if evidence.verification is None:
         return []
     rows = []
     for pair in evidence.pairs:
-        seeds = [_metrics(evidence, pair, unified) for _, unified in evidence.seeds(pair)]
-        metrics = {name: over_seeds([found[name] for found in seeds]) for name in sorted(seeds[0])}
+        metrics, whole = (_over_seeds(evidence, pair, over) for over in (ANSWERED, ALL))
         detail = "; ".join(f"{name} {spread(found, '.3f')}" for name, found in metrics.items())
+        detail += f"; over all solutions balanced_accuracy {spread(whole['balanced_accuracy'], '.3f')}"
         statement = (
-            f"Balanced accuracy of {pair.unified} as a verifier of its own solutions {where(evidence, pair)}"
+            f"Balanced accuracy of {pair.unified} as a verifier of its own answered solutions "
+            f"{where(evidence, pair)}"
         )
         number = metrics["balanced_accuracy"]
         rows.append(row("verifier_accuracy", statement, NOT_STATED, number, 0.9, OURS, detail))
@@ -74,13 +79,20 @@ def over_seeds(found: list[Estimate]) -> Estimate:
     return Estimate(float(mean), float(max(mean - below, 0.0)), float(min(mean + above, 1.0)))
 
 
-def _metrics(evidence: Evidence, pair: Pair, reasoner: str) -> dict[str, Estimate]:
-    """All metrics of a reasoner's own scores, by name; NaN where undefined."""
+def _over_seeds(evidence: Evidence, pair: Pair, over: str) -> dict[str, Estimate]:
+    """All metrics of the unified verifier's own scores, over all training seeds, by name."""
+    seeds = [_metrics(evidence, pair, unified, over) for _, unified in evidence.seeds(pair)]
+    return {name: over_seeds([found[name] for found in seeds]) for name in sorted(seeds[0])}
+
+
+def _metrics(evidence: Evidence, pair: Pair, reasoner: str, over: str) -> dict[str, Estimate]:
+    """All metrics of a reasoner's own scores over "all" or "answered" solutions; NaN where undefined."""
     assert evidence.verification is not None
     rows = evidence.verification.filter(
         (pl.col("dataset") == evidence.dataset)
         & (pl.col("reasoner") == reasoner)
         & (pl.col("verifier") == pair.verifier)
+        & (pl.col("over") == over)
     ).unique(["budget", "metric"], maintain_order=True)
     found = {
         line["metric"]: Estimate(*(np.nan if line[c] is None else line[c] for c in ("value", "low", "high")))
@@ -88,7 +100,8 @@ def _metrics(evidence: Evidence, pair: Pair, reasoner: str) -> dict[str, Estimat
     }
     if "balanced_accuracy" not in found or len(found) != rows.height:
         raise DataError(
-            f"claims: the verification table has {rows.height} rows of {pair.verifier!r} for {reasoner!r} on "
-            f"{evidence.dataset!r}; one of each metric, balanced_accuracy among them, is needed"
+            f"claims: the verification table has {rows.height} rows of {pair.verifier!r} for {over} "
+            f"solutions of {reasoner!r} on {evidence.dataset!r}; one of each metric, balanced_accuracy among "
+            "them, is needed"
         )
     return found

@@ -17,13 +17,19 @@ PAIR = Pair("grpo", "grpo_v")
 METRICS = [("balanced_accuracy", 0.95, 0.93, 0.97), ("auroc", 0.98, 0.97, 0.99)]
 
 
-def metrics(reasoner="grpo_v", found=METRICS, budget=64):
+def metrics(reasoner="grpo_v", found=METRICS, budget=64, easier=0.02):
+    """Of answered solutions as in `found`, and of all solutions a little better."""
     return tables.frame(
         "verification",
         [
             {"dataset": "test", "reasoner": reasoner, "verifier": "unified", "budget": budget}
-            | {"metric": metric, "value": value, "low": low, "high": high}
-            for metric, value, low, high in found
+            | {"over": over, "metric": metric}
+            | {
+                c: None if v is None else v + more
+                for c, v in zip(("value", "low", "high"), numbers, strict=True)
+            }
+            for over, more in (("all", easier), ("answered", 0.0))
+            for metric, *numbers in found
         ],
     )
 
@@ -34,11 +40,12 @@ def test_verifier_accuracy(per_problem):
 
     (row,) = rows_of(pl.concat([metrics(), metrics()]))  # the same evaluation may come twice
     assert row["ours"] == 0.95 and (row["bar_from"], row["verdict"]) == ("ours", "holds")
-    assert "auroc 0.980 [0.970, 0.990]" in row["detail"]
+    assert "auroc 0.980 [0.970, 0.990]" in row["detail"] and "answered solutions" in row["statement"]
+    assert row["detail"].endswith("over all solutions balanced_accuracy 0.970 [0.950, 0.990]")
     assert rows_of(None) == []
     (unknown,) = rows_of(metrics(found=[("balanced_accuracy", None, None, None)]))
     assert unknown["ours"] is None and unknown["verdict"] == "undecided"
-    with pytest.raises(DataError, match="has 0 rows of 'unified' for 'vine_v'"):
+    with pytest.raises(DataError, match="has 0 rows of 'unified' for answered solutions of 'vine_v'"):
         rows_of(metrics(), Pair("vine", "vine_v"))
     with pytest.raises(DataError, match=r"has 4 rows .* one of each metric"):
         rows_of(pl.concat([metrics(), metrics(budget=32)]))
