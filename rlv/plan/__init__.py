@@ -15,7 +15,7 @@ from rlv.plan.chain import Chain
 from rlv.plan.products import Products
 from rlv.sections import Study
 from rlv.stages import STAGES
-from rlv.store import Artifact
+from rlv.store import KEY_DIGITS, Artifact
 
 __all__ = ["Plan", "build_plan"]
 
@@ -39,7 +39,11 @@ class Plan:
     def find(self, path: str) -> Artifact:
         """The artifact at `<stage>/<name>-<12 hex>`. Raises StudyError where the study has none."""
         if path not in self.artifacts:
-            raise StudyError(f"study {self.study.name}: no artifact {path!r}; see `rlv study show`")
+            begin = path[:-KEY_DIGITS]
+            now = [known for known in self.artifacts if begin.endswith("-") and known[:-KEY_DIGITS] == begin]
+            changed = f"; it is {now[0]} now, since the study, its data or the code changed: start again"
+            hint = changed if now else "; see `rlv study show`"
+            raise StudyError(f"study {self.study.name}: no artifact {path!r}{hint}")
         return self.artifacts[path]
 
 
