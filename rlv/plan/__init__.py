@@ -39,12 +39,16 @@ class Plan:
     def find(self, path: str) -> Artifact:
         """The artifact at `<stage>/<name>-<12 hex>`. Raises StudyError where the study has none."""
         if path not in self.artifacts:
-            begin = path[:-KEY_DIGITS]
-            now = [known for known in self.artifacts if begin.endswith("-") and known[:-KEY_DIGITS] == begin]
-            changed = f"; it is {now[0]} now, since the study, its data or the code changed: start again"
-            hint = changed if now else "; see `rlv study show`"
-            raise StudyError(f"study {self.study.name}: no artifact {path!r}{hint}")
+            raise StudyError(f"study {self.study.name}: no artifact {path!r}; {self._instead(path)}")
         return self.artifacts[path]
+
+    def _instead(self, path: str) -> str:
+        """What to look for, of a path that is no artifact's: the same name may have another key by now."""
+        name = path[:-KEY_DIGITS]
+        for known in self.artifacts:
+            if name.endswith("-") and known[:-KEY_DIGITS] == name:
+                return f"it is {known} since the study, its data or the code changed; start the run again"
+        return "see `rlv study show`"
 
 
 def build_plan(study: Study) -> Plan:

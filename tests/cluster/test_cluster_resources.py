@@ -99,6 +99,15 @@ def test_a_training_on_several_nodes_has_its_gpus_on_each_and_a_task_a_rank(rank
     assert "--ntasks-per-gpu" not in command and "--gpus=" not in command
 
 
+def test_sbatch_is_told_no_memory_where_the_site_says_so():
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    for ask, told in ((True, "--mem 3000"), (False, "")):
+        plan = planner({**GPU_SITE, "ask_memory": ask})
+        for stage in ("grade", "train"):
+            command = sbatch(plan.asked(artifact(stage), mem_mb=3000, runtime=1).as_resources(plan.site))
+            assert ("--mem" in command) is ask and (told in command or stage == "train")
+
+
 def test_no_gpus_where_the_site_has_none():
     plan = planner({"cpu": {"partition": "cpu"}, "gpu": {"use": False, "partition": "gpu"}})
     asked = plan.asked(artifact(ranks=2), mem_mb=3000, runtime=10)
