@@ -32,6 +32,8 @@ _SBATCH = """\
 import os, pathlib, subprocess, sys
 jobs = pathlib.Path({jobs!r})
 said = sys.argv[1:]
+if "--test-only" in said:
+    sys.exit()
 number = str(len(list(jobs.glob("*.said"))) + 1)
 (jobs / (number + ".said")).write_text(" ".join(word for word in said if not word.startswith("--wrap")))
 log = said[said.index("--output") + 1].replace("%j", number)

@@ -333,3 +333,18 @@ def test_a_model_that_is_not_known_is_refused():
 def test_jobs_must_fit_the_gpu_that_the_site_names(tmp_path, site, configured, expected):
     rules = SlurmRules({"gpu": site}, build_plan(load("mini")), Store(tmp_path), gpu=configured)
     assert rules.gpu_to_fit == expected
+
+
+def test_a_job_is_told_by_the_manifest_that_it_leaves(tmp_path):
+    """Where its claim lies, from which the submitting process learns whether to try again."""
+    rules = SlurmRules({}, build_plan(load("mini")), Store(tmp_path))
+    for made in rules.plan.artifacts.values():
+        job = SimpleNamespace(output=[str(rules.store.manifest_path(made))])
+        assert rules._work_of(job) == tmp_path / ".work" / made.path
+    for output in (
+        [],
+        ["results/mini/claims.csv"],
+        ["manifest.json"],
+        [str(tmp_path / "train/b-0/manifest.json")],
+    ):
+        assert rules._work_of(SimpleNamespace(output=output)) is None
