@@ -59,5 +59,9 @@ def in_vain(error: BaseException | None) -> bool:
     or a driver may do better next time.
     """
     lasting = (StudyError, DataError, SiteError, ModelError, StuckError)
-    readable = (type(None), ValueError, TypeError, KeyError)
-    return isinstance(error, lasting) and isinstance(error.__cause__, readable)
+    cause = None if error is None else error.__cause__
+    # Libraries have errors that are both: of a file that a network did not bring, say.
+    passing = cause is not None and (
+        isinstance(cause, OSError) or not isinstance(cause, ValueError | TypeError | KeyError)
+    )
+    return isinstance(error, lasting) and not passing

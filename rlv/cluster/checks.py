@@ -2,8 +2,8 @@
 
 Each complaint names the key of the site file to change. What the inventory tells is compared here; what is
 left (quality of service, limits of an account, site policy) sbatch itself is asked, with the largest and the
-longest job of each kind, without submitting one. Left out on purpose: whether a node is free.
-One that is down or drained counts as there: jobs wait for it, and that is only remarked.
+longest job of each kind, without submitting one. A node that is down or drained counts as there: jobs wait
+for it, which is only remarked. Left out on purpose: whether a node is free.
 """
 
 from __future__ import annotations

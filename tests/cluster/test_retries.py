@@ -28,6 +28,10 @@ from tests.cluster.fake_slurm import running
 MADE = Artifact("grade", "a", 1, {})
 
 
+class NotBrought(FileNotFoundError, ValueError):
+    """As some libraries have it: what a network did not bring is a wrong value, too."""
+
+
 def raised(error: Exception, cause: Exception | None = None) -> Exception:
     error.__cause__ = cause
     return error
@@ -40,6 +44,7 @@ def raised(error: Exception, cause: Exception | None = None) -> Exception:
         *((kind("x"), False) for kind in (StoppedError, LostRankError, StoreError, DamagedArtifactError)),
         (raised(DataError("not JSON"), ValueError("line 3")), True),
         (raised(DataError("no network"), ConnectionError("refused")), False),
+        (raised(ModelError("not in the cache"), NotBrought()), False),
         (raised(ModelError("vllm did not start"), RuntimeError("device busy")), False),
         (MemoryError(), False),
         (ValueError("a bug"), False),
