@@ -1,24 +1,32 @@
 """Digests of this project's own source, for what no recipe follows: how a figure looks, what a stage runs.
 
-Nothing is imported: modules are found as files, and what they import is read from their syntax trees. What
-Python does not run (comments, docstrings, blank lines) counts as little as the version of Python that reads
-it. Left out on purpose: other packages (manifests name their versions), and a stage's meaning, for which it
-has its recipe.
+Nothing is imported, and nothing parsed, which would take longer than all other planning: modules are found
+as files, and their comments, docstrings and imports by what they look like. The tests compare that with
+Python's own parser, for every file of this package. The version of Python does not matter. Left out on
+purpose: other packages (manifests name their versions), and a stage's meaning, for which it has its recipe.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import io
-import tokenize
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.name
 # Digits of a digest: codes are compared with each other only, never looked up.
 _DIGITS = 16
+# A text or a comment, whichever begins first.
+_TEXTS = (
+    *(r'"""(?:\\.|[^\\])*?"""', r"'''(?:\\.|[^\\])*?'''"),
+    *(r'"(?:\\.|[^"\\\n])*"', r"'(?:\\.|[^'\\\n])*'"),
+)
+_TEXT_OR_COMMENT = re.compile(rf"[a-zA-Z]{{0,2}}(?:{'|'.join(_TEXTS)})|#[^\n]*", re.DOTALL)
+_OURS = rf"({PACKAGE}\b[\w.]*)"
+_IMPORT = re.compile(
+    rf"^[ \t]*(?:from[ \t]+{_OURS}[ \t]+import[ \t]+(\([^)]*\)|[^\n]+)|import[ \t]+{_OURS})", re.MULTILINE
+)
 # What carries artifacts and messages around, and what people write: none of it computes a result.
 _PLUMBING = tuple(
     f"{PACKAGE}.{name}" for name in ("errors", "job", "machine", "progress", "sections", "store")
@@ -80,48 +88,38 @@ def _imported(modules: Iterable[str]) -> list[str]:
 
 @cache
 def _imports(file: Path | None) -> tuple[str, ...]:
-    if file is None:
-        return ()
-    named: list[str] = []
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.Import):
-            named += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+    named: set[str] = set()
+    for package, names, module in _IMPORT.findall(_running(file)):
+        if module:
+            named.add(module)
+        for name in names.strip("() \n").split(","):
             # `from package import name`: of a module called so, or of what the package itself holds.
-            inside = [f"{node.module}.{alias.name}" for alias in node.names]
-            named += [name if _file(name) else node.module for name in inside if _is_part(name, [PACKAGE])]
-    return tuple(sorted({name for name in named if _is_part(name, [PACKAGE])}))
+            if name.split():
+                inside = f"{package}.{name.split()[0]}"
+                named.add(inside if _file(inside) else package)
+    return tuple(sorted(named))
 
 
 @cache
 def _running(file: Path | None) -> str:
-    """A file's lines without comments, docstrings and blank lines; "" of a module that is no file.
-
-    By positions in the text, not by tokens or syntax trees, which differ between versions of Python.
-    """
+    """A file's lines without comments, docstrings and blank lines; "" of a module that is no file."""
     if file is None:
         return ""
-    text = file.read_text(encoding="utf-8")
-    lines = text.split("\n")  # as Python counts them
-    dropped: set[int] = set()
-    for token, alone in _tokens(text):
-        first, last = token.start[0] - 1, token.end[0] - 1
-        if token.type == tokenize.COMMENT:
-            lines[first] = lines[first][: -len(token.string)].rstrip()
-        elif token.type == tokenize.NL and not lines[first].strip():
-            dropped.add(first)  # a blank line in a string has no token of its own
-        elif token.type == tokenize.STRING and alone:
-            dropped.update(range(first, last + 1))
-    return "\n".join(line for number, line in enumerate(lines) if number not in dropped)
+    source = file.read_text(encoding="utf-8")
+    texts: list[str] = []
+    code, at = "", 0
+    for found in _TEXT_OR_COMMENT.finditer(source):
+        code += source[at : found.start()]
+        at = found.end()
+        if not found[0].startswith("#") and not _is_docstring(found[0], code, source[at : at + 1]):
+            code += "\0"  # in its place: a text may have blank lines, too
+            texts.append(found[0])
+    lines = (line.rstrip() for line in (code + source[at:]).split("\n"))
+    kept = iter(texts)
+    return re.sub("\0", lambda place: next(kept), "\n".join(line for line in lines if line))
 
 
-def _tokens(text: str) -> Iterator[tuple[tokenize.TokenInfo, bool]]:
-    """All tokens of a text, each with whether it is a whole statement, as a docstring is."""
-    passed_over = (tokenize.COMMENT, tokenize.NL)
-    begins = True
-    found = list(tokenize.generate_tokens(io.StringIO(text).readline))
-    for token, after in zip(found, [*found[1:], None], strict=True):
-        ends = after is None or after.type in (tokenize.NEWLINE, tokenize.COMMENT)
-        yield token, begins and ends
-        if token.type not in passed_over:
-            begins = token.type in (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+def _is_docstring(text: str, before: str, after: str) -> bool:
+    """Whether a text is a statement of its own, the first of a module, class or function."""
+    alone = before.rstrip(" \t")[-1:] in ("\n", "") and after in ("\n", "")
+    return alone and text.endswith('"""') and before.rstrip()[-1:] in (":", "")

@@ -221,6 +221,19 @@ def _is_text(node: ast.stmt) -> bool:
     )
 
 
+def test_what_is_imported_is_what_python_imports():
+    for file in sorted(PACKAGE.rglob("*.py")):
+        wanted = set()
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                wanted |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module is not None:
+                inside = {f"{node.module}.{alias.name}" for alias in node.names}
+                wanted |= {name if own_code._file(name) else node.module for name in inside}
+        ours = {name for name in wanted if name.split(".")[0] == PACKAGE.name}
+        assert set(own_code._imports(file)) == ours, file
+
+
 def test_imports_name_their_package():
     """Those relative to a module are not followed, so there are none."""
     for file in PACKAGE.rglob("*.py"):
