@@ -27,17 +27,20 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rlv.errors import RlvError, StoreError
+from rlv.errors import IN_VAIN, RlvError, StoreError, in_vain
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one subcommand; errors that a user can act on are one message and exit status 1."""
+    """Run one subcommand; errors that a user can act on are one message and exit status 1.
+
+    Two have a status of their own: 75, stopped by a signal; 65, a `make` that would only fail again.
+    """
     options = _parser().parse_args(arguments)
     try:
         return options.run(options) or 0
     except RlvError as error:
         print(f"rlv: {error}", file=sys.stderr)
-        return error.status
+        return IN_VAIN if options.run is _make and in_vain(error) else error.status
     except BrokenPipeError:
         # A pager or `head` has read enough; Python's own flush at exit must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

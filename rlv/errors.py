@@ -4,6 +4,9 @@ Each message names the file, the key or row, what was found, and what would do. 
 prints the message alone (no traceback) for these and for nothing else.
 """
 
+# The exit status of a `rlv make` that would fail in the same way again; sysexits.h calls it a data error.
+IN_VAIN = 65
+
 
 class RlvError(Exception):
     """Base of all errors that a user can act on. `status`: what a command that ends with it exits with."""
@@ -47,3 +50,18 @@ class StoppedError(RlvError):
     """A run that was asked to stop and has saved where it stood; the same command goes on from there."""
 
     status = 75  # sysexits.h: a temporary failure, try again
+
+
+def in_vain(error: BaseException | None) -> bool:
+    """Whether to try again is in vain: the study, its data, the model or the site must change first.
+
+    Not if the error was raised from another one, but for a value that could not be read: a network, a disk
+    or a driver may do better next time.
+    """
+    lasting = (StudyError, DataError, SiteError, ModelError, StuckError)
+    cause = None if error is None else error.__cause__
+    # Libraries have errors that are both: of a file that a network did not bring, say.
+    passing = cause is not None and (
+        isinstance(cause, OSError) or not isinstance(cause, ValueError | TypeError | KeyError)
+    )
+    return isinstance(error, lasting) and not passing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from rlv import tables
+from rlv.own_code import stage_code
 from rlv.store import Artifact, Store
 
 
@@ -59,7 +60,15 @@ class Stage:
     """A kind of artifact: its recipe version (raise it when the meaning of its output changes) and its code.
 
     `run` leaves files in `job.out` and returns facts for the manifest (tokens, counts), all JSON.
+    `code`: from an artifact's parameters the digest of the code that makes it, which then is part of its key:
+    for what is made again in seconds (figures). None: only the recipe is.
     """
 
     recipe: int
     run: Callable[[Job], dict[str, Any]]
+    code: Callable[[Mapping[str, Any]], str] | None = None
+
+    @property
+    def source_code(self) -> str:
+        """The digest of the stage's own source as it is now (own_code.py)."""
+        return stage_code(self.run.__module__)

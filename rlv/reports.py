@@ -74,11 +74,17 @@ def state(artifact: Artifact, store: Store) -> str:
     """Done, missing, made by older code, or damaged (files are compared by size and time, then content)."""
     if store.exists(artifact):
         return DAMAGED if store.problems_of(artifact, quick=True) else DONE
-    return (
-        OLDER
-        if any(m["spec"]["recipe"] < artifact.recipe for _, m in _namesakes(artifact, store))
-        else MISSING
-    )
+    older = any(_by_older_code(m["spec"], artifact.spec) for _, m in _namesakes(artifact, store))
+    return OLDER if older else MISSING
+
+
+def _by_older_code(spec: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a namesake, which has another key, comes from a lower recipe or from other code alone."""
+    return spec["recipe"] < now["recipe"] or _without_code(spec) == _without_code(now)
+
+
+def _without_code(spec: Mapping[str, Any]) -> dict[str, Any]:
+    return {**spec, "params": {name: value for name, value in spec["params"].items() if name != "code"}}
 
 
 def _namesakes(artifact: Artifact, store: Store) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -110,7 +116,26 @@ def status_lines(plan: Plan, store: Store) -> list[str]:
         lines.append(f"{stage:10s}" + "".join(f"{counts[stage][kind]:20d}" for kind in kinds))
     undone = [(path, found) for path, found in states.items() if found != DONE]
     rest = [line for path, found in undone for line in (f"{found:20s}{path}", *log_lines(path))]
-    return [*lines, "", *(rest or ["everything is done"]), *progress_lines(plan, store)]
+    done = [plan.artifacts[path] for path, found in states.items() if found == DONE]
+    lines += ["", *(rest or ["everything is done"]), *other_code_lines(done, store)]
+    return [*lines, *progress_lines(plan, store)]
+
+
+def other_code_lines(done: Iterable[Artifact], store: Store) -> list[str]:
+    """Published artifacts whose stage had other source files when they were made.
+
+    Only of stages whose keys do not follow their code, and of manifests that say it. No error: whether an
+    edit changed what comes out is for the stage's recipe to say.
+    """
+    lines = []
+    for artifact in done:
+        stage = STAGES[artifact.stage]
+        made = store.manifest(artifact).get("made", {}) if stage.code is None else {}
+        if made.get("stage_code", stage.source_code) != stage.source_code:
+            commit = made.get("code") or "no commit"
+            lines.append(f"{'other code':20s}{artifact.path}: made by other code of this stage ({commit})")
+    remark = "other code is no error; where an edit changes results, raise the recipe of its stage"
+    return ["", *lines, remark] if lines else []
 
 
 def progress_lines(plan: Plan, store: Store) -> list[str]:

@@ -62,11 +62,13 @@ def _compute(artifact: Artifact, store: Store, threads: int, log: Callable[[str]
     started, cpu = time.monotonic(), machine.cpu_seconds()
     with store.working(artifact) as work, store.publishing(artifact) as publication:
         job = Job(artifact, store, publication.path, work, threads, log)
+        stage = STAGES[artifact.stage]
+        source = stage.source_code  # before it runs: files may be edited meanwhile
         with leased(gpus_of(artifact), log):
-            facts = STAGES[artifact.stage].run(job)
+            facts = stage.run(job)
         seconds = time.monotonic() - started
         publication.facts.update(
-            made=machine.made_here(facts.pop("device", None)),
+            made=machine.made_here(facts.pop("device", None)) | {"stage_code": source},
             facts=facts,
             seconds=round(seconds, 3),
             cpu_seconds=round(machine.cpu_seconds() - cpu, 3),

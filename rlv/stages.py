@@ -5,6 +5,7 @@ from __future__ import annotations
 from rlv import models, overlap, problems
 from rlv.answers import stage as answers
 from rlv.evaluation import stage as evaluation
+from rlv.evaluation.claims import stage as claims
 from rlv.figures import stage as figures
 from rlv.job import Stage
 from rlv.mini import stage as mini
@@ -25,5 +26,5 @@ STAGES: dict[str, Stage] = {
     "score": scoring.SCORE,
     "evaluate": evaluation.EVALUATE,
     "figures": figures.FIGURE,
-    "claims": evaluation.CLAIMS,
+    "claims": claims.CLAIMS,
 }

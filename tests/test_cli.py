@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rlv.cli import main
+from rlv.errors import IN_VAIN
 from rlv.plan import build_plan
 from rlv.store import Store
 from rlv.study import load
@@ -45,13 +46,22 @@ def test_an_empty_store_is_all_missing(capsys, tmp_path):
     assert sum(line.startswith("missing") for line in out.splitlines()) == len(plan.artifacts)
 
 
-def test_errors_are_one_message_and_status_one(capsys, tmp_path):
+def test_errors_are_one_message_and_a_status(capsys, tmp_path):
     status, _, err = run(capsys, tmp_path, "make", "train/nothing-000000000000")
-    assert status == 1 and err.startswith("rlv: ") and "no artifact" in err and "Traceback" not in err
+    assert status == IN_VAIN and err.startswith("rlv: ") and "no artifact" in err and "Traceback" not in err
     status, _, err = run(capsys, tmp_path, "claims")
     assert status == 1 and "not published" in err
     status, _, err = run(capsys, tmp_path, "why", "sample/")
     assert status == 1 and "could be" in err
+
+
+def test_a_job_that_may_do_better_next_time_has_another_status(capsys, tmp_path):
+    made = next(path for path in build_plan(load("mini")).artifacts if path.startswith("grade/"))
+    status, _, err = run(capsys, tmp_path, "make", made)
+    assert status == 1 and "not published" in err
+    other = f"{made[:-12]}{'0' * 12}"
+    status, _, err = run(capsys, tmp_path, "make", other)
+    assert status == IN_VAIN and f"it is {made} since the study, its data or the code changed" in err
 
 
 def test_why_names_what_is_missing_and_older_code_is_recognised(capsys, tmp_path):

@@ -2,8 +2,8 @@
 
 Each complaint names the key of the site file to change. What the inventory tells is compared here; what is
 left (quality of service, limits of an account, site policy) sbatch itself is asked, with the largest and the
-longest job of each kind, without submitting one. Left out on purpose: whether a node is free or down at the
-moment.
+longest job of each kind, without submitting one. A node that is down or drained counts as there: jobs wait
+for it, which is only remarked. Left out on purpose: whether a node is free.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rlv.cluster import inventory
-from rlv.cluster.inventory import Accounts, Partition, Records
+from rlv.cluster.inventory import NO_MEMORY_MB, Accounts, Partition, Records
 from rlv.cluster.resources import Asked, chosen, nodes_with
 from rlv.cluster.site import FILE, Kind, Site
 from rlv.errors import SiteError
@@ -30,18 +30,34 @@ _INSTEAD = {
     "runtime/time limit": "max_runtime",
 }
 
+# SLURM's words (slurm_errno.c), and the keys that decide what they are about.
+_ABOUT = (
+    (r"partition name|default partition|permitted to use this partition", ("partition",)),
+    (r"account or account/partition", ("slurm.account", "partition")),
+    (r"invalid account", ("slurm.account",)),
+    (r"invalid qos", ("slurm.qos",)),
+    (r"requested time limit|wall ?(clock|duration)", ("max_runtime", "slurm.qos")),
+    (r"invalid feature", ("constraint",)),
+    (r"memory specification", ("partition", "slurm.stages.STAGE.memory", "slurm.ask_memory")),
+    (r"accounting/qos policy|qos|assoc", ("slurm.account", "slurm.qos")),
+    (r"gres|generic resource", ("slurm.gpu.type", "partition")),
+)
+_ANY = ("slurm.account", "slurm.qos", "partition", "constraint", "max_runtime", "extra")
+# With nodes away `sbatch --test-only` refuses these; submitted, such a job waits for them (job_mgr.c).
+_WAITS = re.compile(
+    r"node configuration is not available|node not available|nodes are busy|configuration not available now"
+    r"|nodes required for (this )?job are down",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True)
 class Wanted:
-    """One job still to do: its artifact's path, what it asks for, and its work if done on processors.
-
-    `together`: how many of its stage share one of SLURM's jobs.
-    """
+    """One job still to do: its artifact's path, what it asks for, and its work if done on processors."""
 
     path: str
     asked: Asked
     flops_on_cpu: float = 0.0
-    together: int = 1
 
 
 @dataclass(frozen=True)
@@ -69,17 +85,32 @@ def require(
     known: Known,
     file: str = FILE,
     refusal: Callable[[Sequence[str]], str | None] | None = inventory.refusal,
-) -> None:
-    """Raises SiteError with everything that speaks against the jobs, one line each.
+) -> list[str]:
+    """Raises SiteError with everything that speaks against the jobs, one line each. Returns remarks.
 
     `refusal`: what sbatch says against options; None: it is not asked. It is not asked either where something
     is wrong already.
     """
     found = list(dict.fromkeys(complaints(site, wanted, known)))
     if not found and refusal is not None:
-        found = list(_refused(site, wanted, refusal))
+        found = list(_refused(site, wanted, known, refusal))
     if found:
         raise SiteError("\n".join(f"{file}: {line}" for line in found))
+    return list(dict.fromkeys(remarks(site, wanted, known)))
+
+
+def remarks(site: Site, wanted: Sequence[Wanted], known: Known) -> Iterator[str]:
+    """Where jobs will wait: nodes that take none at the moment, in the partitions that they go to."""
+    for place, _ in _places(site, wanted):
+        found = chosen(place.kind, known.partitions)
+        nodes = {node.name: node for p in found for node in p.nodes}
+        away = sorted(name for name, node in nodes.items() if node.away)
+        if away:
+            where = ", ".join(p.name for p in found)
+            yield (
+                f"{len(away)} of {len(nodes)} nodes of {where} are down or drained ({', '.join(away[:3])}); "
+                "jobs that need them wait in the queue"
+            )
 
 
 def complaints(site: Site, wanted: Sequence[Wanted], known: Known) -> Iterator[str]:
@@ -140,7 +171,7 @@ def _partition(place: Place, jobs: Sequence[Wanted], partitions: Sequence[Partit
     if unknown:
         yield f"{key('partition')}: no partition {', '.join(sorted(unknown))}; the cluster has {listed}"
         return
-    if not found or (kind.partition is None and not any(p.default for p in found) and len(partitions) > 1):
+    if not found or (kind.partition is None and not any(p.default for p in found)):
         yield f"{key('partition')}: not set, and the cluster has no default partition; it has {listed}"
         return
     where = ", ".join(p.name for p in found)
@@ -159,6 +190,7 @@ def _partition(place: Place, jobs: Sequence[Wanted], partitions: Sequence[Partit
                 f"features: {', '.join(sorted(features)) or 'none'}"
             )
     yield from _extra(place, jobs)
+    yield from _memory(place, where, jobs, found)
     yield from _least(place, where, jobs)
     if place.gpu:
         yield from _gpus(place, where, jobs, found)
@@ -182,16 +214,31 @@ def _least(place: Place, where: str, jobs: Sequence[Wanted]) -> Iterator[str]:
     """What is said of a stage must be possible, since what a job asks for is cut to what is."""
     said = place.site.of_stage(place.stage)
     if (memory := said.memory) is not None and (short := [job for job in jobs if job.asked.mem_mb < memory]):
-        key = f"slurm.stages.{place.stage}.memory"
-        if short[0].together > 1:
-            key += " (or group-components in config.yaml beside it)"
-        yield f"{key}: {memory} MB are more than {short[0].asked.mem_mb}, which a job can have in {where}"
+        yield (
+            f"slurm.stages.{place.stage}.memory: {memory} MB are more than {short[0].asked.mem_mb}, which a "
+            f"job can have in {where}"
+        )
     if (runtime := said.runtime) is not None and (
         short := [job for job in jobs if job.asked.runtime < runtime]
     ):
         yield (
             f"slurm.stages.{place.stage}.runtime: {runtime} minutes are more than {where} or "
             f"{place.key('max_runtime')} allows ({short[0].asked.runtime})"
+        )
+
+
+def _memory(place: Place, where: str, jobs: Sequence[Wanted], found: Sequence[Partition]) -> Iterator[str]:
+    """A cluster that does not know the memory of its nodes gives none, and refuses who asks for some."""
+    site, key = place.site, "slurm.ask_memory"
+    if not site.ask_memory:
+        if site.of_stage(place.stage).memory is not None:
+            yield f"{key}: false, so slurm.stages.{place.stage}.memory is not asked for; drop one of them"
+        return
+    if all(node.memory_mb <= NO_MEMORY_MB for p in found for node in p.nodes):
+        most = max(jobs, key=lambda job: job.asked.mem_mb)
+        yield (
+            f"{key}: true, and SLURM knows no memory of the nodes of {where} (no RealMemory in slurm.conf); "
+            f"it refuses {most.path}, which asks for {most.asked.mem_mb} MB; set it to false"
         )
 
 
@@ -230,13 +277,11 @@ def _cores(place: Place, where: str, jobs: Sequence[Wanted], found: Sequence[Par
     largest = max((node.cpus for p in found for node in p.nodes), default=0)
     for job in jobs:
         asked = job.asked
-        needed = asked.cores * max(1, asked.tasks // asked.nodes) * job.together
+        needed = asked.cores * max(1, asked.tasks // asked.nodes)
         if largest and needed > largest:
             key = "slurm.gpu.cpus_each" if place.gpu else place.key("partition")
             if not place.gpu and job.path.startswith("train/"):
                 key += " (or training.ranks in the study)"
-            if job.together > 1:
-                key += " (or group-components in config.yaml beside it)"
             yield f"{key}: {job.path} asks for {needed} cores on a node, and nodes of {where} have {largest}"
             return
 
@@ -252,22 +297,38 @@ def _on_processors(wanted: Sequence[Wanted]) -> Iterator[str]:
 
 
 def _refused(
-    site: Site, wanted: Sequence[Wanted], refusal: Callable[[Sequence[str]], str | None]
+    site: Site, wanted: Sequence[Wanted], known: Known, refusal: Callable[[Sequence[str]], str | None]
 ) -> Iterator[str]:
     """Of each kind of job the one that asks for most, and the longest, are shown to sbatch."""
     for place, jobs in _places(site, wanted):
+        away = any(node.away for p in chosen(place.kind, known.partitions) for node in p.nodes)
         most = max(jobs, key=lambda job: (job.asked.nodes, job.asked.gpus_per_node, job.asked.mem_mb))
         longest = max(jobs, key=lambda job: job.asked.runtime)
         for job in [most, longest] if longest.asked.runtime > most.asked.runtime else [most]:
-            if (said := refusal(options(site, job.asked))) is not None:
-                keys = [place.key(key) for key in ("partition", "constraint", "max_runtime", "extra")]
-                told = ", ".join(["slurm.account", "slurm.qos", *keys])
+            said = refusal(options(site, job.asked))
+            if said is not None and not (away and only_waits(said)):
+                named = (key if "." in key else place.key(key) for key in keys_behind(said))
+                told = ", ".join(key.replace("STAGE", job.path.split("/")[0]) for key in named)
                 yield f"{told}: sbatch would refuse {job.path}: {said}"
+
+
+def only_waits(said: str) -> bool:
+    """Whether a job that `sbatch --test-only` refuses in these words would wait for a node, submitted."""
+    return _WAITS.search(said) is not None
+
+
+def keys_behind(said: str) -> tuple[str, ...]:
+    """The keys of the site file that a refusal of sbatch is about; all that there are for other words.
+
+    Names without a dot are those of a `Kind`.
+    """
+    return next((keys for words, keys in _ABOUT if re.search(words, said, re.IGNORECASE)), _ANY)
 
 
 def options(site: Site, asked: Asked) -> list[str]:
     """What sbatch will be told, as the executor does."""
-    said = [f"--mem={asked.mem_mb}", f"--time={asked.runtime}", f"--nodes={asked.nodes}"]
+    said = [f"--mem={asked.mem_mb}"] if site.ask_memory else []
+    said += [f"--time={asked.runtime}", f"--nodes={asked.nodes}"]
     said += [f"--account={site.account}"] if site.account else []
     said += [f"--partition={asked.on.partition}"] if asked.on.partition else []
     said += [f"--qos={site.qos}"] if site.qos else []

@@ -1,7 +1,8 @@
 """What SLURM says it has: partitions with their nodes and limits, accounts, how it keeps records.
 
-Each question is one command with a time limit, and each answer a pure function of what it printed. Left out
-on purpose: what is free at the moment (a job waits for that), and several clusters behind one.
+Each question is one command with a time limit, and each answer a pure function of what it printed. A node
+that takes no jobs at the moment (down, drained) is one all the same: jobs wait for it. Left out on purpose:
+what is free, and several clusters behind one.
 """
 
 from __future__ import annotations
@@ -18,19 +19,29 @@ from rlv.errors import SiteError
 
 # A controller under load answers late; one that is gone never does.
 TIMEOUT = 30
+# Of partitions and their nodes: a line a node in each.
+SINFO_FORMAT = "%P|%N|%c|%m|%G|%l|%f|%T"
+# States in which a node starts no job until somebody, or SLURM itself, brings it back.
+_AWAY = re.compile(r"down|drain|fail|inval|maint|reboot|unknown|future|error|perfctrs", re.IGNORECASE)
+# What SLURM takes a node to have, in MB, where slurm.conf says no RealMemory.
+NO_MEMORY_MB = 1
 # sinfo prints these for a partition without GPUs or features.
 _NOTHING = ("(null)", "", "N/A")
 
 
 @dataclass(frozen=True)
 class Node:
-    """One node: processors, memory in MB, GPUs by type ("" where SLURM gives them none), features."""
+    """One node: processors, memory in MB, GPUs by type ("" where SLURM gives them none), features.
+
+    `away`: it is down or drained.
+    """
 
     name: str
     cpus: int
     memory_mb: int
     gpus: Mapping[str, int]
     features: frozenset[str] = frozenset()
+    away: bool = False
 
     def gpus_of(self, kind: str | None) -> int:
         """GPUs of a type, of the type with the most where any will do: a job's are all of one type."""
@@ -58,20 +69,21 @@ def installed() -> bool:
 
 def partitions() -> list[Partition]:
     """All partitions that this user sees. Raises SiteError where SLURM does not answer."""
-    return parse_partitions(_ask("sinfo", "-h", "-N", "-o", "%P|%N|%c|%m|%G|%l|%f"))
+    return parse_partitions(_ask("sinfo", "-h", "-N", "-o", SINFO_FORMAT))
 
 
 def parse_partitions(said: str) -> list[Partition]:
-    """From `sinfo -h -N -o "%P|%N|%c|%m|%G|%l|%f"`; the default partition has a star."""
+    """From `sinfo -h -N -o` with `SINFO_FORMAT`; the default partition has a star."""
     found: dict[str, tuple[bool, int | None, list[Node]]] = {}
     for line in said.splitlines():
         parts = line.strip().split("|")
-        if len(parts) != 7:
+        if len(parts) != 8:
             continue
-        name, node, cpus, memory, gres, longest, features = parts
+        name, node, cpus, memory, gres, longest, features, state = parts
         entry = found.setdefault(name.rstrip("*"), (name.endswith("*"), minutes(longest), []))
         listed = frozenset() if features in _NOTHING else frozenset(features.split(","))
-        entry[2].append(Node(node, _number(cpus), _number(memory), parse_gpus(gres), listed))
+        away = _AWAY.match(state) is not None
+        entry[2].append(Node(node, _number(cpus), _number(memory), parse_gpus(gres), listed, away))
     return [Partition(name, star, longest, tuple(nodes)) for name, (star, longest, nodes) in found.items()]
 
 

@@ -96,7 +96,8 @@ class Asked:
         """Every resource of Snakemake that decides what sbatch is told; None: it is not told."""
         several = self.nodes > 1
         return {
-            "mem_mb": self.mem_mb,
+            # Not None: Snakemake converts sizes. Of 0 the plug-in tells sbatch nothing.
+            "mem_mb": self.mem_mb if site.ask_memory else 0,
             "runtime": self.runtime,
             "nodes": self.nodes,
             "gres": self.gres,
@@ -127,15 +128,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Planner:
-    """Answers for every artifact of a plan. `partitions`: None where SLURM was not asked.
-
-    `together`: how many jobs of a stage share one of SLURM's, side by side; its memory is the sum of theirs.
-    """
+    """Answers for every artifact of a plan. `partitions`: None where SLURM was not asked."""
 
     site: Site
     estimated: Mapping[str, Estimate] = field(default_factory=dict)
     partitions: Sequence[Partition] | None = None
-    together: Mapping[str, int] = field(default_factory=dict)
 
     def on_gpus(self, artifact: Artifact | None) -> bool:
         """Whether a job asks for GPUs."""
@@ -192,9 +189,6 @@ class Planner:
         """`mem_mb`: of a rank; `least_mb`: of a node."""
         kind = self.site.kind(None if artifact is None else artifact.stage, gpu=False)
         limits = self.limits(kind)
-        if artifact is not None and limits.memory_mb is not None:
-            shared = limits.memory_mb // self.together.get(artifact.stage, 1)
-            limits = Limits(limits.longest, max(1, shared))
         nodes, ranks = (1, 1) if artifact is None else (_nodes(artifact), _ranks(artifact))
         estimate = None if artifact is None else self.estimated.get(artifact.path)
         spent = 0.0 if estimate is None or estimate.artifact.stage not in ON_GPU else estimate.flops

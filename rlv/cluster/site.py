@@ -132,6 +132,10 @@ class Site(Section):
 
     account: Word | None = Field(default=None, description="who pays; null: the user's default account")
     qos: Word | None = Field(default=None, description="quality of service; null: the default")
+    ask_memory: bool = Field(
+        default=True,
+        description="false: sbatch is told no memory, for clusters that do not schedule it (no RealMemory)",
+    )
     save_minutes: int = Field(
         default=10, ge=1, description="minutes before its time limit that a training is told to save and end"
     )

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rlv.cluster import checks, inventory, status
+from rlv.cluster import checks, inventory, retries, status
 from rlv.cluster.resources import NAMES, Asked, Planner, gpu_for_estimates, known_gpu
 from rlv.cluster.site import FILE, read_site
 from rlv.errors import SiteError
@@ -31,9 +31,8 @@ Least = tuple[int, int]
 class SlurmRules:
     """Resources for the rules of one workflow, on one site.
 
-    `together` says, once rules are read: stage -> how many of its jobs share one of SLURM's. `submits`:
-    whether this process submits jobs (or plans to), rather than being one. Raises SiteError for a site file
-    that cannot be used.
+    `submits`: whether this process submits jobs (or plans to), rather than being one. Raises SiteError for a
+    site file that cannot be used.
     """
 
     def __init__(
@@ -44,11 +43,9 @@ class SlurmRules:
         *,
         file: str = FILE,
         gpu: str | None = None,
-        together: Callable[[], Mapping[str, int]] = dict,
         submits: bool = True,
     ) -> None:
         self.file, self.plan, self.store = file, plan, store
-        self._said_together = together
         self.site = read_site(raw, file)
         self.gpu = gpu_for_estimates(self.site, gpu)
         self._known_gpu = known_gpu(self.site, gpu)
@@ -62,11 +59,7 @@ class SlurmRules:
 
     @cached_property
     def planner(self) -> Planner:
-        return Planner(self.site, self._estimated, self._partitions, self._together)
-
-    @cached_property
-    def _together(self) -> Mapping[str, int]:
-        return self._said_together()
+        return Planner(self.site, self._estimated, self._partitions)
 
     @cached_property
     def _estimated(self) -> dict[str, Estimate]:
@@ -115,10 +108,17 @@ class SlurmRules:
         """The folder of an artifact's checkpoints (the store's working folder)."""
         return self.store.root / ".work" / artifact.stage / artifact.directory
 
+    def _work_of(self, job: Any) -> Path | None:
+        """That of the artifact whose manifest a job of the workflow leaves; None: it leaves none."""
+        for file in job.output:
+            path = "/".join(Path(str(file)).parts[-3:-1])
+            if path in self.plan.artifacts:
+                return self.work(self.plan.artifacts[path])
+        return None
+
     def retries(self, *, runtime: int) -> int:
         """Of trainings: so many that the longest ends, each try as long as the partition allows."""
-        planner = Planner(self.site, self._estimated, self._partitions)
-        return planner.retries(self._pending("train"), runtime=runtime)
+        return self.planner.retries(self._pending("train"), runtime=runtime)
 
     def _pending(self, *stages: str) -> list[Artifact]:
         return [
@@ -135,8 +135,7 @@ class SlurmRules:
             asked = self.planner.asked(artifact, mem_mb=mem_mb, runtime=runtime)
             estimate = self.planner.estimated.get(artifact.path)
             flops = estimate.flops if estimate is not None and artifact.stage in ON_GPU else 0.0
-            together = self._together.get(artifact.stage, 1)
-            made.append(checks.Wanted(artifact.path, asked, flops, together))
+            made.append(checks.Wanted(artifact.path, asked, flops))
         return made
 
     def start(self, workflow: Any, say: Callable[[str], None]) -> None:
@@ -144,6 +143,9 @@ class SlurmRules:
 
         Raises SiteError where SLURM is not here, does not answer, or would refuse a job.
         """
-        checks.require(self.site, self.wanted(), checks.Known.ask(), self.file)
+        wanted, known = self.wanted(), checks.Known.ask()
+        for line in checks.require(self.site, wanted, known, self.file):
+            say(line)
         command = status.install(workflow, self.site.status_seconds)
+        retries.install(workflow.scheduler._executor, self._work_of)
         say(f"SLURM is asked by `{command}` how jobs are; their logs: {workflow.executor_settings.logdir}")

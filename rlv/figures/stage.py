@@ -9,6 +9,7 @@ The same tables give the same bytes. Left out on purpose: what a figure shows (i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -17,6 +18,7 @@ import polars as pl
 from rlv.errors import DataError
 from rlv.figures import FIGURES
 from rlv.job import Job, Stage
+from rlv.own_code import drawing_code
 from rlv.store import Artifact
 
 # Which inputs have a table, by the beginning of their role.
@@ -84,4 +86,12 @@ def _has(artifact: Artifact, table: str) -> bool:
     return not table.startswith("selection") or bool(artifact.params.get("thresholds"))
 
 
-FIGURE = Stage(recipe=4, run=_run)
+def _code(params: Mapping[str, Any]) -> str:
+    """Of the module that draws a figure, of what it draws with, and of this one. Raises DataError."""
+    name = str(params.get("drawing") or params.get("figure"))
+    if name not in FIGURES:
+        raise DataError(f"drawing: no figure {name!r}; there are {', '.join(FIGURES)}")
+    return drawing_code(FIGURES[name].module, __name__, without="rlv.figures")
+
+
+FIGURE = Stage(recipe=4, run=_run, code=_code)

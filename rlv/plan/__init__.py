@@ -15,7 +15,7 @@ from rlv.plan.chain import Chain
 from rlv.plan.products import Products
 from rlv.sections import Study
 from rlv.stages import STAGES
-from rlv.store import Artifact
+from rlv.store import KEY_DIGITS, Artifact
 
 __all__ = ["Plan", "build_plan"]
 
@@ -39,8 +39,16 @@ class Plan:
     def find(self, path: str) -> Artifact:
         """The artifact at `<stage>/<name>-<12 hex>`. Raises StudyError where the study has none."""
         if path not in self.artifacts:
-            raise StudyError(f"study {self.study.name}: no artifact {path!r}; see `rlv study show`")
+            raise StudyError(f"study {self.study.name}: no artifact {path!r}; {self._instead(path)}")
         return self.artifacts[path]
+
+    def _instead(self, path: str) -> str:
+        """What to look for, of a path that is no artifact's: the same name may have another key by now."""
+        name = path[:-KEY_DIGITS]
+        for known in self.artifacts:
+            if name.endswith("-") and known[:-KEY_DIGITS] == name:
+                return f"it is {known} since the study, its data or the code changed; start the run again"
+        return "see `rlv study show`"
 
 
 def build_plan(study: Study) -> Plan:

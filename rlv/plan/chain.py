@@ -54,7 +54,10 @@ class Chain:
         how: dict[str, Any] | None = None,
     ) -> Artifact:
         made = (stage, name)
-        artifact = Artifact(stage, name, STAGES[stage].recipe, params, inputs or {}, how or {})
+        kind = STAGES[stage]
+        if kind.code is not None:
+            params = {**params, "code": kind.code(params)}
+        artifact = Artifact(stage, name, kind.recipe, params, inputs or {}, how or {})
         known = self.made.setdefault(made, artifact)
         if known.key != artifact.key:
             raise StudyError(

@@ -10,7 +10,8 @@ here. The crate decides what is made; a study is asked for nothing but where dat
     <store>/.replay/<name>/replay.json              what came out, artifact by artifact
 
 Left out on purpose: installing the packages and checking out the commit of the first making. Another commit
-is refused unless the caller allows it, another recipe always; other packages are told beside what differs.
+is refused unless the caller allows it, another recipe or drawing code always; other packages are told beside
+what differs.
 """
 
 from __future__ import annotations
@@ -118,7 +119,10 @@ def refuse_same_store(target: Store, origin: Store | None) -> None:
 
 
 def refuse_other_code(history: History, code: str | None, any_code: bool) -> None:
-    """Raises StoreError where a stage has another recipe, or (unless `any_code`) this is another commit."""
+    """Raises StoreError where a stage has another recipe, or (unless `any_code`) this is another commit.
+
+    Of a stage whose code is part of its keys that code counts as its recipe.
+    """
     for record in history.records:
         stage = STAGES.get(record.stage)
         if stage is None:
@@ -127,6 +131,12 @@ def refuse_other_code(history: History, code: str | None, any_code: bool) -> Non
             raise StoreError(
                 f"{record.path}: made by recipe {record.spec['recipe']} of its stage, this code has recipe "
                 f"{stage.recipe}, which means something else; {_checkout(history)}"
+            )
+        params = record.spec["params"]
+        if stage.code is not None and params.get("code") != (now := stage.code(params)):
+            raise StoreError(
+                f"{record.path}: made by code {params.get('code')} of its stage, this code has {now}, which "
+                f"may draw something else; {_checkout(history)}"
             )
     commits = Counter(record.made.code for record in history.records)
     if code not in commits and not any_code:

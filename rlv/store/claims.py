@@ -37,7 +37,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rlv.errors import StoppedError, StoreError
+from rlv.errors import StoppedError, StoreError, in_vain
 from rlv.store.permissions import make_folder, user_name
 from rlv.store.processes import process_alive, process_identity
 
@@ -84,6 +84,11 @@ class Claim:
     @property
     def released(self) -> bool:
         return "released" in self.said
+
+    @property
+    def in_vain(self) -> bool:
+        """Whether it was released after an error that another try would only meet again."""
+        return self.released and self.said.get("in_vain") is True
 
     @property
     def target(self) -> str:
@@ -310,6 +315,7 @@ def _lost(mine: Claim, to: Claim | None) -> None:
 
 def _release(mine: Claim, error: BaseException | None) -> None:
     said = {**mine.said, "released": _now(), "error": "" if error is None else _short(error)}
+    said["in_vain"] = in_vain(error)
     whole = mine.path.with_name(f".{mine.path.name}-{secrets.token_hex(8)}")
     try:
         _write(whole, said)

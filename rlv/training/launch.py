@@ -186,7 +186,8 @@ def _outcome(status: int, folder: Path, n_ranks: int) -> dict[str, Any]:
     if raised:
         rank, report = min(raised.items())
         kind = getattr(errors, report["error"], RlvError)
-        raise kind(report["message"])
+        # What stood behind it is known by its name only, and decides whether to try again.
+        raise kind(report["message"]) from (RuntimeError(report["behind"]) if report.get("behind") else None)
     rank, ended = _first_failure(folder, status)
     where = "its ranks" if rank is None else f"rank {rank} of {n_ranks}"
     named = folder / ("launcher.log" if rank is None else f"rank-{rank}.log")

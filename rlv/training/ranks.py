@@ -22,7 +22,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
-from rlv.errors import ModelError
+from rlv.errors import LostRankError, ModelError
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ def join(rendezvous: Path | None = None) -> Ranks:
 
     `rendezvous`: a file that all ranks see. The first rank writes there where it listens, on a port that the
     system gave it, so that two jobs never meet; None where torchrun has arranged that already. Raises
-    ModelError where the machine has fewer GPUs than ranks, and where the first rank does not write the file.
+    ModelError where the machine has fewer GPUs than ranks, LostRankError where the first rank does not write.
     """
     environment = os.environ
     if rendezvous is not None:
@@ -116,7 +116,7 @@ def slurm_variables(environment: Mapping[str, str]) -> dict[str, str]:
 def _meet(rendezvous: Path, rank: int, size: int) -> Any:
     """A store that the first rank keeps and the others find through the file.
 
-    Raises ModelError where the file does not come within TIMEOUT.
+    Raises LostRankError where the file does not come within TIMEOUT.
     """
     if rank == 0:
         host = socket.gethostname()
@@ -128,7 +128,7 @@ def _meet(rendezvous: Path, rank: int, size: int) -> Any:
     deadline = time.monotonic() + TIMEOUT.total_seconds()
     while not rendezvous.is_file():
         if time.monotonic() > deadline:
-            raise ModelError(
+            raise LostRankError(
                 f"rank {rank}: the first of {size} ranks has not written {rendezvous} within {TIMEOUT}; "
                 f"either it did not start (its own log says why), or {socket.gethostname()} does not see "
                 "that folder"

@@ -18,7 +18,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from rlv.errors import RlvError
+from rlv.errors import RlvError, in_vain
 
 # prctl(2): which signal this process gets when the one that started it is gone.
 _PR_SET_PDEATHSIG = 1
@@ -41,7 +41,8 @@ def main(job_file: Path) -> int:
     try:
         facts = _train(spec, folder, log)
     except RlvError as error:
-        _write(report, {"error": type(error).__name__, "message": str(error)})
+        behind = "" if error.__cause__ is None or in_vain(error) else repr(error.__cause__)
+        _write(report, {"error": type(error).__name__, "message": str(error), "behind": behind})
         return error.status
     except BaseException:
         traceback.print_exc()

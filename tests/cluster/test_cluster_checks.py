@@ -28,11 +28,11 @@ def job(stage="train", **how) -> Artifact:
     return Artifact(stage, "a", 1, {}, how={"ranks": 1, "nodes": 1, "tensor_parallel": 1, **how})
 
 
-def said(raw, *jobs, known=KNOWN, flops=0.0, refusal=None, together=1) -> str:
+def said(raw, *jobs, known=KNOWN, flops=0.0, refusal=None) -> str:
     """What is said against a site and jobs; empty where nothing is."""
     site = read_site(raw)
-    planner = Planner(site, {}, known.partitions, {a.stage: together for a in jobs})
-    wanted = [Wanted(a.path, planner.asked(a, mem_mb=1000, runtime=10), flops, together) for a in jobs]
+    planner = Planner(site, {}, known.partitions)
+    wanted = [Wanted(a.path, planner.asked(a, mem_mb=1000, runtime=10), flops) for a in jobs]
     try:
         require(site, wanted, known, "site.yaml", refusal)
     except SiteError as error:
@@ -148,6 +148,93 @@ def test_a_cluster_without_a_default_partition():
     assert "slurm.cpu.partition: not set, and the cluster has no default partition; it has cpu, gpu" in text
 
 
+def test_the_only_partition_may_be_no_default_one():
+    """sbatch chooses none by itself, however few there are."""
+    known = dataclasses.replace(
+        KNOWN, partitions=parse_partitions("batch|b1|4|8000|(null)|1:00:00|(null)|idle")
+    )
+    text = said({}, job("grade"), job("figures"), known=known, refusal=lambda given: "never asked")
+    assert text == (
+        "site.yaml: slurm.cpu.partition: not set, and the cluster has no default partition; it has batch"
+    )
+
+
+# What sbatch says with --test-only while the nodes that would do are drained; submitted, the job waits.
+DRAINED = "allocation failure: Requested node configuration is not available"
+
+
+def test_drained_nodes_are_there_and_jobs_wait_for_them():
+    lines = [f"{line}ed" if line.startswith("gpu|") else line for line in SINFO.splitlines()]
+    text = "\n".join(line.replace("mixeded", "drained").replace("idleed", "down*") for line in lines)
+    known = dataclasses.replace(KNOWN, partitions=parse_partitions(text))
+    assert said(GOOD, job(ranks=4), job("grade"), known=known) == ""
+    refusing = {"known": known, "refusal": lambda given: DRAINED if "--partition=gpu" in given else None}
+    assert said(GOOD, job(ranks=4), job("grade"), **refusing) == ""
+    # What no node of the cluster has is refused all the same, and so is what has nothing to do with nodes.
+    assert "needs 8 GPUs on one node" in said(GOOD, job(ranks=8), **refusing)
+    assert "slurm.qos: " in said(GOOD, job(), known=known, refusal=lambda given: "Invalid qos specification")
+    # With all nodes there, sbatch is believed.
+    assert DRAINED in said(GOOD, job(ranks=4), refusal=lambda given: DRAINED)
+    site = read_site(GOOD)
+    asked = Planner(site, {}, known.partitions).asked(job(), mem_mb=1000, runtime=10)
+    (remark,) = require(site, [Wanted("train/a", asked)], known, refusal=None)
+    assert remark.startswith("2 of 2 nodes of gpu are down or drained (n1, n2)")
+    assert require(site, [Wanted("train/a", asked)], KNOWN, refusal=None) == []
+
+
+def test_a_cluster_that_knows_no_memory_is_asked_for_none():
+    """Without RealMemory SLURM takes a node to have 1 MB, and refuses who asks for more."""
+    lines = [line.split("|") for line in SINFO.splitlines()]
+    text = "\n".join("|".join([*line[:3], "1", *line[4:]]) for line in lines)
+    known = dataclasses.replace(KNOWN, partitions=parse_partitions(text))
+    jobs = (job(), job("grade"))
+    for line in said(GOOD, *jobs, known=known).splitlines():
+        assert line.startswith("site.yaml: slurm.ask_memory: true, and") and line.endswith("set it to false")
+    without = {**GOOD, "ask_memory": False}
+    shown = []
+    assert said(without, *jobs, known=known, refusal=shown.append) == ""
+    assert len(shown) == 2 and not [word for given in shown for word in given if word.startswith("--mem")]
+    site = read_site(without)
+    asked = Planner(site, {}, known.partitions).asked(job(), mem_mb=1000, runtime=10)
+    assert asked.as_resources(site)["mem_mb"] == 0
+    both = {**without, "stages": {"grade": {"memory": "2G"}}}
+    assert "slurm.ask_memory: false, so slurm.stages.grade.memory" in said(both, job("grade"), known=known)
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        ("No partition specified or system default partition", "slurm.gpu.partition"),
+        ("Invalid partition name specified", "slurm.gpu.partition"),
+        ("Invalid account or account/partition combination specified", "slurm.account, slurm.gpu.partition"),
+        ("Invalid qos specification", "slurm.qos"),
+        (
+            "Requested time limit is invalid (missing or exceeds some limit)",
+            "slurm.gpu.max_runtime, slurm.qos",
+        ),
+        ("Invalid feature specification", "slurm.gpu.constraint"),
+        (
+            "Memory specification can not be satisfied",
+            "slurm.gpu.partition, slurm.stages.train.memory, slurm.ask_memory",
+        ),
+        (
+            "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
+            "slurm.account, slurm.qos",
+        ),
+    ],
+)
+def test_a_refusal_names_the_keys_that_it_is_about(words, keys):
+    text = said(GOOD, job(), refusal=lambda given: f"sbatch: error: Batch job submission failed: {words}")
+    assert text.startswith(f"site.yaml: {keys}: sbatch would refuse train/")
+
+
+def test_small_nodes_take_short_jobs():
+    """Each job of a stage is one of SLURM's, whatever a node has beyond what one asks for."""
+    partitions = parse_partitions("cpu*|c1|4|8000|(null)|infinite|(null)|idle")
+    known = dataclasses.replace(KNOWN, partitions=partitions)
+    assert said({}, *(job(stage) for stage in ("figures", "problems", "evaluate")), known=known) == ""
+
+
 def test_a_cluster_without_gpus_still_takes_small_studies():
     known = dataclasses.replace(KNOWN, partitions=[p for p in PARTITIONS if p.name == "cpu"])
     assert "slurm.gpu.use" in said({}, job(), known=known)
@@ -158,12 +245,10 @@ def test_a_cluster_without_gpus_still_takes_small_studies():
 
 
 def test_memory_that_a_job_does_not_get_is_said():
-    """What a job may ask for is a share of a node: of the right one, and of those that share its job."""
+    """What a job may ask for is a share of a node."""
     largest = max(node.memory_mb for p in PARTITIONS if p.name == "cpu" for node in p.nodes)
     site = {**GOOD, "stages": {"grade": {"memory": f"{largest // 3}M"}}}
     assert said(site, job("grade")) == ""
-    text = said(site, job("grade"), together=4)
-    assert "slurm.stages.grade.memory (or group-components in config.yaml beside it): " in text
     assert "slurm.stages.grade.memory: " in said(
         {**GOOD, "stages": {"grade": {"memory": f"{largest}M"}}}, job("grade")
     )

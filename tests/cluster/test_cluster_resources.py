@@ -99,6 +99,15 @@ def test_a_training_on_several_nodes_has_its_gpus_on_each_and_a_task_a_rank(rank
     assert "--ntasks-per-gpu" not in command and "--gpus=" not in command
 
 
+def test_sbatch_is_told_no_memory_where_the_site_says_so():
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    for ask, told in ((True, "--mem 3000"), (False, "")):
+        plan = planner({**GPU_SITE, "ask_memory": ask})
+        for stage in ("grade", "train"):
+            command = sbatch(plan.asked(artifact(stage), mem_mb=3000, runtime=1).as_resources(plan.site))
+            assert ("--mem" in command) is ask and (told in command or stage == "train")
+
+
 def test_no_gpus_where_the_site_has_none():
     plan = planner({"cpu": {"partition": "cpu"}, "gpu": {"use": False, "partition": "gpu"}})
     asked = plan.asked(artifact(ranks=2), mem_mb=3000, runtime=10)
@@ -324,3 +333,18 @@ def test_a_model_that_is_not_known_is_refused():
 def test_jobs_must_fit_the_gpu_that_the_site_names(tmp_path, site, configured, expected):
     rules = SlurmRules({"gpu": site}, build_plan(load("mini")), Store(tmp_path), gpu=configured)
     assert rules.gpu_to_fit == expected
+
+
+def test_a_job_is_told_by_the_manifest_that_it_leaves(tmp_path):
+    """Where its claim lies, from which the submitting process learns whether to try again."""
+    rules = SlurmRules({}, build_plan(load("mini")), Store(tmp_path))
+    for made in rules.plan.artifacts.values():
+        job = SimpleNamespace(output=[str(rules.store.manifest_path(made))])
+        assert rules._work_of(job) == tmp_path / ".work" / made.path
+    for output in (
+        [],
+        ["results/mini/claims.csv"],
+        ["manifest.json"],
+        [str(tmp_path / "train/b-0/manifest.json")],
+    ):
+        assert rules._work_of(SimpleNamespace(output=output)) is None

@@ -12,7 +12,8 @@ import pytest
 from rlv import tables
 from rlv.errors import DataError
 from rlv.evaluation.claims import HARD, IN_DISTRIBUTION, LENGTHS
-from rlv.evaluation.stage import CLAIMS, EVALUATE, answered, evidence, pair_of
+from rlv.evaluation.claims.stage import CLAIMS, evidence, pair_of
+from rlv.evaluation.stage import EVALUATE, answered
 from tests.evaluation.tables_for_tests import make_tables
 
 SETTINGS = {"ns": [1, 2, 4], "subsets": 16, "draws": 100, "seed": 0}

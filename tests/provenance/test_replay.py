@@ -191,6 +191,13 @@ def test_another_recipe_is_refused_whatever_is_allowed(histories, monkeypatch):
         refuse_other_code(histories[FIGURE], None, True)
 
 
+def test_another_drawing_is_refused_whatever_is_allowed(histories, monkeypatch):
+    refuse_other_code(histories[FIGURE], None, True)
+    monkeypatch.setitem(STAGES, "figures", replace(STAGES["figures"], code=lambda params: "0" * 16))
+    with pytest.raises(StoreError, match=r"made by code \w{16} of its stage, this code has 0{16}"):
+        refuse_other_code(histories[FIGURE], None, True)
+
+
 def with_made(history, **changes):
     return replace(
         history, records=tuple(replace(r, made=replace(r.made, **changes)) for r in history.records)

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from rlv import tables
-from rlv.errors import DataError, LostRankError, ModelError, StoppedError, StudyError
+from rlv.errors import DataError, LostRankError, ModelError, StoppedError, StudyError, in_vain
 from rlv.training import launch, stage
 from rlv.training.config import TrainingConfig
 from rlv.training.loop import train
@@ -125,6 +125,15 @@ def test_a_rank_dies_a_signal_stops_and_the_third_try_ends(ranks, alone):
     assert_close(ranks.weights(), alone)
     steps = tables.read(ranks.out / "steps.parquet", "steps")
     assert steps["step"].to_list() == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(("behind", "vain"), [("", True), ("RuntimeError('device busy')", False)])
+def test_what_stood_behind_a_ranks_error_still_decides_whether_to_try_again(tmp_path, behind, vain):
+    report = {"error": "ModelError", "message": "vllm did not start", "behind": behind}
+    (tmp_path / "rank-0.json").write_text(json.dumps(report))
+    with pytest.raises(ModelError, match="vllm did not start") as raised:
+        launch._outcome(1, tmp_path, 1)
+    assert in_vain(raised.value) is vain
 
 
 def test_srun_starts_ranks_on_several_nodes(ranks, alone, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from rlv import tables
-from rlv.errors import ModelError
+from rlv.errors import LostRankError, ModelError
 from rlv.training.config import TrainingConfig
 from rlv.training.engine import deepspeed_settings, start_engine
 from rlv.training.ranks import ALONE, join, slurm_variables
@@ -275,5 +275,5 @@ def test_who_waits_for_the_first_rank_gives_up(tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
         monkeypatch.setenv(name, "0")  # so that they are put back, too
-    with pytest.raises(ModelError, match=r"rank 1: the first of 2 ranks has not written .*meeting"):
+    with pytest.raises(LostRankError, match=r"rank 1: the first of 2 ranks has not written .*meeting"):
         join(tmp_path / "meeting")

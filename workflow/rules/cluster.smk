@@ -3,14 +3,6 @@
 # With a site file, which profiles/slurm names, jobs are SLURM's.
 SLURM = None
 
-
-def jobs_together():
-    """Rule -> how many of its jobs share one of SLURM's, as the profile says. Not known while rules are read."""
-    settings = workflow.group_settings
-    groups, sizes = settings.overwrite_groups, settings.group_components
-    return {rule: sizes.get(group, 1) for rule, group in groups.items()}
-
-
 if "slurm" in config:
     from rlv.cluster.status import keep_configuration
     from rlv.cluster.workflow import ATTEMPT, SlurmRules
@@ -24,7 +16,6 @@ if "slurm" in config:
             # Of several, the last one counts.
             file=str(["profiles/slurm/site.yaml", *workflow.overwrite_configfiles][-1]),
             gpu=config.get("gpu"),
-            together=jobs_together,
             submits=not IN_JOB,
         )
     except RlvError as error:

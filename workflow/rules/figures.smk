@@ -114,8 +114,9 @@ if PLAN.claims is not None:
             "{params.rlv} publish {params.path} {params.directory} {params.settings} > {log} 2>&1"
 
 
-# Snakemake writes the report from its own records of the finished jobs: a second Snakemake, without the lock
-# that this one holds.
+# Snakemake writes the report from its own records of the finished jobs, so a second Snakemake reads them: one that
+# writes a report takes no lock, and starts beside the run that holds it. Snakemake's own --report-after-run needs
+# no second one, but the path of each study's report on the command line; this makes it a target.
 rule report:
     input:
         published_figures(),
@@ -142,4 +143,4 @@ rule report:
     message:
         "writing {output}"
     shell:
-        "{params.python} -m snakemake --nolock --report {output} --config {params.config} -- all > {log} 2>&1"
+        "{params.python} -m snakemake --report {output} --config {params.config} -- all > {log} 2>&1"

@@ -6,6 +6,7 @@
     parallel.py, equal_compute.py, lengths.py, verifiers.py, overhead.py   the claims, by topic
     registry.py   CLAIMS by name, and the scoreboard
     page.py       the scoreboard as a page of the report
+    stage.py      from published evaluations to the scoreboard
 
 A new claim is one function from Evidence to rows and one entry in CLAIMS. Nothing is typed in but the paper's
 own words, the bars that they set, and bars of our own, which are said to be ours. Left out on purpose: any

@@ -1,0 +1,121 @@
+"""The stage `claims`: the scoreboard of a study, as claims.parquet, .csv, .json and .html."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import polars as pl
+
+from rlv import tables
+from rlv.evaluation.claims.evidence import IN_DISTRIBUTION, LENGTHS, Evidence, Pair
+from rlv.evaluation.claims.page import page
+from rlv.evaluation.claims.registry import scoreboard
+from rlv.evaluation.claims.rows import number
+from rlv.job import Job, Stage
+from rlv.own_code import drawing_code
+
+
+def _claims(job: Job) -> dict[str, Any]:
+    board = scoreboard(evidence(job))
+    job.write(board, "claims")
+    board.write_csv(job.out / "claims.csv")
+    (job.out / "claims.json").write_text(json.dumps(board.to_dicts(), indent=1) + "\n", encoding="utf-8")
+    (job.out / "claims.html").write_text(page(board), encoding="utf-8")
+    for row in board.iter_rows(named=True):
+        job.log(f"{row['id']}: {row['verdict']}: {row['statement']}: {number(row)}")
+    return {}
+
+
+def evidence(job: Job) -> list[Evidence]:
+    """What the scoreboard of a study is computed from: one piece a role, and one a data set with lengths."""
+    p = job.params
+    comparisons = {method: pair_of(c) for method, c in p["comparisons"].items()}
+    resampling = {"draws": p["draws"], "seed": p["seed"]}
+    per_problem = _gather(job, "evaluate", "per_problem")
+    verification = _gather(job, "evaluate", "verification")
+    found = []
+    for role, dataset in p["roles"].items():
+        # What a training step costs depends on no data set: it goes with the first.
+        measured = role == IN_DISTRIBUTION and "overhead" in job.artifact.inputs
+        found.append(
+            Evidence(
+                dataset,
+                compared_on(dataset, comparisons.values(), per_problem),
+                per_problem,
+                role,
+                verification=verification if verification.height else None,
+                overhead=job.table("overhead", "overhead") if measured else None,
+                **resampling,
+            )
+        )
+    if p.get("lengths"):
+        lengths = p["lengths"]
+        pairs = tuple(comparisons[method] for method in lengths["comparisons"])
+        per_problem = _gather(job, "lengths", "per_problem")
+        selection = _gather(job, "lengths", "selection_per_problem")
+        counted = _gather(job, "lengths", "answered")
+        selected = selection if selection.height else None
+        budgets = tuple(lengths["budgets"])
+        for dataset in lengths["datasets"]:
+            piece = Evidence(
+                dataset,
+                pairs,
+                per_problem,
+                LENGTHS,
+                selection=selected,
+                answered=counted,
+                budgets=budgets,
+                **resampling,
+            )
+            found.append(piece)
+    return found
+
+
+def compared_on(dataset: str, pairs: Iterable[Pair], per_problem: pl.DataFrame) -> tuple[Pair, ...]:
+    """The pairs of which either side was evaluated on a data set; one side alone is for claims to refuse."""
+    known = set(per_problem.filter(pl.col("dataset") == dataset)["reasoner"].unique())
+    return tuple(pair for pair in pairs if {pair.base, pair.unified} & known)
+
+
+def pair_of(comparison: Mapping[str, Any]) -> Pair:
+    """A comparison of the study as the claims see it; replicas of an untrained side are that side itself."""
+    replicas = comparison.get("replicas") or {}
+    bases = replicas.get("base") or [comparison["base"]]
+    unified = replicas.get("rl_v") or [comparison["rl_v"]]
+    seeds = max(len(bases), len(unified))
+    # A side without training has no seeds of its own, and stands beside every seed of the other.
+    bases, unified = (side * seeds if len(side) == 1 else side for side in (bases, unified))
+    return Pair(
+        comparison["base"],
+        comparison["rl_v"],
+        comparison["verifier"],
+        comparison["judge"],
+        comparison["start"],
+        comparison["separate"],
+        tuple(zip(bases, unified, strict=True)) if seeds > 1 else (),
+    )
+
+
+def _gather(job: Job, source: str, table: str) -> pl.DataFrame:
+    """A table of all inputs `<source>:...` that have it, one below the other; empty where none has."""
+    needs = {
+        "per_problem": (),
+        "verification": ("verifier",),
+        "selection_per_problem": ("verifier", "thresholds"),
+        "answered": (),
+    }
+    parts = [tables.frame(table, [])]
+    for role, artifact in job.artifact.inputs.items():
+        if role.startswith(f"{source}:") and all(artifact.params.get(key) for key in needs[table]):
+            parts.append(job.table(role, table))
+    return pl.concat(parts)
+
+
+def _code(params: Mapping[str, Any]) -> str:
+    """Of the claims, of the page, and of this module, whatever the parameters."""
+    return drawing_code(__name__)
+
+
+CLAIMS = Stage(recipe=4, run=_claims, code=_code)
