@@ -1,8 +1,9 @@
 """What would fail hours into a run and can be known before: asked by `rlv study check` and by the workflow.
 
 Engines that are not installed, jobs that do not fit the GPU, models and data sets that the hub would not give
-(no network, no access, no such commit), tokenizers that cannot say what a style or a verifier asks for, and
-prompts with budgets longer than a model's positions. Only jobs that are still to do are looked at.
+(no network, no access, no such commit), weights that are not those of their architecture, tokenizers that
+cannot say what a style or a verifier asks for, and prompts with budgets longer than a model's positions. Only
+jobs that are still to do are looked at.
 
 The hub is asked once for each thing that its cache has not, and gives the configuration and tokenizer of
 models; where HF_HUB_OFFLINE is set, nobody is asked. Left out on purpose: what a study's own text says
@@ -26,6 +27,7 @@ from rlv.estimate.gpus import local_gpu
 from rlv.estimate.jobs import estimates, start_model
 from rlv.hub import Asked, check_access
 from rlv.model_checks import read_sizes
+from rlv.models.completeness import require_complete
 from rlv.models.folders import read_config
 from rlv.models.sources import at_hand
 from rlv.plan import Plan
@@ -62,6 +64,7 @@ def complaints(plan: Plan, store: Store, gpu: str | None = None) -> Iterator[str
     yield from _packages(pending)
     if gpu is not None:
         yield from too_large(plan, store, gpu)
+    yield from _weights(store, pending)
     yield from _prompts(plan, store, pending, refused)
 
 
@@ -158,6 +161,21 @@ def _packages(pending: list[Artifact]) -> Iterator[str]:
                 gguf.need_readers()
             except RlvError as error:
                 yield str(error)
+
+
+# ---- what weights are
+
+
+def _weights(store: Store, pending: list[Artifact]) -> Iterator[str]:
+    """Start models of jobs whose files are at hand and are not those of their architecture."""
+    used = (start_model(artifact) for artifact in pending)
+    for model in {model.path: model for model in used if model is not None}.values():
+        folder = at_hand(model, store)
+        if folder is not None:
+            try:
+                require_complete(folder)
+            except ModelError as error:
+                yield f"models.{model.name}: {error}"
 
 
 # ---- what tokenizers say

@@ -5,18 +5,23 @@ Unpickling runs whatever the file says, and so does a model with code of its own
 
 from __future__ import annotations
 
-import json
+import stat
 from pathlib import Path
 from typing import Any
 
-INDEX = "model.safetensors.index.json"
+from rlv.errors import ModelError
+from rlv.models.headers import stored_weights
+from rlv.outside import parse_json, read_text
+
+# What a model's folder is read from.
+KINDS = (".safetensors", ".json", ".txt", ".model", ".jinja")
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 def read_config(folder: Path) -> dict[str, Any] | None:
     """config.json of a model's folder; None where it is missing or no JSON mapping."""
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = parse_json(read_text(folder / "config.json"))
     except (OSError, ValueError):
         return None
     return config if isinstance(config, dict) else None
@@ -39,6 +44,9 @@ def complaint(folder: Path) -> str | None:
             f"{folder}: no weights in safetensors; the folder of a Hugging Face model (config.json, "
             "*.safetensors, tokenizer) would do"
         )
+    found = _not_regular(folder)
+    if found is not None:
+        return found
     config = read_config(folder)
     if config is None:
         return f"{folder / 'config.json'}: missing or not a JSON mapping; a model needs its configuration"
@@ -51,16 +59,16 @@ def complaint(folder: Path) -> str | None:
             f"run; take a model whose architecture transformers has itself, or, where it has this one "
             f"(model_type {config.get('model_type')!r}), a copy of the folder without auto_map"
         )
-    return _missing_shards(folder)
-
-
-def _missing_shards(folder: Path) -> str | None:
-    index = folder / INDEX
-    if not index.is_file():
-        return None
     try:
-        shards = set(json.loads(index.read_text())["weight_map"].values())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return f"{index}: not an index of weights ({error!r})"
-    missing = sorted(s for s in shards if not (folder / s).is_file())
-    return f"{index}: names {missing[0]}, which is not there; fetch it again" if missing else None
+        stored_weights(folder)
+    except ModelError as error:
+        return str(error)
+    return None
+
+
+def _not_regular(folder: Path) -> str | None:
+    """The complaint about a file that would never end, or never begin, when it is read."""
+    for path in sorted(folder.iterdir()):
+        if path.suffix in KINDS and path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            return f"{path}: expected a regular file, found a folder, pipe or device; remove it"
+    return None

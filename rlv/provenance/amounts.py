@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from rlv.errors import ModelError
+from rlv.models.headers import read_header
 from rlv.provenance.measured import without_measurements
 
 # What a tensor's numbers are read as; bfloat16 is the upper half of a float32.
@@ -28,7 +30,7 @@ def amount(old: Path, new: Path) -> str:
     compare = _KINDS.get(old.suffix, _bytes)
     try:
         return compare(old, new)
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, pl.exceptions.PolarsError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, ModelError, pl.exceptions.PolarsError):
         return _bytes(old, new)
 
 
@@ -106,18 +108,14 @@ def _weights(old: Path, new: Path) -> str:
 
 def _tensors(path: Path) -> dict[str, tuple[str, np.ndarray]]:
     """Tensors of a safetensors file with their types, as views of the file."""
-    with open(path, "rb") as handle:
-        length = int.from_bytes(handle.read(8), "little")
-        header = json.loads(handle.read(length))
-    data = np.memmap(path, dtype=np.uint8, mode="r", offset=8 + length)
+    header = read_header(path)
+    data = np.memmap(path, dtype=np.uint8, mode="r")
     found = {}
-    for name, entry in header.items():
-        if name != "__metadata__":
-            start, stop = entry["data_offsets"]
-            values = data[start:stop].view(_TENSORS[entry["dtype"]])
-            if entry["dtype"] == "BF16":
-                values = (values.astype(np.uint32) << 16).view(np.float32)
-            found[name] = (entry["dtype"], values.reshape(entry["shape"]))
+    for name, tensor in header.items():
+        values = data[tensor.start : tensor.stop].view(_TENSORS[tensor.dtype])
+        if tensor.dtype == "BF16":
+            values = (values.astype(np.uint32) << 16).view(np.float32)
+        found[name] = (tensor.dtype, values.reshape(tensor.shape))
     return found
 
 
