@@ -7,6 +7,7 @@ Links are followed: the cache of the hub is made of them.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -24,7 +25,7 @@ def open_regular(path: Path) -> BinaryIO:
     try:
         kind = os.fstat(number).st_mode
         if not stat.S_ISREG(kind):
-            raise OSError(None, f"expected a regular file, found {_kind(kind)}", str(path))
+            raise OSError(errno.EINVAL, f"expected a regular file, found {_kind(kind)}", str(path))
         return open(number, "rb")
     except BaseException:
         os.close(number)

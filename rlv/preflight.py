@@ -32,6 +32,7 @@ from rlv.models.folders import read_config
 from rlv.models.sources import at_hand
 from rlv.plan import Plan
 from rlv.store import Artifact, Store
+from rlv.templates import bounded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -257,16 +258,28 @@ def _model_prompts(
 ) -> Iterator[str]:
     from transformers import AutoTokenizer
 
-    from rlv.prompts import solver_ids, verification_ids
-
-    entry = plan.study.models.get(name)
     try:
         tokenizer: PreTrainedTokenizerBase = words.read(AutoTokenizer)
         positions = _positions(plan, name, words)
-    except (OSError, ValueError, ImportError) as error:
-        said = " ".join(str(error).split())
+    except Exception as error:  # whatever a broken file can raise in libraries that trust it
+        said = " ".join(str(error).split())[:500] or type(error).__name__
         yield f"models.{name}: its tokenizer in {words.folder} cannot be read: {said}"
         return
+    with bounded(tokenizer):
+        yield from _job_prompts(plan, name, tokenizer, positions, jobs, questions)
+
+
+def _job_prompts(
+    plan: Plan,
+    name: str,
+    tokenizer: PreTrainedTokenizerBase,
+    positions: int | None,
+    jobs: list[Artifact],
+    questions: Callable[[Artifact], list[str]],
+) -> Iterator[str]:
+    from rlv.prompts import solver_ids, verification_ids
+
+    entry = plan.study.models.get(name)
 
     @cache
     def longest(problems: Artifact, style: str) -> int:

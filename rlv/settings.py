@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from rlv.errors import StudyError
 from rlv.store import Store
+from rlv.yaml_files import read_yaml
 
 CONFIG = Path("config/config.yaml")
 
@@ -101,7 +100,10 @@ def store_options(store: Store) -> list[str]:
 
 
 def _written() -> dict[str, Any]:
-    return (yaml.safe_load(CONFIG.read_text()) if CONFIG.is_file() else None) or {}
+    found = read_yaml(CONFIG) if CONFIG.exists() else None
+    if found is not None and not isinstance(found, dict):
+        raise StudyError(f"{CONFIG}: a configuration is a mapping of keys, found {type(found).__name__}")
+    return found or {}
 
 
 def _open(own: Path, upstreams: tuple[Path, ...]) -> Store:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
+from math import ceil
 from typing import TYPE_CHECKING
 
 from rlv.dataset_checks import broken_datasets
@@ -16,6 +17,10 @@ from rlv.sections import OBJECTIVES, UNREAD_BY_VERIFIERS, Sampling
 
 if TYPE_CHECKING:
     from rlv.sections import Reasoner, Study, Training
+
+
+# Jobs that sample one reasoner on one data set; a workflow of more is not planned in reasonable time.
+MOST_SHARDS = 10_000
 
 
 def broken_references(study: Study) -> Iterator[tuple[str, str]]:
@@ -150,6 +155,15 @@ def _evaluation(study: Study) -> Iterator[tuple[str, str]]:
         if sampling.n % sampling.samples_per_shard:
             per_shard = sampling.samples_per_shard
             yield f"{key}.samples_per_shard", f"{per_shard} does not divide n = {sampling.n}"
+        sizes = [dataset.size or 1 for dataset in study.datasets.values()]
+        ranges = ceil(max(sizes, default=1) / sampling.problems_per_shard)
+        jobs = ranges * ceil(sampling.n / sampling.samples_per_shard)
+        if jobs > MOST_SHARDS:
+            yield (
+                f"{key}.problems_per_shard",
+                f"{jobs:,} jobs to sample one reasoner on one data set, at most {MOST_SHARDS:,} are planned; "
+                "raise it, or samples_per_shard",
+            )
 
 
 def _samplings(study: Study) -> Iterator[tuple[str, Sampling]]:

@@ -5,13 +5,12 @@ Unpickling runs whatever the file says, and so does a model with code of its own
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 from typing import Any
 
 from rlv.errors import ModelError
 from rlv.models.headers import stored_weights
-from rlv.outside import parse_json, read_text
+from rlv.outside import open_regular, parse_json, read_text
 
 # What a model's folder is read from.
 KINDS = (".safetensors", ".json", ".txt", ".model", ".jinja")
@@ -21,16 +20,28 @@ _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 def read_config(folder: Path) -> dict[str, Any] | None:
     """config.json of a model's folder; None where it is missing or no JSON mapping."""
     try:
-        config = parse_json(read_text(folder / "config.json"))
+        return _config(folder)
     except (OSError, ValueError):
         return None
-    return config if isinstance(config, dict) else None
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    config = parse_json(read_text(folder / "config.json"))
+    if not isinstance(config, dict):
+        raise ValueError(f"found a {type(config).__name__}")
+    if not isinstance(config.get("text_config") or {}, dict):
+        raise ValueError(f"text_config is a {type(config['text_config']).__name__}")
+    return config
 
 
 def complaint(folder: Path) -> str | None:
     """Why a folder's weights are not loaded, and what would do; None where nothing speaks against it."""
     if not folder.is_dir():
         return f"{folder}: no such folder"
+    try:
+        _require_readable(folder)
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}; a model is read from files, or links to files"
     if not any(folder.glob("*.safetensors")):
         pickled = sorted(p.name for p in folder.iterdir() if p.suffix in _PICKLED)
         if pickled:
@@ -44,12 +55,12 @@ def complaint(folder: Path) -> str | None:
             f"{folder}: no weights in safetensors; the folder of a Hugging Face model (config.json, "
             "*.safetensors, tokenizer) would do"
         )
-    found = _not_regular(folder)
-    if found is not None:
-        return found
-    config = read_config(folder)
-    if config is None:
-        return f"{folder / 'config.json'}: missing or not a JSON mapping; a model needs its configuration"
+    try:
+        config = _config(folder)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        path = folder / "config.json"
+        return f"{path}: missing or not a JSON mapping ({why}); a model needs its configuration"
     # A checkpoint's own code is asked for by class: {"AutoModelForCausalLM": "modeling_x.Model"}.
     code = config.get("auto_map")
     if code:
@@ -66,9 +77,8 @@ def complaint(folder: Path) -> str | None:
     return None
 
 
-def _not_regular(folder: Path) -> str | None:
-    """The complaint about a file that would never end, or never begin, when it is read."""
-    for path in sorted(folder.iterdir()):
-        if path.suffix in KINDS and path.exists() and not stat.S_ISREG(path.stat().st_mode):
-            return f"{path}: expected a regular file, found a folder, pipe or device; remove it"
-    return None
+def _require_readable(folder: Path) -> None:
+    """Raises OSError for what would never end, or never begin, when it is read, and for links to nothing."""
+    for path in (*sorted(folder.iterdir()), *sorted(folder.glob("additional_chat_templates/*"))):
+        if path.suffix in KINDS:
+            open_regular(path).close()

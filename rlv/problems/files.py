@@ -5,7 +5,6 @@ Left out on purpose: CSV, whose types and line breaks are a matter of taste; `da
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rlv.errors import DataError, StudyError
+from rlv.outside import open_regular, parse_json
 from rlv.paths import expand
 from rlv.problems.table import shown
 
@@ -60,13 +60,13 @@ def _parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with open(path, "rb") as lines:
+    with open_regular(path) as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             where = f"{path} line {number}"
             try:
-                row = json.loads(line)
+                row = parse_json(line)
             except ValueError as error:  # bad JSON and bad UTF-8 alike
                 raise DataError(f"{where}: not JSON ({error}); one object a line would do") from error
             if not isinstance(row, dict):

@@ -7,7 +7,6 @@ purpose: pictures (their CSV is compared), matching rows that moved, and statist
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import polars as pl
 
 from rlv.errors import ModelError
 from rlv.models.headers import read_header
+from rlv.outside import parse_json
 from rlv.provenance.measured import without_measurements
 
 # What a tensor's numbers are read as; bfloat16 is the upper half of a float32.
@@ -73,7 +73,7 @@ def _csv(old: Path, new: Path) -> str:
 
 
 def _json(old: Path, new: Path) -> str:
-    x, y = (json.loads(path.read_text(encoding="utf-8")) for path in (old, new))
+    x, y = (parse_json(path.read_bytes()) for path in (old, new))
     if isinstance(x, list) and old.stem == "claims":
         return table_amount(*(without_measurements(pl.DataFrame(rows), "claims") for rows in (x, y)))
     if isinstance(x, dict) and isinstance(y, dict):

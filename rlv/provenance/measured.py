@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from rlv.errors import DataError
+from rlv.outside import parse_json
 
 # Columns that hold seconds, by the table's name.
 MEASURED_COLUMNS = {
@@ -77,7 +78,7 @@ def _text(frame: pl.DataFrame) -> str:
 
 
 def _json(path: Path) -> str:
-    rows = json.loads(path.read_text(encoding="utf-8"))
+    rows = parse_json(path.read_bytes())
     return json.dumps([row for row in rows if not is_measured_claim(row)], sort_keys=True)
 
 
