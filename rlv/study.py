@@ -17,6 +17,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from rlv.errors import StudyError
+from rlv.paths import expand
 from rlv.product_checks import broken_products
 from rlv.sections import Sampling, Section, Study, Training, replica_name
 from rlv.study_checks import broken_references
@@ -64,8 +65,8 @@ def _with_replicas(study: Study) -> Study:
 
 def study_path(name_or_path: str) -> Path:
     """Where a study lies. Raises StudyError with the nearest name where there is none."""
-    direct = Path(name_or_path)
-    if direct.suffix in (".yaml", ".yml"):
+    if name_or_path.endswith((".yaml", ".yml")):
+        direct = expand(name_or_path, "study")
         if direct.is_file():
             return direct
         raise StudyError(f"{direct}: no such study file")

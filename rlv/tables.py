@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -212,6 +213,16 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
 }
 
 
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """One Parquet file: `*`, `?` and `[` in a path are parts of names, for which polars has to be told so."""
+    return pl.read_parquet(path, columns=columns, glob=False)
+
+
+def read_csv(path: Path, **how: Any) -> pl.DataFrame:
+    """One CSV file, named as `read_parquet` does; `how`: as for `polars.read_csv`."""
+    return pl.read_csv(path, glob=False, **how)
+
+
 def check(frame: pl.DataFrame, table: str, where: str) -> pl.DataFrame:
     """The frame with exactly the table's columns, in order; DataError names the column that differs."""
     _check_schema(frame.schema, table, where)
@@ -260,8 +271,9 @@ def read(path: Path, table: str, columns: Sequence[str] | None = None) -> pl.Dat
     if unknown:
         raise ValueError(f"a {table} table has no columns {unknown}")
     try:
-        schema = pl.read_parquet_schema(path)
+        with open(path, "rb") as file:
+            schema = pl.read_parquet_schema(file)
         _check_schema(schema, table, str(path))
-        return pl.read_parquet(path, columns=wanted).select(wanted)
+        return read_parquet(path, columns=wanted).select(wanted)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{path}: not a readable {table} table ({error})") from error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from rlv import tables
 from rlv.errors import DataError, StudyError
 from rlv.outside import open_regular, parse_json
 from rlv.paths import expand
@@ -52,7 +53,7 @@ def file_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
-        frame = pl.read_parquet(path)
+        frame = tables.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{path}: not a readable Parquet file ({error})") from error
     for number, row in enumerate(frame.iter_rows(named=True), start=1):

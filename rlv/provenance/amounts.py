@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from rlv import tables
 from rlv.errors import ModelError
 from rlv.models.headers import read_header
 from rlv.outside import parse_json
@@ -62,11 +63,11 @@ def _columns(old: pl.DataFrame, new: pl.DataFrame) -> Iterator[str]:
 
 
 def _parquet(old: Path, new: Path) -> str:
-    return table_amount(*(without_measurements(pl.read_parquet(path), path.stem) for path in (old, new)))
+    return table_amount(*(without_measurements(tables.read_parquet(path), path.stem) for path in (old, new)))
 
 
 def _csv(old: Path, new: Path) -> str:
-    frames = [pl.read_csv(path, infer_schema_length=None) for path in (old, new)]
+    frames = [tables.read_csv(path, infer_schema_length=None) for path in (old, new)]
     if old.stem == "claims":
         frames = [without_measurements(frame, "claims") for frame in frames]
     return table_amount(*frames)

@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from rlv import tables
 from rlv.errors import DataError
 from rlv.outside import parse_json
 
@@ -64,12 +65,12 @@ def without_measurements(frame: pl.DataFrame, table: str) -> pl.DataFrame:
 
 
 def _parquet(table: str) -> Callable[[Path], str]:
-    return lambda path: _text(without_measurements(pl.read_parquet(path), table))
+    return lambda path: _text(without_measurements(tables.read_parquet(path), table))
 
 
 def _csv(path: Path) -> str:
     # As text: what is compared is what was written.
-    return _text(without_measurements(pl.read_csv(path, infer_schema=False), "claims"))
+    return _text(without_measurements(tables.read_csv(path, infer_schema=False), "claims"))
 
 
 def _text(frame: pl.DataFrame) -> str:
