@@ -49,7 +49,7 @@ class Dataset(Section):
     path: str | None = Field(
         default=None,
         description="local: JSON Lines or Parquet; relative to the working folder; $NAME stands for an "
-        "environment variable. For a data set of the hub: read this file instead",
+        "environment variable, ~ for a home folder. For a data set of the hub: read this file instead",
     )
     repo: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$", description="hub: owner/name")
     subset: str | None = Field(default=None, description="hub: the configuration of the data set")
@@ -111,7 +111,7 @@ class Model(Section):
     path: str | None = Field(
         default=None,
         description="package, local: folder of a Hugging Face model ($NAME stands for an environment "
-        "variable); gguf: the file inside the package",
+        "variable, ~ for a home folder); gguf: the file inside the package",
     )
     package: str | None = Field(default=None, description="gguf: the installed distribution, `name==version`")
     repo: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$", description="hub: owner/name")

@@ -61,7 +61,9 @@ def store_folder(path: str, key: str) -> Path:
     """
     folder = expand(path, key)
     if "{" in str(folder) or "}" in str(folder):
-        raise StudyError(f"{key}: found {str(folder)!r}, expected no braces: Snakemake takes them for wildcards")
+        raise StudyError(
+            f"{key}: found {str(folder)!r}, expected no braces: Snakemake takes them for wildcards"
+        )
     return folder
 
 

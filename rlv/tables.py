@@ -213,7 +213,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
 }
 
 
-def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+def read_parquet(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
     """One Parquet file: `*`, `?` and `[` in a path are parts of names, for which polars has to be told so."""
     return pl.read_parquet(path, columns=columns, glob=False)
 

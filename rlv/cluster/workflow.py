@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rlv.cluster import checks, inventory, status
+from rlv.cluster import checks, inventory, status, submission
 from rlv.cluster.resources import NAMES, Asked, Planner, gpu_for_estimates, known_gpu
 from rlv.cluster.site import FILE, read_site
 from rlv.errors import SiteError
@@ -142,8 +142,10 @@ class SlurmRules:
     def start(self, workflow: Any, say: Callable[[str], None]) -> None:
         """Before the first job: checks, and the question about jobs that this cluster answers.
 
-        Raises SiteError where SLURM is not here, does not answer, or would refuse a job.
+        Raises SiteError where SLURM is not here, does not answer, or would refuse a job, and where a shell
+        would read something else in a job's command than was written.
         """
+        submission.require_plain(workflow)
         checks.require(self.site, self.wanted(), checks.Known.ask(), self.file)
         command = status.install(workflow, self.site.status_seconds)
         say(f"SLURM is asked by `{command}` how jobs are; their logs: {workflow.executor_settings.logdir}")

@@ -67,7 +67,7 @@ def hostile(request, tmp_path, tiny_model, monkeypatch):
         "name": "mine",
         "models": {"base": {"source": "local", "path": literal(home / "model")}},
         "datasets": {"test": {"source": "local", "path": literal(home / "data.jsonl"), "size": 16}},
-        "figures": {each: None for each in load(str(ROOT / "config/studies/smoke.yaml")).figures},
+        "figures": dict.fromkeys(load(str(ROOT / "config/studies/smoke.yaml")).figures),
     }
     mine["figures"][FIGURE] = {"datasets": ["test"]}
     (studies / "mine.yaml").write_text(yaml.safe_dump(mine))
