@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
-from math import ceil
 from typing import TYPE_CHECKING
 
 from rlv.dataset_checks import broken_datasets
@@ -151,13 +150,14 @@ def _evaluation(study: Study) -> Iterator[tuple[str, str]]:
         yield "evaluation.ns", f"must increase from 1, one solution, found {list(ns)}"
     elif ns[-1] > largest:
         yield "evaluation.ns", f"{ns[-1]} votes need as many samples; sampling.n is {largest}"
+    evaluated = {name for r in study.reasoners.values() for name in r.evaluate_on} & study.datasets.keys()
     for key, sampling in _samplings(study):
         if sampling.n % sampling.samples_per_shard:
             per_shard = sampling.samples_per_shard
             yield f"{key}.samples_per_shard", f"{per_shard} does not divide n = {sampling.n}"
-        sizes = [dataset.size or 1 for dataset in study.datasets.values()]
-        ranges = ceil(max(sizes, default=1) / sampling.problems_per_shard)
-        jobs = ranges * ceil(sampling.n / sampling.samples_per_shard)
+        problems = max((study.datasets[name].size or 1 for name in evaluated), default=1)
+        ranges = -(-problems // sampling.problems_per_shard)
+        jobs = ranges * -(-sampling.n // sampling.samples_per_shard)
         if jobs > MOST_SHARDS:
             yield (
                 f"{key}.problems_per_shard",

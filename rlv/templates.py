@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ from rlv.errors import ModelError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_COMMAND = "import sys; from rlv.templates import serve; serve(*map(int, sys.argv[1:]))"
+_COMMAND = "import sys; from rlv.templates import serve; serve(*map(float, sys.argv[1:]))"
 # Starting takes seconds on a busy machine; what a worker may take before its first answer.
 _START_SECONDS = 120.0
 
@@ -88,7 +89,7 @@ class _Worker:
             if not self.connection.poll(limits.seconds):
                 self.process.kill()
                 raise ModelError(beyond)
-            answer = json.loads(self.connection.recv_bytes(8 * limits.characters))
+            answer = json.loads(self.connection.recv_bytes(16 * limits.characters))
         except (OSError, EOFError):  # it died, now or at an earlier conversation
             raise ModelError(beyond) from None
         if "text" not in answer:
@@ -101,7 +102,8 @@ def _started(limits: Limits) -> Iterator[_Worker]:
     ours, theirs = Pipe()
     package_root = str(Path(__file__).resolve().parents[1])
     path = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")]))
-    arguments = [theirs.fileno(), limits.megabytes, limits.characters]
+    # It ends itself a second later, lest one whose parent was killed goes on for ever.
+    arguments = [theirs.fileno(), limits.seconds + 1, limits.megabytes, limits.characters]
     process = subprocess.Popen(
         # -P: an untidy working directory must not shadow the standard library.
         [sys.executable, "-P", "-c", _COMMAND, *map(str, arguments)],
@@ -111,36 +113,50 @@ def _started(limits: Limits) -> Iterator[_Worker]:
     )
     theirs.close()
     try:
-        if not ours.poll(_START_SECONDS) or ours.recv_bytes() != b"ready":
+        if not _ready(ours):
             raise ModelError("chat templates: the process that renders them does not start")
         yield _Worker(process, ours, limits)
-    except EOFError:
-        raise ModelError("chat templates: the process that renders them does not start") from None
     finally:
         process.kill()
         process.wait()
         ours.close()
 
 
-def serve(descriptor: int, megabytes: int, characters: int) -> None:
-    """The worker: answers each request on the inherited connection with {text}, {error}, or {} where a limit
-    was reached, until the other end closes."""
-    from transformers.utils.chat_template_utils import render_jinja_template
+def _ready(connection: Any) -> bool:
+    try:
+        return connection.poll(_START_SECONDS) and connection.recv_bytes() == b"ready"
+    except (EOFError, OSError):
+        return False
 
-    limit = megabytes * 2**20
+
+def serve(descriptor: float, seconds: float, megabytes: float, characters: float) -> None:
+    """The worker: answers each request on the inherited connection with {text}, {error}, or {} where a limit
+    was reached, until the other end closes. Ends itself where a request takes more than `seconds`."""
+    import transformers.utils.chat_template_utils  # noqa: F401 (loaded before memory is limited)
+
+    limit = int(megabytes) * 2**20
     with contextlib.suppress(ValueError, OSError):  # some systems know no such limit
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with Connection(descriptor) as connection, contextlib.suppress(EOFError, BrokenPipeError):
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
+    with Connection(int(descriptor)) as connection, contextlib.suppress(EOFError, BrokenPipeError):
         connection.send_bytes(b"ready")
         while True:
             request = json.loads(connection.recv_bytes())
-            try:
-                (text,), _ = render_jinja_template(**request)
-                answer = {"text": text} if len(text) <= characters else {}
-            except MemoryError:
-                answer = {}
-            except Exception as error:  # whatever a template can raise
-                said = " ".join(str(error).split())[:500]
-                answer = {"error": said or type(error).__name__}
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            answer = _rendered(request, int(characters))
+            signal.setitimer(signal.ITIMER_REAL, 0)
             connection.send_bytes(json.dumps(answer).encode())
+
+
+def _rendered(request: dict[str, Any], characters: int) -> dict[str, str]:
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    try:
+        (text,), _ = render_jinja_template(**request)
+    except MemoryError:
+        return {}
+    except Exception as error:  # whatever a template can raise
+        return {"error": " ".join(str(error).split())[:500] or type(error).__name__}
+    return {"text": text} if len(text) <= characters else {}

@@ -244,7 +244,7 @@ def test_a_row_that_nobody_can_read_is_named(tmp_path, line, words):
 
 def test_a_level_that_no_table_holds_is_refused_by_row(tmp_path):
     data = tmp_path / "rows.jsonl"
-    for level in (2**70, f"Level {2**70}"):
+    for level in (2**70, f"Level {2**32}", f"Level {2**70}", "9" * 5000):
         data.write_text(json.dumps({"id": "a", "question": "?", "answer": "1", "level": level}) + "\n")
         local = {"source": "local", "path": str(data), "levels": [1], "size": None}
         with pytest.raises(RlvError, match=r"rows\.jsonl line 1: level is"):

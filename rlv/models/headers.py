@@ -85,8 +85,8 @@ def weight_files(folder: Path) -> list[Path]:
     if (folder / WEIGHTS).exists():
         return [folder / WEIGHTS]
     if not shards:
-        found = next(path.name for path in sorted(folder.glob("*.safetensors")))
-        raise ModelError(f"{folder}: found {found}, expected {WEIGHTS}, or {INDEX} that names it; rename it")
+        found = next((path.name for path in sorted(folder.glob("*.safetensors"))), "no *.safetensors")
+        raise ModelError(f"{folder}: found {found}, expected {WEIGHTS}, or {INDEX} that names its files")
     return [folder / name for name in sorted(shards)]
 
 
@@ -115,7 +115,7 @@ def _tensor(name: str, entry: Any, begin: int) -> Tensor:
         dtype, shape, (start, stop) = entry["dtype"], entry["shape"], entry["data_offsets"]
     except (TypeError, KeyError, ValueError):
         raise ValueError(f"tensor {name!r}: expected dtype, shape and data_offsets") from None
-    if dtype not in _BITS:
+    if not isinstance(dtype, str) or dtype not in _BITS:
         raise ValueError(f"tensor {name!r}: unknown type {dtype!r}")
     if not isinstance(shape, list) or len(shape) > 64 or not all(map(_is_size, (*shape, start, stop))):
         raise ValueError(f"tensor {name!r}: expected whole numbers as shape and data_offsets")

@@ -13,7 +13,7 @@ from rlv.errors import DataError
 
 # What the table's column holds.
 _HIGHEST = 2**31 - 1
-_LEVEL = re.compile(r"(?:Level\s*)?(\d+)", re.IGNORECASE)
+_LEVEL = re.compile(r"(?:Level\s*)?(\d{1,10})", re.IGNORECASE)
 
 
 def problems_table(rows: Iterable[Mapping[str, Any]], where: str | Callable[[int], str]) -> pl.DataFrame:

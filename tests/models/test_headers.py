@@ -55,6 +55,7 @@ def test_what_the_library_writes_is_read(tmp_path):
         ({"w": {**FOUR, "data_offsets": [0]}}, "tensor 'w': expected dtype, shape and data_offsets"),
         ({"w": {**FOUR, "shape": [2**62] * 100}}, "tensor 'w': expected whole numbers"),
         ({"w": 3}, "tensor 'w': expected dtype"),
+        ({"w": {**FOUR, "dtype": ["F32"]}}, "tensor 'w': unknown type"),
         ([1], "a header that is a list"),
         (b"{", "copy it again"),
         (b"[" * 100_000, "nested too deeply"),
