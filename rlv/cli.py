@@ -196,11 +196,13 @@ def _make(options: argparse.Namespace) -> None:
 
     if options.crate is not None:
         from rlv.provenance.commands import artifact_in
+        from rlv.settings import store_folder
         from rlv.store import Store
 
         if not options.store:
             raise StoreError("make --crate: name the store with --store; a crate has none of its own")
-        artifact, store = artifact_in(options.crate, options.path), Store(options.store)
+        artifact = artifact_in(options.crate, options.path)
+        store = Store(store_folder(options.store, "--store"))
     else:
         plan, store = _plan_and_store(options)
         artifact = plan.find(options.path)

@@ -10,18 +10,17 @@ method), norms and activations, and what a cache of prefixes would save a verifi
 
 from __future__ import annotations
 
-import json
 import math
-import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rlv.errors import ModelError
 from rlv.models.folders import complaint, read_config
+from rlv.models.headers import stored_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -75,28 +74,6 @@ def shape_of_folder(folder: Path) -> ModelShape:
 # How the embeddings are called in the files of causal language models.
 _INPUTS = ("embed_tokens.weight", "wte.weight", "embed_in.weight")
 _OUTPUTS = ("lm_head.weight", "embed_out.weight")
-
-
-def stored_weights(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every tensor in the safetensors files of a folder, from their headers alone."""
-    found: dict[str, tuple[int, ...]] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        for name, entry in _header(path).items():
-            if name != "__metadata__":
-                found[name] = tuple(entry["shape"])
-    return found
-
-
-def _header(path: Path) -> dict[str, Any]:
-    """The format begins with the header's length, 8 bytes little-endian, and the header as JSON."""
-    try:
-        with open(path, "rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > path.stat().st_size:
-                raise ValueError(f"a header of {length} bytes")
-            return json.loads(file.read(length))
-    except (struct.error, ValueError) as error:
-        raise ModelError(f"{path}: not a safetensors file ({error}); fetch or copy it again") from error
 
 
 def flops(shape: ModelShape, start: ArrayLike, stop: ArrayLike) -> NDArray[np.float64]:

@@ -38,6 +38,8 @@ def _made(key: str, dataset: Dataset, reads: tuple[str, ...]) -> Iterator[tuple[
     """Complaints about a data set that a function makes from the keys that it reads."""
     if dataset.size is None:
         yield f"{key}.size", "how many problems? Only a local file can be counted"
+    elif dataset.source == "mini":
+        yield from _generated(key, dataset)
     if dataset.levels and dataset.source == "mini":
         yield f"{key}.levels", "a generated data set has one level, its reach; set `reach` instead"
         return
@@ -46,8 +48,23 @@ def _made(key: str, dataset: Dataset, reads: tuple[str, ...]) -> Iterator[tuple[
             yield f"{key}.{unread}", f"source {dataset.source!r} does not read this; leave it out"
 
 
+def _generated(key: str, dataset: Dataset) -> Iterator[tuple[str, str]]:
+    from rlv.mini.task import SPLITS, equations
+
+    if dataset.split not in SPLITS:
+        yield f"{key}.split", f"'mini' has no split {dataset.split!r} (there are: {', '.join(SPLITS)})"
+        return
+    there = len(equations(dataset.form, dataset.reach, dataset.split))
+    if (dataset.size or 0) > there:
+        yield (
+            f"{key}.size",
+            f"{dataset.size} problems of form {dataset.form!r}, reach {dataset.reach}, split "
+            f"{dataset.split!r}, which has {there}",
+        )
+
+
 def _published(name: str, dataset: Dataset, source: Published, evaluated: bool) -> Iterator[tuple[str, str]]:
-    from rlv.plan.external import WHY_SIZE
+    from rlv.plan.external import WHY_SIZE, count
     from rlv.problems import FIELDS
     from rlv.problems.files import data_path
 
@@ -70,6 +87,10 @@ def _published(name: str, dataset: Dataset, source: Published, evaluated: bool) 
         yield from _levels(name, dataset, source)
     if dataset.size is None and evaluated and (path is None or dataset.exclude):
         yield f"{key}.size", WHY_SIZE
+    elif dataset.size is not None and path is not None and not unread:
+        there = count(dataset, path)
+        if dataset.size > there:
+            yield f"{key}.size", f"{dataset.size} problems of {dataset.path}, which has {there}"
 
 
 def _hub(key: str, dataset: Dataset, source: Published) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
-"""Paths as users write them in a study: `$NAME` and `${NAME}` stand for environment variables.
+"""Paths as users write them in a study, a configuration or behind an option.
 
-Left out on purpose: `~` and globs; a study that several people share should say where its files are by one
-variable.
+`~` stands for a home folder, `$NAME` and `${NAME}` for an environment variable, `$$` for a dollar. All other
+characters stand for themselves; patterns (`*`, `?`) are left out on purpose.
 """
 
 from __future__ import annotations
@@ -12,19 +12,41 @@ from pathlib import Path
 
 from rlv.errors import StudyError
 
-_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
+_VARIABLE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def expand(path: str, key: str) -> Path:
-    """The path with its environment variables filled in; `key` is where it stands in the study.
+    """The path with home folder and environment variables filled in; `key` is where it was written.
 
-    Raises StudyError that names the key and the variable where one is not set or empty.
+    Raises StudyError that names the key for a variable that is not set or empty, a user who is not known, a
+    control character (a line break, say), and the address of something that is no file.
     """
 
     def value(found: re.Match[str]) -> str:
-        name = found[1] or found[2]
+        name = found[2] or found[3]
+        if found[1]:
+            return "$"
         if not os.environ.get(name):
             raise StudyError(f"{key}: {path!r} needs the environment variable {name}; it is not set")
         return os.environ[name]
 
-    return Path(_VARIABLE.sub(value, path))
+    first, slash, rest = path.partition("/")
+    if first.startswith("~"):
+        start = os.path.expanduser(first)  # noqa: PTH111 (pathlib's ends in a traceback without a home)
+        if start.startswith("~"):
+            raise StudyError(f"{key}: {path!r}: no home folder of {first!r} is known; write the path")
+    else:
+        start = _VARIABLE.sub(value, first)
+    filled = f"{start}{slash}{_VARIABLE.sub(value, rest)}"
+    if any(ord(character) < 32 or ord(character) == 127 for character in filled):
+        raise StudyError(f"{key}: found a control character in {filled!r}; choose another name")
+    if _ADDRESS.match(filled):
+        raise StudyError(f"{key}: found the address {filled!r}, expected the path of a file or folder")
+    return Path(filled)
+
+
+def written(path: Path) -> str:
+    """The text that `expand` makes this path of, whatever characters it has."""
+    text = str(path).replace("$", "$$")
+    return f"./{text}" if text.startswith("~") else text

@@ -1,8 +1,9 @@
 """What would fail hours into a run and can be known before: asked by `rlv study check` and by the workflow.
 
 Engines that are not installed, jobs that do not fit the GPU, models and data sets that the hub would not give
-(no network, no access, no such commit), tokenizers that cannot say what a style or a verifier asks for, and
-prompts with budgets longer than a model's positions. Only jobs that are still to do are looked at.
+(no network, no access, no such commit), weights that are not those of their architecture, tokenizers that
+cannot say what a style or a verifier asks for, and prompts with budgets longer than a model's positions. Only
+jobs that are still to do are looked at.
 
 The hub is asked once for each thing that its cache has not, and gives the configuration and tokenizer of
 models; where HF_HUB_OFFLINE is set, nobody is asked. Left out on purpose: what a study's own text says
@@ -26,10 +27,12 @@ from rlv.estimate.gpus import local_gpu
 from rlv.estimate.jobs import estimates, start_model
 from rlv.hub import Asked, check_access
 from rlv.model_checks import read_sizes
+from rlv.models.completeness import require_complete
 from rlv.models.folders import read_config
 from rlv.models.sources import at_hand
 from rlv.plan import Plan
 from rlv.store import Artifact, Store
+from rlv.templates import bounded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -62,6 +65,7 @@ def complaints(plan: Plan, store: Store, gpu: str | None = None) -> Iterator[str
     yield from _packages(pending)
     if gpu is not None:
         yield from too_large(plan, store, gpu)
+    yield from _weights(store, pending)
     yield from _prompts(plan, store, pending, refused)
 
 
@@ -160,6 +164,21 @@ def _packages(pending: list[Artifact]) -> Iterator[str]:
                 yield str(error)
 
 
+# ---- what weights are
+
+
+def _weights(store: Store, pending: list[Artifact]) -> Iterator[str]:
+    """Start models of jobs whose files are at hand and are not those of their architecture."""
+    used = (start_model(artifact) for artifact in pending)
+    for model in {model.path: model for model in used if model is not None}.values():
+        folder = at_hand(model, store)
+        if folder is not None:
+            try:
+                require_complete(folder)
+            except ModelError as error:
+                yield f"models.{model.name}: {error}"
+
+
 # ---- what tokenizers say
 
 
@@ -239,16 +258,28 @@ def _model_prompts(
 ) -> Iterator[str]:
     from transformers import AutoTokenizer
 
-    from rlv.prompts import forcing_tokens, solver_ids, verification_ids
-
-    entry = plan.study.models.get(name)
     try:
         tokenizer: PreTrainedTokenizerBase = words.read(AutoTokenizer)
         positions = _positions(plan, name, words)
-    except (OSError, ValueError, ImportError) as error:
-        said = " ".join(str(error).split())
+    except Exception as error:  # whatever a broken file can raise in libraries that trust it
+        said = " ".join(str(error).split())[:500] or type(error).__name__
         yield f"models.{name}: its tokenizer in {words.folder} cannot be read: {said}"
         return
+    with bounded(tokenizer):
+        yield from _job_prompts(plan, name, tokenizer, positions, jobs, questions)
+
+
+def _job_prompts(
+    plan: Plan,
+    name: str,
+    tokenizer: PreTrainedTokenizerBase,
+    positions: int | None,
+    jobs: list[Artifact],
+    questions: Callable[[Artifact], list[str]],
+) -> Iterator[str]:
+    from rlv.prompts import forcing_tokens, solver_ids, verification_ids
+
+    entry = plan.study.models.get(name)
 
     @cache
     def longest(problems: Artifact, style: str, system_prompt: str | None) -> int:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rlv.sections import CLAIM_ROLES, replica_name
+from rlv.sections import CLAIM_ROLES, LARGEST_SEED, replica_name
+from rlv.stages import STAGES
 from rlv.study_checks import unknown
 
 if TYPE_CHECKING:
     from rlv.figures import Drawing
     from rlv.sections import Comparison, Figure, Study
+
+
+# What the workflow's own rules are called; a figure is asked for by its name, beside them.
+RULES = frozenset({*STAGES, "all", "claims_table", "report"})
 
 
 def broken_products(study: Study) -> Iterator[tuple[str, str]]:
@@ -47,8 +52,10 @@ def _comparisons(study: Study) -> Iterator[tuple[str, str]]:
 
 
 def _seeds(study: Study) -> Iterator[tuple[str, str]]:
-    if len(set(study.seeds)) != len(study.seeds) or any(seed < 0 for seed in study.seeds):
-        yield "seeds", f"different numbers of 0 or more, found {list(study.seeds)}"
+    if len(set(study.seeds)) != len(study.seeds) or not all(
+        0 <= seed <= LARGEST_SEED for seed in study.seeds
+    ):
+        yield "seeds", f"different numbers from 0 to {LARGEST_SEED}, found {list(study.seeds)}"
     for comparison in study.comparisons.values() if study.seeds else ():
         for reasoner in (comparison.base, comparison.rl_v):
             if study.reasoners[reasoner].dataset is None:
@@ -70,6 +77,8 @@ def _figures(study: Study) -> Iterator[tuple[str, str]]:
 
     for name, figure in study.figures.items():
         key = f"figures.{name}"
+        if name in RULES:
+            yield key, f"the workflow has a rule {name!r}; choose another name and say `drawing`"
         if figure.drawing is None:
             yield from unknown(key, name, FIGURES, "figure")
         else:

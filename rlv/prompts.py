@@ -349,13 +349,13 @@ def _rendered(tokenizer: PreTrainedTokenizerBase, turns: list[dict[str, str]], *
             f"{tokenizer.name_or_path}: no chat template; use prompt style 'plain', 'plain_boxed' or "
             "'few_shot_boxed'"
         )
-    from jinja2 import TemplateError
-
     try:
         text = tokenizer.apply_chat_template(
             turns, tokenize=False, add_generation_prompt=generate, date_string=_DATE
         )
-    except TemplateError as error:
+    except ModelError:
+        raise
+    except Exception as error:  # whatever a template can raise
         raise ModelError(f"{tokenizer.name_or_path}: the chat template refuses ({error})") from error
     return str(text)
 

@@ -10,8 +10,10 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-# Names become parts of paths, commands and columns.
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
+# Names become parts of paths, commands and columns; a path has up to three of them in one folder's name.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$", max_length=48)]
+# What generators of random numbers take.
+LARGEST_SEED = 2**63 - 1
 
 
 class Section(BaseModel):
@@ -47,7 +49,7 @@ class Dataset(Section):
     path: str | None = Field(
         default=None,
         description="local: JSON Lines or Parquet; relative to the working folder; $NAME stands for an "
-        "environment variable. For a data set of the hub: read this file instead",
+        "environment variable, ~ for a home folder. For a data set of the hub: read this file instead",
     )
     repo: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$", description="hub: owner/name")
     subset: str | None = Field(default=None, description="hub: the configuration of the data set")
@@ -109,7 +111,7 @@ class Model(Section):
     path: str | None = Field(
         default=None,
         description="package, local: folder of a Hugging Face model ($NAME stands for an environment "
-        "variable); gguf: the file inside the package",
+        "variable, ~ for a home folder); gguf: the file inside the package",
     )
     package: str | None = Field(default=None, description="gguf: the installed distribution, `name==version`")
     repo: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$", description="hub: owner/name")
@@ -219,7 +221,7 @@ class Training(Section):
         description="VinePPO: so many steps of a solution are valued at most, others merged with their "
         "neighbours, evenly; absent: all are",
     )
-    seed: int = Field(default=0, ge=0, description="order of problems and seeds of rollouts")
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="order of problems and seeds of rollouts")
     engine: EngineName = Field(default="transformers", description="what samples the rollouts")
     dtype: Literal["float32", "bfloat16"] = Field(
         default="float32",
@@ -327,7 +329,9 @@ class Sampling(Section):
     temperature: float = Field(default=1.0, ge=0, description="0 is greedy")
     top_p: float = Field(default=1.0, gt=0, le=1, description="nucleus")
     max_tokens: int = Field(default=64, ge=1, description="longest solution")
-    seed: int = Field(default=0, ge=0, description="with problem and sample it decides a solution")
+    seed: int = Field(
+        default=0, ge=0, le=LARGEST_SEED, description="with problem and sample it decides a solution"
+    )
     problems_per_shard: int = Field(default=256, ge=1, description="problems in one job")
     samples_per_shard: int = Field(default=32, ge=1, description="samples of a problem in one job; divides n")
     max_batch: int = Field(default=256, ge=1, description="(how) solutions in flight at once")
@@ -344,7 +348,7 @@ class Evaluation(Section):
         default=256, ge=8, description="random subsets where the expectation has no closed form"
     )
     draws: int = Field(default=1000, ge=100, description="bootstrap draws over problems")
-    seed: int = Field(default=0, ge=0, description="of subsets and draws")
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="of subsets and draws")
 
 
 class Comparison(Section):
@@ -422,7 +426,7 @@ class Pretraining(Section):
     heads: int = Field(ge=1, description="attention heads")
     intermediate: int = Field(ge=8, description="width of the feed-forward layers")
     product_share: float = Field(ge=0, le=1, description="share of demonstrations in the other form")
-    seed: int = Field(default=0, ge=0, description="of weights, corpus and order")
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="of weights, corpus and order")
     value_slip: float = Field(description="a written value is random", ge=0, le=1)
     mark_slip: float = Field(description="a mark is the opposite", ge=0, le=1)
     bluff: float = Field(description="a failing try is marked yes", ge=0, le=1)
@@ -440,7 +444,9 @@ class Assumption(Section):
 class Study(Section):
     """Everything that decides what a study computes."""
 
-    name: str = Field(description="names the folder of results", pattern=r"^[a-z0-9][a-z0-9-]*$")
+    name: str = Field(
+        description="names the folder of results", pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64
+    )
     description: str = Field(default="", description="one line for people")
     datasets: dict[Name, Dataset] = Field(default={}, description="by name")
     models: dict[Name, Model] = Field(default={}, description="by name")

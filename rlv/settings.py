@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from rlv.errors import StudyError
+from rlv.paths import expand, written
 from rlv.store import Store
+from rlv.yaml_files import read_yaml
 
 CONFIG = Path("config/config.yaml")
 
@@ -41,32 +41,49 @@ def settings(
     """The command line first, then config/config.yaml.
 
     `upstreams`: instead of the configuration's; those that are empty texts are none. Raises StudyError where
-    neither the arguments nor the file say study and store.
+    neither the arguments nor the file say study and store, and as `store_folder`.
     """
-    written = _written()
-    study = study or written.get("study")
-    own, listed = store_folders(written)
-    own = store or own
-    if not study or not own:
+    file = _written()
+    study = study or file.get("study")
+    own, listed = store_folders(file)
+    folder = store_folder(store, "--store") if store else own
+    if not study or not folder:
         raise StudyError(f"{CONFIG}: needs `study` and `store` (or pass --study and --store)")
     if upstreams is not None:
-        listed = [folder for folder in upstreams if folder]
-    return Settings(study, Path(own), written.get("gpu"), tuple(Path(folder) for folder in listed))
+        listed = [store_folder(upstream, "--upstream") for upstream in upstreams if upstream]
+    return Settings(str(study), folder, file.get("gpu"), tuple(listed))
 
 
-def store_folders(config: Mapping[str, Any]) -> tuple[str | None, list[str]]:
+def store_folder(path: str, key: str) -> Path:
+    """A folder that the workflow writes or reads, as `expand` has it; `key` is where it was written.
+
+    Raises StudyError as `expand`, and for braces, which Snakemake takes for wildcards.
+    """
+    folder = expand(path, key)
+    if "{" in str(folder) or "}" in str(folder):
+        raise StudyError(
+            f"{key}: found {str(folder)!r}, expected no braces: Snakemake takes them for wildcards"
+        )
+    return folder
+
+
+def store_folders(config: Mapping[str, Any]) -> tuple[Path | None, list[Path]]:
     """(The store that is written or None, those that are only read) of a configuration.
 
-    Raises StudyError where it names both `store` and `stores`, or `stores` is no list of folders.
+    Raises StudyError where it names both `store` and `stores`, or `stores` is no list of folders, and as
+    `store_folder`.
     """
     own, stores = config.get("store"), config.get("stores")
+    if own is not None and not isinstance(own, str):
+        raise StudyError(f"{CONFIG}: store: found {own!r}; the path of a folder would do")
     if stores is None:
-        return own, []
+        return (store_folder(own, f"{CONFIG}: store") if own else None), []
     if own is not None:
         raise StudyError(f"{CONFIG}: store: {own} and stores: {stores} are both set; keep one")
     if not isinstance(stores, list) or not stores or not all(isinstance(s, str) and s for s in stores):
         raise StudyError(f"stores: found {stores!r}; a list of folders would do, the one to write first")
-    return stores[0], stores[1:]
+    first, *others = (store_folder(store, f"{CONFIG}: stores") for store in stores)
+    return first, others
 
 
 def open_store(config: Mapping[str, Any]) -> Store:
@@ -75,33 +92,41 @@ def open_store(config: Mapping[str, Any]) -> Store:
     `--config store=MINE` writes another store and keeps the upstreams; `--config 'stores=[MINE, LAB]'`
     replaces all. Raises StudyError where neither is set, or one of them cannot be.
     """
-    written = _written()
+    file = _written()
     given = dict(config)
-    upstreams: list[str] | None = None
+    upstreams: list[Path] | None = None
     if given.get("store") is not None and given.get("stores") is not None:
-        if "stores" not in written:
+        if "stores" not in file:
             del given["store"]
-        elif "store" not in written:
+        elif "store" not in file:
             upstreams = store_folders({"stores": given.pop("stores")})[1]
     own, listed = store_folders(given)
     if own is None:
         raise StudyError(f"{CONFIG}: needs `store`, the folder of the store, or `stores`")
-    return _open(Path(own), tuple(Path(folder) for folder in (listed if upstreams is None else upstreams)))
+    return _open(own, tuple(listed if upstreams is None else upstreams))
 
 
-def results_folder() -> Path:
-    """Where figures and claims are put for people: the configuration's `results`."""
-    return Path(_written().get("results") or "results")
+def results_folder(config: Mapping[str, Any] | None = None) -> Path:
+    """Where figures and claims are put for people: `results` of a configuration, else of the file's.
+
+    Raises StudyError as `store_folder`.
+    """
+    found = (_written() if config is None else config).get("results") or "results"
+    return store_folder(str(found), f"{CONFIG}: results")
 
 
 def store_options(store: Store) -> list[str]:
     """The arguments of `rlv` that mean these stores, whatever the configuration says."""
-    upstreams = [str(folder) for folder in store.upstreams] or [""]
-    return ["--store", str(store.root), *(part for each in upstreams for part in ("--upstream", each))]
+    # In one word with its option each: a name may begin with a dash.
+    upstreams = [written(folder) for folder in store.upstreams] or [""]
+    return [f"--store={written(store.root)}", *(f"--upstream={each}" for each in upstreams)]
 
 
 def _written() -> dict[str, Any]:
-    return (yaml.safe_load(CONFIG.read_text()) if CONFIG.is_file() else None) or {}
+    found = read_yaml(CONFIG) if CONFIG.exists() else None
+    if found is not None and not isinstance(found, dict):
+        raise StudyError(f"{CONFIG}: a configuration is a mapping of keys, found {type(found).__name__}")
+    return found or {}
 
 
 def _open(own: Path, upstreams: tuple[Path, ...]) -> Store:

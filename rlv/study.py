@@ -14,13 +14,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from rlv.errors import StudyError
+from rlv.paths import expand
 from rlv.product_checks import broken_products
 from rlv.sections import Assumption, Sampling, Section, Study, Training, replica_name
 from rlv.study_checks import broken_references
+from rlv.yaml_files import read_yaml
 
 STUDY_FOLDER = Path("config/studies")
 T = TypeVar("T", bound=BaseModel)
@@ -65,8 +66,8 @@ def _with_replicas(study: Study) -> Study:
 
 def study_path(name_or_path: str) -> Path:
     """Where a study lies. Raises StudyError with the nearest name where there is none."""
-    direct = Path(name_or_path)
-    if direct.suffix in (".yaml", ".yml"):
+    if name_or_path.endswith((".yaml", ".yml")):
+        direct = expand(name_or_path, "study")
         if direct.is_file():
             return direct
         raise StudyError(f"{direct}: no such study file")
@@ -83,10 +84,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     """The file's mapping on top of the one it extends."""
     if path.resolve() in seen:
         raise StudyError(f"{path}: extends: studies extend each other in a circle")
-    try:
-        raw = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise StudyError(f"{path}: not valid YAML: {error}") from error
+    raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise StudyError(f"{path}: a study is a mapping of keys, found {type(raw).__name__}")
     parent = raw.pop("extends", None)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from rlv.sections import Reasoner, Study, Training
 
 
+# Jobs that sample one reasoner on one data set; a workflow of more is not planned in reasonable time.
+MOST_SHARDS = 10_000
+
+
 def broken_references(study: Study) -> Iterator[tuple[str, str]]:
     """(key path, message) of everything in a study's parts that does not fit together."""
     yield from broken_datasets(study)
@@ -182,10 +186,20 @@ def _evaluation(study: Study) -> Iterator[tuple[str, str]]:
         yield "evaluation.ns", f"must increase from 1, one solution, found {list(ns)}"
     elif ns[-1] > largest:
         yield "evaluation.ns", f"{ns[-1]} votes need as many samples; sampling.n is {largest}"
+    evaluated = {name for r in study.reasoners.values() for name in r.evaluate_on} & study.datasets.keys()
     for key, sampling in _samplings(study):
         if sampling.n % sampling.samples_per_shard:
             per_shard = sampling.samples_per_shard
             yield f"{key}.samples_per_shard", f"{per_shard} does not divide n = {sampling.n}"
+        problems = max((study.datasets[name].size or 1 for name in evaluated), default=1)
+        ranges = -(-problems // sampling.problems_per_shard)
+        jobs = ranges * -(-sampling.n // sampling.samples_per_shard)
+        if jobs > MOST_SHARDS:
+            yield (
+                f"{key}.problems_per_shard",
+                f"{jobs:,} jobs to sample one reasoner on one data set, at most {MOST_SHARDS:,} are planned; "
+                "raise it, or samples_per_shard",
+            )
 
 
 def _samplings(study: Study) -> Iterator[tuple[str, Sampling]]:

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -222,6 +223,16 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
 YOUNG = {"steps": ("policy_grad_norm", "verification_grad_norm")}
 
 
+def read_parquet(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
+    """One Parquet file: `*`, `?` and `[` in a path are parts of names, for which polars has to be told so."""
+    return pl.read_parquet(path, columns=columns, glob=False)
+
+
+def read_csv(path: Path, **how: Any) -> pl.DataFrame:
+    """One CSV file, named as `read_parquet` does; `how`: as for `polars.read_csv`."""
+    return pl.read_csv(path, glob=False, **how)
+
+
 def check(frame: pl.DataFrame, table: str, where: str) -> pl.DataFrame:
     """The frame with exactly the table's columns, in order; DataError names the column that differs."""
     _check_schema(frame.schema, table, where)
@@ -270,12 +281,13 @@ def read(path: Path, table: str, columns: Sequence[str] | None = None) -> pl.Dat
     if unknown:
         raise ValueError(f"a {table} table has no columns {unknown}")
     try:
-        schema = pl.read_parquet_schema(path)
+        with open(path, "rb") as file:
+            schema = pl.read_parquet_schema(file)
         young = [c for c in YOUNG.get(table, ()) if c not in schema]
         _check_schema({**schema, **{c: SCHEMAS[table][c] for c in young}}, table, str(path))
         # One column at least, which has the number of rows.
         there = [c for c in wanted if c not in young] or [next(iter(schema))]
-        found = pl.read_parquet(path, columns=there)
+        found = read_parquet(path, columns=there)
         nulls = [pl.lit(None, SCHEMAS[table][c]).alias(c) for c in young]
         return found.with_columns(nulls).select(wanted)
     except (OSError, pl.exceptions.PolarsError) as error:

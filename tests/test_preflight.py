@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
+from safetensors.torch import load_file, save_file
 
 from rlv.errors import StudyError
 from rlv.estimate.gpus import GPUS
@@ -241,3 +242,19 @@ def test_what_is_published_is_not_looked_at_again(tmp_path, folder, monkeypatch)
             make(artifact, store, log=lambda line: None)
     monkeypatch.setattr("rlv.preflight._model_prompts", lambda *_: pytest.fail("read a tokenizer"))
     assert list(complaints(plan, store, "L4")) == []
+
+
+def test_weights_that_are_not_those_of_their_architecture_are_refused_by_name(tmp_path, folder):
+    assert not found(tmp_path, own(folder))
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.norm.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    (said,) = found(tmp_path, own(folder))
+    assert said.startswith("models.base: ") and "1 missing (model.norm.weight)" in said
+
+
+def test_a_lying_header_is_refused_while_the_study_is_read(tmp_path, folder):
+    weights = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(weights[:-4])
+    with pytest.raises(StudyError, match=r"models\.base\.path: .*tensor '.*' ends at byte"):
+        found(tmp_path, own(folder))

@@ -9,8 +9,9 @@ import yaml
 
 from rlv.cli import _parser
 from rlv.errors import StudyError
-from rlv.settings import open_store, settings, store_options
+from rlv.settings import open_store, results_folder, settings, store_options
 from rlv.store import Store
+from rlv.study import study_path
 
 
 @pytest.fixture
@@ -87,3 +88,48 @@ def test_stores_that_cannot_be_are_refused(config, tmp_path, written, said):
         settings().open()
     with pytest.raises(StudyError, match=said):
         open_store(written)
+
+
+def test_home_folder_and_variables_in_every_path_of_a_configuration(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SCRATCH", str(tmp_path / "scratch"))
+    (tmp_path / "scratch").mkdir()
+    config(stores=["$SCRATCH/mine", "~/lab"], results="~/${RLV_RESULTS}")
+    expected = [str(tmp_path / "scratch" / "mine"), str(tmp_path / "lab")]
+    assert folders(settings(None, None).open()) == expected
+    assert folders(open_store({"stores": ["$SCRATCH/mine", "~/lab"]})) == expected
+    assert folders(settings(None, "~/x", ["~/other"]).open()) == [str(tmp_path / p) for p in ("x", "other")]
+    monkeypatch.delenv("RLV_RESULTS", raising=False)
+    with pytest.raises(StudyError, match=r"config/config\.yaml: results: .*RLV_RESULTS; it is not set"):
+        results_folder()
+    monkeypatch.setenv("RLV_RESULTS", "there")
+    assert results_folder() == tmp_path / "there"
+    assert results_folder({"results": "$SCRATCH"}) == tmp_path / "scratch"
+
+
+def test_a_study_may_lie_behind_a_variable(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRATCH", str(tmp_path))
+    (tmp_path / "mine.yaml").write_text("name: mine")
+    assert study_path("$SCRATCH/mine.yaml") == tmp_path / "mine.yaml"
+
+
+@pytest.mark.parametrize("key", ["store", "stores", "results"])
+def test_braces_in_what_the_workflow_writes_are_refused_by_key(config, key):
+    value = "a{b}"
+    config(**{"store": "mine", **({"store": None} if key == "stores" else {}), key: value})
+    if key == "stores":
+        config(stores=[value, "lab"])
+    with pytest.raises(StudyError, match=rf"config/config\.yaml: {key}: found 'a{{b}}', expected no braces"):
+        results_folder() if key == "results" else settings()
+
+
+@pytest.mark.parametrize("store", ["-x", "a b", "$HOME", "~", "a'b\"c", "$$"])
+def test_options_of_a_store_name_it_whatever_its_name(config, tmp_path, store):
+    config(store="mine")
+    (tmp_path / store).mkdir(exist_ok=True)
+    options = store_options(Store(Path("own"), (Path(store),)))
+    parsed = _parser().parse_args(["status", *options])
+    assert folders(settings(None, parsed.store, parsed.upstream).open()) == ["own", store]
+    options = store_options(Store(Path(store)))
+    parsed = _parser().parse_args(["status", *options])
+    assert folders(settings(None, parsed.store, parsed.upstream).open()) == [store]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +12,7 @@ import pytest
 from rlv import tables
 from rlv.errors import DataError, StoreError
 from rlv.job import Job
+from rlv.problems.files import file_rows
 from rlv.store import Artifact, Store
 
 ROWS = {
@@ -106,3 +108,30 @@ def test_parts_of_an_input_are_read_in_order(tmp_path):
     assert found.equals(job.parts("rollouts", "rollouts").select(columns))
     one = job.table("rollouts:00001", "rollouts", columns)
     assert one["sample_id"].to_list() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("name", "beside"), [("st*", "stX"), ("st?", "stX"), ("st[X]", "stX"), ("~", "x")])
+def test_a_path_is_one_file_whatever_its_name(tmp_path, name, beside):
+    data = tables.frame("rollouts", ROWS)
+    for folder in (tmp_path / name, tmp_path / beside):
+        folder.mkdir()
+        tables.write(data, folder / "rollouts.parquet", "rollouts")
+        data.drop("token_ids").write_csv(folder / "rollouts.csv")
+    assert tables.read(tmp_path / name / "rollouts.parquet", "rollouts").height == data.height
+    assert tables.read(tmp_path / name / "rollouts.parquet", "rollouts", ["step"]).height == data.height
+    assert len(list(file_rows(tmp_path / name / "rollouts.parquet"))) == data.height
+    assert tables.read_csv(tmp_path / name / "rollouts.csv").height == data.height
+
+
+def test_polars_reads_files_in_one_place_alone():
+    """There it is told that a path has no patterns."""
+    package = Path(tables.__file__).parent
+    reading = re.compile(r"\bpl\.(?:read|scan)_\w+\(.*")
+    found = {
+        (path.relative_to(package).as_posix(), call)
+        for path in package.rglob("*.py")
+        for call in reading.findall(path.read_text())
+    }
+    assert {where for where, _ in found} == {"tables.py"}
+    for _, call in found - {("tables.py", "pl.read_parquet_schema(file)")}:
+        assert "glob=False" in call

@@ -31,6 +31,8 @@ _AWAY = re.compile(
     r"|in standby mode|communication (connection|shutdown) failure|message (send|receive) failure",
     re.IGNORECASE,
 )
+# What means something between double quotes, or ends the single ones that the executor puts around words.
+_MEANS = re.compile(r"['`$\\\n]")
 # Seconds for which a controller may be away; between two tries; between two lines about it.
 LONGEST = 3600.0
 _PAUSE = 10.0
@@ -168,6 +170,27 @@ def install(executor: Any, longest: float = LONGEST, pause: float = _PAUSE) -> P
 
     executor.cancel = cancel_at_once
     return patience
+
+
+def require_plain(workflow: Any) -> None:
+    """Raises SiteError where a word of the command that a job runs would mean something to a shell.
+
+    The executor gives that command to `sbatch --wrap` between double quotes. In it are what was said behind
+    `--config` and `--configfile`, and where the workflow lies.
+    """
+    words = {
+        "--config": workflow.config_settings.config_args or (),
+        "--configfile": map(str, workflow.overwrite_configfiles),
+        "the workflow's folder": (workflow.workdir_init, workflow.main_snakefile),
+    }
+    for where, each in words.items():
+        for word in each:
+            found = _MEANS.search(str(word))
+            if found is not None:
+                raise SiteError(
+                    f"{where}: found {found[0]!r} in {word!r}, which a shell of SLURM's jobs would read; "
+                    "write the value in config/config.yaml, or choose another name"
+                )
 
 
 def _like_subprocess(**changed: Any) -> SimpleNamespace:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rlv.cluster import checks, inventory, retries, status
+from rlv.cluster import checks, inventory, retries, status, submission
 from rlv.cluster.resources import NAMES, Asked, Planner, gpu_for_estimates, known_gpu
 from rlv.cluster.site import FILE, read_site
 from rlv.errors import SiteError
@@ -141,8 +141,10 @@ class SlurmRules:
     def start(self, workflow: Any, say: Callable[[str], None]) -> None:
         """Before the first job: checks, and the question about jobs that this cluster answers.
 
-        Raises SiteError where SLURM is not here, does not answer, or would refuse a job.
+        Raises SiteError where SLURM is not here, does not answer, or would refuse a job, and where a shell
+        would read something else in a job's command than was written.
         """
+        submission.require_plain(workflow)
         wanted, known = self.wanted(), checks.Known.ask()
         for line in checks.require(self.site, wanted, known, self.file):
             say(line)

@@ -100,6 +100,6 @@ def size_of(artifact: Artifact, architecture: Architecture | None, store: Store 
     if config is not None:
         try:
             return size_from_config(config)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, ArithmeticError):
             pass  # another kind of model: the study may say what comes near it
     return size_from_config(architecture.model_dump()) if architecture is not None else None

@@ -5,27 +5,43 @@ Unpickling runs whatever the file says, and so does a model with code of its own
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-INDEX = "model.safetensors.index.json"
+from rlv.errors import ModelError
+from rlv.models.headers import stored_weights
+from rlv.outside import open_regular, parse_json, read_text
+
+# What a model's folder is read from.
+KINDS = (".safetensors", ".json", ".txt", ".model", ".jinja")
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 def read_config(folder: Path) -> dict[str, Any] | None:
     """config.json of a model's folder; None where it is missing or no JSON mapping."""
     try:
-        config = json.loads((folder / "config.json").read_text())
+        return _config(folder)
     except (OSError, ValueError):
         return None
-    return config if isinstance(config, dict) else None
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    config = parse_json(read_text(folder / "config.json"))
+    if not isinstance(config, dict):
+        raise ValueError(f"found a {type(config).__name__}")
+    if not isinstance(config.get("text_config") or {}, dict):
+        raise ValueError(f"text_config is a {type(config['text_config']).__name__}")
+    return config
 
 
 def complaint(folder: Path) -> str | None:
     """Why a folder's weights are not loaded, and what would do; None where nothing speaks against it."""
     if not folder.is_dir():
         return f"{folder}: no such folder"
+    try:
+        _require_readable(folder)
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}; a model is read from files, or links to files"
     if not any(folder.glob("*.safetensors")):
         pickled = sorted(p.name for p in folder.iterdir() if p.suffix in _PICKLED)
         if pickled:
@@ -39,9 +55,12 @@ def complaint(folder: Path) -> str | None:
             f"{folder}: no weights in safetensors; the folder of a Hugging Face model (config.json, "
             "*.safetensors, tokenizer) would do"
         )
-    config = read_config(folder)
-    if config is None:
-        return f"{folder / 'config.json'}: missing or not a JSON mapping; a model needs its configuration"
+    try:
+        config = _config(folder)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        path = folder / "config.json"
+        return f"{path}: missing or not a JSON mapping ({why}); a model needs its configuration"
     # A checkpoint's own code is asked for by class: {"AutoModelForCausalLM": "modeling_x.Model"}.
     code = config.get("auto_map")
     if code:
@@ -51,16 +70,15 @@ def complaint(folder: Path) -> str | None:
             f"run; take a model whose architecture transformers has itself, or, where it has this one "
             f"(model_type {config.get('model_type')!r}), a copy of the folder without auto_map"
         )
-    return _missing_shards(folder)
-
-
-def _missing_shards(folder: Path) -> str | None:
-    index = folder / INDEX
-    if not index.is_file():
-        return None
     try:
-        shards = set(json.loads(index.read_text())["weight_map"].values())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return f"{index}: not an index of weights ({error!r})"
-    missing = sorted(s for s in shards if not (folder / s).is_file())
-    return f"{index}: names {missing[0]}, which is not there; fetch it again" if missing else None
+        stored_weights(folder)
+    except ModelError as error:
+        return str(error)
+    return None
+
+
+def _require_readable(folder: Path) -> None:
+    """Raises OSError for what would never end, or never begin, when it is read, and for links to nothing."""
+    for path in (*sorted(folder.iterdir()), *sorted(folder.glob("additional_chat_templates/*"))):
+        if path.suffix in KINDS:
+            open_regular(path).close()

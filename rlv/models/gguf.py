@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import ModelError, StudyError
+from rlv.models.completeness import require_loaded
 
 # Raised when the same file would become other weights or another tokenizer.
 CONVERSION = 1
@@ -43,7 +44,8 @@ def locate(package: str, path: str, key: str) -> Path:
 def convert(file: Path, out: Path) -> int:
     """Write the model and tokenizer of a GGUF file to `out`, in float32 safetensors; returns its parameters.
 
-    Raises ModelError where the packages that read GGUF are missing, or the file has no usable tokenizer.
+    Raises ModelError where the packages that read GGUF are missing, the file has no usable tokenizer, or it
+    has other tensors than its architecture.
     """
     need_readers()
     import torch
@@ -53,13 +55,18 @@ def convert(file: Path, out: Path) -> int:
     tokenizer: Any = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, local_files_only=True)
     if tokenizer.eos_token_id is None:
         raise ModelError(f"{file}: its tokenizer has no end token; solutions could not end")
-    read: Any = AutoModelForCausalLM.from_pretrained(
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
         file.parent,
         gguf_file=file.name,
         local_files_only=True,
         dtype="float32",
         quantization_config=GgufConfig(dequantize=True),
+        output_loading_info=True,
     )
+    read, info = loaded
+    # A rotation's frequencies follow from the configuration.
+    unexpected = {name for name in info["unexpected_keys"] if "rope_freqs" not in name}
+    require_loaded(file, {**info, "unexpected_keys": unexpected})
     # A model that was read from a GGUF refuses to be saved; a plain one with the same weights does not.
     config = read.config
     if hasattr(config, "quantization_config"):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rlv.errors import ModelError
+from rlv.models.completeness import require_loaded
 from rlv.models.folders import complaint
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def load_model(folder: Path, dtype: str = "auto") -> tuple[PreTrainedModel, PreT
     """A checkpoint and its tokenizer, in evaluation mode, on a GPU where there is one.
 
     `dtype` is a torch type's name, or "auto" for the checkpoint's own. Raises ModelError where the folder has
-    no safetensors weights, or wants code of its own to be run.
+    no safetensors weights, wants code of its own to be run, or has other tensors than its architecture.
     """
     import torch.nn
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -34,14 +35,20 @@ def load_model(folder: Path, dtype: str = "auto") -> tuple[PreTrainedModel, PreT
         raise ModelError(found)
     # Said outright: left open, transformers would ask on the terminal whether code may be run.
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
         folder,
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,
         dtype=dtype,
         attn_implementation="sdpa",
+        # Refused below, with the others, by name.
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
     )
+    model: PreTrainedModel
+    model, info = loaded
+    require_loaded(folder, info)
     # The model's own `to` has a signature that type checkers cannot read.
     torch.nn.Module.to(model, pick_device())
     return model.eval(), tokenizer

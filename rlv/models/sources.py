@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rlv.digests import digest_of
 from rlv.errors import StudyError
 from rlv.models import gguf
-from rlv.models.folders import complaint
+from rlv.models.folders import KINDS, complaint
 from rlv.paths import expand
 from rlv.store import Artifact, Store
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 # How a shipped base was made stands beside its weights and decides nothing.
 RECIPE = "recipe.json"
-_KINDS = (".safetensors", ".json", ".txt", ".model", ".jinja")
 
 
 def model_spec(name: str, model: Model, study: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -50,7 +49,7 @@ def _digests(key: str, folder: Path) -> dict[str, str]:
     found = complaint(folder)
     if found is not None:
         raise StudyError(f"{key}.path: {found}")
-    files = [p for p in sorted(folder.glob("*")) if p.suffix in _KINDS and p.name != RECIPE]
+    files = [p for p in sorted(folder.glob("*")) if p.suffix in KINDS and p.name != RECIPE]
     return {p.name: digest_of(p) for p in files}
 
 

@@ -9,10 +9,17 @@ from typing import Any
 from rlv.errors import ModelError
 from rlv.job import Job, Stage
 from rlv.models import gguf, hub
+from rlv.models.completeness import require_complete
 from rlv.store import file_digest
 
 
 def _run(job: Job) -> dict[str, Any]:
+    facts = _placed(job)
+    require_complete(job.out)
+    return facts
+
+
+def _placed(job: Job) -> dict[str, Any]:
     params, how = job.params, job.how
     if "repo" in params:
         snapshot = hub.fetch(params["repo"], params["revision"], key=how["key"], study=how["study"])

@@ -53,7 +53,7 @@ def dataset_size(name: str, dataset: Dataset) -> int:
     path = data_path(name, dataset)
     if path is None or dataset.exclude:
         raise StudyError(f"datasets.{name}.size: {WHY_SIZE}")
-    return _counted(name, dataset, path)
+    return count(dataset, path)
 
 
 WHY_SIZE = (
@@ -69,7 +69,8 @@ def _file(path: Path) -> dict[str, Any]:
 _COUNTS: dict[tuple[str, str, int], int] = {}
 
 
-def _counted(name: str, dataset: Dataset, path: Path) -> int:
+def count(dataset: Dataset, path: Path) -> int:
+    """Problems of a file that a data set takes, but for `size`, `exclude`. Raises DataError as `choose`."""
     source = SOURCES[dataset.source]
     assert isinstance(source, Published)  # others say their size, see dataset_checks.py
     described = dataset.model_dump_json(include={"source", "levels", "without", "fields"})

@@ -5,14 +5,15 @@ Left out on purpose: CSV, whose types and line breaks are a matter of taste; `da
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from rlv import tables
 from rlv.errors import DataError, StudyError
+from rlv.outside import open_regular, parse_json
 from rlv.paths import expand
 from rlv.problems.table import shown
 
@@ -52,7 +53,7 @@ def file_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
-        frame = pl.read_parquet(path)
+        frame = tables.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{path}: not a readable Parquet file ({error})") from error
     for number, row in enumerate(frame.iter_rows(named=True), start=1):
@@ -60,13 +61,13 @@ def _parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with open(path, "rb") as lines:
+    with open_regular(path) as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             where = f"{path} line {number}"
             try:
-                row = json.loads(line)
+                row = parse_json(line)
             except ValueError as error:  # bad JSON and bad UTF-8 alike
                 raise DataError(f"{where}: not JSON ({error}); one object a line would do") from error
             if not isinstance(row, dict):

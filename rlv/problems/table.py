@@ -11,7 +11,9 @@ import polars as pl
 from rlv import tables
 from rlv.errors import DataError
 
-_LEVEL = re.compile(r"(?:Level\s*)?(\d+)", re.IGNORECASE)
+# What the table's column holds.
+_HIGHEST = 2**31 - 1
+_LEVEL = re.compile(r"(?:Level\s*)?(\d{1,10})", re.IGNORECASE)
 
 
 def problems_table(rows: Iterable[Mapping[str, Any]], where: str | Callable[[int], str]) -> pl.DataFrame:
@@ -50,10 +52,10 @@ def level_of(value: Any, where: str) -> int | None:
     """A level as files give it, as an integer; None where there is none. Raises DataError naming `where`."""
     if value is None or value in ("", "Level ?"):
         return None
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _HIGHEST:
         return value
     match = _LEVEL.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
+    if match is None or int(match[1]) > _HIGHEST:
         raise DataError(
             f"{where}: level is {shown(value)}; an integer, a text like 'Level 3' or null would do"
         )

@@ -7,13 +7,16 @@ purpose: pictures (their CSV is compared), matching rows that moved, and statist
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from rlv import tables
+from rlv.errors import ModelError
+from rlv.models.headers import read_header
+from rlv.outside import parse_json
 from rlv.provenance.measured import without_measurements
 
 # What a tensor's numbers are read as; bfloat16 is the upper half of a float32.
@@ -28,7 +31,7 @@ def amount(old: Path, new: Path) -> str:
     compare = _KINDS.get(old.suffix, _bytes)
     try:
         return compare(old, new)
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, pl.exceptions.PolarsError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, ModelError, pl.exceptions.PolarsError):
         return _bytes(old, new)
 
 
@@ -60,18 +63,18 @@ def _columns(old: pl.DataFrame, new: pl.DataFrame) -> Iterator[str]:
 
 
 def _parquet(old: Path, new: Path) -> str:
-    return table_amount(*(without_measurements(pl.read_parquet(path), path.stem) for path in (old, new)))
+    return table_amount(*(without_measurements(tables.read_parquet(path), path.stem) for path in (old, new)))
 
 
 def _csv(old: Path, new: Path) -> str:
-    frames = [pl.read_csv(path, infer_schema_length=None) for path in (old, new)]
+    frames = [tables.read_csv(path, infer_schema_length=None) for path in (old, new)]
     if old.stem == "claims":
         frames = [without_measurements(frame, "claims") for frame in frames]
     return table_amount(*frames)
 
 
 def _json(old: Path, new: Path) -> str:
-    x, y = (json.loads(path.read_text(encoding="utf-8")) for path in (old, new))
+    x, y = (parse_json(path.read_bytes()) for path in (old, new))
     if isinstance(x, list) and old.stem == "claims":
         return table_amount(*(without_measurements(pl.DataFrame(rows), "claims") for rows in (x, y)))
     if isinstance(x, dict) and isinstance(y, dict):
@@ -106,18 +109,14 @@ def _weights(old: Path, new: Path) -> str:
 
 def _tensors(path: Path) -> dict[str, tuple[str, np.ndarray]]:
     """Tensors of a safetensors file with their types, as views of the file."""
-    with open(path, "rb") as handle:
-        length = int.from_bytes(handle.read(8), "little")
-        header = json.loads(handle.read(length))
-    data = np.memmap(path, dtype=np.uint8, mode="r", offset=8 + length)
+    header = read_header(path)
+    data = np.memmap(path, dtype=np.uint8, mode="r")
     found = {}
-    for name, entry in header.items():
-        if name != "__metadata__":
-            start, stop = entry["data_offsets"]
-            values = data[start:stop].view(_TENSORS[entry["dtype"]])
-            if entry["dtype"] == "BF16":
-                values = (values.astype(np.uint32) << 16).view(np.float32)
-            found[name] = (entry["dtype"], values.reshape(entry["shape"]))
+    for name, tensor in header.items():
+        values = data[tensor.start : tensor.stop].view(_TENSORS[tensor.dtype])
+        if tensor.dtype == "BF16":
+            values = (values.astype(np.uint32) << 16).view(np.float32)
+        found[name] = (tensor.dtype, values.reshape(tensor.shape))
     return found
 
 

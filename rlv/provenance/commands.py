@@ -16,7 +16,7 @@ from rlv.provenance.history import artifacts_of, history_of
 from rlv.provenance.replay import Replay, replay
 from rlv.provenance.report import history_lines
 from rlv.reports import find
-from rlv.settings import results_folder, settings
+from rlv.settings import results_folder, settings, store_folder
 from rlv.store import Artifact, Store
 from rlv.study import load
 
@@ -54,7 +54,7 @@ def replayed(
     """
     if not new_store:
         raise StoreError("replay: name a new store with --store; the configuration's has the first making")
-    target = Store(new_store)
+    target = Store(store_folder(new_store, "--store"))
     crate = _crate_at(wanted)
     if crate is None:
         found = settings(study, None, upstreams)

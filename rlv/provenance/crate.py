@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import DamagedArtifactError, StoreError
+from rlv.outside import parse_json, read_text
 from rlv.provenance.entities import (
     Entities,
     Entity,
@@ -35,6 +36,8 @@ METADATA = "ro-crate-metadata.json"
 CONTEXT = ["https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/context"]
 SPECIFICATION = "https://w3id.org/ro/crate/1.1"
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
+# A history of a hundred thousand artifacts has less.
+_LARGEST = 2**30
 # What an archive asks for and only the authors of a result can give.
 NO_LICENSE = "No licence is stated; ask those who made it."
 
@@ -106,7 +109,7 @@ def read_crate(place: Path) -> History:
     """
     path = place / METADATA if place.is_dir() else place
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        said = parse_json(read_text(path, _LARGEST))
         by_id = {entity["@id"]: entity for entity in said["@graph"]}
         root = by_id["./"]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -133,7 +136,7 @@ def _history(by_id: Mapping[str, Entity], root: Entity) -> History:
 def _record(by_id: Mapping[str, Entity], action: Entity) -> Record:
     collection = by_id[action["result"]["@id"]]
     settings = {
-        entity["name"]: json.loads(entity["value"])
+        entity["name"]: parse_json(entity["value"])
         for entity in (by_id.get(part["@id"], {}) for part in items(action["object"]))
         if entity.get("@type") == "PropertyValue"
     }

@@ -15,7 +15,9 @@ from typing import Any
 
 import polars as pl
 
+from rlv import tables
 from rlv.errors import DataError
+from rlv.outside import parse_json
 
 # Columns that hold seconds, by the table's name.
 MEASURED_COLUMNS = {
@@ -63,12 +65,12 @@ def without_measurements(frame: pl.DataFrame, table: str) -> pl.DataFrame:
 
 
 def _parquet(table: str) -> Callable[[Path], str]:
-    return lambda path: _text(without_measurements(pl.read_parquet(path), table))
+    return lambda path: _text(without_measurements(tables.read_parquet(path), table))
 
 
 def _csv(path: Path) -> str:
     # As text: what is compared is what was written.
-    return _text(without_measurements(pl.read_csv(path, infer_schema=False), "claims"))
+    return _text(without_measurements(tables.read_csv(path, infer_schema=False), "claims"))
 
 
 def _text(frame: pl.DataFrame) -> str:
@@ -77,7 +79,7 @@ def _text(frame: pl.DataFrame) -> str:
 
 
 def _json(path: Path) -> str:
-    rows = json.loads(path.read_text(encoding="utf-8"))
+    rows = parse_json(path.read_bytes())
     return json.dumps([row for row in rows if not is_measured_claim(row)], sort_keys=True)
 
 

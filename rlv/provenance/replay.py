@@ -27,6 +27,7 @@ from typing import Any
 
 from rlv.errors import DamagedArtifactError, RlvError, StoreError
 from rlv.machine import device_name, revision
+from rlv.paths import written
 from rlv.provenance.compare import DIFFERS, Comparison, compare, unpromised
 from rlv.provenance.crate import write_crate
 from rlv.provenance.history import History, Record, Users, artifacts_of, record_of
@@ -185,8 +186,8 @@ def _located(record: Record, nearby: Mapping[str, Artifact]) -> Record:
 def _make(record: Record, crate: Path, store: Store, said: Path) -> None:
     """One artifact in a process of its own. Raises RlvError with its last words where that fails."""
     said.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "rlv", "make", record.path, "--crate", str(crate)]
-    command += ["--store", str(store.root), "--threads", str(record.made.threads)]
+    command = [sys.executable, "-m", "rlv", "make", f"--crate={crate}", f"--store={written(store.root)}"]
+    command += [f"--threads={record.made.threads}", "--", record.path]
     with open(said, "w", encoding="utf-8") as out:
         done = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False)
     if done.returncode != 0:

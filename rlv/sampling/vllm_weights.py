@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rlv.compute import stored_weights
+from rlv.models.headers import stored_weights
 
 
 def checkpoint_names(folder: Path, tied: bool) -> set[str]:

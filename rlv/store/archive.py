@@ -24,6 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from rlv.errors import DamagedArtifactError, StoreError
+from rlv.outside import parse_json
 from rlv.store.artifacts import KEY_DIGITS, Artifact, is_path_of
 from rlv.store.folders import MANIFEST, folder_problems, read_manifest
 from rlv.store.store import Publication, Store
@@ -213,7 +214,7 @@ class _Reader:
     def _checked(self, text: bytes) -> dict[str, Any]:
         """The index, of the right form and with names that stay inside of a store."""
         try:
-            index = json.loads(text)
+            index = parse_json(text)
             if index["format"] != FORMAT:
                 raise StoreError(self.at(f"format {index['format']!r}; this version reads {FORMAT!r}"))
             for path, entry in index["artifacts"].items():

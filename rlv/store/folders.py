@@ -6,7 +6,6 @@ Left out on purpose: where folders lie and who may write them (store.py, permiss
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import DamagedArtifactError, StoreError
+from rlv.outside import parse_json
 from rlv.store.artifacts import key_of
 
 MANIFEST = "manifest.json"
+# Seconds that a job may have taken: thirty years.
+_LONGEST = 1e9
 
 
 def file_digest(path: Path) -> str:
@@ -45,14 +47,24 @@ def read_manifest(folder: Path, key: str | None = None) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
         with _reading(path):
-            manifest = json.loads(path.read_text())
+            manifest = parse_json(path.read_bytes())
         found = manifest["key"]
-        _ = manifest["files"], manifest["spec"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        _ = manifest["spec"]
+        for entry in manifest["files"].values():
+            _require_time(entry["mtime_ns"])
+        if not 0 <= manifest.get("seconds", 0) < _LONGEST:
+            raise ValueError(f"found {manifest['seconds']!r} seconds of computing")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedArtifactError(f"{path}: not a readable manifest ({error})") from error
     if key_of(manifest["spec"]) != found or key not in (None, found):
         raise DamagedArtifactError(f"{path}: the manifest's spec does not belong to its key")
     return manifest
+
+
+def _require_time(nanoseconds: Any) -> None:
+    """Raises ValueError for a time that no file can have."""
+    if not isinstance(nanoseconds, int) or not -(2**63) <= nanoseconds < 2**63:
+        raise ValueError(f"found {nanoseconds!r} ns as a file's time, expected 64 bits")
 
 
 def folder_problems(folder: Path, key: str | None = None, *, quick: bool = False) -> list[str]:

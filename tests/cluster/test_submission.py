@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -250,3 +251,45 @@ def test_a_plug_in_that_submits_otherwise_is_refused(executor, monkeypatch, owne
 
 def test_words_of_an_outage():
     assert away(GONE) and away(GONE.upper()) and not away("") and not away("Invalid qos specification")
+
+
+def workflow(**said):
+    plain = {"config": ["study=mini", 'stores=["a b", "c"]'], "files": ["profiles/slurm/site.yaml"]}
+    plain |= {"folder": "/home/me/my work", "snakefile": "/home/me/my work/workflow/Snakefile", **said}
+    return SimpleNamespace(
+        config_settings=SimpleNamespace(config_args=plain["config"]),
+        overwrite_configfiles=plain["files"],
+        workdir_init=plain["folder"],
+        main_snakefile=plain["snakefile"],
+    )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"config": ["study=mini", "results=x$(touch F)y"]},
+        {"config": ["results=it's"]},
+        {"config": ["store=`touch F`"]},
+        {"files": ["a\\b.yaml"]},
+        {"folder": "/home/$me"},
+        {"snakefile": "/home/it's/Snakefile"},
+    ],
+)
+def test_what_a_shell_would_read_in_a_jobs_command_is_refused(said):
+    submission.require_plain(workflow())
+    submission.require_plain(workflow(config=None))
+    with pytest.raises(SiteError, match=r"found .* in .*which a shell"):
+        submission.require_plain(workflow(**said))
+
+
+def test_a_real_workflow_is_looked_at(tmp_path):
+    look = "from rlv.cluster.submission import require_plain\nrequire_plain(workflow)\n"
+    (tmp_path / "Snakefile").write_text(f"{look}rule all:\n    shell: 'true'\n")
+
+    def planned(config: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "snakemake", "-n", "--config", config]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    assert planned("name=b c").returncode == 0
+    done = planned("name=$(touch F)")
+    assert done.returncode == 1 and "--config: found '$' in 'name=$(touch F)'" in done.stdout + done.stderr

@@ -8,7 +8,8 @@ import pytest
 
 from rlv.errors import ModelError
 from rlv.models import load_model
-from rlv.models.folders import INDEX, complaint
+from rlv.models.folders import complaint
+from rlv.models.headers import INDEX
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from rlv import digests
 from rlv.digests import digest_of
 from rlv.errors import StudyError
 from rlv.models.sources import model_spec
-from rlv.paths import expand
+from rlv.paths import expand, written
 from rlv.sections import Model
 from rlv.store import file_digest
 
@@ -48,6 +49,30 @@ def test_variables_in_paths(monkeypatch):
     monkeypatch.delenv("RLV_NOT_THERE", raising=False)
     with pytest.raises(StudyError, match=r"models\.a\.path.*RLV_NOT_THERE; it is not set"):
         expand("$RLV_NOT_THERE/x", "models.a.path")
+
+
+def test_home_folders_and_dollars_in_paths(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/$me")
+    monkeypatch.setenv("RLV_HERE", "~")
+    assert str(expand("~/x", "store")) == "/home/$me/x" and str(expand("~", "store")) == "/home/$me"
+    # Only at the beginning, and only as it was written.
+    assert str(expand("x/~", "store")) == "x/~" and str(expand("$RLV_HERE/x", "store")) == "~/x"
+    assert str(expand("a$$RLV_HERE$(b)$", "store")) == "a$RLV_HERE$(b)$"
+    with pytest.raises(StudyError, match=r"store: '~nobody_of_that_name/x': no home folder"):
+        expand("~nobody_of_that_name/x", "store")
+
+
+@pytest.mark.parametrize(
+    "text", ["a\nb", "a\x00b", "\x7f", "s3://bucket/store", "hf://datasets/x", "file:///data"]
+)
+def test_what_is_no_path_of_a_file_is_refused(text):
+    with pytest.raises(StudyError, match="store: found"):
+        expand(text, "store")
+
+
+@pytest.mark.parametrize("name", ["~", "~x/y", "$HOME/x", "$$", "a$", "${HOME}", "-x", "plain/x", "x/~"])
+def test_a_path_is_written_so_that_it_is_read_again(name):
+    assert expand(written(Path(name)), "store") == Path(name)
 
 
 def test_a_large_files_digest_is_read_once_and_again_when_it_changes(tmp_path, monkeypatch):

@@ -322,6 +322,25 @@ def test_a_manifest_of_another_key_is_refused(tmp_path, archive):
         import_artifacts(Store(tmp_path / "other"), rewritten(archive, change))
 
 
+@pytest.mark.parametrize("time", [10**30, -(10**30), 1e300, "now"])
+def test_a_time_that_no_file_can_have_is_refused(tmp_path, archive, time):
+    def change(members):
+        manifest = json.loads(members[4][1])
+        for entry in manifest["files"].values():
+            entry["mtime_ns"] = time
+        text = json.dumps(manifest).encode()
+        members[4] = (members[4][0], text)
+
+        def edit(artifacts):
+            entry = {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+            artifacts[FIRST]["files"]["manifest.json"] = entry
+
+        return reindexed(members, edit)
+
+    with pytest.raises(StoreError, match=rf"{FIRST}/manifest\.json: is no manifest of this artifact"):
+        import_artifacts(Store(tmp_path / "other"), rewritten(archive, change))
+
+
 @pytest.mark.parametrize("text", [b"", b"not an archive at all" * 100, b"\0" * 10240])
 def test_what_is_no_archive_is_said(tmp_path, text):
     (tmp_path / "x.tar").write_bytes(text)
@@ -332,7 +351,8 @@ def test_what_is_no_archive_is_said(tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "{}", '{"format": "rlv artifacts 1"}', '{"format": "2", "artifacts": {}}', "{"]
+    "text",
+    ["[]", "{}", '{"format": "rlv artifacts 1"}', '{"format": "2", "artifacts": {}}', "{", "[" * 100_000],
 )
 def test_an_index_of_another_form_is_refused(tmp_path, archive, text):
     bad = rewritten(archive, lambda members: [(members[0][0], text.encode()), *members[1:]])

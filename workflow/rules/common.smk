@@ -7,7 +7,7 @@ RLV = f"{'python' if DEPLOYED else shlex.quote(sys.executable)} -m rlv"
 # Where models run.
 ON_VLLM = any(a.params.get("engine") == "vllm" for a in PLAN.artifacts.values())
 ENGINE_ENV = f"../../envs/{'gpu' if ON_VLLM else 'cpu'}.yaml"
-SETTINGS = shlex.join(["--study", config["study"], *store_options(STORE)])
+SETTINGS = shlex.join([f"--study={config['study']}", *store_options(STORE)])
 
 
 def manifest(stage):
@@ -41,15 +41,19 @@ def how(stage, key):
     return value
 
 
+def literally(text):
+    """Text of a command in which Snakemake, too, finds nothing to fill in; shell words are quoted already."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 def make(stage):
     """The shell command that makes one artifact of a stage.
 
     `exec`: a signal to all processes of a job must not end the shell before what it runs has saved.
     """
-    command = (
-        f"{RLV} make {stage}/{{wildcards.artifact}} {SETTINGS} --threads {{threads}}"
-    )
-    return f"{tried(stage)}exec {command} > {{log}} 2>&1"
+    options = literally(SETTINGS) + " --threads {threads}"
+    command = f"{literally(RLV)} make {options} -- {stage}/{{wildcards.artifact:q}}"
+    return f"{tried(stage)}exec {command} > {{log:q}} 2>&1"
 
 
 def published_artifacts():

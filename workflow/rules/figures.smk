@@ -71,12 +71,12 @@ for name, figure in PLAN.figures.items():
         params:
             path=figure.path,
             directory=RESULTS / "figures",
-            rlv=RLV,
-            settings=SETTINGS,
+            rlv=lambda wildcards: RLV,
+            settings=lambda wildcards: SETTINGS,
         message:
             "publishing {params.path} in {params.directory}"
         shell:
-            "{params.rlv} publish {params.path} {params.directory} {params.settings} > {log} 2>&1"
+            "{params.rlv} publish {params.settings} -- {params.path:q} {params.directory:q} > {log:q} 2>&1"
 
 
 if PLAN.claims is not None:
@@ -106,12 +106,12 @@ if PLAN.claims is not None:
         params:
             path=PLAN.claims.path,
             directory=RESULTS,
-            rlv=RLV,
-            settings=SETTINGS,
+            rlv=lambda wildcards: RLV,
+            settings=lambda wildcards: SETTINGS,
         message:
             "publishing {params.path} in {params.directory}"
         shell:
-            "{params.rlv} publish {params.path} {params.directory} {params.settings} > {log} 2>&1"
+            "{params.rlv} publish {params.settings} -- {params.path:q} {params.directory:q} > {log:q} 2>&1"
 
 
 # Snakemake writes the report from its own records of the finished jobs, so a second Snakemake reads them: one that
@@ -134,13 +134,15 @@ rule report:
         mem_mb=1000,
         runtime=10,
     params:
-        python=shlex.quote(sys.executable),
-        config=" ".join(
-            shlex.quote(f"{key}={value}")
+        python=lambda wildcards: shlex.quote(sys.executable),
+        # Snakemake reads a value as YAML, such as JSON, and strips it of quotes at its very ends first.
+        config=lambda wildcards: shlex.join(
+            f"{key}= {json.dumps(value, ensure_ascii=False)} "
             for key, value in config.items()
             if key != "slurm"
         ),
     message:
         "writing {output}"
     shell:
-        "{params.python} -m snakemake --report {output} --config {params.config} -- all > {log} 2>&1"
+        "{params.python} -m snakemake --report={output:q} --config {params.config} -- all"
+        " > {log:q} 2>&1"

@@ -14,7 +14,7 @@ rule model:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        **asks("model", mem_mb=500, runtime=10),
+        **asks("model", mem_mb=2000, runtime=10),
     message:
         "model {wildcards.artifact}"
     shell:
