@@ -55,4 +55,4 @@ def counts(solutions: pl.DataFrame) -> dict[str, Any]:
     }
 
 
-GRADE = Stage(recipe=2, run=_run)
+GRADE = Stage(recipe=3, run=_run)
