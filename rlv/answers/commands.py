@@ -1,7 +1,7 @@
-r"""Formulas in the commands and braces that LaTeX wants: `pi/2`, `exp(16)`, `sqrt[3]2`, `\frac12`, `\color{red}5`.
+r"""Formulas in the commands and braces that LaTeX wants: `pi/2`, `exp(16)`, `sqrt[3]2`, `\frac12`.
 
-Left out on purpose: what TeX itself reads otherwise (`\sqrt10` is the root of 1, times 0; `√10` is the root of
-10, as nobody types that sign for TeX).
+Colours, sizes and environments of display go. Left out on purpose: what TeX itself reads otherwise (`\sqrt10`
+is the root of 1, times 0; `√10` is the root of 10, as nobody types that sign for TeX).
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ class Classes:
         return _identity(answer) in self._places
 
     def add(self, answer: Answer) -> None:
-        """Take one answer in: compare it with the reference, and with all others that are as right as it is."""
+        """Take one answer in: compare it with the reference, and with others that are as right as it is."""
         place = self._places.setdefault(_identity(answer), len(self._distinct))
         self._added.append(place)
         if place < len(self._distinct):
@@ -158,7 +158,7 @@ class Classes:
         self._distinct.append((answer, correct))
 
     def placements(self) -> list[Placement]:
-        """Of every answer, in the order of `add`; classes are numbered in the order of their first members."""
+        """Of every answer, in the order of `add`; classes are numbered as their first members come."""
         numbers: dict[int, int] = {}
         found = []
         for place in self._added:

@@ -8,7 +8,7 @@ Left out on purpose: answers without mathematics (words), unless they are elemen
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rlv.answers import spelling, values
 from rlv.answers.shapes import (
@@ -54,7 +54,6 @@ _SIGNS = {
 }
 _FLIPPED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤"}
 _SET_SIGNS = {r"\cup": "∪", r"\cap": "∩", r"\setminus": "∖", r"\backslash": "∖"}
-_LITERALS = {"R": (-1, 1)}
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _DOTS = re.compile(r"\\[lc]?dots(?![a-z])|\.\.\.")
 _SIDE_BY_SIDE = re.compile(r"[\d.]\s+[\d.]|\d\.\d*\.\d")
@@ -189,11 +188,11 @@ def _tokens(text: str) -> Iterator[tuple[str, int, int, int]]:
         raise Unreadable("brackets")
 
 
-def _pieces(text: str, sign: object) -> list[tuple[str, str]]:
+def _pieces(text: str, sign: Callable[[str], str | None]) -> list[tuple[str, str]]:
     """The parts between signs outside brackets, each with the sign before it ("" for the first)."""
     found, before, start = [], "", 0
     for token, depth, begin, end in _tokens(text):
-        name = sign(token) if depth == 0 else None  # pyright: ignore[reportCallIssue]
+        name = sign(token) if depth == 0 else None
         if name is not None:
             found.append((before, text[start:begin]))
             before, start = name, end
@@ -329,9 +328,8 @@ def _equated(texts: list[str], depth: int) -> Shape:
     left, right = texts[0], texts[-1]
     if len(texts) == 2 and is_name(right) and not is_name(left) and _constant(left):
         left, right = right, left
-    tuple_of_names = _bracketed(left) is not None and all(
-        is_name(n) for _, n in _pieces(_bracketed(left)[1], _separator)
-    )  # pyright: ignore[reportOptionalSubscript]
+    bracketed = _bracketed(left)
+    tuple_of_names = bracketed is not None and all(is_name(n) for _, n in _pieces(bracketed[1], _separator))
     if is_name(left) or tuple_of_names:
         value = shape(right, depth + 1)
         if isinstance(value, Percent | Words | Grid | Region | Several | Marked | Ratio) or tuple_of_names:
@@ -363,11 +361,8 @@ def _difference(left: str, value: Shape) -> tuple[values.Value, ...] | None:
 
 def _name(text: str) -> str:
     bare = re.sub(r"\s+|\\[,;:! ]", "", _COMMAND_TEXT.sub("", text))
-    return (
-        re.sub(r"_\{(\w)\}", r"_\1", bare).replace("{", "").replace("}", "")
-        if "_{" not in bare
-        else re.sub(r"_\{(\w)\}", r"_\1", bare)
-    )
+    bare = re.sub(r"_\{(\w)\}", r"_\1", bare)
+    return bare if "_{" in bare else bare.replace("{", "").replace("}", "")
 
 
 def _inequality(texts: list[str], signs: list[str]) -> Region | None:

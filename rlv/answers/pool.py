@@ -190,7 +190,7 @@ class Pool:
             task.timed_out += 1
         else:
             task.killed += 1
-        # The next worker reads all other answers again: what this one took counts, or many bombs take for ever.
+        # The next worker reads the other answers again: what this one took counts, or bombs take for ever.
         left = task.job.seconds - (time.monotonic() - task.begun)
         task.job = replace(task.job, hopeless=task.job.hopeless | {answer}, seconds=left)
         return task

@@ -7,7 +7,8 @@ the same, these rules say so and no others:
 - a named value is its value: `x = 5` is 5, but neither `y = 5` nor what solves an equation (`2x + z = 1` is
   not 1); several named values are the tuple of their values by name, or the list;
 - a list is the set of its elements, with their multiplicity, and the tuple written in the same order;
-- an open interval with two ends is the pair of these; inequalities in one name are the numbers that they allow;
+- an open interval with two ends is the pair of these; inequalities in one name are the numbers that they
+  allow;
 - a percentage is its number with the sign, or without; a ratio of two is their quotient;
 - a number with a mark (a base) is the number without, if the digits are the same.
 
@@ -99,7 +100,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Relation:
-    """An equation or inequality that gives no value: `difference` (left - right) at the points, and its sign."""
+    """An equation or inequality that gives no value: left - right at the points, and its sign."""
 
     sign: str  # "=", "≠", "<" or "≤"
     difference: tuple[Value, ...]

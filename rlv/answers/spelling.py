@@ -54,7 +54,8 @@ _DEGREES = re.compile(rf"(?<=[\d}}])\s*(?:{TEXT}\{{\s*deg(?:rees?)?\s*\}}|\bdegr
 _PHANTOM = re.compile(r"\\[hv]?phantom\s*(?:\{[^{}]*\}|[^\\{}\s])")
 _END = re.compile(r"(?:(?<!\\right)(?<!\\left)(?<!\.)\.|[,;:]|\\\\|\\[,;! ]|~|\s)+$")
 _BEGINNING = re.compile(
-    r"^(?:\s|~|\\[,;:! ]|\\(?:therefore|approx|implies|Rightarrow|Longrightarrow|quad|qquad)(?![a-zA-Z])|=(?!=)"
+    r"^(?:\s|~|\\[,;:! ]|=(?!=)"
+    r"|\\(?:therefore|approx|implies|Rightarrow|Longrightarrow|quad|qquad)(?![a-zA-Z])"
     + "|"
     + TEXT
     + r"\{\s*(?:the\s+)?(?:final\s+)?answer\s*(?:is)?\s*[:=]?\s*\}|(?:final )?answer(?: is)?\s*:)+",

@@ -1,7 +1,7 @@
 r"""What stands around a number and does not change it: units, nouns, currencies, a modulus, remarks.
 
-`36 eggs`, `60 km/h`, `USD 5`, `5米`, `8 \pmod{13}`, `7 (seven)`, `2x + c \text{ for any constant } c`. A unit goes
-if there is something with a number before it. A single letter stays: `4t` is not 4.
+`36 eggs`, `60 km/h`, `USD 5`, `5米`, `8 \pmod{13}`, `7 (seven)`, `2x + c \text{ for any constant } c`. A unit
+goes if there is something with a number before it. A single letter stays: `4t` is not 4.
 """
 
 from __future__ import annotations

@@ -104,8 +104,8 @@ def minus(left: Number, right: Number) -> tuple[Value, ...]:
 
 
 def equal(one: Number, other: Number) -> bool:
-    """Whether two numbers are the same, a decimal with many places included that rounds the other. Symmetric."""
-    if one.infinite or other.infinite:
+    """Whether two numbers are the same, or one is a decimal with many places that rounds the other."""
+    if one.infinite or other.infinite or not one.values or not other.values:
         return one.infinite == other.infinite
     pairs = [(a, b) for a, b in _aligned(one.values, other.values) if a is not None and b is not None]
     if not pairs:
@@ -115,8 +115,8 @@ def equal(one: Number, other: Number) -> bool:
     if (one.places is None) == (other.places is None) or len(one.values) > 1 or len(other.values) > 1:
         return False
     places = other.places if one.places is None else one.places
-    difference = abs(_mixed(one.values[0]) - _mixed(other.values[0]))
-    # Less than one unit of the last place, rounded or cut off; exactly one is another decimal (0.999999 for 1).
+    difference = abs(_mixed(pairs[0][0]) - _mixed(pairs[0][1]))
+    # Less than one unit of the last place, rounded or cut off: 0.999999 is not 1.
     return bool(difference * 10 ** (places or 0) < 1 - 1e-9)
 
 
@@ -438,9 +438,23 @@ _EXACT: dict[str, Callable[[list[Value], Any], Value]] = {
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     name: lambda context, *parts, name=name: getattr(context, name)(*parts)
     for name in (
-        "sin cos tan sec csc cot asin acos atan asec acsc acot sinh cosh tanh asinh acosh atanh exp log gamma "
-        "re im arg sign erf"
-    ).split()
+        *("sin", "cos", "tan", "sec", "csc", "cot", "asin", "acos", "atan", "asec", "acsc", "acot"),
+        *(
+            "sinh",
+            "cosh",
+            "tanh",
+            "asinh",
+            "acosh",
+            "atanh",
+            "exp",
+            "gamma",
+            "erf",
+            "re",
+            "im",
+            "arg",
+            "sign",
+        ),
+    )
 } | {
     "conjugate": lambda context, part: context.conj(part),
     "log": lambda context, *parts: _logarithm(context, *parts),
