@@ -30,6 +30,7 @@ from rlv.compute import ModelShape, flops
 from rlv.errors import DataError, StudyError
 from rlv.prompts import answer_prefix_ids, solver_ids
 from rlv.sampling.engine import Engine, Progress, Request, SamplingParams, request_seed
+from rlv.sampling.shards import stored_text
 from rlv.steps import step_starts
 
 if TYPE_CHECKING:
@@ -162,7 +163,8 @@ class _Cutter:
         self.answer_stops = [
             stop
             for start, stop in pairwise(self.starts)
-            if extract_answer(_text(tokenizer, token_ids[start:stop]), forcing.answer_format) is not None
+            if extract_answer(stored_text(tokenizer, token_ids[start:stop]), forcing.answer_format)
+            is not None
         ]
 
     def cut(self, budget: int) -> tuple[int, bool]:
@@ -176,10 +178,10 @@ def _until_closed(
     tokenizer: PreTrainedTokenizerBase, answer_ids: Sequence[int], answer_format: str
 ) -> tuple[Sequence[int], bool]:
     """The answer up to the token that ends it, and whether there is one (see `answer_end`)."""
-    if answer_end(_text(tokenizer, answer_ids), answer_format) is None:
+    if answer_end(stored_text(tokenizer, answer_ids), answer_format) is None:
         return answer_ids, False
     for stop in range(1, len(answer_ids)):
-        if answer_end(_text(tokenizer, answer_ids[:stop]), answer_format) is not None:
+        if answer_end(stored_text(tokenizer, answer_ids[:stop]), answer_format) is not None:
             return answer_ids[:stop], True
     return answer_ids, True
 
@@ -204,7 +206,7 @@ def _table(rows: Sequence[_Row], tokenizer: PreTrainedTokenizerBase, shape: Mode
             "sample_id": [row.sample["sample_id"] for row in rows],
             "budget": [row.budget for row in rows],
             "text": [
-                row.sample["text"] if row.finish_reason == "stop" else _text(tokenizer, ids)
+                row.sample["text"] if row.finish_reason == "stop" else stored_text(tokenizer, ids)
                 for row, ids in zip(rows, token_ids, strict=True)
             ],
             "token_ids": token_ids,
@@ -214,7 +216,3 @@ def _table(rows: Sequence[_Row], tokenizer: PreTrainedTokenizerBase, shape: Mode
             "finish_reason": [row.finish_reason for row in rows],
         },
     )
-
-
-def _text(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str:
-    return str(tokenizer.decode(list(token_ids), skip_special_tokens=True))

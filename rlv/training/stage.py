@@ -17,6 +17,7 @@ def _config(job: Job) -> TrainingConfig:
 
     params = job.params
     params.pop("repeats", None)
+    params.pop("grading", None)  # the rules of rlv/answers, which the rewards follow
     return TrainingConfig(**params, **job.how, threads=job.threads)
 
 
