@@ -103,6 +103,8 @@ def read(text: str) -> Answer:
 
 def equal(one: Answer, other: Answer) -> bool:
     """Whether the two are the same answer (the module says when). Symmetric; fast."""
+    if one.text == other.text:
+        return True
     if one.mark is not None and other.mark is not None:
         return one.mark == other.mark
     if one.key and one.key == other.key:

@@ -463,6 +463,8 @@ def _ratio(parts: list[str]) -> Ratio:
     numbers = [formula(part) for part in parts]
     if any(isinstance(n, Grid) or len(n.values) != 1 for n in numbers):
         raise Unreadable("a ratio of something else than numbers")
+    if any(not n.values[0] for n in numbers if isinstance(n, Number)):
+        raise Unreadable("a ratio with 0")
     clock = re.fullmatch(r"([01]?\d|2[0-4]):([0-5]\d)", ":".join(parts))
     return Ratio(
         tuple(n for n in numbers if isinstance(n, Number)), (int(clock[1]), int(clock[2])) if clock else None

@@ -45,9 +45,10 @@ _REMARK = re.compile(
     rf"\s*(?:{TEXT}\{{\s*\(\s*[A-Za-z][A-Za-z -]{{2,}}\)\s*\}}|(?<=[\d }}])\(\s*[A-Za-z][A-Za-z -]{{2,}}\))$"
 )
 _QUALIFIER = re.compile(rf",?\s*{TEXT}\{{\s*,?\s*(?:for|where|with)\b.*$", re.DOTALL)
+# ", k an integer": after a comma, a word or an opening parenthesis.
 _INTEGERS = re.compile(
-    rf"\s*[,;]?\s*(?:{TEXT}\{{[^{{}}]*\}})?\s*\(?\s*[a-zA-Z](?:\s*,\s*[a-zA-Z])*\s*\\in\s*\\mathbb\s*\{{?[ZN]\}}?"
-    r"(?:[\^_]\{?[+*\d]\}?)?\s*\)?$"
+    rf" ?(?:[,;] ?(?:{TEXT}\{{[^{{}}]{{,20}}\}} ?)?|{TEXT}\{{[^{{}}]{{,20}}\}} ?|(?=\())\(? ?"
+    r"[a-zA-Z](?: ?, ?[a-zA-Z]){,3} ?\\in ?\\mathbb ?\{?[ZN]\}?(?:[\^_]\{?[+*\d]\}?)? ?\)?$"
 )
 _DEGREES = re.compile(rf"(\^\s*\{{?\\circ\}}?)\s*(?:[CF]|{TEXT}\{{\s*[CF]\s*\}})$")
 

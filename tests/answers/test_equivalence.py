@@ -73,6 +73,20 @@ def test_equality_is_symmetric():
         assert equal(a, b) == equal(b, a), (a.text, b.text)
 
 
+PIECES = r"1 2 10 x y i e + - = < \le , ; ( ) [ ] \{ \} { } \frac \sqrt \pm \cup \text{and} \text{cm}"
+PIECES += r" % : ^ _ / ! | \infty \pi \sin . ' \in \circ \begin{pmatrix} \end{pmatrix} & \\ \mid 0 \ne ½ °"
+STRINGS = st.lists(st.sampled_from(PIECES.split()), min_size=1, max_size=7).map(" ".join)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(STRINGS, min_size=2, max_size=6))
+def test_any_strings_are_read_and_compared_both_ways(texts):
+    answers = [read(text) for text in texts]
+    for a, b in itertools.product(answers, repeat=2):
+        assert equal(a, b) == equal(b, a)
+        assert equal(a, b) or a.text != b.text
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.integers(-(10**20), 10**20), st.integers(-30, 30), st.sampled_from(["", "0", "+"]))
 def test_integers_are_equal_by_value(big, small, prefix):

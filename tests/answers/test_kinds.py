@@ -67,6 +67,10 @@ SAME = {
         ("12", "12 cm²"),
         ("9, 10", r"9 \text{ chickens and } 10 \text{ rabbits}"),
     ],
+    "families": [
+        (r"\frac{\pi}{6} + k\pi", r"k\pi + \frac{\pi}{6}, k \in \mathbb{Z}"),
+        ("2k", r"2k (k \in \mathbb{N})"),
+    ],
     "congruences": [("8", r"x \equiv 8 \pmod{13}"), ("8", r"8 \text{ (mod } 13)"), ("2", r"17 \bmod 3")],
     "assignments": [
         ("5", "= 5"),
