@@ -8,9 +8,9 @@ Left out on purpose: answers without mathematics (words), unless they are elemen
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 
 from rlv.answers import spelling, values
+from rlv.answers.brackets import DEPTH, bracketed, joining, pieces, separator, unbraced
 from rlv.answers.shapes import (
     Grid,
     Marked,
@@ -31,16 +31,6 @@ from rlv.answers.shapes import (
 )
 from rlv.answers.values import Number, Unreadable
 
-_DEPTH = 30  # of brackets in brackets: deeper ones are no answers
-_TOKEN = re.compile(
-    r"\\begin\s*\{[a-zA-Z*]+\}|\\end\s*\{[a-zA-Z*]+\}"
-    r"|\\(?:text|mbox|textbf|textit|textrm|mathrm)\s*\{[^{}]*\}"
-    r"|\\[a-zA-Z]+|\\.|:=|[<>!]=|[-+*/^_]|\b(?:and|or|to)\b|[A-Za-z]+|.",
-    re.DOTALL,
-)
-_OPENING = {"(", "[", "{", r"\{", r"\lfloor", r"\lceil", r"\langle"}
-_CLOSING = {")", "]", "}", r"\}", r"\rfloor", r"\rceil", r"\rangle"}
-_JOINING = re.compile(r"\\(?:text|mbox|textbf|textit|textrm|mathrm)\s*\{\s*,?\s*(and|or|to)\s*\}|(and|or|to)")
 _SIGNS = {
     **dict.fromkeys(("=", ":=", r"\equiv"), "="),
     **dict.fromkeys(("<", r"\lt"), "<"),
@@ -76,17 +66,17 @@ _WORD = re.compile(
 
 def shape(text: str, depth: int = 0) -> Shape:
     """The shape of a respelled answer. Slow, may hang (its formulas). Raises Unreadable."""
-    text = _unbraced(text.strip())
-    if not text or depth > _DEPTH:
+    text = unbraced(text.strip())
+    if not text or depth > DEPTH:
         raise Unreadable("nothing, or too deep")
     if _THOUSANDS.fullmatch(text):
         return values.formula(text.replace(",", ""))  # a number
     if _DOTS.search(text):
         raise Unreadable("dots")
-    groups = _pieces(text, lambda token: ";" if token == ";" else None)
+    groups = pieces(text, lambda token: ";" if token == ";" else None)
     if len(groups) > 1:
         return _listed([(";", shape(part, depth + 1)) for _, part in groups if part.strip()])
-    items = [(sign, part) for sign, part in _pieces(text, _separator) if part.strip()]
+    items = [(sign, part) for sign, part in pieces(text, separator) if part.strip()]
     if len(items) > 1:
         return _listed([(sign, shape(part, depth + 1)) for sign, part in items])
     if not items:
@@ -101,13 +91,13 @@ def is_name(text: str) -> bool:
 
 
 def _one(text: str, depth: int) -> Shape:
-    text = _unbraced(text)
+    text = unbraced(text)
     if r"\pm" in text or r"\mp" in text:
         return _both_signs(text, depth)
-    relation = [(sign, part.strip()) for sign, part in _pieces(text, _SIGNS.get)]
+    relation = [(sign, part.strip()) for sign, part in pieces(text, _SIGNS.get)]
     if len(relation) > 1:
         return _related(relation, depth)
-    parts = _pieces(text, _SET_SIGNS.get)
+    parts = pieces(text, _SET_SIGNS.get)
     if len(parts) > 1:
         return _combined(parts, depth)
     literal = re.fullmatch(r"\\mathbb\s*\{?R\}?|\\(?:Reals|R)", text)
@@ -115,9 +105,9 @@ def _one(text: str, depth: int) -> Shape:
         return interval(Number((), infinite=-1), Number((), infinite=1), (False, False))
     if re.fullmatch(r"\\emptyset|\\varnothing", text):
         return Region(())
-    bracketed = _bracketed(text)
-    if bracketed is not None:
-        return _in_brackets(*bracketed, depth)
+    whole = bracketed(text)
+    if whole is not None:
+        return _in_brackets(*whole, depth)
     mark = spelling.marked(text)
     if mark is not None:
         return Marked(*mark)
@@ -129,7 +119,7 @@ def _one(text: str, depth: int) -> Shape:
         return Percent(number)
     ratio = [
         part
-        for _, part in _pieces(text, lambda token: ":" if token == ":" or _joining(token) == "to" else None)
+        for _, part in pieces(text, lambda token: ":" if token == ":" or joining(token) == "to" else None)
     ]
     if len(ratio) > 1:
         return _ratio([part.strip() for part in ratio])
@@ -149,7 +139,7 @@ def _one(text: str, depth: int) -> Shape:
 
 def formula(text: str) -> Number | Grid:
     """The values of a formula, mixed numbers and degrees included. Raises Unreadable."""
-    text = _unbraced(text.strip())
+    text = unbraced(text.strip())
     text = re.sub(r"^\+\s*", "", text)
     if _THOUSANDS.fullmatch(text):
         text = text.replace(",", "")
@@ -168,70 +158,6 @@ def _mixed(match: re.Match[str]) -> str:
     whole, top, bottom = map(int, match.groups())
     # An improper fraction beside a number is no mixed number; as they stand they are read by nobody.
     return rf"\frac{{{whole * bottom + top}}}{{{bottom}}}" if top < bottom else match[0]
-
-
-def _tokens(text: str) -> Iterator[tuple[str, int, int, int]]:
-    """Every token with its depth in brackets and where it begins and ends."""
-    depth = 0
-    for match in _TOKEN.finditer(text):
-        token = match[0]
-        if token in _CLOSING or token.startswith(r"\end"):
-            depth -= 1
-            if depth < 0:
-                raise Unreadable("brackets")
-        yield token, depth, match.start(), match.end()
-        if token in _OPENING or token.startswith(r"\begin"):
-            depth += 1
-            if depth > _DEPTH:
-                raise Unreadable("brackets in brackets")
-    if depth:
-        raise Unreadable("brackets")
-
-
-def _pieces(text: str, sign: Callable[[str], str | None]) -> list[tuple[str, str]]:
-    """The parts between signs outside brackets, each with the sign before it ("" for the first)."""
-    found, before, start = [], "", 0
-    for token, depth, begin, end in _tokens(text):
-        name = sign(token) if depth == 0 else None
-        if name is not None:
-            found.append((before, text[start:begin]))
-            before, start = name, end
-    return [*found, (before, text[start:])]
-
-
-def _joining(token: str) -> str | None:
-    match = _JOINING.fullmatch(token)
-    return match and (match[1] or match[2])
-
-
-def _separator(token: str) -> str | None:
-    joining = _joining(token)
-    if token == "," or joining in ("and", "or"):
-        return joining or ","
-    return "or" if token == r"\lor" else "and" if token in (r"\land", r"\wedge") else None
-
-
-def _unbraced(text: str) -> str:
-    for _ in range(_DEPTH):
-        if not (text.startswith("{") and text.endswith("}")):
-            break
-        bracketed = _bracketed(text)
-        if bracketed is None:
-            break
-        text = bracketed[1].strip()
-    return text
-
-
-def _bracketed(text: str) -> tuple[str, str, str] | None:
-    """(opening, inside, closing) of a text that stands in brackets as a whole, else None."""
-    opening = next((o for o in (r"\{", "(", "[", "{") if text.startswith(o)), None)
-    closing = next((c for c in (r"\}", ")", "]", "}") if text.endswith(c)), None)
-    if opening is None or closing is None:
-        return None
-    for token, depth, begin, end in _tokens(text):
-        if depth == 0 and begin > 0 and token in _CLOSING:
-            return (opening, text[len(opening) : begin], token) if end == len(text) else None
-    return None
 
 
 def _both_signs(text: str, depth: int) -> Shape:
@@ -328,8 +254,8 @@ def _equated(texts: list[str], depth: int) -> Shape:
     left, right = texts[0], texts[-1]
     if len(texts) == 2 and is_name(right) and not is_name(left) and _constant(left):
         left, right = right, left
-    bracketed = _bracketed(left)
-    tuple_of_names = bracketed is not None and all(is_name(n) for _, n in _pieces(bracketed[1], _separator))
+    whole = bracketed(left)
+    tuple_of_names = whole is not None and all(is_name(n) for _, n in pieces(whole[1], separator))
     if is_name(left) or tuple_of_names:
         value = shape(right, depth + 1)
         if isinstance(value, Percent | Words | Grid | Region | Several | Marked | Ratio) or tuple_of_names:
@@ -432,7 +358,7 @@ def _region(found: Shape) -> Region:
 def _in_brackets(opening: str, inside: str, closing: str, depth: int) -> Shape:
     if opening == r"\{":
         return _set(inside, depth)
-    items = [part for _, part in _pieces(inside, lambda token: "," if token in (",", ";") else None)]
+    items = [part for _, part in pieces(inside, lambda token: "," if token in (",", ";") else None)]
     if len(items) == 1:
         if opening + closing == "[]":
             raise Unreadable("one element in square brackets")
@@ -449,7 +375,7 @@ def _in_brackets(opening: str, inside: str, closing: str, depth: int) -> Shape:
 def _set(inside: str, depth: int) -> Shape:
     if not inside.strip():
         return Region(())
-    condition = _pieces(inside, lambda token: "|" if token in ("|", r"\mid", r"\vert", ":") else None)
+    condition = pieces(inside, lambda token: "|" if token in ("|", r"\mid", r"\vert", ":") else None)
     if len(condition) == 2 and is_name(re.sub(r"\\in.*", "", condition[0][1])):
         found = shape(condition[1][1], depth + 1)
         return Region(found.spans, None, found.merged) if isinstance(found, Region) else found
