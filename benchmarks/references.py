@@ -10,8 +10,8 @@ Measured:
 - boxed: the reference in a box equals the reference;
 - solution: what the data set's own solution boxes last equals the reference (MATH only);
 - respelled: the reference, as somebody else would typeset it, equals it (SPELLINGS, one row each);
-- apart: of any two references that are not the same string, those that the grader takes for equal; a person
-  reads that list.
+- apart: of any two references that are not the same string, those that are taken for equal; a person reads
+  that list.
 
 --document replaces the part of a Markdown file between its two markers.
 """
@@ -19,6 +19,7 @@ Measured:
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import re
@@ -127,7 +128,7 @@ SPELLINGS: dict[str, Callable[[str], str | None]] = {
     r"`\$` before an integer": _pattern(r"\d+", lambda m: rf"\${m[0]}"),
     r"no `\$`": _sub(r"\\\$ ?", ""),
     r"no unit": _sub(r"(?<=\d)[\s\\,;]*\\(?:text|mbox)\s*\{(?! or| and)[^{}]*\}(\^\d)?\.?$", ""),
-    r"no degree sign": lambda a: None if re.search("cos|sin", a) else _sub(_DEGREE, "")(a),
+    r"no degree sign": lambda a: None if re.search("cos|sin|tan", a) else _sub(_DEGREE, "")(a),
     r"`°` for `^\circ`": _sub(_DEGREE, "°"),
     r"`\text{ degrees}` for `^\circ`": lambda a: (
         None if "," in a else _sub(_DEGREE + "$", r"\\text{ degrees}")(a)
@@ -198,22 +199,13 @@ def respelled(references: Iterable[Reference]) -> Iterator[tuple[str, Reference,
                     yield name, reference, boxed(spelled)
 
 
-def apart(references: Iterable[Reference]) -> Iterator[tuple[str, Reference, str]]:
-    """Pairs of different references that might be taken for equal: their numbers have nearly the same sum."""
-    from rlv.answers.equivalence import read
+def apart(references: Iterable[Reference]) -> tuple[int, list[tuple[str, str]]]:
+    """How many pairs of different references there are, and those that are taken for equal."""
+    from rlv.answers.equivalence import equal, read
 
-    first = {r.answer: r for r in reversed(list(references)) if r.answer}
-    groups: dict[float, list[str]] = {}
-    for answer in sorted(first):
-        numbers = read(answer).numbers
-        # Without numbers (words, inequalities, percentages) all pairs would cost many minutes.
-        if numbers is not None:
-            groups.setdefault(round(sum(abs(n) for n in numbers), 3), []).append(answer)
-    for group in groups.values():
-        for reference in group:
-            for answer in group:
-                if answer != reference:
-                    yield "apart", first[reference], boxed(answer)
+    answers = [read(text) for text in sorted({r.answer for r in references if r.answer})]
+    pairs = itertools.combinations(answers, 2)
+    return len(answers) * (len(answers) - 1) // 2, [(a.text, b.text) for a, b in pairs if equal(a, b)]
 
 
 def plain_failures(cases: Iterable[tuple[str, Reference, str]]) -> dict[str, int]:
@@ -267,32 +259,21 @@ def report(references: list[Reference], grader: Grader) -> Iterator[str]:
     ]
     yield from (f"| {f.measure} | {f.id} | {_code(f.reference)} | {_code(f.found)} |" for f in failures)
 
-    pairs = list(apart(asked))
-    verdicts = grader.rewards(
-        [extract_answer(t, "boxed") for _, _, t in pairs], [r.answer for _, r, _ in pairs]
-    )
-    same = {(r.answer, extract_answer(t, "boxed")) for (_, r, t), v in zip(pairs, verdicts, strict=True) if v}
-    one_way = sorted((a, b or "") for a, b in same if (b, a) not in same)
+    count, same = apart(asked)
     known: dict[str, set[str]] = {}
     for a, b in same:
-        known.setdefault(a, set()).add(b or "")
-    open_ = sorted(
-        (a, b, c) for a in known for b in known[a] for c in known.get(b, ()) if c != a and c not in known[a]
-    )
-    yield from [
-        "",
-        f"{len(pairs)} pairs of different references lie near each other; {len(same)} are taken for equal;",
-    ]
-    yield f"{len(one_way)} of these one way only, and {len(open_)} chains a = b = c have a different from c."
-    yield from ["", "Equal one way only (reference, answer):", ""]
-    yield from (f"- {_code(a)}, {_code(b)}" for a, b in one_way)
+        known.setdefault(a, set()).add(b)
+        known.setdefault(b, set()).add(a)
+    chains = {
+        (a, b, c) for b in known for a, c in itertools.combinations(sorted(known[b]), 2) if c not in known[a]
+    }
+    yield from ["", f"Of {count} pairs of different references {len(same)} are taken for equal;"]
+    yield f"{len(chains)} chains a = b = c have a different from c."
     yield PRINTED
     yield from ["", "Equal, and not the same letters and digits:", ""]
-    yield from (
-        f"- {_code(a)}, {_code(b)}"
-        for a, b in sorted(same, key=str)
-        if a < (b or "") and _telling(a, b or "")
-    )
+    yield from (f"- {_code(a)}, {_code(b)}" for a, b in same if _telling(a, b))
+    yield from ["", "Chains:", ""]
+    yield from (f"- {', '.join(map(_code, chain))}" for chain in sorted(chains))
 
 
 def _telling(a: str, b: str) -> bool:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
+# Raised when other answers become right. It is in the keys of what is trained on rewards; tables of solutions
+# have the recipe of the stage `grade`.
+RULES = 2
 _NO_VOTE = Placement(None, False)
 
 
@@ -31,9 +34,10 @@ class Counts:
 
     solutions: int = 0
     missing: int = 0  # solutions without an answer
-    unparsable: int = 0  # solutions whose answer casts no vote
+    unparsable: int = 0  # solutions whose answer nobody could read: it votes as its string
     timed_out: int = 0  # answers that overran the time limit
     killed: int = 0  # answers that ended a worker otherwise: memory, a crash
+    unread: int = 0  # answers that were left when their problem's time was over
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -42,6 +46,7 @@ class Counts:
             self.unparsable + other.unparsable,
             self.timed_out + other.timed_out,
             self.killed + other.killed,
+            self.unread + other.unread,
         )
 
 
@@ -88,12 +93,15 @@ class Grader:
                 unknown.setdefault(reference, {})[answer] = None
             else:
                 self._judged[reference, answer] = known
-        jobs = [Job(reference, tuple(found), classes=False) for reference, found in unknown.items()]
+        jobs = [
+            Job(reference, tuple(found), classes=False, hopeless=self._too_long(list(found)))
+            for reference, found in unknown.items()
+        ]
         counts = Counts(solutions=len(pairs), missing=sum(answer is None for _, answer in pairs))
         for number, result in self._pool.run(jobs):
             for answer, placement in zip(jobs[number].answers, result.placements, strict=True):
                 self._judged[jobs[number].reference, answer] = placement.correct
-            counts += Counts(timed_out=result.timed_out, killed=result.killed)
+            counts += Counts(timed_out=result.timed_out, killed=result.killed, unread=result.unread)
         self.counts += counts
         return np.array([a is not None and self._judged[r, a] for r, a in pairs], dtype=np.float64)
 
@@ -106,8 +114,8 @@ class Grader:
     ) -> pl.DataFrame:
         """The samples table as a solutions table, in the same order: answers, classes, correctness.
 
-        Classes are numbered within a problem, over all its budgets, in the order of (sample_id, budget), so
-        that more samples leave the classes of earlier ones as they are. `progress` is called with (problems
+        Classes are those of a problem's set of answers, over all its budgets, numbered in the order of
+        (sample_id, budget). `progress` is called with (problems
         done, problems). Raises DataError where a sample belongs to no problem, or for an unknown format.
         """
         # Not at the top: workers import this package, and must stay small.
@@ -139,11 +147,9 @@ class Grader:
         jobs: list[tuple[str, Job]] = []
         for problem_id, answers in found.items():
             reference = references[problem_id].strip()
-            readable = [a for a in answers if len(a) <= self._limits.characters or a == reference]
-            placements.update({(problem_id, a): _NO_VOTE for a in answers})
-            here = _place_integers(reference, readable)
+            here = _place_integers(reference, answers)
             if here is None:
-                jobs.append((problem_id, Job(reference, tuple(readable))))
+                jobs.append((problem_id, Job(reference, tuple(answers), hopeless=self._too_long(answers))))
             else:
                 placements.update({(problem_id, a): p for a, p in here.items()})
         done, total = len(found) - len(jobs), len(found)
@@ -152,7 +158,7 @@ class Grader:
         for number, result in self._pool.run([job for _, job in jobs]):
             problem_id, job = jobs[number]
             placements.update(_placed(problem_id, job, result))
-            counts += Counts(timed_out=result.timed_out, killed=result.killed)
+            counts += Counts(timed_out=result.timed_out, killed=result.killed, unread=result.unread)
             done += 1
             if progress is not None:
                 progress(done, total)
@@ -163,16 +169,16 @@ class Grader:
             pl.Series("answer_class", [p.answer_class for p in placed], dtype=pl.Int32),
             pl.Series("correct", [p.correct for p in placed], dtype=pl.Boolean),
         ).select(list(tables.SCHEMAS["solutions"]))
-        voteless = sum(p.answer_class is None for p in placed)
-        self.counts += counts + Counts(unparsable=voteless - counts.missing)
+        self.counts += counts + Counts(unparsable=sum(not p.read for p in placed))
         return tables.check(solutions, "solutions", "grading")
+
+    def _too_long(self, answers: Sequence[str]) -> frozenset[int]:
+        return frozenset(k for k, a in enumerate(answers) if len(a) > self._limits.characters)
 
     def _judge_here(self, reference: str, answer: str) -> bool | None:
         """Whether the pair is equal, where that needs no mathematics; None: a worker must say."""
         if reference == answer:
             return True
-        if len(answer) > self._limits.characters:
-            return False
         gold, value = plain_integer(reference), plain_integer(answer)
         return None if gold is None or value is None else gold == value
 
@@ -195,11 +201,11 @@ def _place_integers(reference: str, answers: list[str]) -> dict[str, Placement] 
     values = [plain_integer(text) for text in [reference, *answers]]
     if any(value is None for value in values):
         return None
-    classes = Classes(Answer(reference, integer=values[0]))
-    return {
-        text: classes.place(Answer(text, integer=value))
-        for text, value in zip(answers, values[1:], strict=True)
-    }
+    read = [Answer(text, str(v), integer=v) for text, v in zip([reference, *answers], values, strict=True)]
+    classes = Classes(read[0])
+    for answer in read[1:]:
+        classes.add(answer)
+    return dict(zip(answers, classes.placements(), strict=True))
 
 
 def _placed(problem_id: str, job: Job, result: Result) -> dict[tuple[str, str], Placement]:

@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rlv.answers.equivalence import Placement
-from rlv.answers.worker import Done, Job
+from rlv.answers.worker import REFERENCE, Done, Job
 from rlv.errors import RlvError
 
 _COMMAND = "import sys; from rlv.answers.worker import main; main(*map(float, sys.argv[1:]))"
@@ -32,27 +33,29 @@ _PATIENCE = 3  # deaths that no answer explains, before giving up
 
 @dataclass(frozen=True)
 class Limits:
-    """What one answer may cost. Beyond a limit it is unparsable: it casts no vote and is not correct."""
+    """What one answer may cost. Beyond a limit it is not read, and is the answer that its string is."""
 
-    seconds: float = 5.0  # wall clock, each reading and each comparison
+    seconds: float = 5.0  # wall clock, each answer
+    problem_seconds: float = 60.0  # wall clock, all answers of a problem; those left after that are not read
     megabytes: int = 1024  # address space of a worker, its libraries (some 70) included
     characters: int = 2000  # longer answers are not even read
 
     def __post_init__(self) -> None:
-        if self.seconds <= 0 or self.megabytes < 256 or self.characters < 1:
+        if self.seconds <= 0 or self.problem_seconds <= 0 or self.megabytes < 256 or self.characters < 1:
             raise RlvError(
-                f"grading limits: found {self}; seconds must be above 0, megabytes 256 or more, "
+                f"grading limits: found {self}; both seconds must be above 0, megabytes 256 or more, "
                 "characters 1 or more"
             )
 
 
 @dataclass(frozen=True)
 class Result:
-    """One job's placements, and how many of its answers ended a worker."""
+    """One job's placements, how many of its answers ended a worker, and for how many its time was over."""
 
     placements: list[Placement]
     timed_out: int
     killed: int
+    unread: int
 
 
 @dataclass
@@ -61,6 +64,7 @@ class _Task:
     job: Job
     timed_out: int = 0
     killed: int = 0
+    begun: float = 0.0  # when its worker began, by the monotonic clock
 
 
 @dataclass
@@ -89,7 +93,10 @@ class Pool:
 
         Raises RlvError where workers die without an answer that explains it.
         """
-        waiting = deque(_Task(number, job) for number, job in enumerate(jobs))
+        waiting = deque(
+            _Task(number, replace(job, seconds=min(job.seconds, self.limits.problem_seconds)))
+            for number, job in enumerate(jobs)
+        )
         unexplained = 0
         try:
             while waiting or any(w.task for w in self._processes):
@@ -109,10 +116,15 @@ class Pool:
                         worker.task = worker.answer = None
                         if message.retires:
                             self._remove(worker)
-                        yield task.number, Result(message.placements, task.timed_out, task.killed)
+                        yield (
+                            task.number,
+                            Result(message.placements, task.timed_out, task.killed, message.unread),
+                        )
                     elif not worker.ready:
                         worker.ready = True
                     else:
+                        if message == REFERENCE:
+                            worker.task.begun = time.monotonic()
                         worker.answer = message
         finally:
             # Left early, by an error or by a caller that stopped listening: answers of this run must not
@@ -178,7 +190,9 @@ class Pool:
             task.timed_out += 1
         else:
             task.killed += 1
-        task.job = replace(task.job, hopeless=task.job.hopeless | {answer})
+        # The next worker reads the other answers again: what this one took counts, or bombs take for ever.
+        left = task.job.seconds - (time.monotonic() - task.begun)
+        task.job = replace(task.job, hopeless=task.job.hopeless | {answer}, seconds=left)
         return task
 
     def _remove(self, worker: _Worker) -> int:

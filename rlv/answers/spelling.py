@@ -1,19 +1,21 @@
-r"""One spelling for answers that differ only in how they are typeset, before math-verify reads them.
+r"""One spelling for answers that differ only in how they are typeset, before anybody reads them.
 
-math-verify reads nearly all of LaTeX; what it loses or misreads on the references of MATH is put right here,
-by rules that are exact and few (docs/grading.md says how often each matters):
+Rules that are exact and few (docs/grading.md says how often each matters):
 
-- Unicode signs become commands (`−5`, `√3`, `90°`), `\langle` a parenthesis, `\varnothing` `\emptyset`;
-- separators of thousands that can be nothing else go (`5,\!525`, `8{,}880`, `10\,000`; the comma of `1,234`
-  stays: math-verify reads a number, a list writes `70, 110`);
+- Unicode signs become commands or ASCII (glyphs.py), words and parentheses of plain text commands and braces
+  (commands.py), and what is decoration goes: colours, sizes, `**`, `\left`, `\langle` for a parenthesis;
+- separators of thousands that can be nothing else go (`5,\!525`, `8{,}880`, `10\,000`, `10 000`; the comma of
+  `1,234` stays: alone it is read as a number, a list writes `70, 110`);
 - arguments without braces get them, as TeX gives them (`\frac\pi2`); `\phantom` goes with its argument;
+- repeating decimals become fractions (`0.1\overline{6}`, `0.(3)`, `0.333...`);
 - a numeral loses its wrapper (`\text{13}`, `\mathbf{2340}`), a list of choices too (`\text{A, D}`);
-- a full stop, a comma or a semicolon at the end goes, as does `\approx` at the beginning;
-- units go: `\text{...}` or a word of units after something with a number in it. math-verify's own rule takes
-  single letters for units (it reads `4t` as 4 and `a + b + c` as `a +`), so that one is off.
+- a full stop, a comma or a semicolon at the end goes, as do `\therefore`, `=`, `\approx` and "Answer:" at the
+  beginning;
+- units go (units.py).
 
 And what a number is marked with counts (`marked`): 25_6 is not 25_7, nor 9 a.m. 9 p.m.; math-verify drops
-both. A number without the mark equals it, as MATH's own references leave the base out now and then.
+both. A number without the mark equals it, as MATH's own references leave the base out now and then. A letter
+with the text of its choice is the letter (`choice`).
 
 Left out on purpose: anything that needs mathematics.
 """
@@ -22,168 +24,174 @@ from __future__ import annotations
 
 import re
 
-_SIGNS = str.maketrans(
-    {
-        "\u2212": "-",
-        "\u2013": "-",
-        "\u00a0": " ",
-        "\u2009": " ",
-        "\u202f": " ",
-        "\uff0c": ",",
-        "\uff08": "(",
-        "\uff09": ")",
-        "π": r"\pi ",
-        "∞": r"\infty ",
-        "√": r"\sqrt ",
-        "°": r"^\circ ",
-        "×": r"\times ",
-        "·": r"\cdot ",
-        "÷": r"\div ",
-        "±": r"\pm ",
-        "≤": r"\le ",
-        "≥": r"\ge ",
-        "≠": r"\neq ",
-        "∈": r"\in ",
-        "∪": r"\cup ",
-        "∩": r"\cap ",
-        "∅": r"\emptyset ",
-        "²": "^2",
-        "³": "^3",
-    }
-)
-_TEXT = r"\\(?:text(?:bf|it|rm|normal|tt|sf)?|mbox|mathrm|mathbf|mathit)\s*"
-_WORD_COMMAND = re.compile(_TEXT + r"\{([^{}]*)\}")
+from rlv.answers import commands, glyphs
+from rlv.answers.units import TEXT, without_units
+
+_WORD_COMMAND = re.compile(TEXT + r"\{([^{}]*)\}")
 _DELIMITED = re.compile(r"^\\[(\[]|(?<!\\)\\[)\]]$")
-_RENAMED = re.compile(r"\\(?:langle|rangle|varnothing)(?![a-zA-Z])")
-_NAMES = {r"\langle": "(", r"\rangle": ")", r"\varnothing": r"\emptyset "}
-_THOUSANDS = re.compile(r"(?<=\d)(?:\s*,\s*\\!\s*|\s*\{,\}\s*|\\,)(?=\d{3}(?!\d))")
-_PHANTOM = re.compile(r"\\[hv]?phantom\s*(?:\{[^{}]*\}|[^\\{}\s])")
-_TAKES = re.compile(r"\\([dtc]?frac|sqrt)(?![a-zA-Z])")
-_TOKEN = re.compile(r"\\[a-zA-Z]+|[0-9a-zA-Z]")
-_TAKES_TOO = re.compile(r"\\(?:[dtc]?frac|sqrt|text.*|math.*|left|sin|cos|tan|log|ln)")
-_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
-_END = re.compile(r"(?:(?<!\\right)(?<!\\left)(?<!\.)\.|[,;:]|\\\\|\\[,;! ]|~|\s)+$")
-_NUMERAL = re.compile(r"\s*[-+]?[\d.,:]*\d\s*")
-_CHOICES = re.compile(r"\s*[A-Z](?:\s*(?:,|\band\b|,\s*and\b)\s*[A-Z])+\s*")
-
-# Words after a number that say what it counts. No single letters, nor in and mi: those may be variables.
-_UNIT = (
-    r"(?:(?:sq(?:uare)?|cubic|cu)\b\.?|(?:centi|milli|kilo)?met(?:er|re)s?|(?:milli)?lit(?:er|re)s?|inch(?:es)?"
-    r"|feet|foot|ft|yards?|yd|miles?|mph|kmh?|cm|mm|(?:kilo|milli)?grams?|kg|mg|pounds?|lbs?|ounces?|oz|tons?"
-    r"|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|months?|years?|yrs?|degrees?|deg|radians?"
-    r"|dollars?|cents?|units?|per|points?|ways?|people|students?|ml|rad)"
+_BOLD = re.compile(r"^(\*\*|__|`)(.+)\1$", re.DOTALL)
+_RENAMED = re.compile(
+    r"\\(?:langle|rangle|varnothing|degree|lvert|rvert|lbrace|rbrace|tfrac|cfrac|lparen|rparen)(?![a-zA-Z])"
 )
-_PLAIN_UNITS = re.compile(rf"(?:(?<=[\d}})])|(?<=\\pi )) ?{_UNIT}(?: {_UNIT})*(?:\^\{{?[23]\}}?)?$")
-_TEXT_UNIT = re.compile(_TEXT + r"\{([^{}]*)\}\s*(?:\^\s*(?:\d|\{\d\}))?$")
-_JOINS = re.compile(r"(?:/|\\cdot)\s*$")
-_NO_UNIT = re.compile(r"\b(?:and|or|not?|more|less|than|least|most)\b|[:=<>\d]")
-_DEGREES = re.compile(r"(\^\s*\{?\\circ\}?)\s*[CF]$")
+_NAMES = {
+    r"\langle": "(",
+    r"\rangle": ")",
+    r"\varnothing": r"\emptyset ",
+    r"\degree": r"^\circ ",
+    r"\lvert": "|",
+    r"\rvert": "|",
+    r"\lbrace": r"\{",
+    r"\rbrace": r"\}",
+    r"\lparen": "(",
+    r"\rparen": ")",
+    r"\tfrac": r"\frac",
+    r"\cfrac": r"\frac",
+}
+_THOUSANDS = re.compile(r"(?<=\d)(?:\s*,\s*\\!\s*|\s*\{,\}\s*|\\,)(?=\d{3}(?!\d))")
+_SPACED = re.compile(r"(?<![\d.,:/^_}])[1-9]\d{0,2}(?:(?:\s|~|\\[ ;:]|')+\d{3})+(?![\d/:'])")
+_COMMAS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+_DEGREES = re.compile(rf"(?<=[\d}}])\s*(?:{TEXT}\{{\s*deg(?:rees?)?\s*\}}|\bdegrees?\b)")
+_PHANTOM = re.compile(r"\\[hv]?phantom\s*(?:\{[^{}]*\}|[^\\{}\s])")
+_END = re.compile(r"(?:(?<!\\right)(?<!\\left)(?<!\.)\.|[,;:]|\\\\|\\[,;! ]|~|\s)+$")
+_BEGINNING = re.compile(
+    r"^(?:\s|~|\\[,;:! ]|=(?!=)"
+    r"|\\(?:therefore|approx|implies|Rightarrow|Longrightarrow|quad|qquad)(?![a-zA-Z])"
+    + "|"
+    + TEXT
+    + r"\{\s*(?:the\s+)?(?:final\s+)?answer\s*(?:is)?\s*[:=]?\s*\}|(?:final )?answer(?: is)?\s*:)+",
+    re.IGNORECASE,
+)
+_NUMERAL = re.compile(r"\s*[-+]?[\d.,:]*\d\s*")
+_COUNTED = re.compile(r"\s*[-+]?\$?[\d.,]*\d\s+[a-z]{3,}(?:\s+[a-z]+)*\s*")
+_CHOICES = re.compile(r"\s*[A-Z](?:\s*(?:,|\band\b|,\s*and\b)\s*[A-Z])+\s*")
+_REPEATING = re.compile(
+    r"(?<![\d.])(\d*)\.(\d*)(?:\\(?:overline|bar|dot|overset\{\s*\\?(?:_|bar)\s*\})\s*(?:\{(\d+)\}|(\d))|\((\d+)\)(?=$|[\s,;)\\}]))"
+)
+_DOTS = re.compile(r"(?<![\d.])(\d*)\.(\d+)\s*(?:\.\.\.|\\[lc]?dots(?![a-z]))")
+_FRENCH = re.compile(r"([\[\]])([^\[\](){}]+[,;][^\[\](){}]+)([\[\]])")
+_PRIMES = re.compile(r"(?<=[A-Za-z)}])('+)")
 
-_BASED = re.compile(r"([-+]?)([0-9A-Z.]*\d[0-9A-Z.]*)_(?:\{(\d{1,2})\}|(\d))")
+_BASES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
+_BASES |= {"eleven": 11, "twelve": 12, "sixteen": 16}
+_BASED = re.compile(
+    r"([-+]?)\(?([0-9A-Za-z.]*\d[0-9A-Za-z.]*|[A-Fa-f]{2,})\)?"
+    r"(?:_(?:\{\(?(?:base)?(\d{1,2}|[a-z]+)\)?\}|(\d))|\(?base(\d{1,2}|[a-z]+)\)?)"
+)
+_PREFIXED = re.compile(r"([-+]?)0([bBoOxX])([0-9A-Fa-f]+)")
 _TIME = re.compile(r"(\d{1,2})(?::(\d\d))?([ap])\.?m\.?", re.IGNORECASE)
-_SPACING = re.compile(r"\\[,;:! ]|\\q?quad(?![a-zA-Z])|\\(?:left|right|displaystyle)(?![a-zA-Z])\.?|~")
+_CHOICE = re.compile(r"\(?\s*([A-J])\s*\)(?:\s*[:.]?\s+.*)?|([A-J])[:.]\s+[A-Za-z\d$\\(-].*", re.DOTALL)
+_SPACING = re.compile(r"(?<!\\)\\[,;:! ]|\\q?quad(?![a-zA-Z])|\\(?:left|right|displaystyle)(?![a-zA-Z])\.?|~")
 _NEEDLESS = re.compile(r"(?<![0-9A-Za-z.])\s+|\s+(?![0-9A-Za-z.])")
 _WORDS = re.compile(r"(?=.*[A-Za-z]{3})[A-Za-z0-9 ,.'-]+|[A-Za-z]{2}")
 
 
 def respelled(text: str) -> str:
-    """The answer in the spelling that math-verify is given."""
-    text = " ".join(text.translate(_SIGNS).replace(r"\$", "").replace("$", "").split())
-    text = _DELIMITED.sub("", text)
+    """The answer in the spelling that is read. Linear."""
+    text = glyphs.plain(commands.rooted(text))
+    text = " ".join(text.replace(r"\$", "").replace("$", "").split())
+    text = _BOLD.sub(r"\2", text)
+    text = _DELIMITED.sub("", commands.undecorated(text)).strip()
     text = _RENAMED.sub(lambda m: _NAMES[m[0]], text)
     text = _THOUSANDS.sub("", _PHANTOM.sub("", text))
     text = _WORD_COMMAND.sub(_unwrapped, text)
-    text = re.sub(r"^\s*\\approx(?![a-zA-Z])\s*", "", _END.sub("", text)).strip()
-    return _without_units(_braced(text))
+    text = _BEGINNING.sub("", _END.sub("", text)).strip()
+    text = _DEGREES.sub(r"^\\circ", text)
+    text = _SPACED.sub(lambda m: re.sub(r"[^\d]", "", m[0]), text)
+    if not any(bracket in text for bracket in "([") and "{" in text and r"\{" not in text:
+        text = _COMMAS.sub(lambda m: m[0].replace(",", ""), text)
+    text = _DOTS.sub(_unrolled, _REPEATING.sub(_repeating, text))
+    return without_units(commands.braced(commands.commanded(text)))
+
+
+def readable(text: str) -> str:
+    """A respelled answer without what only a typesetter needs: spaces by command, sizes of brackets."""
+    text = _FRENCH.sub(_turned, _SPACING.sub(" ", text))
+    text = _PRIMES.sub(lambda m: "_{" + "p" * len(m[1]) + "}", text)
+    return re.sub(r"(?<=[)\]])\s*U\s*(?=[(\[])", r"\\cup ", text).strip()
 
 
 def key(text: str) -> str:
     """What two respelled answers share if they differ in nothing but spaces, and words also in their case."""
+    wrapped = _WORD_COMMAND.fullmatch(text)
+    text = wrapped[1].strip() if wrapped else text
     words = _WORDS.fullmatch(" ".join(_WORD_COMMAND.sub(r"\1", text).split()))
     if words:
         return re.sub(r" ?, ?", ",", words[0]).casefold()
-    return (
-        _NEEDLESS.sub("", _SPACING.sub(" ", text)).replace(r"\dfrac", r"\frac").replace(r"\tfrac", r"\frac")
-    )
-
-
-def without_percent(key_: str) -> str | None:
-    """The key of a percentage without its sign; None for any other."""
-    return key_.removesuffix("%").removesuffix("\\") if key_.endswith("%") else None
+    return _NEEDLESS.sub("", _SPACING.sub(" ", text)).replace(r"\dfrac", r"\frac")
 
 
 def marked(text: str) -> tuple[str, str] | None:
     """A number's digits and what it is marked with: a base, or the half of the day; None without mark."""
-    plain = re.sub(r"\s+|\\[,;:! ]|~", "", _WORD_COMMAND.sub(r"\1", text.rstrip(". ,")))
+    if len(text) > 200:
+        return None
+    plain = re.sub(r"\s+|\\[,;:! ]|~|\{,\}|[$]", "", _WORD_COMMAND.sub(r"\1", text.rstrip(". ,$")))
+    plain = re.sub(r"(?<=\d),(?=\d{3})", "", plain)
+    prefixed = _PREFIXED.fullmatch(plain)
+    if prefixed:
+        base = {"b": 2, "o": 8, "x": 16}[prefixed[2].lower()]
+        return _in_base(prefixed[1], prefixed[3], base)
     based = _BASED.fullmatch(plain)
     if based:
-        base = int(based[3] or based[4])
-        if all(digit == "." or int(digit, 36) < base for digit in based[2]):
-            return based[1].removeprefix("+") + based[2], f"base {base}"
+        named = based[3] or based[4] or based[5]
+        return _in_base(based[1], based[2], int(named) if named.isdigit() else _BASES.get(named, 0))
     time = _TIME.fullmatch(plain)
     if time:
         return f"{int(time[1])}:{time[2] or '00'}", f"{time[3].lower()}.m."
     return None
 
 
+def choice(text: str) -> str | None:
+    """The letter of a choice that is given with its text: "(C) 12", "C)", "E: all of them"; else None."""
+    match = _CHOICE.fullmatch(_SPACING.sub(" ", _WORD_COMMAND.sub(r"\1", text)).strip())
+    return match and (match[1] or match[2])
+
+
+def _in_base(sign: str, digits: str, base: int) -> tuple[str, str] | None:
+    if digits.isalpha() and not digits.isupper() and base != 16:
+        return None  # letters with an index
+    digits = digits.upper()
+    if not 2 <= base <= 36 or not all(digit == "." or int(digit, 36) < base for digit in digits):
+        return None
+    return sign.removeprefix("+") + digits, f"base {base}"
+
+
 def _unwrapped(match: re.Match[str]) -> str:
     content = match[1]
-    if _NUMERAL.fullmatch(content):
+    if content.strip() == ",":
+        return ","
+    if _NUMERAL.fullmatch(content) or _COUNTED.fullmatch(content):
         return content
     if _CHOICES.fullmatch(content):
         return re.sub(r"\band\b", ",", content).replace(",,", ",")
+    # "9 chickens and 10 rabbits" has a unit before its "and".
+    joined = re.fullmatch(r"(\s*[A-Za-z]{3,}[A-Za-z ]*?)\s+(and|or)\s+", content)
+    return rf"\text{{{joined[1]}}}\text{{ {joined[2]} }}" if joined else match[0]
+
+
+def _repeating(match: re.Match[str]) -> str:
+    whole, before, block = match[1] or "0", match[2], match[3] or match[4] or match[5]
+    if len(whole + before + block) > 60:
+        return match[0]
+    bottom = (10 ** len(block) - 1) * 10 ** len(before)
+    return rf"\frac{{{int(whole + before + block) - int(whole + before)}}}{{{bottom}}}"
+
+
+def _unrolled(match: re.Match[str]) -> str:
+    """`0.1666...` by the shortest block of digits that ends it at least twice."""
+    whole, digits = match[1] or "0", match[2][:60]
+    for length in range(1, len(digits) // 2 + 1):
+        block = digits[-length:]
+        if digits[-2 * length : -length] == block and (
+            length > 1 or len(digits) < 3 or digits[-3] == block or len(digits) == 2
+        ):
+            before = digits
+            while before.endswith(block):
+                before = before.removesuffix(block)
+            bottom = (10**length - 1) * 10 ** len(before)
+            return rf"\frac{{{int(whole + before + block) - int(whole + before)}}}{{{bottom}}}"
     return match[0]
 
 
-def _braced(text: str) -> str:
-    r"""`\frac\pi2` as `\frac{\pi}{2}`, `\sqrt 3` as `\sqrt{3}`: TeX takes the next token, so does this."""
-    ends = _group_ends(text)
-    spans: list[tuple[int, int]] = []
-    for command in _TAKES.finditer(text):
-        position = command.end()
-        for _ in range(1 if command[1] == "sqrt" else 2):
-            while position < len(text) and text[position].isspace():
-                position += 1
-            token = _TOKEN.match(text, position)
-            if token is not None and not _TAKES_TOO.fullmatch(token[0]):
-                spans.append((position, token.end()))
-                position = token.end()
-            elif position in ends:
-                position = ends[position]
-            else:
-                break
-    pieces: list[str] = []
-    last = 0
-    for start, end in sorted(spans):
-        if start >= last:  # else a fraction's argument is a fraction without braces: nobody can read that
-            pieces += [text[last:start], "{", text[start:end], "}"]
-            last = end
-    return "".join(pieces) + text[last:]
-
-
-def _group_ends(text: str) -> dict[int, int]:
-    """Where every group in braces ends, by where it begins; an escaped brace is none."""
-    ends: dict[int, int] = {}
-    opened: list[int] = []
-    for token in _BRACE.finditer(text):
-        if token[0] == "{":
-            opened.append(token.start())
-        elif token[0] == "}" and opened:
-            ends[opened.pop()] = token.end()
-    return ends
-
-
-def _without_units(text: str) -> str:
-    text = _DEGREES.sub(r"\1", text)
-    for _ in range(3):
-        unit = _TEXT_UNIT.search(text)
-        if unit is None:
-            break
-        before = _JOINS.sub("", text[: unit.start()]).rstrip("\\,;!~ ")
-        is_unit = re.search("[A-Za-z]", unit[1]) and not _NO_UNIT.search(unit[1])
-        is_letter = unit[1].strip() in ("i", "e")
-        if not is_unit or is_letter or not re.search(r"\d|\\pi", before) or before[-1] in "=+-*/^_,(<>":
-            break
-        text = before
-    plain = _PLAIN_UNITS.sub("", text)
-    return plain or text
+def _turned(match: re.Match[str]) -> str:
+    """`]1,3[` is the open interval from 1 to 3."""
+    return ("(" if match[1] == "]" else "[") + match[2] + (")" if match[3] == "[" else "]")

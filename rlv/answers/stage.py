@@ -23,7 +23,14 @@ def _run(job: Job) -> dict[str, Any]:
     with Grader(workers=job.threads) as grader:
         solutions = grader.grade(samples, problems, job.params["answer_format"])
     job.write(solutions, "solutions")
-    facts = {**counts(solutions), "timed_out": grader.counts.timed_out, "killed": grader.counts.killed}
+    seen = grader.counts
+    facts = {
+        **counts(solutions),
+        "unparsable": seen.unparsable,
+        "timed_out": seen.timed_out,
+        "killed": seen.killed,
+        "unread": seen.unread,
+    }
     job.log("  ".join(f"{name} {count}" for name, count in facts.items()))
     return facts
 
@@ -55,4 +62,4 @@ def counts(solutions: pl.DataFrame) -> dict[str, Any]:
     }
 
 
-GRADE = Stage(recipe=2, run=_run)
+GRADE = Stage(recipe=3, run=_run)

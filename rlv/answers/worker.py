@@ -6,8 +6,8 @@ on which answer. A worker that has grown beyond half of its memory says so with 
 answer is blamed for what earlier ones left in sympy's caches.
 
 The time limit is a timer of the operating system whose signal, unhandled, ends the process: it stops C code
-too, and a worker whose parent was killed. The memory limit is that of the address space; because sympy and
-math-verify swallow MemoryError like any other, a worker that comes near it ends on its own.
+too, and a worker whose parent was killed. The memory limit is that of the address space; because sympy
+swallows MemoryError like any other, a worker that comes near it ends on its own.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import contextlib
 import logging
 import resource
 import signal
+import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from rlv.answers.equivalence import Answer, Classes, Placement, equal, forget, read, same_typesetting
+from rlv.answers.equivalence import Answer, Classes, Placement, equal, forget, is_read, read, unread
 
 REFERENCE = -1
 _NEAR, _GROWN = 0.8, 0.5  # fractions of the memory limit: an answer is to blame; the worker retires
@@ -28,63 +29,68 @@ _NEAR, _GROWN = 0.8, 0.5  # fractions of the memory limit: an answer is to blame
 
 @dataclass(frozen=True)
 class Job:
-    """The different answer strings of one problem, in order. `hopeless`: indices that ended a worker.
+    """The different answer strings of one problem, in order. `hopeless`: indices not to be read.
 
-    `classes` false asks only whether each equals the reference.
+    `classes` false asks only whether each equals the reference. After `seconds` no more answers are read.
     """
 
     reference: str
     answers: tuple[str, ...]
     classes: bool = True
     hopeless: frozenset[int] = frozenset()
+    seconds: float = float("inf")
 
 
 @dataclass(frozen=True)
 class Done:
     placements: list[Placement]  # one an answer
+    unread: int  # answers that the job's time was over for
     retires: bool
 
 
-def run_job(job: Job, connection: Connection, seconds: float, limit: int) -> list[Placement]:
-    """Place every answer of the job, with at most `seconds` for each reading and each comparison.
+def run_job(job: Job, connection: Connection, seconds: float, limit: int) -> tuple[list[Placement], int]:
+    """Place every answer of the job, with at most `seconds` for each; and how many were left unread.
 
-    Raises MemoryError at the first answer after which the process has held most of `limit` bytes.
+    What is not read, because it ended a worker or the job's time is over, is placed as a string. Raises
+    MemoryError at the first answer after which the process has held most of `limit` bytes.
     """
 
     def timed_read(text: str) -> Answer:
         signal.setitimer(signal.ITIMER_REAL, seconds)
         return read(text)
 
-    def timed_equal(gold: Answer, answer: Answer) -> bool:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        return equal(gold, answer)
-
     forget()
+    deadline = time.monotonic() + job.seconds
     connection.send(REFERENCE)
-    unreadable = REFERENCE in job.hopeless
-    reference = Answer(job.reference, unparsed="") if unreadable else timed_read(job.reference)
-    classes = Classes(reference, timed_equal)
-    placements = []
+    reference = (unread if REFERENCE in job.hopeless else timed_read)(job.reference)
+    classes = Classes(reference)
+    placements: list[Placement] = []
+    late = 0
     for index, text in enumerate(job.answers):
         connection.send(index)
-        if index in job.hopeless:
-            placements.append(Placement(None, False))
-            continue
-        # What is typeset otherwise only is right, even if nobody can read it, and need not be read.
-        answer = reference if text == job.reference or same_typesetting(reference, text) else timed_read(text)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        answer = unread(text)
+        # What is typeset otherwise only need not be read.
+        if (answer.key, answer.mark) == (reference.key, reference.mark):
+            answer = reference
+        elif index not in job.hopeless and not classes.known(answer):
+            if time.monotonic() < deadline:
+                answer = timed_read(text)
+            else:
+                late += not is_read(answer)
         if job.classes:
-            placements.append(classes.place(answer))
+            classes.add(answer)
         else:
-            placements.append(Placement(None, timed_equal(reference, answer)))
+            placements.append(Placement(None, equal(reference, answer), is_read(answer)))
         if _peak_bytes() > _NEAR * limit:
             raise MemoryError
     signal.setitimer(signal.ITIMER_REAL, 0)
-    return placements
+    return (classes.placements() if job.classes else placements), late
 
 
 def main(descriptor: float, seconds: float, megabytes: float) -> None:
     """Serve jobs on the inherited connection of that file descriptor until the other end closes it."""
-    logging.disable(logging.CRITICAL)  # math-verify warns that its timeouts are off
+    logging.disable(logging.CRITICAL)
     equal(read(r"\frac{x}{2}"), read("0.5 x"))  # loads what the first answer would otherwise wait for
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt ends
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -98,9 +104,9 @@ def main(descriptor: float, seconds: float, megabytes: float) -> None:
         with contextlib.suppress(EOFError, BrokenPipeError, MemoryError):
             retires = False
             while not retires:
-                placements = run_job(connection.recv(), connection, seconds, limit)
+                placements, late = run_job(connection.recv(), connection, seconds, limit)
                 retires = _peak_bytes() > _GROWN * limit
-                connection.send(Done(placements, retires))
+                connection.send(Done(placements, late, retires))
 
 
 def _peak_bytes() -> int:

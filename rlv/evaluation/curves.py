@@ -5,8 +5,9 @@ of the scores. Elsewhere the vote is averaged over all subsets where these are f
 exact) and over a fixed set of random ones otherwise. The set depends on the seed, S and N alone: every
 strategy and every reasoner sees the same subsets, and comparisons are paired.
 
-With the default of 256 subsets the Monte-Carlo error of a problem is below 0.03, and that of the mean over P
-problems below 0.03 / sqrt(P): less than a tenth of the half-width of any interval over problems that matters.
+With the default of 256 subsets the standard error of a problem by Monte Carlo is about 0.03 at
+most (0.5 / 16). A single error may be twice that. The standard error of the mean over P problems is
+about 0.03 / sqrt(P): a small part of the half-width of any interval over problems that matters.
 Left out on purpose: votes on one set of solutions (votes.py), and picking a winner (claims/).
 """
 

@@ -27,7 +27,8 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.floating]
 Vote = Callable[[Ints, Bools, Floats | None], Floats]
 
-# Sums of the same scores in another order differ by rounding alone; closer than this (relative) is a tie.
+# Sums of the same scores in another order differ by rounding alone; closer than this (relative to the largest
+# total of the problem, by size) is a tie.
 TIE = 1e-11
 
 
@@ -89,10 +90,12 @@ def tally(classes_PN: Ints, weights_PN: NDArray | None = None) -> Floats:
 
 
 def leaders(totals_PC: Floats, counts_PC: Floats) -> Bools:
-    """Which classes share the highest total; classes without votes take no part."""
+    """Which classes share the highest total, of any sign; classes without votes take no part."""
     votes_PC = counts_PC > 0
+    # Relative to the largest total by size, as the highest may be 0 or negative.
+    slack_P1 = TIE * np.where(votes_PC, np.abs(totals_PC), 0.0).max(axis=1, keepdims=True)
     totals_PC = np.where(votes_PC, totals_PC, -np.inf)
-    return votes_PC & (totals_PC >= totals_PC.max(axis=1, keepdims=True) * (1 - TIE))
+    return votes_PC & (totals_PC >= totals_PC.max(axis=1, keepdims=True) - slack_P1)
 
 
 def _mean_share(amounts_PC: Floats, counts_PC: Floats, chosen_PC: Bools) -> Floats:

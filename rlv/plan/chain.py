@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from rlv.answers import RULES
 from rlv.errors import StudyError
 from rlv.evaluation.votes import VOTES
 from rlv.models.sources import model_spec
@@ -261,6 +262,9 @@ def _training_params(entry: Reasoner, dataset: Dataset, settings: dict[str, Any]
     params["answer_format"] = dataset.answer_format
     if entry.recorded_by is None:
         params["advantage"] = entry.advantage
+        # Answers of the generated task are plain integers: no rule has changed anything for them.
+        if dataset.source != "mini":
+            params["grading"] = RULES
     if values:
         params["step_rule"] = dataset.steps_by
     verification = entry.verification

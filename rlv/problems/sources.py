@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from rlv.answers.extract import extract_answer
+from rlv.answers import extract
 from rlv.problems.rows import Columns, Row, by_fields, is_ready
 from rlv.problems.table import problems_table
 
@@ -149,7 +149,7 @@ _UNBRACED = re.compile(r"\\(?:boxed|fbox)\s*([^\s{}$\\])")
 def last_box(solution: str) -> str | None:
     r"""What stands in the last box of a reference solution, of which some are written `\boxed 2`."""
     unbraced = _UNBRACED.findall(solution)
-    return extract_answer(solution, "boxed") or (unbraced[-1] if unbraced else None)
+    return extract.last_box(solution) or (unbraced[-1] if unbraced else None)
 
 
 _MATH_SUBSETS = (

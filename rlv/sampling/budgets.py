@@ -39,6 +39,7 @@ from rlv.prompts import (
     thought_end_ids,
 )
 from rlv.sampling.engine import Engine, Progress, Request, SamplingParams, request_seed
+from rlv.sampling.shards import stored_text
 from rlv.steps import step_starts
 
 if TYPE_CHECKING:
@@ -183,7 +184,8 @@ class _Cutter:
         self.answer_stops = [
             stop
             for start, stop in pairwise(self.starts)
-            if extract_answer(_text(tokenizer, token_ids[start:stop]), forcing.answer_format) is not None
+            if extract_answer(stored_text(tokenizer, token_ids[start:stop]), forcing.answer_format)
+            is not None
         ]
 
     def cut(self, budget: int) -> tuple[int, bool]:
@@ -200,10 +202,10 @@ def _closed(
 
     None for an answer that nothing but the solution's own end ends.
     """
-    if answer_end(_text(tokenizer, answer_ids), answer_format) is None:
+    if answer_end(stored_text(tokenizer, answer_ids), answer_format) is None:
         return None
     for stop in range(1, len(answer_ids) + 1):
-        text = _text(tokenizer, answer_ids[:stop])
+        text = stored_text(tokenizer, answer_ids[:stop])
         end = answer_end(text, answer_format)
         if end is not None:
             return [*answer_ids[:stop], *answer_suffix_ids(tokenizer, answer_format, text[end:])]
@@ -230,7 +232,7 @@ def _table(rows: Sequence[_Row], tokenizer: PreTrainedTokenizerBase, shape: Mode
             "sample_id": [row.sample["sample_id"] for row in rows],
             "budget": [row.budget for row in rows],
             "text": [
-                row.sample["text"] if row.finish_reason == "stop" else _text(tokenizer, ids)
+                row.sample["text"] if row.finish_reason == "stop" else stored_text(tokenizer, ids)
                 for row, ids in zip(rows, token_ids, strict=True)
             ],
             "token_ids": token_ids,
@@ -240,7 +242,3 @@ def _table(rows: Sequence[_Row], tokenizer: PreTrainedTokenizerBase, shape: Mode
             "finish_reason": [row.finish_reason for row in rows],
         },
     )
-
-
-def _text(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str:
-    return str(tokenizer.decode(list(token_ids), skip_special_tokens=True))

@@ -7,6 +7,7 @@ purpose: where shards live and when they run (plan/, workflow/).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -99,7 +100,7 @@ def sample_shard(
             "problem_id": [s.problem_id for s in solutions],
             "sample_id": [s.sample_id for s in solutions],
             "budget": [params.max_tokens] * len(solutions),
-            "text": [tokenizer.decode(list(s.token_ids), skip_special_tokens=True) for s in solutions],
+            "text": [stored_text(tokenizer, s.token_ids) for s in solutions],
             "token_ids": [list(s.token_ids) for s in solutions],
             "n_prompt_tokens": prompt_S.tolist(),
             "n_tokens": tokens_S.tolist(),
@@ -107,3 +108,18 @@ def sample_shard(
             "finish_reason": [s.finish_reason for s in solutions],
         },
     )
+
+
+def stored_text(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str:
+    """A solution as a person reads it, without special tokens, and as a table can hold it.
+
+    A tokenizer may decode to half of a surrogate pair, which UTF-8 has no bytes for: U+FFFD replaces it.
+    """
+    text = str(tokenizer.decode(list(token_ids), skip_special_tokens=True))
+    # By way of UTF-16, where two halves that belong together are one character.
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def with_replacements(samples: pl.DataFrame) -> int:
+    """The solutions of a "samples" table whose text has replacement characters (U+FFFD) in it."""
+    return int(samples["text"].str.contains("\ufffd", literal=True).sum())

@@ -29,7 +29,7 @@ def _engine(job: Job) -> AbstractContextManager[Opened]:
 
 def _sample(job: Job) -> dict[str, Any]:
     from rlv.sampling.engine import SamplingParams
-    from rlv.sampling.shards import sample_shard
+    from rlv.sampling.shards import sample_shard, with_replacements
 
     p = job.params
     problems = job.table("problems", "problems")[slice(*p["problems"])]
@@ -48,11 +48,12 @@ def _sample(job: Job) -> dict[str, Any]:
             system_prompt=p.get("system_prompt"),
         )
     job.write(samples, "samples")
-    return {"tokens": int(samples["n_tokens"].sum())}
+    return {"tokens": int(samples["n_tokens"].sum()), "replaced": with_replacements(samples)}
 
 
 def _force(job: Job) -> dict[str, Any]:
     from rlv.sampling.budgets import Forcing, force_answers
+    from rlv.sampling.shards import with_replacements
 
     p = job.params
     samples = job.table("samples", "samples")
@@ -95,7 +96,7 @@ def _force(job: Job) -> dict[str, Any]:
             f"budget {budget}: {count['forced']} of {count['solutions']} solutions forced, "
             f"{count['mean_tokens']:.1f} tokens a solution"
         )
-    return {"budgets": counts}
+    return {"budgets": counts, "replaced": with_replacements(forced)}
 
 
 SAMPLE = Stage(recipe=2, run=_sample)

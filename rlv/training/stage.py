@@ -20,6 +20,7 @@ def _config(job: Job) -> TrainingConfig:
     params.pop("logprobs", None)  # tells artifacts apart (rlv/plan/chain.py)
     if "betas" in params:
         params["betas"] = tuple(params["betas"])
+    params.pop("grading", None)  # the rules of rlv/answers, which the rewards follow
     return TrainingConfig(**params, **job.how, threads=job.threads)
 
 

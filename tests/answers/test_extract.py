@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlv.answers import extract_answer
-from rlv.answers.extract import answer_end
+from rlv.answers.extract import answer_end, last_box
 from rlv.errors import DataError
 
 
@@ -16,11 +16,17 @@ from rlv.errors import DataError
         (r"\boxed{1} no, \boxed{ \frac{1}{2} }", r"\frac{1}{2}"),
         (r"\fbox{3}", "3"),
         (r"\boxed {4}", "4"),
-        (r"\boxed{1} then \boxed{2", "1"),
+        (r"\boxed{1} then \boxed{2", None),
         (r"\boxed{x = \boxed{5}}", "5"),
         (r"\boxed{\left\{ 1, 2 \right\}}", r"\left\{ 1, 2 \right\}"),
         (r"\boxed{\left\{ x \right.} and } more", r"\left\{ x \right."),
         (r"a stray } { before \boxed{6}", "6"),
+        (r"\boxed{1}, \boxed{2} or \boxed{3}", r"1, 2 \text{ or } 3"),
+        (r"$\boxed{(1, 2)} \quad \text{and} \quad \boxed{(6, 2)}$", "(1, 2), (6, 2)"),
+        (r"\boxed{1}, \boxed{1}", "1"),
+        (r"\boxed{1}, so \boxed{2}", "2"),
+        (r"\boxed{1} \boxed{2}", "2"),
+        (r"\\boxed{1} then \\boxed{2}", "2"),
         (r"\boxed{}", None),
         (r"\boxed{2} and \boxed{ }", None),
         (r"\boxed{cut off by the length limit", None),
@@ -60,6 +66,7 @@ def test_marker(text, answer):
         (r"The answer is \( \frac{1}{2} \).", r"\frac{1}{2}"),
         (r"The answer is 3, so \boxed{4}.", "4"),
         ("The answer is $5", "$5"),
+        ("the answer is 5 because 2 + 3 = 5.", "5"),
         ("####\n5", None),
         ("The answer is.", None),
         ("There are 24 rolls.", None),
@@ -118,3 +125,25 @@ def test_deep_nesting_is_linear_and_does_not_recurse(text):
     start = time.process_time()
     extract_answer(text, "boxed")
     assert time.process_time() - start < 5  # a hundred times what it takes; a quadratic scan takes minutes
+
+
+@pytest.mark.parametrize(
+    ("text", "answer_format", "answer"),
+    [
+        ("{a} " * 2_500_000 + r"\boxed{5}", "boxed", "5"),
+        (r"\boxed{5}" + "{a} " * 2_500_000, "boxed", "5"),
+        (r"\boxed{" * 1_400_000, "boxed", None),
+        (r"\boxed{1}, " * 1_000_000, "boxed", "1"),
+        ("the answer is 4. " * 600_000, "stated", "4"),
+    ],
+    ids=["before", "after", "boxes", "list", "stated"],
+)
+def test_ten_megabytes_are_read_in_part(text, answer_format, answer):
+    start = time.process_time()
+    assert extract_answer(text, answer_format) == answer
+    assert time.process_time() - start < 2  # ten times what it takes
+
+
+def test_the_last_box_of_a_reference_is_complete_and_alone():
+    assert last_box(r"\boxed{1} and \boxed{ 2 } then \boxed{3") == "2"
+    assert last_box("5") is None

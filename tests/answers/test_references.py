@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import random
 import re
 from pathlib import Path
 
@@ -64,16 +65,28 @@ def groups(rows: list[references.Reference], count: int) -> list[list[str]]:
     return made
 
 
-def test_classes_are_the_pairwise_verdicts_on_real_answers(rows):
+def test_classes_of_real_answers_follow_the_pairwise_verdicts_in_any_order(rows):
+    rng = random.Random(0)
     for group in groups(rows, 40):
         answers = [read(text) for text in group]
         same = {(a.text, b.text): equal(a, b) for a, b in itertools.product(answers, repeat=2)}
         assert all(same[a, b] == same[b, a] for a, b in same), group
-        classes = Classes(answers[0])
-        placed = [classes.place(answer) for answer in answers]
-        for (a, x), (b, y) in itertools.combinations(zip(answers, placed, strict=True), 2):
-            assert (x.answer_class == y.answer_class) == same[a.text, b.text], (a.text, b.text)
-        assert [p.correct for p in placed] == [same[group[0], text] for text in group]
+        partitions = []
+        for _ in range(3):
+            classes = Classes(answers[0])
+            shuffled = rng.sample(answers, len(answers))
+            for answer in shuffled:
+                classes.add(answer)
+            placed = list(zip(shuffled, classes.placements(), strict=True))
+            assert all(p.correct == same[group[0], answer.text] for answer, p in placed)
+            members: dict[int | None, set[str]] = {}
+            for answer, p in placed:
+                members.setdefault(p.answer_class, set()).add(answer.text)
+            partitions.append(sorted(map(sorted, members.values())))
+            for (a, x), (b, y) in itertools.combinations(placed, 2):
+                if same[a.text, b.text] and x.correct == y.correct:
+                    assert x.answer_class == y.answer_class, (a.text, b.text)
+        assert partitions[0] == partitions[1] == partitions[2]
 
 
 def test_the_verdict_depends_on_no_order_and_no_worker(rows):

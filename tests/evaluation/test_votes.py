@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlv.evaluation.votes import NEEDS_SCORES, VOTES, confident_voting
+from rlv.evaluation.votes import NEEDS_SCORES, VOTES, confident_voting, leaders
 
 
 def plain_vote(strategy: str, classes: list[int], correct: list[bool], scores: list[float]) -> float:
@@ -145,3 +145,17 @@ def test_confidence_is_of_the_voted_answer_and_nothing_without_votes():
     scores = np.array([[0.5, 0.3, 0.7], [0.9, 0.9, 0.9]])
     credit, confidence = confident_voting(classes, correct & (classes >= 0), scores)
     assert credit.tolist() == [1.0, 0.0] and confidence == pytest.approx([0.4, 0.0])
+
+
+def test_leaders_are_found_whatever_the_sign_of_the_totals():
+    """Adding a constant to every total, or scaling them, changes no leader."""
+    totals_PC = np.array(
+        [[-3.0, -1.0, -2.0], [-1.0, -1.0 - 1e-14, -5.0], [0.0, -2.0, -1.0], [2.0, 9.0, -9.0]]
+    )
+    counts_PC = np.array([[1.0, 2.0, 1.0], [1.0, 1.0, 1.0], [3.0, 1.0, 1.0], [1.0, 0.0, 1.0]])
+    expected_PC = [[False, True, False], [True, True, False], [True, False, False], [True, False, False]]
+    for shift in (0.0, -100.0, 100.0):
+        for scale in (1.0, 1e-6, 1e6):
+            found_PC = leaders(scale * (totals_PC + shift), counts_PC)
+            assert found_PC.tolist() == expected_PC, (shift, scale)
+    assert not leaders(-np.ones((1, 2)), np.zeros((1, 2))).any()

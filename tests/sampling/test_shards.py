@@ -11,6 +11,7 @@ from rlv import tables
 from rlv.compute import flops, shape_of
 from rlv.prompts import solver_ids
 from rlv.sampling import SamplingParams, Shard, sample_shard, shard_ranges
+from rlv.sampling.shards import stored_text, with_replacements
 from rlv.sampling.transformers_engine import TransformersEngine
 
 
@@ -88,3 +89,35 @@ def test_an_empty_shard_is_an_empty_table(tiny_model, tiny_tokenizer) -> None:
     shape = shape_of(tiny_model)
     found = sample_shard(engine, tiny_tokenizer, shape, problems, range(4), SamplingParams(), "plain", 0)
     assert tables.check(found, "samples", "test").height == 0
+
+
+class Decoding:
+    """A tokenizer whose tokens are UTF-16 code units."""
+
+    def decode(self, token_ids, *, skip_special_tokens) -> str:
+        assert skip_special_tokens
+        return "".join(map(chr, token_ids))
+
+
+def test_half_a_surrogate_pair_is_replaced_and_counted(tmp_path) -> None:
+    texts = [
+        stored_text(Decoding(), ids)  # pyright: ignore[reportArgumentType]
+        for ids in ([0x41, 0xD83D, 0x42], [0xD83D, 0xDE00], [0x41], [0xDE00, 0xD83D])
+    ]
+    assert texts == ["A\ufffdB", "\U0001f600", "A", "\ufffd\ufffd"]
+    rows = [
+        {
+            "problem_id": "p",
+            "sample_id": i,
+            "budget": 9,
+            "text": text,
+            "token_ids": [1],
+            "finish_reason": "stop",
+        }
+        | {"n_prompt_tokens": 1, "n_tokens": 1, "flops": 1.0}
+        for i, text in enumerate(texts)
+    ]
+    samples = tables.frame("samples", rows)
+    assert with_replacements(samples) == 2
+    tables.write(samples, tmp_path / "samples.parquet", "samples")
+    assert tables.read(tmp_path / "samples.parquet", "samples")["text"].to_list() == texts

@@ -1,0 +1,397 @@
+r"""A respelled answer -> its shape (shapes.py): lists, brackets, sets, relations, ratios, down to formulas.
+
+Everything is split at signs that stand in no brackets. What is a formula is left to values.py.
+
+Left out on purpose: answers without mathematics (words), unless they are elements of a list.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rlv.answers import spelling, values
+from rlv.answers.brackets import DEPTH, bracketed, joining, pieces, separator, unbraced
+from rlv.answers.shapes import (
+    Grid,
+    Marked,
+    Named,
+    Percent,
+    Ratio,
+    Record,
+    Region,
+    Relation,
+    Several,
+    Shape,
+    Words,
+    complement,
+    interval,
+    points,
+    same,
+    united,
+)
+from rlv.answers.values import Number, Unreadable
+
+_SIGNS = {
+    **dict.fromkeys(("=", ":=", r"\equiv"), "="),
+    **dict.fromkeys(("<", r"\lt"), "<"),
+    **dict.fromkeys((">", r"\gt"), ">"),
+    **dict.fromkeys((r"\le", r"\leq", r"\leqslant", r"\leqq", "<="), "≤"),
+    **dict.fromkeys((r"\ge", r"\geq", r"\geqslant", r"\geqq", ">="), "≥"),
+    **dict.fromkeys((r"\ne", r"\neq", "!="), "≠"),
+    **dict.fromkeys((r"\in",), "∈"),
+    **dict.fromkeys((r"\approx", r"\simeq", r"\doteq"), "≈"),
+    **dict.fromkeys((r"\Rightarrow", r"\implies", r"\Longrightarrow", r"\iff", r"\Leftrightarrow"), "⇒"),
+}
+_FLIPPED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤"}
+_SET_SIGNS = {r"\cup": "∪", r"\cap": "∩", r"\setminus": "∖", r"\backslash": "∖"}
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_DOTS = re.compile(r"\\[lc]?dots(?![a-z])|\.\.\.")
+_SIDE_BY_SIDE = re.compile(r"[\d.]\s+[\d.]|\d\.\d*\.\d")
+_MIXED = re.compile(r"(?<![\d.,^_}/\\])(\d+)\s*\\frac\s*\{(\d+)\}\s*\{(\d+)\}")
+_MIXED_SLASH = re.compile(r"(?<![\d.,^_}/\\])(\d+)\s+(\d+)\s*/\s*(\d+)(?![\d.,/])")
+_TIMES_FRACTION = re.compile(r"(?<=\d)\s*(?=\\frac)")
+_SUBSCRIPT = re.compile(r"_(?:\{[^{}]*\}|\\?[A-Za-z]+|\d)")
+_ARGUMENTS = re.compile(r"(?<=[A-Za-z}_'])\s*\([^()]*\)")
+_COMMAND_TEXT = re.compile(
+    r"\\(?:text|mbox|textbf|textit|textrm|mathrm|mathbf|operatorname|overline)\s*(?=\{)"
+)
+_NAME = re.compile(
+    r"(?=.*[A-Za-z])(?!\\?(?:pi|e|i|infty)\s*$)(?!.*\\(?:pm|infty|pi)(?![a-z]))[A-Za-z\\{}|:/ '°*.,;]+"
+)
+_MATRIX = re.compile(r"\\begin\{([pb]?matrix|array)\}(?:\{[lcr|]*\})?(.*)\\end\{\1\}", re.DOTALL)
+_WORD = re.compile(
+    r"\\(?:text|mbox|textbf|textit|textrm|mathrm)\s*\{([^{}]*[A-Za-z\u0080-\uffff][^{}]*)\}|[A-Za-z ]{4,}"
+)
+
+
+def shape(text: str, depth: int = 0) -> Shape:
+    """The shape of a respelled answer. Slow, may hang (its formulas). Raises Unreadable."""
+    text = unbraced(text.strip())
+    if not text or depth > DEPTH:
+        raise Unreadable("nothing, or too deep")
+    if _THOUSANDS.fullmatch(text):
+        return values.formula(text.replace(",", ""))  # a number
+    if _DOTS.search(text):
+        raise Unreadable("dots")
+    groups = pieces(text, lambda token: ";" if token == ";" else None)
+    if len(groups) > 1:
+        return _listed([(";", shape(part, depth + 1)) for _, part in groups if part.strip()])
+    items = [(sign, part) for sign, part in pieces(text, separator) if part.strip()]
+    if len(items) > 1:
+        return _listed([(sign, shape(part, depth + 1)) for sign, part in items])
+    if not items:
+        raise Unreadable("nothing but separators")
+    return _one(spelling.without_units(items[0][1].strip()), depth)
+
+
+def is_name(text: str) -> bool:
+    """Whether it names something (x, f(2), AB, \\angle A, a_{n+1}), and is no formula to be worked out."""
+    bare = _ARGUMENTS.sub("", _SUBSCRIPT.sub("", _COMMAND_TEXT.sub("", text)))
+    return _NAME.fullmatch(bare.strip()) is not None
+
+
+def _one(text: str, depth: int) -> Shape:
+    text = unbraced(text)
+    if r"\pm" in text or r"\mp" in text:
+        return _both_signs(text, depth)
+    relation = [(sign, part.strip()) for sign, part in pieces(text, _SIGNS.get)]
+    if len(relation) > 1:
+        return _related(relation, depth)
+    parts = pieces(text, _SET_SIGNS.get)
+    if len(parts) > 1:
+        return _combined(parts, depth)
+    literal = re.fullmatch(r"\\mathbb\s*\{?R\}?|\\(?:Reals|R)", text)
+    if literal:
+        return interval(Number((), infinite=-1), Number((), infinite=1), (False, False))
+    if re.fullmatch(r"\\emptyset|\\varnothing", text):
+        return Region(())
+    whole = bracketed(text)
+    if whole is not None:
+        return _in_brackets(*whole, depth)
+    mark = spelling.marked(text)
+    if mark is not None:
+        return Marked(*mark)
+    percent = re.fullmatch(r"(.+?)\s*\\?%", text, re.DOTALL)
+    if percent:
+        number = shape(percent[1], depth + 1)
+        if not isinstance(number, Number):
+            raise Unreadable("a percentage of no number")
+        return Percent(number)
+    ratio = [
+        part
+        for _, part in pieces(text, lambda token: ":" if token == ":" or joining(token) == "to" else None)
+    ]
+    if len(ratio) > 1:
+        return _ratio([part.strip() for part in ratio])
+    matrix = _MATRIX.fullmatch(text)
+    if matrix:
+        rows = [row for row in re.split(r"\\\\", matrix[2]) if row.strip()]
+        cells = [[formula(cell) for cell in row.split("&")] for row in rows]
+        if all(isinstance(cell, Number) for row in cells for cell in row):
+            return Grid(tuple(tuple(row) for row in cells))  # pyright: ignore[reportArgumentType]
+    word = _WORD.fullmatch(text)
+    if word:
+        words = (word[1] or text).strip()
+        letter = re.fullmatch(r"\(?([A-Za-z])\)?", words)
+        return formula(letter[1]) if letter else Words(" ".join(words.split()).casefold())
+    return formula(text)
+
+
+def formula(text: str) -> Number | Grid:
+    """The values of a formula, mixed numbers and degrees included. Raises Unreadable."""
+    text = unbraced(text.strip())
+    text = re.sub(r"^\+\s*", "", text)
+    if _THOUSANDS.fullmatch(text):
+        text = text.replace(",", "")
+    text = _MIXED_SLASH.sub(_mixed, _MIXED.sub(_mixed, text))
+    if _SIDE_BY_SIDE.search(_SUBSCRIPT.sub("", text)):
+        raise Unreadable("numbers side by side")
+    text = _TIMES_FRACTION.sub(r" \\cdot ", text)
+    if r"\circ" in text:
+        trigonometric = re.search(r"\\(?:sin|cos|tan|cot|sec|csc)", text)
+        # Elsewhere a number of degrees is a number, as MATH's references leave out the sign now and then.
+        text = re.sub(r"\^\s*\{?\s*\\circ\s*\}?", r"\\cdot \\frac{\\pi}{180}" if trigonometric else "", text)
+    return values.formula(text)
+
+
+def _mixed(match: re.Match[str]) -> str:
+    whole, top, bottom = map(int, match.groups())
+    # An improper fraction beside a number is no mixed number; as they stand they are read by nobody.
+    return rf"\frac{{{whole * bottom + top}}}{{{bottom}}}" if top < bottom else match[0]
+
+
+def _both_signs(text: str, depth: int) -> Shape:
+    signs = re.findall(r"\\(?:pm|mp)(?![a-z])", text)
+    if len(signs) > 3:
+        raise Unreadable("too many signs")
+    plain = r"\pm" not in signs or r"\mp" not in signs
+    # Signs of one kind are independent; with \mp among them, they go together.
+    choices = (
+        [[bool(k >> j & 1) for j in range(len(signs))] for k in range(2 ** len(signs))]
+        if plain
+        else [
+            [False] * len(signs),
+            [True] * len(signs),
+        ]
+    )
+    found = []
+    for choice in choices:
+        flips = iter(choice)
+        spelled = re.sub(
+            r"\\(pm|mp)(?![a-z])", lambda m, flips=flips: "+" if (m[1] == "pm") != next(flips) else "-", text
+        )
+        found.append(("or", shape(re.sub(r"(^|[(,=])\s*\+", r"\1", spelled), depth + 1)))
+    return _listed(found)
+
+
+def _listed(items: list[tuple[str, Shape]]) -> Shape:
+    """A list, or what its elements are together: a record of named values, a region of inequalities."""
+    shapes: list[Shape] = []
+    for _, item in items:
+        shapes += item.items if isinstance(item, Several) and item.kind == "list" else [item]
+    signs = {sign for sign, _ in items[1:]}
+    if ";" in signs and any(isinstance(item, Several) and item.kind == "list" for _, item in items):
+        # "1, 2; 3, 4" is a list of pairs.
+        shapes = [
+            Several("tuple", i.items) if isinstance(i, Several) and i.kind == "list" else i for _, i in items
+        ]
+    regions = [s for s in shapes if isinstance(s, Region)]
+    if len(regions) == len(shapes) and all(r.name for r in regions) and len({r.name for r in regions}) == 1:
+        name = regions[0].name
+        if signs == {"and"}:
+            both = complement(united([complement(r) for r in regions], name))
+            if both.spans:
+                return both
+        return united(regions, name)
+    named = [s for s in shapes if isinstance(s, Named)]
+    if len(named) > 1 and len({n.name for n in named}) == 1:
+        return Several("list", tuple(s.value if isinstance(s, Named) else s for s in shapes))
+    if len(named) == len(shapes) and len({n.name for n in named}) == len(named) > 1:
+        return Record(tuple(sorted(named, key=lambda n: n.name)), tuple(named))
+    if named and isinstance(shapes[0], Named) and len(named) == 1 and not isinstance(named[0].value, Several):
+        shapes = [named[0].value, *shapes[1:]]  # x = 2, 3
+    if signs == {"or"} and all(same(shapes[0], other) for other in shapes[1:]):
+        return shapes[0]  # another way to write it
+    return shapes[0] if len(shapes) == 1 else Several("list", tuple(shapes))
+
+
+def _related(parts: list[tuple[str, str]], depth: int) -> Shape:
+    last = max((k for k, (sign, _) in enumerate(parts) if sign == "⇒"), default=0)
+    parts = [("", parts[last][1]), *parts[last + 1 :]]
+    if len(parts) > 1 and not parts[0][1]:
+        parts = [("", parts[1][1]), *parts[2:]]  # "= 5"
+    if len(parts) > 2 or (len(parts) == 2 and not is_name(parts[0][1])):
+        about = next((k for k, (sign, _) in enumerate(parts) if sign == "≈"), len(parts))
+        parts = parts[: max(about, 1)]
+    texts, signs = [text for _, text in parts], ["=" if sign == "≈" else sign for sign, _ in parts[1:]]
+    if not all(texts):
+        raise Unreadable("a relation without a side")
+    if not signs:
+        return shape(texts[0], depth + 1)
+    if signs == ["∈"] or (signs[-1] == "∈" and set(signs[:-1]) == {"="}):
+        inside = shape(texts[-1], depth + 1)
+        name = _name(texts[0])
+        return (
+            Region(inside.spans, name, inside.merged) if isinstance(inside, Region) else Named(name, inside)
+        )
+    if set(signs) == {"="}:
+        return _equated(texts, depth)
+    if len(signs) <= 2:
+        region = _inequality(texts, signs)
+        if region is not None:
+            return region
+    if len(signs) > 1:
+        raise Unreadable("a chain of relations")
+    left, right = (formula(text) for text in texts)
+    if isinstance(left, Grid) or isinstance(right, Grid):
+        raise Unreadable("an inequality of matrices")
+    if signs[0] in (">", "≥"):
+        left, right = right, left
+    return Relation({">": "<", "≥": "≤"}.get(signs[0], signs[0]), values.minus(left, right))
+
+
+def _equated(texts: list[str], depth: int) -> Shape:
+    left, right = texts[0], texts[-1]
+    if len(texts) == 2 and is_name(right) and not is_name(left) and _constant(left):
+        left, right = right, left
+    whole = bracketed(left)
+    tuple_of_names = whole is not None and all(is_name(n) for _, n in pieces(whole[1], separator))
+    if is_name(left) or tuple_of_names:
+        value = shape(right, depth + 1)
+        if isinstance(value, Percent | Words | Grid | Region | Several | Marked | Ratio) or tuple_of_names:
+            return Named(_name(left), value)
+        return Named(_name(left), value, _difference(left, value))
+    sides = [formula(text) for text in texts]
+    if any(isinstance(side, Grid) for side in sides):
+        raise Unreadable("an equation of matrices")
+    numbers = [side for side in sides if isinstance(side, Number)]
+    if all(len(n.values) == 1 for n in numbers) and all(values.equal(n, numbers[-1]) for n in numbers):
+        return numbers[-1]  # a calculation
+    difference = values.minus(numbers[0], numbers[-1])
+    if all(d is not None and not d for d in difference):
+        return numbers[-1]  # an identity gives what it ends with
+    return Relation("=", difference)
+
+
+def _constant(text: str) -> bool:
+    return re.search(r"[A-Za-z]", re.sub(r"\\[a-zA-Z]+", "", text)) is None
+
+
+def _difference(left: str, value: Shape) -> tuple[values.Value, ...] | None:
+    try:
+        side = formula(left)
+        return values.minus(side, value) if isinstance(side, Number) and isinstance(value, Number) else None
+    except Unreadable:
+        return None
+
+
+def _name(text: str) -> str:
+    bare = re.sub(r"\s+|\\[,;:! ]", "", _COMMAND_TEXT.sub("", text))
+    bare = re.sub(r"_\{(\w)\}", r"_\1", bare)
+    return bare if "_{" in bare else bare.replace("{", "").replace("}", "")
+
+
+def _inequality(texts: list[str], signs: list[str]) -> Region | None:
+    """The region of `x < b`, `a < x` or `a < x < b`; None for any other inequality."""
+    if len(signs) == 1:
+        if is_name(texts[0]) and not is_name(texts[1]):
+            return _ray(texts[0], signs[0], texts[1])
+        if is_name(texts[1]) and signs[0] in _FLIPPED:
+            return _ray(texts[1], _FLIPPED[signs[0]], texts[0])
+        return None
+    low, name, high = texts
+    if not is_name(name) or not set(signs) <= set(_FLIPPED):
+        return None
+    if {s in (">", "≥") for s in signs} == {True}:
+        low, high, signs = high, low, [_FLIPPED[s] for s in reversed(signs)]
+    if not set(signs) <= {"<", "≤"}:
+        return None
+    return interval(_end(low), _end(high), (signs[0] == "≤", signs[1] == "≤"), _name(name))
+
+
+def _ray(name: str, sign: str, text: str) -> Region:
+    end = _end(text)
+    if sign == "≠":
+        return Region(complement(points([end])).spans, _name(name))
+    if sign in ("<", "≤"):
+        return interval(Number((), infinite=-1), end, (False, sign == "≤"), _name(name))
+    return interval(end, Number((), infinite=1), (sign == "≥", False), _name(name))
+
+
+def _end(text: str) -> Number:
+    number = formula(text)
+    if isinstance(number, Grid):
+        raise Unreadable("an interval that ends with a matrix")
+    return number
+
+
+def _combined(parts: list[tuple[str, str]], depth: int) -> Shape:
+    """A union, intersection or difference of sets, from left to right."""
+    sets = [shape(text, depth + 1) for _, text in parts]
+    if all(isinstance(s, Several) and s.kind == "set" for s in sets) and {sign for sign, _ in parts[1:]} == {
+        "∪"
+    }:
+        return Several("set", tuple(item for s in sets if isinstance(s, Several) for item in s.items))
+    result = _region(sets[0])
+    for (sign, _), other in zip(parts[1:], map(_region, sets[1:]), strict=True):
+        if sign == "∪":
+            result = united([result, other], None)
+        elif sign == "∩":
+            result = complement(united([complement(result), complement(other)], None))
+        else:
+            result = complement(united([complement(result), other], None))
+    return result
+
+
+def _region(found: Shape) -> Region:
+    if isinstance(found, Region):
+        return found
+    if isinstance(found, Several) and found.kind == "set":
+        return points(found.items)
+    if isinstance(found, Several) and found.kind == "tuple" and len(found.items) == 2:
+        low, high = found.items
+        if isinstance(low, Number) and isinstance(high, Number):
+            return interval(low, high, (False, False))
+    raise Unreadable("no set of real numbers")
+
+
+def _in_brackets(opening: str, inside: str, closing: str, depth: int) -> Shape:
+    if opening == r"\{":
+        return _set(inside, depth)
+    items = [part for _, part in pieces(inside, lambda token: "," if token in (",", ";") else None)]
+    if len(items) == 1:
+        if opening + closing == "[]":
+            raise Unreadable("one element in square brackets")
+        return shape(inside, depth + 1)
+    shapes = tuple(shape(part, depth + 1) for part in items)
+    if len(shapes) == 2 and all(isinstance(s, Number) for s in shapes):
+        low, high = shapes
+        assert isinstance(low, Number) and isinstance(high, Number)
+        if opening + closing != "()" or low.infinite or high.infinite:
+            return interval(low, high, (opening == "[", closing == "]"))
+    return Several("tuple", shapes)
+
+
+def _set(inside: str, depth: int) -> Shape:
+    if not inside.strip():
+        return Region(())
+    condition = pieces(inside, lambda token: "|" if token in ("|", r"\mid", r"\vert", ":") else None)
+    if len(condition) == 2 and is_name(re.sub(r"\\in.*", "", condition[0][1])):
+        found = shape(condition[1][1], depth + 1)
+        return Region(found.spans, None, found.merged) if isinstance(found, Region) else found
+    found = shape(inside, depth + 1)
+    if isinstance(found, Record):
+        return found
+    return Several("set", found.items if isinstance(found, Several) and found.kind == "list" else (found,))
+
+
+def _ratio(parts: list[str]) -> Ratio:
+    numbers = [formula(part) for part in parts]
+    if any(isinstance(n, Grid) or len(n.values) != 1 for n in numbers):
+        raise Unreadable("a ratio of something else than numbers")
+    if any(not n.values[0] for n in numbers if isinstance(n, Number)):
+        raise Unreadable("a ratio with 0")
+    clock = re.fullmatch(r"([01]?\d|2[0-4]):([0-5]\d)", ":".join(parts))
+    return Ratio(
+        tuple(n for n in numbers if isinstance(n, Number)), (int(clock[1]), int(clock[2])) if clock else None
+    )
