@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -20,7 +18,15 @@ from rlv.estimate.jobs import estimates
 from rlv.estimate.report import stage_lines, unknown_lines
 from rlv.plan import Plan
 from rlv.stages import STAGES
-from rlv.store import MANIFEST, Artifact, Store, computed, folder_problems, read_manifest
+from rlv.store import (
+    Artifact,
+    Store,
+    computed,
+    copy_file,
+    folder_problems,
+    is_published,
+    read_manifest,
+)
 
 DONE, MISSING, OLDER, DAMAGED = "done", "missing", "made by older code", "damaged"
 
@@ -65,7 +71,7 @@ def state(artifact: Artifact, store: Store) -> str:
 def _namesakes(artifact: Artifact, store: Store) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Published artifacts of the same stage and name but another key: other settings or older code."""
     for folder in _everywhere(store, f"{artifact.stage}/{artifact.name}-*"):
-        if (folder / MANIFEST).is_file() and len(folder.name) == len(artifact.directory):
+        if is_published(folder) and len(folder.name) == len(artifact.directory):
             with suppress(StoreError):  # `rlv fsck` names those
                 manifest = read_manifest(folder)
                 if manifest["key"] != artifact.key:
@@ -306,12 +312,6 @@ def claims_lines(plan: Plan, store: Store) -> list[str]:
 
 def publish(artifact: Artifact, store: Store, directory: Path) -> None:
     """Copy an artifact's files, verified, to a stable place for people."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for name in store.manifest(artifact)["files"]:
-        source = store.open(artifact, name)
-        beside = directory / f".{name}.{secrets.token_hex(4)}.partial"  # others may publish here, too
-        try:
-            shutil.copyfile(source, beside)
-            beside.replace(directory / name)
-        finally:
-            beside.unlink(missing_ok=True)
+    folder = store.open_all(artifact)
+    for name, entry in store.manifest(artifact)["files"].items():
+        copy_file(folder, name, directory, entry["sha256"])

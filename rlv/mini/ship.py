@@ -7,11 +7,10 @@ key, the weights' digest and the command that makes them again.
 from __future__ import annotations
 
 import json
-import shutil
 from importlib import resources
 from pathlib import Path
 
-from rlv.store import Artifact, Store, file_digest
+from rlv.store import Artifact, Store, copy_file, file_digest
 
 BASE = Path(str(resources.files("rlv"))) / "mini" / "base"
 WEIGHTS = "model.safetensors"
@@ -23,8 +22,8 @@ def ship(artifact: Artifact, store: Store) -> list[str]:
     source = store.open_all(artifact)
     before = file_digest(BASE / WEIGHTS) if (BASE / WEIGHTS).is_file() else None
     BASE.mkdir(exist_ok=True)
-    for name in store.manifest(artifact)["files"]:
-        shutil.copyfile(source / name, BASE / name)
+    for name, entry in store.manifest(artifact)["files"].items():
+        copy_file(source, name, BASE, entry["sha256"])
     after = file_digest(BASE / WEIGHTS)
     manifest = store.manifest(artifact)
     recipe = {

@@ -9,6 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rlv.errors import ModelError
+from rlv.names import below
+
 INDEX = "model.safetensors.index.json"
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
@@ -60,7 +63,10 @@ def _missing_shards(folder: Path) -> str | None:
         return None
     try:
         shards = set(json.loads(index.read_text())["weight_map"].values())
+        # What loads the weights joins these names unchecked.
+        missing = sorted(s for s in shards if not below(folder, s, error=ModelError).is_file())
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return f"{index}: not an index of weights ({error!r})"
-    missing = sorted(s for s in shards if not (folder / s).is_file())
+    except ModelError as error:
+        return f"{index}: not an index of weights: {error}"
     return f"{index}: names {missing[0]}, which is not there; fetch it again" if missing else None

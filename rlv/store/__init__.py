@@ -1,5 +1,7 @@
 """The content-addressed store: keys (artifacts.py), places and publishing (store.py).
 
+Of one artifact: its manifest (manifests.py) and its files (folders.py).
+
 What makes it safe to share: claims.py with processes.py, readers.py, permissions.py, probe.py, computed.py.
 Tidying up and moving house: garbage.py, archive.py.
 """
@@ -9,7 +11,8 @@ from __future__ import annotations
 from rlv.store.artifacts import KEY_DIGITS, Artifact, canonical, is_path_of, key_of
 from rlv.store.claims import Claim, Timing
 from rlv.store.computed import computed
-from rlv.store.folders import MANIFEST, file_digest, folder_problems, read_manifest, sync
+from rlv.store.folders import copy_file, file_digest, folder_problems, is_published, sync
+from rlv.store.manifests import MANIFEST, origin_fault, read_manifest
 from rlv.store.probe import require_rules
 from rlv.store.store import Publication, Store
 
@@ -23,10 +26,13 @@ __all__ = [
     "Timing",
     "canonical",
     "computed",
+    "copy_file",
     "file_digest",
     "folder_problems",
     "is_path_of",
+    "is_published",
     "key_of",
+    "origin_fault",
     "read_manifest",
     "require_rules",
     "sync",

@@ -27,7 +27,8 @@ from pathlib import Path
 from rlv.errors import StoreError
 from rlv.store.artifacts import KEY_DIGITS
 from rlv.store.claims import Claim
-from rlv.store.folders import MANIFEST, read_manifest
+from rlv.store.folders import is_published
+from rlv.store.manifests import MANIFEST, read_manifest
 from rlv.store.permissions import remove_tree, user_name
 from rlv.store.readers import FOLDER as READERS
 from rlv.store.readers import readers_of
@@ -257,7 +258,7 @@ def _candidates(store: Store, keep: set[str], busy: frozenset[str]) -> Iterator[
             if path in busy:
                 continue
             # What a listed study still has to make goes on from its checkpoints.
-            if path not in keep or (store.root / path / MANIFEST).is_file() or place.name.startswith("."):
+            if path not in keep or is_published(store.root / path) or place.name.startswith("."):
                 yield place, CHECKPOINTS if place.is_dir() else LEFTOVER, path
     yield from ((place, LEFTOVER, "") for place in _folders(store.root) if place.name.startswith(".probe-"))
 
