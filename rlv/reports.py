@@ -19,12 +19,14 @@ from rlv.estimate.report import stage_lines, unknown_lines
 from rlv.plan import Plan
 from rlv.stages import STAGES
 from rlv.store import (
+    DIGEST,
     Artifact,
     Store,
     computed,
     copy_file,
     folder_problems,
     is_published,
+    origin_fault,
     read_manifest,
 )
 
@@ -167,16 +169,24 @@ def why_lines(plan: Plan, store: Store, wanted: str) -> list[str]:
     for role, parent in artifact.inputs.items():
         lines.append(f"  from {role}: {parent.path} ({state(parent, store)})")
     if store.exists(artifact):
-        manifest = store.manifest(artifact)
-        made = manifest["made"]
-        seconds = _spent(manifest, "seconds")
-        lines.append(f"made at {made['at']} by code {made['code']} in {seconds} s on {made['device']}")
-        lines += store.problems_of(artifact)
-        return lines
+        return [*lines, *_made_lines(artifact, store), *store.problems_of(artifact)]
     for folder, manifest in _namesakes(artifact, store):
         lines.append(f"published as {folder.name} with")
         lines += [f"  {line}" for line in _differences(manifest["spec"], spec, store, plan)]
     return lines
+
+
+def _made_lines(artifact: Artifact, store: Store) -> list[str]:
+    """When, by what code and on what a published artifact was made, as far as its manifest states it."""
+    try:
+        manifest = store.manifest(artifact)
+    except StoreError:
+        return []  # among its problems
+    why = origin_fault(manifest)
+    if why is not None:
+        return [f"the manifest does not state how it was made ({why})"]
+    made, seconds = manifest["made"], _spent(manifest, "seconds")
+    return [f"made at {made['at']} by code {made['code']} in {seconds} s on {made['device']}"]
 
 
 def diff_lines(plan: Plan, store: Store, left: str, right: str) -> list[str]:
@@ -223,6 +233,7 @@ def fsck_lines(store: Store) -> tuple[list[str], int]:
     if not store.root.is_dir():
         raise StoreError(f"{store.root}: no store here; a run makes it")
     lines, sound, damaged, unread = [], 0, 0, 0
+    older: list[str] = []
     for folder in list(store.folders()):
         try:
             found = folder_problems(folder)
@@ -232,10 +243,15 @@ def fsck_lines(store: Store) -> tuple[list[str], int]:
             continue
         if not found:
             sound += 1
+            if DIGEST not in read_manifest(folder):
+                older.append(str(folder.relative_to(store.root)))
             continue
         damaged += 1
         lines += [f"damaged: {folder.relative_to(store.root)}", *(f"  {line}" for line in found)]
         lines.append(f"  {store.set_aside_folder(folder)}; what is missing the next run makes again")
+    if older:
+        more = f" and {len(older) - 1} more" if len(older) > 1 else ""
+        lines.append(f"no digest of its own in the manifest: made by an older version: {older[0]}{more}")
     counts = f"{sound} artifacts sound, {damaged} damaged"
     return [*lines, counts + (f", {unread} that cannot be read" if unread else "")], damaged + unread
 
@@ -243,7 +259,8 @@ def fsck_lines(store: Store) -> tuple[list[str], int]:
 def time_lines(plan: Plan, store: Store) -> list[str]:
     """Seconds, tokens and peak memory of everything published, by stage, and the ten slowest."""
     published = {store.location(a): a for a in plan.artifacts.values() if store.exists(a)}
-    made = [(published[folder], manifest) for folder, manifest in _readable(published)]
+    read = [(published[folder], manifest) for folder, manifest in _readable(published)]
+    made = [(artifact, manifest) for artifact, manifest in read if origin_fault(manifest) is None]
     lines = [
         f"{'stage':10s} {'artifacts':>9s} {'seconds':>9s} {'cpu s':>9s} {'peak MiB':>9s} {'tokens':>12s}"
     ]
@@ -251,17 +268,27 @@ def time_lines(plan: Plan, store: Store) -> list[str]:
         of = [m for a, m in made if a.stage == stage]
         if of:
             seconds, cpu = (sum(_spent(m, what) for m in of) for what in ("seconds", "cpu_seconds"))
-            peak, tokens = max(m["peak_memory_mib"] for m in of), sum(m["facts"].get("tokens", 0) for m in of)
+            peak, tokens = max(m["peak_memory_mib"] for m in of), sum(_tokens(m) for m in of)
             lines.append(f"{stage:10s} {len(of):9d} {seconds:9.1f} {cpu:9.1f} {peak:9d} {tokens:12,d}")
     lines += ["", "slowest:"]
     slowest = sorted(made, key=lambda item: -_spent(item[1], "seconds"))[:10]
     lines += [f"{_spent(m, 'seconds'):9.1f} s  {a.path}" for a, m in slowest]
+    if len(made) < len(published):
+        lines += ["", "not counted, since their manifests do not state it (see `rlv why`):"]
+        counted = {artifact.path for artifact, _ in made}
+        lines += [f"{'':12s} {a.path}" for a in published.values() if a.path not in counted]
     return lines + computed_lines(plan, store)
 
 
 def _spent(manifest: dict[str, Any], what: str) -> float:
     """Of the job that published an artifact, and of those before it that a training took."""
-    return manifest[what] + sum(part[what] for part in manifest.get("facts", {}).get("earlier", ()))
+    return manifest[what] + sum(part[what] for part in manifest["facts"].get("earlier", ()))
+
+
+def _tokens(manifest: dict[str, Any]) -> int:
+    """How many tokens a stage has counted; 0 for stages that count none."""
+    tokens = manifest["facts"].get("tokens", 0)
+    return tokens if isinstance(tokens, int) else 0
 
 
 def computed_lines(plan: Plan, store: Store) -> list[str]:

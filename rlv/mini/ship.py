@@ -10,7 +10,8 @@ import json
 from importlib import resources
 from pathlib import Path
 
-from rlv.store import Artifact, Store, copy_file, file_digest
+from rlv.errors import StoreError
+from rlv.store import Artifact, Store, copy_file, file_digest, origin_fault
 
 BASE = Path(str(resources.files("rlv"))) / "mini" / "base"
 WEIGHTS = "model.safetensors"
@@ -20,6 +21,11 @@ COMMAND = "make mini-base"
 def ship(artifact: Artifact, store: Store) -> list[str]:
     """Copy a pretrained base into the package; says whether the weights are those that shipped before."""
     source = store.open_all(artifact)
+    why = origin_fault(store.manifest(artifact))
+    if why is not None:
+        raise StoreError(
+            f"{artifact.path}: its manifest does not state how it was made ({why}); make it again"
+        )
     before = file_digest(BASE / WEIGHTS) if (BASE / WEIGHTS).is_file() else None
     BASE.mkdir(exist_ok=True)
     for name, entry in store.manifest(artifact)["files"].items():

@@ -12,11 +12,12 @@ from rlv.store.artifacts import KEY_DIGITS, Artifact, canonical, is_path_of, key
 from rlv.store.claims import Claim, Timing
 from rlv.store.computed import computed
 from rlv.store.folders import copy_file, file_digest, folder_problems, is_published, sync
-from rlv.store.manifests import MANIFEST, origin_fault, read_manifest
+from rlv.store.manifests import DIGEST, MANIFEST, origin_fault, read_manifest
 from rlv.store.probe import require_rules
 from rlv.store.store import Publication, Store
 
 __all__ = [
+    "DIGEST",
     "KEY_DIGITS",
     "MANIFEST",
     "Artifact",

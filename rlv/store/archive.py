@@ -45,7 +45,8 @@ def export_artifacts(
 ) -> list[str]:
     """Write what is published of some artifacts, here or in an upstream; what was done, for people.
 
-    Raises StoreError where something is not published (unless `partial`) or the file exists,
+    Raises StoreError where something is not published (unless `partial`), does not state how it was made, or
+    the file exists,
     DamagedArtifactError where a file differs from its manifest.
     """
     ordered = sorted({a.path: a for a in artifacts}.values(), key=lambda a: a.path)
@@ -86,9 +87,16 @@ def export_artifacts(
 def _entry(folder: Path, key: str) -> dict[str, Any]:
     """What the index says of an artifact."""
     text = manifest_bytes(folder)
+    manifest = parsed_manifest(text, folder / MANIFEST, key)
+    why = origin_fault(manifest)
+    if why is not None:
+        raise StoreError(
+            f"{folder / MANIFEST}: does not state how the artifact was made ({why}), so no store would "
+            "import it; move its folder away and make it again"
+        )
     files = {
         name: {"bytes": entry["bytes"], "sha256": entry["sha256"]}
-        for name, entry in parsed_manifest(text, folder / MANIFEST, key)["files"].items()
+        for name, entry in manifest["files"].items()
     }
     files[MANIFEST] = {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
     return {"key": key, "files": files}
@@ -273,7 +281,9 @@ class _Reader:
             raise StoreError(self.at(f"is no manifest of this artifact ({error})")) from error
         why = origin_fault(manifest)
         if why is not None:
-            raise StoreError(self.at(f"does not state how the artifact was made ({why}); export it anew"))
+            raise StoreError(
+                self.at(f"does not state how the artifact was made ({why}); nothing without that is imported")
+            )
         files = {n: {"bytes": e["bytes"], "sha256": e["sha256"]} for n, e in manifest["files"].items()}
         times = {n: e["mtime_ns"] for n, e in manifest["files"].items()}
         if own != path or {**files, MANIFEST: entry["files"][MANIFEST]} != entry["files"]:

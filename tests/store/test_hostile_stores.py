@@ -8,6 +8,7 @@ import json
 import os
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,9 +133,17 @@ def test_figures_are_published_only_with_their_digest(tmp_path, lab, monkeypatch
     assert list((tmp_path / "figures").iterdir()) == []
 
 
-def archive(file: Path, name: str, *, path: str = MADE.path, link: str | None = None) -> Path:
+def archive(
+    file: Path,
+    name: str,
+    *,
+    path: str = MADE.path,
+    link: str | None = None,
+    origin: dict[str, Any] | None = None,
+) -> Path:
     """An archive with one artifact that has a file of this name, as its index and its manifest say."""
-    manifest = {"key": MADE.key, "name": MADE.name, "spec": MADE.spec, "files": {name: ENTRY}, **how_made()}
+    manifest = {"key": MADE.key, "name": MADE.name, "spec": MADE.spec, "files": {name: ENTRY}}
+    manifest |= how_made() if origin is None else origin
     contents = {name: EVIL, "manifest.json": json.dumps(manifest).encode()}
     files = {n: {"bytes": len(c), "sha256": hashlib.sha256(c).hexdigest()} for n, c in contents.items()}
     index = {
