@@ -27,10 +27,11 @@ from rlv.store import (
     folder_problems,
     is_published,
     origin_fault,
+    place_fault,
     read_manifest,
 )
 
-DONE, MISSING, OLDER, DAMAGED = "done", "missing", "made by older code", "damaged"
+DONE, MISSING, OLDER, DAMAGED, UNREAD = "done", "missing", "made by older code", "damaged", "cannot be read"
 
 
 def study_lines(plan: Plan, store: Store, gpu: Gpu) -> list[str]:
@@ -60,9 +61,18 @@ def cost_lines(plan: Plan, store: Store, gpu: Gpu) -> list[str]:
 
 
 def state(artifact: Artifact, store: Store) -> str:
-    """Done, missing, made by older code, or damaged (files are compared by size and time, then content)."""
-    if store.exists(artifact):
-        return DAMAGED if store.problems_of(artifact, quick=True) else DONE
+    """Done, missing, made by older code, damaged, or not to be read now.
+
+    Files are compared by size and time, then content. Damaged is also what lies in an artifact's place and
+    is none.
+    """
+    try:
+        if store.exists(artifact):
+            return DAMAGED if store.problems_of(artifact, quick=True) else DONE
+        if store.obstacle(artifact) is not None:
+            return DAMAGED
+    except StoreError:
+        return UNREAD
     return (
         OLDER
         if any(m["spec"]["recipe"] < artifact.recipe for _, m in _namesakes(artifact, store))
@@ -88,7 +98,7 @@ def _everywhere(store: Store, pattern: str) -> list[Path]:
 def status_lines(plan: Plan, store: Store) -> list[str]:
     """A table of states by stage, everything that is not done, and who is computing it where."""
     states = {path: state(artifact, store) for path, artifact in plan.artifacts.items()}
-    kinds = (DONE, MISSING, OLDER, DAMAGED)
+    kinds = (DONE, MISSING, OLDER, DAMAGED, *([UNREAD] if UNREAD in states.values() else []))
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for path, found in states.items():
         counts[path.split("/")[0]][found] += 1
@@ -105,7 +115,11 @@ def status_lines(plan: Plan, store: Store) -> list[str]:
 def progress_lines(plan: Plan, store: Store) -> list[str]:
     """What is being computed in the store, of this study and of others, by whom; and what failed last."""
     lines, failed = [], []
-    for claim in store.all_claims():
+    try:
+        claims = list(store.all_claims())
+    except StoreError as error:
+        return ["", f"{'in progress':20s}unknown: {error}"]
+    for claim in claims:
         other = "" if claim.target in plan.artifacts else "  (another study's)"
         if not claim.released:
             alive = f"last sign of life at {datetime.fromtimestamp(claim.touched / 1e9, UTC):%F %T} UTC"
@@ -229,31 +243,55 @@ def _spec_of(key: str | None, store: Store, plan: Plan) -> dict[str, Any] | None
 
 
 def fsck_lines(store: Store) -> tuple[list[str], int]:
-    """(Lines, artifacts not sound): every published file against its digest; what is damaged is set aside."""
+    """(Lines, artifacts not sound): every published file against its digest; what is damaged is set aside.
+
+    So is what lies in the place of an artifact and is none: a file, a link to no folder, a folder without a
+    manifest or one that may not be entered.
+    """
     if not store.root.is_dir():
         raise StoreError(f"{store.root}: no store here; a run makes it")
     lines, sound, damaged, unread = [], 0, 0, 0
     older: list[str] = []
-    for folder in list(store.folders()):
+    places, unread_stages = _places(store)
+    lines += unread_stages
+    unread += len(unread_stages)
+    for folder in places:
         try:
-            found = folder_problems(folder)
+            found = folder_problems(folder, place=folder)
+            if not found:
+                sound += 1
+                if DIGEST not in read_manifest(folder):
+                    older.append(str(folder.relative_to(store.root)))
+                continue
         except StoreError as error:
             unread += 1
             lines.append(str(error))
             continue
-        if not found:
-            sound += 1
-            if DIGEST not in read_manifest(folder):
-                older.append(str(folder.relative_to(store.root)))
-            continue
         damaged += 1
         lines += [f"damaged: {folder.relative_to(store.root)}", *(f"  {line}" for line in found)]
-        lines.append(f"  {store.set_aside_folder(folder)}; what is missing the next run makes again")
+        try:
+            lines.append(f"  {store.set_aside_folder(folder)}; what is missing the next run makes again")
+        except StoreError as error:
+            lines.append(f"  {error}")
     if older:
         more = f" and {len(older) - 1} more" if len(older) > 1 else ""
         lines.append(f"no digest of its own in the manifest: made by an older version: {older[0]}{more}")
     counts = f"{sound} artifacts sound, {damaged} damaged"
     return [*lines, counts + (f", {unread} that cannot be read" if unread else "")], damaged + unread
+
+
+def _places(store: Store) -> tuple[list[Path], list[str]]:
+    """(What lies in the places of artifacts, published or not; lines on stages that cannot be listed)."""
+    found, unread = [], []
+    for stage in store.stages():
+        try:
+            places = store.places(stage)
+        except StoreError as error:
+            unread.append(str(error))
+            continue
+        # An empty folder was made for a job and is no place of anything yet.
+        found += [place for place in places if is_published(place) or place_fault(place) is not None]
+    return found, unread
 
 
 def time_lines(plan: Plan, store: Store) -> list[str]:

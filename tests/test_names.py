@@ -112,6 +112,10 @@ def test_the_command_line_sends_no_escape_codes(tmp_path, capsys):
         assert main([*command, "--study", "x"]) == 1
         said = capsys.readouterr()
         assert r"\x1b[31m" in said.err and "\x1b" not in said.out + said.err
+    (tmp_path / "store" / "model" / "a\x1b[31m\nb-000000000000" / "x").mkdir(parents=True)
+    assert main(["fsck", "--store", str(tmp_path / "store"), "--study", "x"]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == r"damaged: model/a\x1b[31m\nb-000000000000" and "\x1b" not in "".join(said)
 
 
 def test_the_command_line_prints_in_one_place():

@@ -11,7 +11,14 @@ from __future__ import annotations
 from rlv.store.artifacts import KEY_DIGITS, Artifact, canonical, is_path_of, key_of
 from rlv.store.claims import Claim, Timing
 from rlv.store.computed import computed
-from rlv.store.folders import copy_file, file_digest, folder_problems, is_published, sync
+from rlv.store.folders import (
+    copy_file,
+    file_digest,
+    folder_problems,
+    is_published,
+    place_fault,
+    sync,
+)
 from rlv.store.manifests import DIGEST, MANIFEST, origin_fault, read_manifest
 from rlv.store.probe import require_rules
 from rlv.store.store import Publication, Store
@@ -34,6 +41,7 @@ __all__ = [
     "is_published",
     "key_of",
     "origin_fault",
+    "place_fault",
     "read_manifest",
     "require_rules",
     "sync",

@@ -19,6 +19,7 @@ from rlv.names import fault_of
 KEY_DIGITS = 12
 _STAGE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _KEY = re.compile(r"[0-9a-f]{64}")
+_DIRECTORY = re.compile(rf"[^.].*-[0-9a-f]{{{KEY_DIGITS}}}", re.DOTALL)
 
 
 def canonical(value: Any) -> str:
@@ -38,6 +39,11 @@ def is_path_of(path: str, key: object) -> bool:
     stage, _, directory = path.partition("/")
     name = directory.removesuffix(f"-{key[:KEY_DIGITS]}")
     return name != directory and _fault_of_place(stage, directory) is None
+
+
+def is_directory_of(name: str) -> bool:
+    """Whether a folder of a stage is named like an artifact's, `<name>-<12 hex>`; drafts begin with a dot."""
+    return _DIRECTORY.fullmatch(name) is not None
 
 
 def _fault_of_place(stage: str, directory: str) -> str | None:

@@ -341,6 +341,10 @@ def _files(folder: Path, name: str) -> list[tuple[Path, int]]:
         paths = list(folder.iterdir())
     except FileNotFoundError:
         return []
+    except PermissionError as error:
+        raise StoreError(
+            f"{folder}: cannot be read ({error.strerror}), so nobody knows what is computed"
+        ) from error
     found = []
     for path in paths:
         head, mark, digits = path.name.partition(_MARK)

@@ -17,6 +17,7 @@ from typing import Any
 
 from rlv.errors import DamagedArtifactError, RlvError
 from rlv.names import below, opened, regular
+from rlv.store.artifacts import KEY_DIGITS
 from rlv.store.manifests import MANIFEST, read_manifest, reading
 
 _CHUNK = 1 << 20
@@ -46,8 +47,10 @@ def place_fault(folder: Path) -> str | None:
             found = folder.lstat()
         except FileNotFoundError:
             return None
+        except PermissionError:
+            return "lies in a folder that may not be entered"
         if not folder.is_dir():
-            return "is a link to nothing" if stat.S_ISLNK(found.st_mode) else "is no folder"
+            return "is a link to no folder" if stat.S_ISLNK(found.st_mode) else "is no folder"
         try:
             kind = (folder / MANIFEST).lstat().st_mode
         except FileNotFoundError:
@@ -62,19 +65,26 @@ def place_fault(folder: Path) -> str | None:
             return "may not be read"
 
 
-def folder_problems(folder: Path, key: str | None = None, *, quick: bool = False) -> list[str]:
+def folder_problems(
+    folder: Path, key: str | None = None, *, place: Path | None = None, quick: bool = False
+) -> list[str]:
     """What differs between a published folder and its manifest, one line each.
 
-    `quick` compares sizes and times and reads a file only where its time differs. Raises StoreError where
-    something cannot be read.
+    `key`: the artifact's, if it is known; `place`: where the folder belongs, which tells the stage and the
+    beginning of the key. `quick` compares sizes and times and reads a file only where its time differs.
+    Raises StoreError where something cannot be read.
     """
     fault = place_fault(folder)
     if fault is not None:
         return [f"{folder}: {fault}"]
     try:
-        files = read_manifest(folder, key)["files"]
+        manifest = read_manifest(folder, key)
     except DamagedArtifactError as error:
         return [str(error)]
+    stage, digits = manifest["spec"]["stage"], manifest["key"][:KEY_DIGITS]
+    if place is not None and (stage != place.parent.name or not place.name.endswith(f"-{digits}")):
+        return [f"{folder}: holds another artifact, of the stage {stage!r} with the key {digits}…"]
+    files = manifest["files"]
     found = []
     for name, entry in files.items():
         path = below(folder, name, nested=True)

@@ -31,18 +31,26 @@ from typing import Any
 from rlv.errors import DamagedArtifactError, StoreError
 from rlv.names import below
 from rlv.store import claims, permissions, readers
-from rlv.store.artifacts import Artifact
+from rlv.store.artifacts import Artifact, is_directory_of
 from rlv.store.computed import log_computed
 from rlv.store.folders import (
     copy_file,
     described,
     folder_problems,
     is_published,
+    place_fault,
     sync,
     sync_tree,
     verify_file,
 )
-from rlv.store.manifests import MANIFEST, manifest_bytes, manifest_text, parsed_manifest, read_manifest
+from rlv.store.manifests import (
+    MANIFEST,
+    manifest_bytes,
+    manifest_text,
+    parsed_manifest,
+    read_manifest,
+    reading,
+)
 from rlv.store.processes import machine_name, process_alive
 
 
@@ -252,7 +260,7 @@ class Store:
                     copy = copy_file(source, name, publication.path, entry["sha256"])
                     os.utime(copy, ns=(entry["mtime_ns"], entry["mtime_ns"]))
                 (publication.path / MANIFEST).write_bytes(text)
-        except (DamagedArtifactError, FileNotFoundError):
+        except (DamagedArtifactError, FileNotFoundError, NotADirectoryError):
             self.set_aside(artifact)
             return False
         return True
@@ -298,10 +306,15 @@ class Store:
         """
         return folder_problems(self.location(artifact), artifact.key, quick=quick)
 
+    def obstacle(self, artifact: Artifact) -> str | None:
+        """What lies in the store's own place of an artifact and is none, such as a file; None for nothing."""
+        return place_fault(self.own_location(artifact))
+
     def set_aside(self, artifact: Artifact) -> str:
         """Move a damaged artifact out of its place, so that it is made again; what became of it, for people.
 
-        Nothing is deleted, and an artifact of an upstream is only remembered as damaged.
+        Nothing is deleted, and an artifact of an upstream is only remembered as damaged. If nothing is
+        published, what lies in its place is moved (`obstacle`). Raises StoreError if this user may not.
         """
         folder = self.location(artifact)
         if self.is_own(folder):
@@ -312,19 +325,22 @@ class Store:
     def set_aside_folder(self, folder: Path, key: str | None = None) -> str:
         """Move a damaged folder of this store to `.damaged`; what became of it, for people.
 
-        Others may have found the damage, too, and have published anew since the caller looked: what turns out
-        to be sound goes back.
+        Others may have found the damage, too, and have published anew since the caller looked, or nothing was
+        wrong but that the folder could not be entered: what turns out to be sound goes back. Raises
+        StoreError if this user may not move it.
         """
         aside = self.root / ".damaged" / folder.parent.name / f"{folder.name}-{secrets.token_hex(4)}"
         try:
             moved = permissions.move(folder, aside, self.root)
         except FileNotFoundError:
             return "which somebody else has set aside"
+        except (PermissionError, StoreError) as error:
+            raise StoreError(f"{folder}: damaged, and cannot be set aside ({error})") from error
         with suppress(OSError, StoreError):  # not to be read now, or published once more: it stays there
-            if not folder_problems(moved, key):
+            if not folder_problems(moved, key, place=folder):
                 moved.rename(folder)
-                permissions.close(folder)
-                return "and published anew by somebody else meanwhile"
+                permissions.close(folder, self.root)
+                return "and sound after all: mended, or published anew by somebody else meanwhile"
         return f"set aside as {moved}"
 
     def _pass_over(self, folder: Path) -> None:
@@ -351,12 +367,23 @@ class Store:
         return self.root / ".passed-over" / folder.parent.name / f"{folder.name}.json"
 
     def folders(self) -> Iterator[Path]:
-        """All folders published in this store, of any study, sorted by path."""
-        for stage in sorted(p for p in self.root.iterdir() if not p.name.startswith(".")):
-            if stage.is_dir():
-                yield from sorted(
-                    p for p in stage.iterdir() if not p.name.startswith(".") and (p / MANIFEST).is_file()
-                )
+        """All folders published in this store, of any study, sorted by path, as far as they can be listed."""
+        for stage in self.stages():
+            with suppress(StoreError):  # `rlv fsck` names those
+                yield from filter(is_published, self.places(stage))
+
+    def stages(self) -> list[Path]:
+        """The folders of stages, sorted. Raises StoreError if the store cannot be listed."""
+        with reading(self.root):
+            return sorted(p for p in self.root.iterdir() if not p.name.startswith(".") and p.is_dir())
+
+    def places(self, stage: Path) -> list[Path]:
+        """What lies in the places of artifacts in a stage's folder, published or not, sorted.
+
+        Raises StoreError if the folder cannot be listed.
+        """
+        with reading(stage):
+            return sorted(p for p in stage.iterdir() if is_directory_of(p.name))
 
 
 @dataclass
