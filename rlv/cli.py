@@ -24,10 +24,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from rlv.errors import IN_VAIN, RlvError, StoreError, in_vain
+from rlv.escapes import escaped
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.run(options) or 0
     except RlvError as error:
-        print(f"rlv: {error}", file=sys.stderr)
+        _say(f"rlv: {error}".split("\n"), file=sys.stderr)
         return IN_VAIN if options.run is _make and in_vain(error) else error.status
     except BrokenPipeError:
         # A pager or `head` has read enough; Python's own flush at exit must not complain either.
@@ -154,9 +156,9 @@ def _study(options: argparse.Namespace) -> None:
     gpu = _settings(options).gpu
     if options.what == "check":
         require(plan, store, gpu)
-        print(f"study {plan.study.name}: sound; {len(plan.artifacts)} artifacts")
+        _say([f"study {plan.study.name}: sound; {len(plan.artifacts)} artifacts"])
     else:
-        print("\n".join(study_lines(plan, store, find_gpu(gpu or DEFAULT))))
+        _say(study_lines(plan, store, find_gpu(gpu or DEFAULT)))
 
 
 def _plan(options: argparse.Namespace) -> int:
@@ -168,10 +170,10 @@ def _plan(options: argparse.Namespace) -> int:
     plan, store = _plan_and_store(options)
     gpu = find_gpu(options.gpu or _settings(options).gpu or DEFAULT)
     if not options.estimate:
-        print("\n".join(cost_lines(plan, store, gpu)))
+        _say(cost_lines(plan, store, gpu))
         return 0
     lines, too_large = estimate_lines(plan, store, gpu)
-    print("\n".join(lines))
+    _say(lines)
     return 1 if too_large else 0
 
 
@@ -182,7 +184,7 @@ def _fetch(options: argparse.Namespace) -> int:
     options.study = options.name or options.study
     failed = 0
     for line, fine in fetch_study(load(_settings(options).study)):
-        print(line if fine else f"rlv: {line}", file=sys.stdout if fine else sys.stderr, flush=True)
+        _say([line] if fine else f"rlv: {line}".split("\n"), file=sys.stdout if fine else sys.stderr)
         failed += not fine
     return 1 if failed else 0
 
@@ -210,25 +212,30 @@ def _make(options: argparse.Namespace) -> None:
 
 
 def _line(text: str) -> None:
-    print(text, flush=True)
+    _say(text.split("\n"))
+
+
+def _say(lines: Iterable[str], file: TextIO | None = None) -> None:
+    """Print lines, the one way to do so: what they quote from outside sends no control character."""
+    print(*map(escaped, lines), sep="\n", file=file, flush=True)
 
 
 def _status(options: argparse.Namespace) -> None:
     from rlv.reports import status_lines
 
-    print("\n".join(status_lines(*_plan_and_store(options))))
+    _say(status_lines(*_plan_and_store(options)))
 
 
 def _why(options: argparse.Namespace) -> None:
     from rlv.reports import why_lines
 
-    print("\n".join(why_lines(*_plan_and_store(options), options.key)))
+    _say(why_lines(*_plan_and_store(options), options.key))
 
 
 def _diff(options: argparse.Namespace) -> None:
     from rlv.reports import diff_lines
 
-    print("\n".join(diff_lines(*_plan_and_store(options), *options.keys)))
+    _say(diff_lines(*_plan_and_store(options), *options.keys))
 
 
 def _fsck(options: argparse.Namespace) -> int:
@@ -236,7 +243,7 @@ def _fsck(options: argparse.Namespace) -> int:
     from rlv.store import Store
 
     lines, damaged = fsck_lines(Store(_settings(options).store))
-    print("\n".join(lines))
+    _say(lines)
     return 1 if damaged else 0
 
 
@@ -252,7 +259,7 @@ def _gc(options: argparse.Namespace) -> None:
         raise StudyError(f"--older-than: found {options.older_than}; hours, 0 or more, would do")
     needed = {path for name in options.names for path in build_plan(load(name)).artifacts}
     store = _settings(options).open()
-    print("\n".join(gc_lines(store, needed, yes=options.yes, older_than=options.older_than * 3600)))
+    _say(gc_lines(store, needed, yes=options.yes, older_than=options.older_than * 3600))
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -261,7 +268,7 @@ def _export(options: argparse.Namespace) -> None:
     options.study = options.name
     plan, store = _plan_and_store(options)
     every = plan.artifacts.values()
-    print("\n".join(export_artifacts(every, store, plan.study.name, options.file, partial=options.partial)))
+    _say(export_artifacts(every, store, plan.study.name, options.file, partial=options.partial))
 
 
 def _import(options: argparse.Namespace) -> None:
@@ -270,20 +277,20 @@ def _import(options: argparse.Namespace) -> None:
 
     store = _settings(options).open()
     require_rules(store.root)
-    print("\n".join(import_artifacts(store, options.file)))
+    _say(import_artifacts(store, options.file))
 
 
 def _time(options: argparse.Namespace) -> None:
     from rlv.reports import time_lines
 
-    print("\n".join(time_lines(*_plan_and_store(options))))
+    _say(time_lines(*_plan_and_store(options)))
 
 
 def _claims(options: argparse.Namespace) -> None:
     from rlv.reports import claims_lines, claims_table
 
     lines = claims_table if options.markdown else claims_lines
-    print("\n".join(lines(*_plan_and_store(options))))
+    _say(lines(*_plan_and_store(options)))
 
 
 def _provenance(options: argparse.Namespace) -> None:
@@ -291,7 +298,7 @@ def _provenance(options: argparse.Namespace) -> None:
 
     plan, store = _plan_and_store(options)
     log = _line_of_progress
-    print("\n".join(provenance(options.wanted, plan, store, into=options.into, quick=options.quick, log=log)))
+    _say(provenance(options.wanted, plan, store, into=options.into, quick=options.quick, log=log))
 
 
 def _replay(options: argparse.Namespace) -> int:
@@ -307,13 +314,13 @@ def _replay(options: argparse.Namespace) -> int:
         any_code=options.any_code,
         log=_line,
     )
-    print("\n".join(["", *summary_lines(done)]))
+    _say(["", *summary_lines(done)])
     return 1 if done.differing else 0
 
 
 def _line_of_progress(text: str) -> None:
     # Verifying many gigabytes takes a while; the answer alone goes to standard output.
-    print(text, file=sys.stderr, flush=True)
+    _say([text], file=sys.stderr)
 
 
 def _publish(options: argparse.Namespace) -> None:
@@ -328,4 +335,4 @@ def _ship_base(options: argparse.Namespace) -> None:
 
     options.study = options.study or "mini-base"
     plan, store = _plan_and_store(options)
-    print("\n".join(ship(plan.models["base"], store)))
+    _say(ship(plan.models["base"], store))

@@ -4,6 +4,8 @@ Each message names the file, the key or row, what was found, and what would do. 
 prints the message alone (no traceback) for these and for nothing else.
 """
 
+from rlv.escapes import escaped
+
 # The exit status of a `rlv make` that would fail in the same way again; sysexits.h calls it a data error.
 IN_VAIN = 65
 
@@ -12,6 +14,10 @@ class RlvError(Exception):
     """Base of all errors that a user can act on. `status`: what a command that ends with it exits with."""
 
     status = 1
+
+    def __str__(self) -> str:
+        """The message. What it quotes may come from outside, so no control character is in it."""
+        return escaped(super().__str__(), lines=True)
 
 
 class StudyError(RlvError):

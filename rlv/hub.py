@@ -6,6 +6,7 @@ loads no library of the hub.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from rlv.store import file_digest
 SITE = "https://huggingface.co"
 # Seconds that `check_access` waits for an answer; it asks once, where fetching asks again and again.
 PATIENCE = 5.0
+# The cache has folders of these names. Studies are checked when they are read, crates are not.
+_REPO = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,14 @@ def check_access(asked: Asked) -> None:
         # `HfApi.auth_check` with a limit: it has none of its own.
         address = f"{api.endpoint}/api/{kind}s/{asked.repo}/auth-check"
         hf_raise_for_status(get_session().get(address, headers=build_hf_headers(), timeout=PATIENCE))
+
+
+def check_address(repo: str, revision: str, error: type[RlvError]) -> None:
+    """Raises `error` if a repository or commit could be another place of the cache, or of this machine."""
+    if not _REPO.fullmatch(repo) or ".." in repo:
+        raise error(f"{repo[:100]!r}: no repository of the hub; owner/name would do")
+    if not _COMMIT.fullmatch(revision):
+        raise error(f"{repo}: {revision[:100]!r} is no commit; 40 hexadecimal digits would do")
 
 
 def check_blob(path: Path, error: type[RlvError]) -> Path:

@@ -11,25 +11,49 @@ import errno
 import json
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 # No text that people or hubs write comes near it: configurations, indices of weights, studies.
 LARGEST_TEXT = 64 * 2**20
 
 
-def open_regular(path: Path) -> BinaryIO:
-    """The file for reading, in bytes. Raises OSError where it cannot be opened or is no regular file."""
+class NotRegularError(OSError):
+    """What a name leads to is a pipe, a device, a folder ...; `kind` says which."""
+
+    def __init__(self, path: Path, mode: int) -> None:
+        self.kind = kind_of(mode)
+        super().__init__(errno.EINVAL, f"expected a regular file, found {self.kind}", str(path))
+
+
+def open_regular(path: Path, *, links: bool = True) -> BufferedReader:
+    """The file for reading, in bytes; `links`: what a link leads to.
+
+    Raises NotRegularError if it is no regular file, other kinds of OSError as `open` does.
+    """
+    # Opening a device can do something, so it is looked at first.
+    _require_regular(path, path.stat() if links else path.lstat())
     # Without O_NONBLOCK, opening a pipe waits until somebody writes to it.
-    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    flags = os.O_NONBLOCK | os.O_CLOEXEC | (0 if links else os.O_NOFOLLOW)
     try:
-        kind = os.fstat(number).st_mode
-        if not stat.S_ISREG(kind):
-            raise OSError(errno.EINVAL, f"expected a regular file, found {_kind(kind)}", str(path))
-        return open(number, "rb")
-    except BaseException:
-        os.close(number)
+        # The caller closes it.
+        file = open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags))  # noqa: SIM115
+    except OSError as error:
+        if error.errno == errno.ELOOP and not links:  # put there since
+            raise NotRegularError(path, stat.S_IFLNK) from error
         raise
+    try:
+        _require_regular(path, os.fstat(file.fileno()))
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _require_regular(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise NotRegularError(path, found.st_mode)
 
 
 def read_text(path: Path, largest: int = LARGEST_TEXT) -> str:
@@ -62,8 +86,11 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("JSON that is nested too deeply") from None
 
 
-def _kind(mode: int) -> str:
+def kind_of(mode: int) -> str:
+    """What a file is, in words, from its `st_mode`."""
     kinds = {
+        stat.S_IFREG: "a file",
+        stat.S_IFLNK: "a link",
         stat.S_IFDIR: "a folder",
         stat.S_IFIFO: "a pipe",
         stat.S_IFCHR: "a device",

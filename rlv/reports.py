@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
 import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,9 +20,20 @@ from rlv.estimate.report import stage_lines, unknown_lines
 from rlv.plan import Plan
 from rlv.sections import Study
 from rlv.stages import STAGES
-from rlv.store import MANIFEST, Artifact, Store, computed, folder_problems, read_manifest
+from rlv.store import (
+    DIGEST,
+    Artifact,
+    Store,
+    computed,
+    copy_file,
+    folder_problems,
+    is_published,
+    origin_fault,
+    place_fault,
+    read_manifest,
+)
 
-DONE, MISSING, OLDER, DAMAGED = "done", "missing", "made by older code", "damaged"
+DONE, MISSING, OLDER, DAMAGED, UNREAD = "done", "missing", "made by older code", "damaged", "cannot be read"
 
 
 def study_lines(plan: Plan, store: Store, gpu: Gpu) -> list[str]:
@@ -71,9 +80,18 @@ def cost_lines(plan: Plan, store: Store, gpu: Gpu) -> list[str]:
 
 
 def state(artifact: Artifact, store: Store) -> str:
-    """Done, missing, made by older code, or damaged (files are compared by size and time, then content)."""
-    if store.exists(artifact):
-        return DAMAGED if store.problems_of(artifact, quick=True) else DONE
+    """Done, missing, made by older code, damaged, or not to be read now.
+
+    Files are compared by size and time, then content. Damaged is also what lies in an artifact's place and
+    is none.
+    """
+    try:
+        if store.exists(artifact):
+            return DAMAGED if store.problems_of(artifact, quick=True) else DONE
+        if store.obstacle(artifact) is not None:
+            return DAMAGED
+    except StoreError:
+        return UNREAD
     older = any(_by_older_code(m["spec"], artifact.spec) for _, m in _namesakes(artifact, store))
     return OLDER if older else MISSING
 
@@ -90,7 +108,7 @@ def _without_code(spec: Mapping[str, Any]) -> dict[str, Any]:
 def _namesakes(artifact: Artifact, store: Store) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Published artifacts of the same stage and name but another key: other settings or older code."""
     for folder in _everywhere(store, f"{artifact.stage}/{artifact.name}-*"):
-        if (folder / MANIFEST).is_file() and len(folder.name) == len(artifact.directory):
+        if is_published(folder) and len(folder.name) == len(artifact.directory):
             with suppress(StoreError):  # `rlv fsck` names those
                 manifest = read_manifest(folder)
                 if manifest["key"] != artifact.key:
@@ -105,7 +123,7 @@ def _everywhere(store: Store, pattern: str) -> list[Path]:
 def status_lines(plan: Plan, store: Store) -> list[str]:
     """A table of states by stage, everything that is not done, and who is computing it where."""
     states = {path: state(artifact, store) for path, artifact in plan.artifacts.items()}
-    kinds = (DONE, MISSING, OLDER, DAMAGED)
+    kinds = (DONE, MISSING, OLDER, DAMAGED, *([UNREAD] if UNREAD in states.values() else []))
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for path, found in states.items():
         counts[path.split("/")[0]][found] += 1
@@ -141,7 +159,11 @@ def other_code_lines(done: Iterable[Artifact], store: Store) -> list[str]:
 def progress_lines(plan: Plan, store: Store) -> list[str]:
     """What is being computed in the store, of this study and of others, by whom; and what failed last."""
     lines, failed = [], []
-    for claim in store.all_claims():
+    try:
+        claims = list(store.all_claims())
+    except StoreError as error:
+        return ["", f"{'in progress':20s}unknown: {error}"]
+    for claim in claims:
         other = "" if claim.target in plan.artifacts else "  (another study's)"
         if not claim.released:
             alive = f"last sign of life at {datetime.fromtimestamp(claim.touched / 1e9, UTC):%F %T} UTC"
@@ -205,16 +227,24 @@ def why_lines(plan: Plan, store: Store, wanted: str) -> list[str]:
     for role, parent in artifact.inputs.items():
         lines.append(f"  from {role}: {parent.path} ({state(parent, store)})")
     if store.exists(artifact):
-        manifest = store.manifest(artifact)
-        made = manifest["made"]
-        seconds = _spent(manifest, "seconds")
-        lines.append(f"made at {made['at']} by code {made['code']} in {seconds} s on {made['device']}")
-        lines += store.problems_of(artifact)
-        return lines
+        return [*lines, *_made_lines(artifact, store), *store.problems_of(artifact)]
     for folder, manifest in _namesakes(artifact, store):
         lines.append(f"published as {folder.name} with")
         lines += [f"  {line}" for line in _differences(manifest["spec"], spec, store, plan)]
     return lines
+
+
+def _made_lines(artifact: Artifact, store: Store) -> list[str]:
+    """When, by what code and on what a published artifact was made, as far as its manifest states it."""
+    try:
+        manifest = store.manifest(artifact)
+    except StoreError:
+        return []  # among its problems
+    why = origin_fault(manifest)
+    if why is not None:
+        return [f"the manifest does not state how it was made ({why})"]
+    made, seconds = manifest["made"], _spent(manifest, "seconds")
+    return [f"made at {made['at']} by code {made['code']} in {seconds} s on {made['device']}"]
 
 
 def diff_lines(plan: Plan, store: Store, left: str, right: str) -> list[str]:
@@ -257,31 +287,62 @@ def _spec_of(key: str | None, store: Store, plan: Plan) -> dict[str, Any] | None
 
 
 def fsck_lines(store: Store) -> tuple[list[str], int]:
-    """(Lines, artifacts not sound): every published file against its digest; what is damaged is set aside."""
+    """(Lines, artifacts not sound): every published file against its digest; what is damaged is set aside.
+
+    So is what lies in the place of an artifact and is none: a file, a link to no folder, a folder without a
+    manifest or one that may not be entered.
+    """
     if not store.root.is_dir():
         raise StoreError(f"{store.root}: no store here; a run makes it")
     lines, sound, damaged, unread = [], 0, 0, 0
-    for folder in list(store.folders()):
+    older: list[str] = []
+    places, unread_stages = _places(store)
+    lines += unread_stages
+    unread += len(unread_stages)
+    for folder in places:
         try:
-            found = folder_problems(folder)
+            found = folder_problems(folder, place=folder)
+            if not found:
+                sound += 1
+                if DIGEST not in read_manifest(folder):
+                    older.append(str(folder.relative_to(store.root)))
+                continue
         except StoreError as error:
             unread += 1
             lines.append(str(error))
             continue
-        if not found:
-            sound += 1
-            continue
         damaged += 1
         lines += [f"damaged: {folder.relative_to(store.root)}", *(f"  {line}" for line in found)]
-        lines.append(f"  {store.set_aside_folder(folder)}; what is missing the next run makes again")
+        try:
+            lines.append(f"  {store.set_aside_folder(folder)}; what is missing the next run makes again")
+        except StoreError as error:
+            lines.append(f"  {error}")
+    if older:
+        more = f" and {len(older) - 1} more" if len(older) > 1 else ""
+        lines.append(f"no digest of its own in the manifest: made by an older version: {older[0]}{more}")
     counts = f"{sound} artifacts sound, {damaged} damaged"
     return [*lines, counts + (f", {unread} that cannot be read" if unread else "")], damaged + unread
+
+
+def _places(store: Store) -> tuple[list[Path], list[str]]:
+    """(What lies in the places of artifacts, published or not; lines on stages that cannot be listed)."""
+    found, unread = [], []
+    for stage in store.stages():
+        try:
+            places = store.places(stage)
+        except StoreError as error:
+            unread.append(str(error))
+            continue
+        # An empty folder was made for a job and is no place of anything yet.
+        found += [place for place in places if is_published(place) or place_fault(place) is not None]
+    return found, unread
 
 
 def time_lines(plan: Plan, store: Store) -> list[str]:
     """Seconds, tokens and peak memory of everything published, by stage, and the ten slowest."""
     published = {store.location(a): a for a in plan.artifacts.values() if store.exists(a)}
-    made = [(published[folder], manifest) for folder, manifest in _readable(published)]
+    read = [(published[folder], manifest) for folder, manifest in _readable(published)]
+    made = [(artifact, manifest) for artifact, manifest in read if origin_fault(manifest) is None]
     lines = [
         f"{'stage':10s} {'artifacts':>9s} {'seconds':>9s} {'cpu s':>9s} {'peak MiB':>9s} {'tokens':>12s}"
     ]
@@ -289,17 +350,27 @@ def time_lines(plan: Plan, store: Store) -> list[str]:
         of = [m for a, m in made if a.stage == stage]
         if of:
             seconds, cpu = (sum(_spent(m, what) for m in of) for what in ("seconds", "cpu_seconds"))
-            peak, tokens = max(m["peak_memory_mib"] for m in of), sum(m["facts"].get("tokens", 0) for m in of)
+            peak, tokens = max(m["peak_memory_mib"] for m in of), sum(_tokens(m) for m in of)
             lines.append(f"{stage:10s} {len(of):9d} {seconds:9.1f} {cpu:9.1f} {peak:9d} {tokens:12,d}")
     lines += ["", "slowest:"]
     slowest = sorted(made, key=lambda item: -_spent(item[1], "seconds"))[:10]
     lines += [f"{_spent(m, 'seconds'):9.1f} s  {a.path}" for a, m in slowest]
+    if len(made) < len(published):
+        lines += ["", "not counted, since their manifests do not state it (see `rlv why`):"]
+        counted = {artifact.path for artifact, _ in made}
+        lines += [f"{'':12s} {a.path}" for a in published.values() if a.path not in counted]
     return lines + computed_lines(plan, store)
 
 
 def _spent(manifest: dict[str, Any], what: str) -> float:
     """Of the job that published an artifact, and of those before it that a training took."""
-    return manifest[what] + sum(part[what] for part in manifest.get("facts", {}).get("earlier", ()))
+    return manifest[what] + sum(part[what] for part in manifest["facts"].get("earlier", ()))
+
+
+def _tokens(manifest: dict[str, Any]) -> int:
+    """How many tokens a stage has counted; 0 for stages that count none."""
+    tokens = manifest["facts"].get("tokens", 0)
+    return tokens if isinstance(tokens, int) else 0
 
 
 def computed_lines(plan: Plan, store: Store) -> list[str]:
@@ -350,12 +421,6 @@ def claims_lines(plan: Plan, store: Store) -> list[str]:
 
 def publish(artifact: Artifact, store: Store, directory: Path) -> None:
     """Copy an artifact's files, verified, to a stable place for people."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for name in store.manifest(artifact)["files"]:
-        source = store.open(artifact, name)
-        beside = directory / f".{name}.{secrets.token_hex(4)}.partial"  # others may publish here, too
-        try:
-            shutil.copyfile(source, beside)
-            beside.replace(directory / name)
-        finally:
-            beside.unlink(missing_ok=True)
+    folder = store.open_all(artifact)
+    for name, entry in store.manifest(artifact)["files"].items():
+        copy_file(folder, name, directory, entry["sha256"])

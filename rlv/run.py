@@ -41,9 +41,16 @@ def make(artifact: Artifact, store: Store, *, threads: int = 1, log: Callable[[s
 
 
 def _there(artifact: Artifact, store: Store, log: Callable[[str], None]) -> bool:
-    """Whether a sound artifact is in the store; what is damaged is set aside, an upstream's is copied."""
+    """Whether a sound artifact is in the store; what is damaged is set aside, an upstream's is copied.
+
+    Raises StoreError if something is in its place that cannot be moved: nobody computes for hours first.
+    """
     if not store.exists(artifact):
-        return False
+        fault = store.obstacle(artifact)
+        if fault is None:
+            return False
+        log(f"{artifact.path}: {fault}, {store.set_aside(artifact)}")
+        return _there(artifact, store, log)
     found = store.problems_of(artifact)
     if found:
         log(f"{artifact.path}: damaged, {store.set_aside(artifact)}\n  " + "\n  ".join(found))
@@ -118,12 +125,23 @@ def _stoppable(artifact: Artifact) -> Iterator[None]:
 
 
 def set_aside_damaged(artifacts: list[Artifact], store: Store) -> list[str]:
-    """Look at sizes and times of everything published; what differs is set aside, one line each."""
+    """Look at sizes and times of everything published; what differs is set aside, one line each.
+
+    What may not be moved stays, with a line that says so: others of the artifacts can be made.
+    """
     lines = []
     for artifact in artifacts:
-        while store.exists(artifact):
-            found = store.problems_of(artifact, quick=True)
-            if not found:
+        while (found := _damage(artifact, store)) is not None:
+            try:
+                lines.append(f"{artifact.path}: damaged ({found}); {store.set_aside(artifact)}")
+            except StoreError as error:
+                lines.append(f"{artifact.path}: damaged ({found}); {error}")
                 break
-            lines.append(f"{artifact.path}: damaged ({found[0]}); {store.set_aside(artifact)}")
     return lines
+
+
+def _damage(artifact: Artifact, store: Store) -> str | None:
+    """What is wrong with an artifact at a quick look, or with what lies in its place."""
+    if store.exists(artifact):
+        return next(iter(store.problems_of(artifact, quick=True)), None)
+    return store.obstacle(artifact)

@@ -18,6 +18,7 @@ import polars as pl
 from rlv.errors import DataError
 from rlv.figures import FIGURES
 from rlv.job import Job, Stage
+from rlv.names import below
 from rlv.own_code import drawing_code
 from rlv.store import Artifact
 
@@ -43,13 +44,14 @@ def _run(job: Job) -> dict[str, Any]:
     drawing = FIGURES[job.params.get("drawing", name)]
     figure = import_module(drawing.module)
     data = figure.data({table: gather(job, table) for table in drawing.tables}, job.params)
-    data.write_csv(job.out / f"{name}.csv")
-    style.save(figure.draw(data), job.out / name)
+    # A crate may bring a name that no study could have.
+    data.write_csv(below(job.out, f"{name}.csv", error=DataError))
+    style.save(figure.draw(data), below(job.out, name, error=DataError))
     texts = {".rst": figure.caption(data)}
     if hasattr(figure, "files"):
         texts |= figure.files(data)
     for suffix, text in texts.items():
-        (job.out / f"{name}{suffix}").write_text(text, encoding="utf-8")
+        below(job.out, f"{name}{suffix}", error=DataError).write_text(text, encoding="utf-8")
     job.log(f"{name}: {data.height} points drawn")
     return {"points": data.height}
 

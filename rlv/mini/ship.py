@@ -7,11 +7,11 @@ key, the weights' digest and the command that makes them again.
 from __future__ import annotations
 
 import json
-import shutil
 from importlib import resources
 from pathlib import Path
 
-from rlv.store import Artifact, Store, file_digest
+from rlv.errors import StoreError
+from rlv.store import Artifact, Store, copy_file, file_digest, origin_fault
 
 BASE = Path(str(resources.files("rlv"))) / "mini" / "base"
 WEIGHTS = "model.safetensors"
@@ -21,10 +21,15 @@ COMMAND = "make mini-base"
 def ship(artifact: Artifact, store: Store) -> list[str]:
     """Copy a pretrained base into the package; says whether the weights are those that shipped before."""
     source = store.open_all(artifact)
+    why = origin_fault(store.manifest(artifact))
+    if why is not None:
+        raise StoreError(
+            f"{artifact.path}: its manifest does not state how it was made ({why}); make it again"
+        )
     before = file_digest(BASE / WEIGHTS) if (BASE / WEIGHTS).is_file() else None
     BASE.mkdir(exist_ok=True)
-    for name in store.manifest(artifact)["files"]:
-        shutil.copyfile(source / name, BASE / name)
+    for name, entry in store.manifest(artifact)["files"].items():
+        copy_file(source, name, BASE, entry["sha256"])
     after = file_digest(BASE / WEIGHTS)
     manifest = store.manifest(artifact)
     recipe = {

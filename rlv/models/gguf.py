@@ -14,6 +14,7 @@ from typing import Any
 
 from rlv.errors import ModelError, StudyError
 from rlv.models.completeness import require_loaded
+from rlv.names import below
 
 # Raised when the same file would become other weights or another tokenizer.
 CONVERSION = 1
@@ -32,7 +33,8 @@ def locate(package: str, path: str, key: str) -> Path:
         raise StudyError(f"{key}.package: {package} is not installed; {install}") from None
     if found.version != version:
         raise StudyError(f"{key}.package: {package} is asked for, {found.version} is installed; {install}")
-    file = Path(str(found.locate_file(path)))
+    root = Path(str(found.locate_file("")))
+    file = below(root, path, nested=True, error=StudyError)
     if not file.is_file():
         inside = [str(f) for f in found.files or () if f.suffix == ".gguf"]
         raise StudyError(

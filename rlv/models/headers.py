@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import ModelError
+from rlv.names import below, fault_of
 from rlv.outside import open_regular, parse_json, read_text
 
 WEIGHTS = "model.safetensors"
@@ -87,7 +88,7 @@ def weight_files(folder: Path) -> list[Path]:
     if not shards:
         found = next((path.name for path in sorted(folder.glob("*.safetensors"))), "no *.safetensors")
         raise ModelError(f"{folder}: found {found}, expected {WEIGHTS}, or {INDEX} that names its files")
-    return [folder / name for name in sorted(shards)]
+    return [below(folder, name, error=ModelError) for name in sorted(shards)]
 
 
 def _shards(index: Path) -> dict[str, set[str]]:
@@ -96,15 +97,17 @@ def _shards(index: Path) -> dict[str, set[str]]:
         placed = parse_json(read_text(index))["weight_map"]
         shards: dict[str, set[str]] = {}
         for name, shard in placed.items():
-            if Path(shard).name != shard:
-                raise ValueError(f"{name!r} lies in {shard!r}, which is no name of a file beside it")
+            fault = fault_of(shard)
+            if fault is not None:
+                raise ValueError(f"{name!r} lies in {shard!r}, which {fault}; expected a file beside it")
             shards.setdefault(shard, set()).add(name)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{index}: not an index of weights ({error!r})") from error
     for shard, names in sorted(shards.items()):
-        if not (index.parent / shard).exists():
+        path = below(index.parent, shard, error=ModelError)
+        if not path.exists():
             raise ModelError(f"{index}: names {shard}, which is not there; fetch it again")
-        absent = sorted(names - read_header(index.parent / shard).keys())
+        absent = sorted(names - read_header(path).keys())
         if absent:
             raise ModelError(f"{index}: names {absent[0]!r} in {shard}, which has no such tensor")
     return shards

@@ -13,8 +13,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from rlv.errors import ModelError
-from rlv.hub import Asked, check_blob, explained
+from rlv.hub import Asked, check_address, check_blob, explained
 from rlv.models.folders import complaint
+from rlv.names import below
 
 FETCHED = (
     "config.json",
@@ -43,6 +44,7 @@ def cached(repo: str, revision: str) -> Path | None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
+    check_address(repo, revision, ModelError)
     try:
         found = snapshot_download(
             repo,
@@ -95,6 +97,7 @@ def fetch_words(repo: str, revision: str, *, key: str, study: str = "STUDY") -> 
     """The folder of a commit with its configuration and tokenizer: all but the weights. Errors as `fetch`."""
     from huggingface_hub import snapshot_download
 
+    check_address(repo, revision, ModelError)
     words = [pattern for pattern in FETCHED if pattern not in WEIGHTS]
     with explained(asked(repo, revision, key=key, study=study)):
         return Path(
@@ -119,10 +122,11 @@ def place(snapshot: Path, out: Path) -> None:
         if not entry.is_file() or not _wanted(entry.name):
             continue
         blob = check_blob(entry, ModelError)
+        file = below(out, entry.name, error=ModelError)
         try:
-            os.link(blob, out / entry.name)
+            os.link(blob, file)
         except OSError:  # another file system, or another owner
-            shutil.copyfile(blob, out / entry.name)
+            shutil.copyfile(blob, file)
 
 
 def _wanted(name: str) -> bool:

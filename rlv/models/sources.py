@@ -15,6 +15,7 @@ from rlv.digests import digest_of
 from rlv.errors import StudyError
 from rlv.models import gguf
 from rlv.models.folders import KINDS, complaint
+from rlv.names import below
 from rlv.paths import expand
 from rlv.store import Artifact, Store
 
@@ -41,7 +42,7 @@ def model_spec(name: str, model: Model, study: str) -> tuple[dict[str, Any], dic
 def model_folder(name: str, model: Model) -> Path:
     """Where a start model lies: shipped with this package, or a folder of the user's."""
     if model.source == "package":
-        return Path(str(resources.files("rlv"))) / str(model.path)
+        return below(Path(str(resources.files("rlv"))), model.path, nested=True, error=StudyError)
     return expand(str(model.path), f"models.{name}.path")
 
 
@@ -72,6 +73,6 @@ def at_hand(artifact: Artifact, store: Store | None) -> Path | None:
 def _snapshot(repo: str, revision: str) -> Path | None:
     from huggingface_hub import constants
 
-    name = f"models--{repo.replace('/', '--')}"
-    folder = Path(constants.HF_HUB_CACHE) / name / "snapshots" / revision
+    place = below(Path(constants.HF_HUB_CACHE), f"models--{repo.replace('/', '--')}")
+    folder = below(place / "snapshots", revision)
     return folder if folder.is_dir() and complaint(folder) is None else None

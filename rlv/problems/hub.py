@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rlv.errors import DataError
-from rlv.hub import Asked, check_blob, explained
+from rlv.hub import Asked, check_address, check_blob, explained
 
 if TYPE_CHECKING:
     from rlv.sections import Dataset
@@ -71,6 +71,7 @@ def cached(repo: str, revision: str) -> Path | None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
+    check_address(repo, revision, DataError)
     try:
         return Path(snapshot_download(repo, local_files_only=True, **_request(revision)))
     except LocalEntryNotFoundError:

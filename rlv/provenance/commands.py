@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rlv.errors import RlvError, StoreError, StudyError
+from rlv.names import below
 from rlv.plan import Plan, build_plan
 from rlv.provenance.crate import METADATA, read_crate, write_crate
 from rlv.provenance.history import artifacts_of, history_of
@@ -32,7 +33,8 @@ def provenance(
     """
     name, artifact = target_of(plan, store, wanted)
     history = history_of(name, plan.study.name, artifact, store, quick=quick, log=log)
-    folder = into or results_folder() / plan.study.name / "provenance" / _folder_name(name)
+    results = below(results_folder(), plan.study.name)
+    folder = into or below(results / "provenance", name.replace("/", "-"))
     path = write_crate(history, folder, store.location(artifact))
     return [*history_lines(history), "", f"crate: {path}"]
 
@@ -99,11 +101,6 @@ def target_of(plan: Plan, store: Store, wanted: str) -> tuple[str, Artifact]:
             "it is of"
         )
     return path, artifact
-
-
-def _folder_name(name: str) -> str:
-    """A target's name as one folder: artifacts are named by stage and folder."""
-    return name.replace("/", "-")
 
 
 def _crate_at(wanted: str) -> Path | None:

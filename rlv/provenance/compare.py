@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rlv.names import below
 from rlv.provenance.amounts import amount
 from rlv.provenance.history import FileFact, Record
 from rlv.provenance.measured import describe
@@ -103,8 +104,9 @@ def _files(old: Record, new: Record, old_folder: Path | None, new_folder: Path) 
         elif name not in old.files:
             yield DIFFERS, f"{name}: is new"
         else:
-            before = None if old_folder is None else old_folder / name
-            yield _file(old.stage, name, old.files[name], new.files[name], before, new_folder / name)
+            before = None if old_folder is None else below(old_folder, name, nested=True)
+            after = below(new_folder, name, nested=True)
+            yield _file(old.stage, name, old.files[name], new.files[name], before, after)
 
 
 def _file(

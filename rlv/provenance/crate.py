@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rlv.errors import DamagedArtifactError, StoreError
-from rlv.outside import parse_json, read_text
+from rlv.errors import StoreError
+from rlv.names import fault_of, regular
+from rlv.outside import parse_json
 from rlv.provenance.entities import (
     Entities,
     Entity,
@@ -29,8 +29,8 @@ from rlv.provenance.entities import (
     items,
     ref,
 )
-from rlv.provenance.history import FileFact, History, Made, Record, artifacts_of
-from rlv.store import file_digest
+from rlv.provenance.history import FileFact, History, Made, Record, artifacts_of, made_from
+from rlv.store import copy_file
 
 METADATA = "ro-crate-metadata.json"
 CONTEXT = ["https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/context"]
@@ -83,15 +83,9 @@ def write_crate(history: History, folder: Path, source: Path | None) -> Path:
     path = folder / METADATA
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in carried if source is not None else ():
-            assert source is not None
-            beside = folder / f"{name}.partial"
-            beside.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / name, beside)
-            if file_digest(beside) != history.target.files[name].sha256:
-                beside.unlink()
-                raise DamagedArtifactError(f"{source / name}: changed while it was copied; run `rlv fsck`")
-            beside.replace(folder / name)
+        if source is not None:
+            for name, fact in history.target.files.items():
+                copy_file(source, name, folder, fact.sha256)
         draft = path.with_name(f"{METADATA}.{os.getpid()}")
         draft.write_text(json.dumps(metadata, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         draft.replace(path)
@@ -105,18 +99,19 @@ def write_crate(history: History, folder: Path, source: Path | None) -> Path:
 def read_crate(place: Path) -> History:
     """The history in a crate: its folder, or the metadata file.
 
-    Raises StoreError naming what is wrong with it.
+    Raises StoreError naming what is wrong with it: also if it is a link, or a name in it leads elsewhere.
     """
     path = place / METADATA if place.is_dir() else place
     try:
-        said = parse_json(read_text(path, _LARGEST))
+        with regular(path) as handle:
+            said = parse_json(handle.read(_LARGEST))
         by_id = {entity["@id"]: entity for entity in said["@graph"]}
         root = by_id["./"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"{path}: not readable as a crate of `rlv provenance` ({error})") from error
     try:
         return _history(by_id, root)
-    except (KeyError, ValueError, TypeError, AttributeError, StopIteration) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, StopIteration, RecursionError) as error:
         raise StoreError(
             f"{path}: lacks what `rlv provenance` writes ({type(error).__name__}: {error}); it is a crate of "
             "another program, or was edited"
@@ -128,9 +123,19 @@ def _history(by_id: Mapping[str, Entity], root: Entity) -> History:
     records = tuple(_record(by_id, entity) for entity in actions if entity["@type"] == "CreateAction")
     if not records or by_id[root["mainEntity"]["@id"]]["name"] != records[-1].path:
         raise ValueError("its main entity is not what the last action made")
-    history = History(root["identifier"], root["keywords"], records)
+    history = History(str(root["identifier"]), str(root["keywords"]), records)
+    for record in records:
+        _refuse_names(record)
     artifacts_of(history)
     return history
+
+
+def _refuse_names(record: Record) -> None:
+    """Raises StoreError if the crate names a file that would lie outside of its artifact."""
+    for name in record.files:
+        why = fault_of(name, nested=True)
+        if why is not None:
+            raise StoreError(f"{record.path!r}: {name[:100]!r} is no file of an artifact: it {why}")
 
 
 def _record(by_id: Mapping[str, Entity], action: Entity) -> Record:
@@ -169,17 +174,21 @@ def _made(by_id: Mapping[str, Entity], action: Entity, settings: Mapping[str, An
         packages["rlv"] = software["softwareVersion"]
     machine = by_id[action["location"]["@id"]]
     usage = {e["name"]: e["value"] for e in (by_id[part["@id"]] for part in items(action["resourceUsage"]))}
-    return Made(
-        at=action["endTime"],
-        host=machine["name"],
-        device=by_id[machine["additionalProperty"]["@id"]]["value"],
-        python=python,
-        packages=packages,
-        code=by_id[software["isBasedOn"]["@id"]]["version"] if "isBasedOn" in software else None,
-        seconds=usage["seconds"],
-        cpu_seconds=usage["cpu_seconds"],
-        peak_memory_mib=usage["peak_memory_mib"],
-        threads=settings["how"]["threads"],
-        earlier=tuple(settings.get("earlier", ())),
-        by=by_id[action["agent"]["@id"]]["name"] if "agent" in action else None,
-    )
+    made = {
+        "at": action["endTime"],
+        "host": machine["name"],
+        "device": by_id[machine["additionalProperty"]["@id"]]["value"],
+        "python": python,
+        "packages": packages,
+        "code": by_id[software["isBasedOn"]["@id"]]["version"] if "isBasedOn" in software else None,
+    }
+    manifest = {
+        "made": made,
+        "seconds": usage["seconds"],
+        "cpu_seconds": usage["cpu_seconds"],
+        "peak_memory_mib": usage["peak_memory_mib"],
+        "how": settings["how"]["how"],
+        "threads": settings["how"]["threads"],
+        "facts": {"earlier": settings.get("earlier", [])},
+    }
+    return made_from(manifest, by_id[action["agent"]["@id"]]["name"] if "agent" in action else None)

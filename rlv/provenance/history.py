@@ -8,15 +8,16 @@ is refused. Nothing is changed, and nothing set aside, here. Left out on purpose
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from rlv.errors import DamagedArtifactError, DataError, StoreError
+from rlv.names import below
 from rlv.provenance.measured import lasting
 from rlv.stages import STAGES
-from rlv.store import Artifact, Store, computed, is_path_of
+from rlv.store import Artifact, Store, computed, is_path_of, origin_fault
 
 SHOWN = 10
 
@@ -184,37 +185,44 @@ def artifacts_of(history: History) -> dict[str, Artifact]:
 def record_of(artifact: Artifact, store: Store, users: Users) -> Record:
     """What a store's manifest says of one published artifact.
 
-    Raises DamagedArtifactError where the manifest, or a file that holds measurements, is not readable.
+    Raises DamagedArtifactError where the manifest, or a file that holds measurements, is not readable,
+    StoreError where the manifest does not state how the artifact was made.
     """
+    manifest, folder = store.manifest(artifact), store.location(artifact)
     try:
-        return _record(artifact, store.manifest(artifact), store.location(artifact), users)
-    except KeyError as error:
-        raise DamagedArtifactError(f"{artifact.path}: its manifest does not say {error}") from error
-
-
-def _record(artifact: Artifact, manifest: dict[str, Any], folder: Path, users: Users) -> Record:
-    said = manifest["made"]
-    made = Made(
-        at=said["at"],
-        host=said["host"],
-        device=said["device"],
-        python=said["python"],
-        packages=dict(said["packages"]),
-        code=said["code"],
-        seconds=manifest["seconds"],
-        cpu_seconds=manifest["cpu_seconds"],
-        peak_memory_mib=manifest["peak_memory_mib"],
-        threads=manifest["threads"],
-        earlier=tuple(manifest.get("facts", {}).get("earlier", ())),
-        by=users.of(folder, artifact.path, manifest["seconds"], said["host"]),
-    )
+        made = made_from(manifest)
+    except ValueError as error:
+        raise StoreError(
+            f"{artifact.path}: its manifest does not state how it was made ({error}); nothing can be told of "
+            f"it: move {folder} away, and the next run makes it again"
+        ) from error
+    made = replace(made, by=users.of(folder, artifact.path, made.seconds, made.host))
     files = {
-        name: FileFact(entry["sha256"], entry["bytes"], _lasting(artifact, name, folder / name))
+        name: FileFact(
+            entry["sha256"], entry["bytes"], _lasting(artifact, name, below(folder, name, nested=True))
+        )
         for name, entry in manifest["files"].items()
     }
     inputs = {role: parent.path for role, parent in artifact.inputs.items()}
     return Record(
         artifact.path, artifact.name, artifact.key, manifest["spec"], inputs, manifest["how"], files, made
+    )
+
+
+def made_from(manifest: Mapping[str, Any], by: str | None = None) -> Made:
+    """How an artifact came about, from a manifest or from a mapping with the same keys.
+
+    Raises ValueError, naming the key, where one is missing or is of another kind.
+    """
+    why = origin_fault(manifest)
+    if why is not None:
+        raise ValueError(why)
+    amounts = ("seconds", "cpu_seconds", "peak_memory_mib", "threads")
+    return Made(
+        **{name: manifest["made"][name] for name in ("at", "host", "device", "python", "packages", "code")},
+        **{name: manifest[name] for name in amounts},
+        earlier=tuple(manifest["facts"].get("earlier", ())),
+        by=by,
     )
 
 

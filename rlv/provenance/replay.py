@@ -27,6 +27,7 @@ from typing import Any
 
 from rlv.errors import DamagedArtifactError, RlvError, StoreError
 from rlv.machine import device_name, revision
+from rlv.names import below
 from rlv.paths import written
 from rlv.provenance.compare import DIFFERS, Comparison, compare, unpromised
 from rlv.provenance.crate import write_crate
@@ -74,7 +75,7 @@ def replay(
     refuse_other_code(history, revision(), any_code)
     history = located(history, nearby or {})
     artifacts = artifacts_of(history)
-    folder = into or target.root / ".replay" / history.name.replace("/", "-")
+    folder = into or below(target.root / ".replay", history.name.replace("/", "-"))
     crate = write_crate(history, folder, None)
     comparisons: dict[str, Comparison] = {}
     users = Users()
@@ -84,7 +85,7 @@ def replay(
         if target.exists(artifact):
             log("  in that store already")
         else:
-            _make(record, crate, target, folder / "logs" / f"{record.path}.log")
+            _make(record, crate, target, below(folder / "logs", f"{record.path}.log", nested=True))
         found = target.problems_of(artifact)
         if found:
             raise DamagedArtifactError(

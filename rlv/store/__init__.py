@@ -1,5 +1,7 @@
 """The content-addressed store: keys (artifacts.py), places and publishing (store.py).
 
+Of one artifact: its manifest (manifests.py) and its files (folders.py).
+
 What makes it safe to share: claims.py with processes.py, readers.py, permissions.py, probe.py, computed.py.
 Tidying up and moving house: garbage.py, archive.py.
 """
@@ -9,11 +11,20 @@ from __future__ import annotations
 from rlv.store.artifacts import KEY_DIGITS, Artifact, canonical, is_path_of, key_of
 from rlv.store.claims import Claim, Timing
 from rlv.store.computed import computed
-from rlv.store.folders import MANIFEST, file_digest, folder_problems, read_manifest, sync
+from rlv.store.folders import (
+    copy_file,
+    file_digest,
+    folder_problems,
+    is_published,
+    place_fault,
+    sync,
+)
+from rlv.store.manifests import DIGEST, MANIFEST, origin_fault, read_manifest
 from rlv.store.probe import require_rules
 from rlv.store.store import Publication, Store
 
 __all__ = [
+    "DIGEST",
     "KEY_DIGITS",
     "MANIFEST",
     "Artifact",
@@ -23,10 +34,14 @@ __all__ = [
     "Timing",
     "canonical",
     "computed",
+    "copy_file",
     "file_digest",
     "folder_problems",
     "is_path_of",
+    "is_published",
     "key_of",
+    "origin_fault",
+    "place_fault",
     "read_manifest",
     "require_rules",
     "sync",

@@ -20,13 +20,15 @@ import secrets
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any
 
 from rlv.errors import DamagedArtifactError, StoreError
+from rlv.names import below, fault_of, opened
 from rlv.outside import parse_json
 from rlv.store.artifacts import KEY_DIGITS, Artifact, is_path_of
-from rlv.store.folders import MANIFEST, folder_problems, read_manifest
+from rlv.store.folders import folder_problems, is_published
+from rlv.store.manifests import MANIFEST, manifest_bytes, origin_fault, parsed_manifest, read_manifest
 from rlv.store.store import Publication, Store
 
 INDEX = "index.json"
@@ -44,7 +46,8 @@ def export_artifacts(
 ) -> list[str]:
     """Write what is published of some artifacts, here or in an upstream; what was done, for people.
 
-    Raises StoreError where something is not published (unless `partial`) or the file exists,
+    Raises StoreError where something is not published (unless `partial`), does not state how it was made, or
+    the file exists,
     DamagedArtifactError where a file differs from its manifest.
     """
     ordered = sorted({a.path: a for a in artifacts}.values(), key=lambda a: a.path)
@@ -67,7 +70,7 @@ def export_artifacts(
         with tarfile.open(partly, "w", format=tarfile.PAX_FORMAT) as tar:
             tar.addfile(_member(INDEX, len(text)), io.BytesIO(text))
             for path, name, said in _members(index["artifacts"]):
-                _add(tar, f"{path}/{name}", folders[path] / name, said)
+                _add(tar, f"{path}/{name}", folders[path], name, said)
         with open(partly, "rb") as handle:
             os.fsync(handle.fileno())
         partly.replace(file)
@@ -84,10 +87,17 @@ def export_artifacts(
 
 def _entry(folder: Path, key: str) -> dict[str, Any]:
     """What the index says of an artifact."""
-    text = (folder / MANIFEST).read_bytes()
+    text = manifest_bytes(folder)
+    manifest = parsed_manifest(text, folder / MANIFEST, key)
+    why = origin_fault(manifest)
+    if why is not None:
+        raise StoreError(
+            f"{folder / MANIFEST}: does not state how the artifact was made ({why}), so no store would "
+            "import it; move its folder away and make it again"
+        )
     files = {
         name: {"bytes": entry["bytes"], "sha256": entry["sha256"]}
-        for name, entry in read_manifest(folder, key)["files"].items()
+        for name, entry in manifest["files"].items()
     }
     files[MANIFEST] = {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
     return {"key": key, "files": files}
@@ -107,16 +117,16 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
     return info
 
 
-def _add(tar: tarfile.TarFile, name: str, path: Path, said: Mapping[str, Any]) -> None:
-    with open(path, "rb") as handle:
+def _add(tar: tarfile.TarFile, member: str, folder: Path, name: str, said: Mapping[str, Any]) -> None:
+    with opened(folder, name, error=DamagedArtifactError) as handle:
         size = os.fstat(handle.fileno()).st_size
         if size != said["bytes"]:
-            raise DamagedArtifactError(f"{path}: has {size} bytes, published with {said['bytes']}")
+            raise DamagedArtifactError(f"{folder}/{name}: has {size} bytes, published with {said['bytes']}")
         reading = _Hashing(handle)
-        tar.addfile(_member(name, size), reading)  # type: ignore[arg-type]  # it only reads
+        tar.addfile(_member(member, size), reading)  # type: ignore[arg-type]  # it only reads
     if reading.hash.hexdigest() != said["sha256"]:
         raise DamagedArtifactError(
-            f"{path}: its content differs from what was published; `rlv fsck` sets it aside"
+            f"{folder}/{name}: its content differs from what was published; `rlv fsck` sets it aside"
         )
 
 
@@ -221,14 +231,16 @@ class _Reader:
                 if not is_path_of(path, entry["key"]):
                     raise StoreError(self.at(f"names {path!r}, which is no place of an artifact"))
                 for name, said in entry["files"].items():
-                    if not _inside(name):
-                        raise StoreError(self.at(f"names {path}/{name!r}, which is no file of an artifact"))
+                    why = fault_of(name, nested=True)
+                    if why is not None:
+                        named = f"names {path}/{name[:100]!r}, which is no file of an artifact"
+                        raise StoreError(self.at(f"{named}: it {why}"))
                     if not isinstance(said["bytes"], int) or not isinstance(said["sha256"], str):
                         raise ValueError(f"{path}/{name}")
                 if MANIFEST not in entry["files"]:
                     raise StoreError(self.at(f"names {path} without its {MANIFEST}"))
             _ = index["study"]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise StoreError(self.at(f"is no index of an archive of artifacts ({error!r})")) from error
         return index
 
@@ -240,7 +252,7 @@ class _Reader:
             return
         with self.store.drafting(path) as publication:
             for _, name, said in _members({path: entry}):
-                target = publication.path / name
+                target = below(publication.path, name, nested=True)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with open(target, "xb") as handle:
                     self._file(tar, f"{path}/{name}", said, handle)
@@ -266,15 +278,20 @@ class _Reader:
         try:
             manifest = read_manifest(publication.path, entry["key"])
             own = f"{manifest['spec']['stage']}/{manifest['name']}-{manifest['key'][:KEY_DIGITS]}"
-            files = {n: {"bytes": e["bytes"], "sha256": e["sha256"]} for n, e in manifest["files"].items()}
-            times = {n: int(e["mtime_ns"]) for n, e in manifest["files"].items()}
-        except (DamagedArtifactError, KeyError, TypeError, ValueError) as error:
+        except (DamagedArtifactError, KeyError) as error:
             raise StoreError(self.at(f"is no manifest of this artifact ({error})")) from error
+        why = origin_fault(manifest)
+        if why is not None:
+            raise StoreError(
+                self.at(f"does not state how the artifact was made ({why}); nothing without that is imported")
+            )
+        files = {n: {"bytes": e["bytes"], "sha256": e["sha256"]} for n, e in manifest["files"].items()}
+        times = {n: e["mtime_ns"] for n, e in manifest["files"].items()}
         if own != path or {**files, MANIFEST: entry["files"][MANIFEST]} != entry["files"]:
             raise StoreError(self.at("says something else than the index; the archive was changed"))
         # The manifest stays as it is, to the byte, and with these times a quick look need not read files.
         for name, time in times.items():
-            os.utime(publication.path / name, ns=(time, time))
+            os.utime(below(publication.path, name, nested=True), ns=(time, time))
 
 
 @contextmanager
@@ -286,17 +303,10 @@ def _said(store: Store) -> Iterator[None]:
         raise StoreError(f"{store.root}: cannot be written ({error.strerror})") from error
 
 
-def _inside(name: str) -> bool:
-    """Whether a file's name, as it stands, is a path that stays below its folder."""
-    pure = PurePosixPath(name)
-    plain = bool(pure.parts) and str(pure) == name and not pure.is_absolute() and ".." not in pure.parts
-    return plain and name.isprintable() and "\\" not in name
-
-
 def _has(store: Store, path: str, key: str) -> bool:
     """Whether a sound artifact is there, here or in an upstream.
 
     Moves nothing, since what the archive says was not verified yet; a damaged one gives way to who publishes.
     """
-    folders = (root / path for root in (store.root, *store.upstreams))
-    return any((folder / MANIFEST).is_file() and not folder_problems(folder, key) for folder in folders)
+    folders = (below(root, path, nested=True) for root in (store.root, *store.upstreams))
+    return any(is_published(folder) and not folder_problems(folder, key) for folder in folders)

@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from rlv.errors import StoreError
+from rlv.names import fault_of
+
 KEY_DIGITS = 12
-# `<stage>/<name>-`: no dot in front, and nothing that would make it another place of a file system.
-_PLACE = re.compile(r"[a-z][a-z0-9_]*/[^./\\\x00-\x1f][^/\\\x00-\x1f]*-")
+_STAGE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _KEY = re.compile(r"[0-9a-f]{64}")
+_DIRECTORY = re.compile(rf"[^.].*-[0-9a-f]{{{KEY_DIGITS}}}", re.DOTALL)
 
 
 def canonical(value: Any) -> str:
@@ -33,8 +36,24 @@ def is_path_of(path: str, key: object) -> bool:
     """Whether something read from elsewhere is an artifact's path, `<stage>/<name>-<12 hex>`, and its key."""
     if not isinstance(key, str) or not _KEY.fullmatch(key):
         return False
-    place = path.removesuffix(key[:KEY_DIGITS])
-    return place != path and _PLACE.fullmatch(place) is not None
+    stage, _, directory = path.partition("/")
+    name = directory.removesuffix(f"-{key[:KEY_DIGITS]}")
+    return name != directory and _fault_of_place(stage, directory) is None
+
+
+def is_directory_of(name: str) -> bool:
+    """Whether a folder of a stage is named like an artifact's, `<name>-<12 hex>`; drafts begin with a dot."""
+    return _DIRECTORY.fullmatch(name) is not None
+
+
+def _fault_of_place(stage: str, directory: str) -> str | None:
+    """Why `<stage>/<directory>` is no place in a store, whose own folders begin with a dot."""
+    if not _STAGE.fullmatch(stage):
+        return f"{stage!r} is no name of a stage"
+    if directory.startswith((".", "-")):
+        return f"{directory!r} begins with {directory[0]!r}"
+    fault = fault_of(directory)
+    return None if fault is None else f"{directory[:100]!r} {fault}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +62,8 @@ class Artifact:
 
     `params` hold what decides content; `how` only what decides how it is computed (micro-batch, threads,
     labels) and stays out of the key. `inputs` are named by role; a role with many parts numbers them.
+    Raises StoreError if stage and name cannot be folders of a store: the name is no part of the key, and may
+    come from outside.
     """
 
     stage: str
@@ -51,6 +72,11 @@ class Artifact:
     params: Mapping[str, Any]
     inputs: Mapping[str, Artifact] = field(default_factory=dict)
     how: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        fault = _fault_of_place(self.stage, f"{self.name}-{'0' * KEY_DIGITS}")
+        if fault is not None:
+            raise StoreError(f"{self.stage}/{self.name}: no place of an artifact: {fault}")
 
     @cached_property
     def spec(self) -> dict[str, Any]:

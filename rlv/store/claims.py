@@ -344,14 +344,18 @@ def _write(path: Path, said: dict[str, Any]) -> None:
 def _files(folder: Path, name: str) -> list[tuple[Path, int]]:
     """(Path, generation) of the claims of a key, or with an empty name of all keys."""
     try:
-        names = [path.name for path in folder.iterdir()]
+        paths = list(folder.iterdir())
     except FileNotFoundError:
         return []
+    except PermissionError as error:
+        raise StoreError(
+            f"{folder}: cannot be read ({error.strerror}), so nobody knows what is computed"
+        ) from error
     found = []
-    for entry in names:
-        head, mark, digits = entry.partition(_MARK)
+    for path in paths:
+        head, mark, digits = path.name.partition(_MARK)
         if mark and digits.isdecimal() and not head.startswith(".") and name in ("", head):
-            found.append((folder / entry, int(digits)))
+            found.append((path, int(digits)))
     return found
 
 

@@ -36,10 +36,21 @@ def log_computed(root: Path, line: Mapping[str, Any]) -> None:
 
 
 def computed(root: Path) -> list[dict[str, Any]]:
-    """All lines of a store's log, oldest first; a line cut off by a full disk is left out."""
+    """All lines of a store's log, oldest first; what is cut off or of another form is left out."""
     found = []
-    with suppress(FileNotFoundError), open(root / LOG) as handle:
+    with suppress(FileNotFoundError), open(root / LOG, errors="replace") as handle:
         for line in handle:
-            with suppress(ValueError):
-                found.append(json.loads(line))
+            with suppress(ValueError, RecursionError):
+                said = json.loads(line)
+                if _is_line(said):
+                    found.append(said)
     return found
+
+
+def _is_line(said: object) -> bool:
+    """Whether something that everybody of a group may append is what `log_computed` writes."""
+    return (
+        isinstance(said, dict)
+        and all(isinstance(said.get(name), str) for name in ("path", "user", "host"))
+        and isinstance(said.get("seconds"), int | float)
+    )

@@ -1,120 +1,183 @@
-"""One published folder: its manifest, its files against their digests, and getting it onto the disk.
+"""One published folder: its files against their digests, copying them, and getting it onto the disk.
 
-Left out on purpose: where folders lie and who may write them (store.py, permissions.py).
+The files of an artifact are regular ones. A link or a device below its folder is damage and is never
+followed; the folder itself, or that of its stage, may be a link to another disk. Left out on purpose: where
+folders lie and who may write them (store.py, permissions.py).
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import secrets
+import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rlv.errors import DamagedArtifactError, StoreError
-from rlv.outside import parse_json
-from rlv.store.artifacts import key_of
+from rlv.errors import DamagedArtifactError, RlvError
+from rlv.names import below, opened, regular
+from rlv.store.artifacts import KEY_DIGITS
+from rlv.store.manifests import MANIFEST, read_manifest, reading
 
-MANIFEST = "manifest.json"
-# Seconds that a job may have taken: thirty years.
-_LONGEST = 1e9
+_CHUNK = 1 << 20
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, as hex."""
-    with open(path, "rb") as handle:
+    """SHA-256 of a file's bytes, as hex. Raises StoreError for what is no regular file, such as a device."""
+    with regular(path, links=True) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """What keeps a sound file from being read (a disk that does not answer, too many open files, no right to
-    it) is no damage, for which an artifact would be set aside: StoreError."""
+def is_published(folder: Path) -> bool:
+    """Whether a folder has a manifest, a regular file. False also if the folder may not be entered."""
     try:
-        yield
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        raise
-    except OSError as error:
-        raise StoreError(
-            f"{path}: cannot be read ({error.strerror}); no damage, so it stays: run again when it can"
-        ) from error
+        return stat.S_ISREG((folder / MANIFEST).lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return False
 
 
-def read_manifest(folder: Path, key: str | None = None) -> dict[str, Any]:
-    """A folder's manifest. Raises DamagedArtifactError where it is not there, no manifest or another key's,
-    StoreError where it cannot be read."""
-    path = folder / MANIFEST
-    try:
-        with _reading(path):
-            manifest = parse_json(path.read_bytes())
-        found = manifest["key"]
-        _ = manifest["spec"]
-        for entry in manifest["files"].values():
-            _require_time(entry["mtime_ns"])
-        if not 0 <= manifest.get("seconds", 0) < _LONGEST:
-            raise ValueError(f"found {manifest['seconds']!r} seconds of computing")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedArtifactError(f"{path}: not a readable manifest ({error})") from error
-    if key_of(manifest["spec"]) != found or key not in (None, found):
-        raise DamagedArtifactError(f"{path}: the manifest's spec does not belong to its key")
-    return manifest
+def place_fault(folder: Path) -> str | None:
+    """Why what lies in the place of an artifact is none; None if one is there, or nothing.
+
+    An empty folder is nothing: Snakemake makes it for a job. Raises StoreError if it cannot be looked at.
+    """
+    with reading(folder):
+        try:
+            found = folder.lstat()
+        except FileNotFoundError:
+            return None
+        except PermissionError:
+            return "lies in a folder that may not be entered"
+        if not folder.is_dir():
+            return "is a link to no folder" if stat.S_ISLNK(found.st_mode) else "is no folder"
+        try:
+            kind = (folder / MANIFEST).lstat().st_mode
+        except FileNotFoundError:
+            kind = None
+        except PermissionError:
+            return "may not be entered"
+        if kind is not None:
+            return None if stat.S_ISREG(kind) else f"its {MANIFEST} is no regular file"
+        try:
+            return f"has no {MANIFEST}" if any(folder.iterdir()) else None
+        except PermissionError:
+            return "may not be read"
 
 
-def _require_time(nanoseconds: Any) -> None:
-    """Raises ValueError for a time that no file can have."""
-    if not isinstance(nanoseconds, int) or not -(2**63) <= nanoseconds < 2**63:
-        raise ValueError(f"found {nanoseconds!r} ns as a file's time, expected 64 bits")
-
-
-def folder_problems(folder: Path, key: str | None = None, *, quick: bool = False) -> list[str]:
+def folder_problems(
+    folder: Path, key: str | None = None, *, place: Path | None = None, quick: bool = False
+) -> list[str]:
     """What differs between a published folder and its manifest, one line each.
 
-    `quick` compares sizes and times and reads a file only where its time differs. Raises StoreError where
-    something cannot be read.
+    `key`: the artifact's, if it is known; `place`: where the folder belongs, which tells the stage and the
+    beginning of the key. `quick` compares sizes and times and reads a file only where its time differs.
+    Raises StoreError where something cannot be read.
     """
+    fault = place_fault(folder)
+    if fault is not None:
+        return [f"{folder}: {fault}"]
     try:
-        files = read_manifest(folder, key)["files"]
+        manifest = read_manifest(folder, key)
     except DamagedArtifactError as error:
         return [str(error)]
+    stage, digits = manifest["spec"]["stage"], manifest["key"][:KEY_DIGITS]
+    if place is not None and (stage != place.parent.name or not place.name.endswith(f"-{digits}")):
+        return [f"{folder}: holds another artifact, of the stage {stage!r} with the key {digits}…"]
+    files = manifest["files"]
     found = []
     for name, entry in files.items():
+        path = below(folder, name, nested=True)
         try:
             if quick:
-                with _reading(folder / name):
-                    stat = (folder / name).stat()
-                if (stat.st_size, stat.st_mtime_ns) == (entry["bytes"], entry["mtime_ns"]):
+                with reading(path):
+                    there = path.lstat()
+                same = (there.st_size, there.st_mtime_ns) == (entry["bytes"], entry["mtime_ns"])
+                if same and stat.S_ISREG(there.st_mode):
                     continue
             verify_file(folder, name, entry)
         except (FileNotFoundError, NotADirectoryError):
-            found.append(f"{folder / name}: missing")
+            found.append(f"{path}: missing")
         except DamagedArtifactError as error:
             found.append(str(error))
     if not quick:
-        unknown = {name for name, _ in files_of(folder)} - {*files, MANIFEST}
-        found += [f"{folder / name}: not in the manifest" for name in sorted(unknown)]
+        with reading(folder):
+            unknown = {name for name, _ in files_of(folder)} - {*files, MANIFEST}
+        found += [f"{folder}/{name}: not in the manifest" for name in sorted(unknown)]
     return found
 
 
 def verify_file(folder: Path, name: str, entry: Mapping[str, Any]) -> None:
-    """Raises DamagedArtifactError where a file is missing or differs from the manifest's entry, StoreError
-    where it cannot be read."""
-    path = folder / name
-    with _reading(path):
-        if not path.is_file():
-            raise DamagedArtifactError(f"{path}: missing")
-        size = path.stat().st_size
-        if size != entry["bytes"]:
-            raise DamagedArtifactError(f"{path}: has {size} bytes, published with {entry['bytes']}")
-        if file_digest(path) != entry["sha256"]:
-            raise DamagedArtifactError(f"{path}: its content differs from what was published")
+    """Raises DamagedArtifactError where a file is missing, is no regular one or differs from the manifest's
+    entry, StoreError where it cannot be read."""
+    path = below(folder, name, nested=True, error=DamagedArtifactError)
+    try:
+        with reading(path), opened(folder, name, error=DamagedArtifactError) as handle:
+            size = os.fstat(handle.fileno()).st_size
+            if size != entry["bytes"]:
+                raise DamagedArtifactError(f"{path}: has {size} bytes, published with {entry['bytes']}")
+            digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DamagedArtifactError(f"{path}: missing") from error
+    if digest != entry["sha256"]:
+        raise DamagedArtifactError(f"{path}: its content differs from what was published")
+
+
+def copy_file(
+    source: Path,
+    name: str,
+    target: Path,
+    sha256: str,
+    *,
+    nested: bool = True,
+    links: bool = False,
+    error: type[RlvError] = DamagedArtifactError,
+) -> Path:
+    """Copy one file from a folder to another; it appears there only if it has this digest. Returns the copy.
+
+    What is at its place is replaced. `nested`: the name may have folders in it. `links`: the source may be a
+    link, as in a folder that the user names.
+    Raises `error` if the name leads elsewhere, the source is no regular file or its digest differs, OSError
+    if it cannot be read or the copy cannot be written.
+    """
+    copy = below(target, name, nested=nested, error=error)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    place = below(source, name, nested=True, error=error)
+    draft = copy.with_name(f".{secrets.token_hex(8)}.partial")
+    digest = hashlib.sha256()
+    try:
+        with (
+            regular(place, links=True, error=error) if links else opened(source, name, error=error) as reads,
+            open(draft, "xb") as writes,
+        ):
+            while data := reads.read(_CHUNK):
+                digest.update(data)
+                writes.write(data)
+        if digest.hexdigest() != sha256:
+            raise error(f"{place}: its content differs from what was published: SHA-256 {sha256} expected")
+        draft.replace(copy)
+    finally:
+        draft.unlink(missing_ok=True)
+    return copy
 
 
 def files_of(folder: Path) -> list[tuple[str, os.stat_result]]:
-    """All files below a folder, by relative path, sorted."""
-    return [
-        (str(path.relative_to(folder)), path.stat()) for path in sorted(folder.rglob("*")) if path.is_file()
-    ]
+    """Everything below a folder but folders, by relative path, sorted; of links, the links themselves."""
+    found = [(str(path.relative_to(folder)), path.lstat()) for path in sorted(folder.rglob("*"))]
+    return [(name, status) for name, status in found if not stat.S_ISDIR(status.st_mode)]
+
+
+def described(draft: Path) -> dict[str, dict[str, Any]]:
+    """The entries of a manifest for the files below a draft, by name.
+
+    Raises StoreError for a name or a kind of file that no artifact may have.
+    """
+    entries = {}
+    for name, status in files_of(draft):
+        with opened(draft, name) as handle:
+            digest = hashlib.file_digest(handle, "sha256").hexdigest()
+        entries[name] = {"sha256": digest, "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+    return entries
 
 
 def sync(path: Path) -> None:

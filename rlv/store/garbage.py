@@ -25,9 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rlv.errors import StoreError
-from rlv.store.artifacts import KEY_DIGITS
+from rlv.store.artifacts import KEY_DIGITS, is_directory_of
 from rlv.store.claims import Claim
-from rlv.store.folders import MANIFEST, read_manifest
+from rlv.store.folders import is_published, place_fault
+from rlv.store.manifests import read_manifest
 from rlv.store.permissions import remove_tree, user_name
 from rlv.store.readers import FOLDER as READERS
 from rlv.store.readers import readers_of
@@ -37,7 +38,6 @@ DAY = 24 * 3600.0
 # A claim that was not touched for so long has no owner, whatever machine it was on.
 ABANDONED = 3600.0
 
-_ARTIFACT = re.compile(rf"[^.].*-[0-9a-f]{{{KEY_DIGITS}}}")
 _LEFT = re.compile(rf"\.(draft|damaged|trash)-(.+?-[0-9a-f]{{{KEY_DIGITS}}})-.+")
 # Checkpoints, claims and what claims are made from begin with an artifact's name.
 _WORK = re.compile(rf"(?:\.trash-|\.)?(.+?-[0-9a-f]{{{KEY_DIGITS}}})(?:[.-].*)?")
@@ -257,18 +257,18 @@ def _candidates(store: Store, keep: set[str], busy: frozenset[str]) -> Iterator[
             if path in busy:
                 continue
             # What a listed study still has to make goes on from its checkpoints.
-            if path not in keep or (store.root / path / MANIFEST).is_file() or place.name.startswith("."):
+            if path not in keep or is_published(store.root / path) or place.name.startswith("."):
                 yield place, CHECKPOINTS if place.is_dir() else LEFTOVER, path
     yield from ((place, LEFTOVER, "") for place in _folders(store.root) if place.name.startswith(".probe-"))
 
 
 def _is_artifact(place: Path, stage: str) -> bool:
     """Whether a folder is surely one that this project published, or an empty one in the place of one."""
-    if not _ARTIFACT.fullmatch(place.name):
+    if not is_directory_of(place.name):
         return False
-    if not (place / MANIFEST).exists():
-        return not any(place.iterdir())
     try:
+        if not is_published(place):
+            return place_fault(place) is None
         manifest = read_manifest(place)
         digits = manifest["key"][:KEY_DIGITS]
         return manifest["spec"]["stage"] == stage and place.name == f"{manifest['name']}-{digits}"
@@ -277,9 +277,10 @@ def _is_artifact(place: Path, stage: str) -> bool:
 
 
 def _folders(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink())
+    try:
+        return sorted(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink())
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []  # nothing that could go from here
 
 
 def _in_progress(claim: Claim, now: float) -> bool:

@@ -99,9 +99,7 @@ def seal(folder: Path, root: Path) -> None:
 
     Who may read the store's folder may read what is inside.
     """
-    mode = root.stat().st_mode
-    shared = shared_by(root)
-    reading = stat.S_IRUSR | mode & (stat.S_IRGRP | stat.S_IROTH)
+    shared, reading = shared_by(root), _reading(root)
     for path in [*folder.rglob("*"), folder]:
         if path.is_symlink():
             continue
@@ -126,6 +124,11 @@ def seal(folder: Path, root: Path) -> None:
             path.chmod(reading)
 
 
+def _reading(root: Path) -> int:
+    """The read bits of what is published: the owner's, and those of the store's folder."""
+    return stat.S_IRUSR | root.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)
+
+
 def _copy_in_place(path: Path) -> None:
     """The same bytes as a file of our own."""
     beside = path.with_name(f".{path.name}.copy")
@@ -144,21 +147,25 @@ def remove_tree(folder: Path) -> bool:
     return not folder.exists()
 
 
-def close(folder: Path) -> None:
-    """Take the write bits again from a folder that was published and moved."""
+def close(folder: Path, root: Path) -> None:
+    """Give a folder that was published and moved the mode again that `seal` has given it."""
     with suppress(PermissionError):
-        folder.chmod(stat.S_IMODE(folder.stat().st_mode) & ~_WRITE)
+        reading = _reading(root)
+        folder.chmod(reading | reading >> 2 | folder.stat().st_mode & stat.S_ISGID)
 
 
 def move(folder: Path, target: Path, root: Path) -> Path:
     """Rename a folder, sealed or not; where it really went.
 
     A folder without write bits cannot change its parent, and only its owner can give it one: somebody else's
-    goes to a hidden name beside its place instead, for which the parent alone counts.
+    goes to a hidden name beside its place instead, for which the parent alone counts. One of ours that may
+    not be entered may be afterwards. A file or a link in the place of a folder is moved as it is.
     """
     make_folder(target.parent, root)
-    with suppress(PermissionError):
-        folder.chmod(stat.S_IMODE(folder.stat().st_mode) | stat.S_IWUSR)
+    found = folder.lstat()
+    if stat.S_ISDIR(found.st_mode):
+        with suppress(PermissionError):
+            folder.chmod(stat.S_IMODE(found.st_mode) | stat.S_IRWXU)
     try:
         folder.rename(target)
         return target

@@ -22,7 +22,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,18 +29,27 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import DamagedArtifactError, StoreError
+from rlv.names import below
 from rlv.store import claims, permissions, readers
-from rlv.store.artifacts import Artifact
+from rlv.store.artifacts import Artifact, is_directory_of
 from rlv.store.computed import log_computed
 from rlv.store.folders import (
-    MANIFEST,
-    file_digest,
-    files_of,
+    copy_file,
+    described,
     folder_problems,
-    read_manifest,
+    is_published,
+    place_fault,
     sync,
     sync_tree,
     verify_file,
+)
+from rlv.store.manifests import (
+    MANIFEST,
+    manifest_bytes,
+    manifest_text,
+    parsed_manifest,
+    read_manifest,
+    reading,
 )
 from rlv.store.processes import machine_name, process_alive
 
@@ -68,7 +76,7 @@ class Store:
 
     def own_location(self, artifact: Artifact) -> Path:
         """Where the store itself has an artifact, or will have it."""
-        return self.root / artifact.stage / artifact.directory
+        return self.root / artifact.path
 
     def own_manifest_path(self, artifact: Artifact) -> Path:
         return self.own_location(artifact) / MANIFEST
@@ -76,10 +84,10 @@ class Store:
     def location(self, artifact: Artifact) -> Path:
         """Where an artifact is published, here or in an upstream; else where it will be, here."""
         own = self.own_location(artifact)
-        if self.upstreams and not (own / MANIFEST).is_file():
+        if self.upstreams and not is_published(own):
             for upstream in self.upstreams:
-                folder = upstream / artifact.stage / artifact.directory
-                if (folder / MANIFEST).is_file() and not self._passed_over(folder):
+                folder = upstream / artifact.path
+                if is_published(folder) and not self._passed_over(folder):
                     return folder
         return own
 
@@ -88,7 +96,7 @@ class Store:
 
     def exists(self, artifact: Artifact) -> bool:
         """Published, here or in an upstream? (Says nothing of its health: see `problems_of`.)"""
-        return self.manifest_path(artifact).is_file()
+        return is_published(self.location(artifact))
 
     def is_own(self, folder: Path) -> bool:
         """Whether a folder is one of this store, not of an upstream."""
@@ -108,7 +116,7 @@ class Store:
         Raises StoreError where nothing is published, DamagedArtifactError where the file differs from the
         manifest; the damaged artifact is set aside, so that the next run makes it again.
         """
-        return self._verify(artifact, [file]) / file
+        return below(self._verify(artifact, [file]), file, nested=True)
 
     def open_all(self, artifact: Artifact) -> Path:
         """The artifact's folder, after every file of it has been verified."""
@@ -116,7 +124,7 @@ class Store:
 
     def _verify(self, artifact: Artifact, files: list[str] | None) -> Path:
         folder = self.location(artifact)
-        if not (folder / MANIFEST).is_file():
+        if not is_published(folder):
             raise StoreError(f"{folder}: not published; run the workflow for it first")
         try:
             known = read_manifest(folder, artifact.key)["files"]
@@ -188,17 +196,10 @@ class Store:
                 "name": artifact.name,
                 "spec": artifact.spec,
                 "input_paths": {role: parent.path for role, parent in artifact.inputs.items()},
-                "files": {
-                    name: {
-                        "sha256": file_digest(draft / name),
-                        "bytes": stat.st_size,
-                        "mtime_ns": stat.st_mtime_ns,
-                    }
-                    for name, stat in files_of(draft)
-                },
+                "files": described(draft),
                 **publication.facts,
             }
-            (draft / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+            (draft / MANIFEST).write_text(manifest_text(manifest))
 
     @contextmanager
     def drafting(self, path: str) -> Iterator[Publication]:
@@ -206,7 +207,7 @@ class Store:
 
         For who has a manifest already; `publishing` writes one.
         """
-        place = self.root / path
+        place = below(self.root, path, nested=True)
         parent = place.parent
         prefix = f".draft-{place.name}-{machine_name()}-"
         draft = parent / f"{prefix}{os.getpid()}-{secrets.token_hex(4)}"
@@ -235,9 +236,9 @@ class Store:
                 sync(place.parent)
                 return True
             except OSError as error:
-                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                     raise
-            if (place / MANIFEST).is_file() and not folder_problems(place, key):
+            if is_published(place) and not folder_problems(place, key):
                 return False
             self.set_aside_folder(place, key)
         raise StoreError(f"{place}: could not be published; another process keeps writing there")
@@ -245,22 +246,21 @@ class Store:
     def copy_from_upstream(self, artifact: Artifact) -> bool:
         """Publish here what an upstream has, byte for byte; whether it was sound there and is here now.
 
-        For a run that began before the upstream had it, and expects it in its own store.
+        For a run that began before the upstream had it, and expects it in its own store. What an upstream
+        says is not trusted: names stay below the draft, and a file is there only with the manifest's digest.
         """
         source = self.location(artifact)
         if self.is_own(source):
             return False
         try:
-            files = read_manifest(source, artifact.key)["files"]
+            text = manifest_bytes(source)
+            files = parsed_manifest(text, source / MANIFEST, artifact.key)["files"]
             with self.drafting(artifact.path) as publication:
                 for name, entry in files.items():
-                    target = publication.path / name
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(source / name, target)
-                    verify_file(publication.path, name, entry)
-                    os.utime(target, ns=(entry["mtime_ns"], entry["mtime_ns"]))
-                shutil.copyfile(source / MANIFEST, publication.path / MANIFEST)
-        except (DamagedArtifactError, FileNotFoundError):
+                    copy = copy_file(source, name, publication.path, entry["sha256"])
+                    os.utime(copy, ns=(entry["mtime_ns"], entry["mtime_ns"]))
+                (publication.path / MANIFEST).write_bytes(text)
+        except (DamagedArtifactError, FileNotFoundError, NotADirectoryError):
             self.set_aside(artifact)
             return False
         return True
@@ -282,7 +282,7 @@ class Store:
         return permissions.group_umask(self.root)
 
     def _work(self, artifact: Artifact) -> Path:
-        return self.root / ".work" / artifact.stage / artifact.directory
+        return self.root / ".work" / artifact.path
 
     @contextmanager
     def working(self, artifact: Artifact) -> Iterator[Path]:
@@ -293,7 +293,7 @@ class Store:
         place = self._work(artifact)
         permissions.make_folder(place.parent, self.root)
         yield place
-        if self.own_manifest_path(artifact).is_file():
+        if is_published(self.own_location(artifact)):
             permissions.remove_tree(place)
             place.with_name(f"{place.name}.lock").unlink(missing_ok=True)  # of versions before claims
 
@@ -306,10 +306,15 @@ class Store:
         """
         return folder_problems(self.location(artifact), artifact.key, quick=quick)
 
+    def obstacle(self, artifact: Artifact) -> str | None:
+        """What lies in the store's own place of an artifact and is none, such as a file; None for nothing."""
+        return place_fault(self.own_location(artifact))
+
     def set_aside(self, artifact: Artifact) -> str:
         """Move a damaged artifact out of its place, so that it is made again; what became of it, for people.
 
-        Nothing is deleted, and an artifact of an upstream is only remembered as damaged.
+        Nothing is deleted, and an artifact of an upstream is only remembered as damaged. If nothing is
+        published, what lies in its place is moved (`obstacle`). Raises StoreError if this user may not.
         """
         folder = self.location(artifact)
         if self.is_own(folder):
@@ -320,19 +325,22 @@ class Store:
     def set_aside_folder(self, folder: Path, key: str | None = None) -> str:
         """Move a damaged folder of this store to `.damaged`; what became of it, for people.
 
-        Others may have found the damage, too, and have published anew since the caller looked: what turns out
-        to be sound goes back.
+        Others may have found the damage, too, and have published anew since the caller looked, or nothing was
+        wrong but that the folder could not be entered: what turns out to be sound goes back. Raises
+        StoreError if this user may not move it.
         """
         aside = self.root / ".damaged" / folder.parent.name / f"{folder.name}-{secrets.token_hex(4)}"
         try:
             moved = permissions.move(folder, aside, self.root)
         except FileNotFoundError:
             return "which somebody else has set aside"
+        except (PermissionError, StoreError) as error:
+            raise StoreError(f"{folder}: damaged, and cannot be set aside ({error})") from error
         with suppress(OSError, StoreError):  # not to be read now, or published once more: it stays there
-            if not folder_problems(moved, key):
+            if not folder_problems(moved, key, place=folder):
                 moved.rename(folder)
-                permissions.close(folder)
-                return "and published anew by somebody else meanwhile"
+                permissions.close(folder, self.root)
+                return "and sound after all: mended, or published anew by somebody else meanwhile"
         return f"set aside as {moved}"
 
     def _pass_over(self, folder: Path) -> None:
@@ -359,12 +367,23 @@ class Store:
         return self.root / ".passed-over" / folder.parent.name / f"{folder.name}.json"
 
     def folders(self) -> Iterator[Path]:
-        """All folders published in this store, of any study, sorted by path."""
-        for stage in sorted(p for p in self.root.iterdir() if not p.name.startswith(".")):
-            if stage.is_dir():
-                yield from sorted(
-                    p for p in stage.iterdir() if not p.name.startswith(".") and (p / MANIFEST).is_file()
-                )
+        """All folders published in this store, of any study, sorted by path, as far as they can be listed."""
+        for stage in self.stages():
+            with suppress(StoreError):  # `rlv fsck` names those
+                yield from filter(is_published, self.places(stage))
+
+    def stages(self) -> list[Path]:
+        """The folders of stages, sorted. Raises StoreError if the store cannot be listed."""
+        with reading(self.root):
+            return sorted(p for p in self.root.iterdir() if not p.name.startswith(".") and p.is_dir())
+
+    def places(self, stage: Path) -> list[Path]:
+        """What lies in the places of artifacts in a stage's folder, published or not, sorted.
+
+        Raises StoreError if the folder cannot be listed.
+        """
+        with reading(stage):
+            return sorted(p for p in stage.iterdir() if is_directory_of(p.name))
 
 
 @dataclass

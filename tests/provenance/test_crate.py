@@ -208,6 +208,32 @@ def test_a_run_without_what_is_needed_is_refused(crate, property):
         read_crate(crate)
 
 
+@pytest.mark.parametrize(
+    ("kind", "property", "value"),
+    [
+        ("CreateAction", "endTime", "yesterday"),
+        ("CreateAction", "endTime", 7),
+        ("Place", "name", 7),
+        ("SoftwareSourceCode", "version", 7),
+        ("PropertyValue", "value", "soon"),
+    ],
+)
+def test_a_run_without_times_that_can_be_read_is_refused(crate, kind, property, value):
+    def change(graph):
+        graph |= {"#code": {"@id": "#code", "@type": "SoftwareSourceCode"}}
+        for entity in graph.values():
+            if entity["@type"] == kind and (kind != "PropertyValue" or entity["name"] == "seconds"):
+                entity[property] = value
+            if kind == "SoftwareSourceCode" and entity.get("softwareRequirements"):
+                entity["isBasedOn"] = {"@id": "#code"}
+        said = json.loads((crate / METADATA).read_text())
+        (crate / METADATA).write_text(json.dumps({**said, "@graph": list(graph.values())}))
+
+    change({entity["@id"]: entity for entity in json.loads((crate / METADATA).read_text())["@graph"]})
+    with pytest.raises(StoreError, match="lacks what `rlv provenance` writes"):
+        read_crate(crate)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"@graph": []}', '{"@graph": [{"@type": "Dataset"}]}'])
 def test_what_is_no_crate_is_refused(tmp_path, text):
     (tmp_path / METADATA).write_text(text)

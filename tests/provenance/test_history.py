@@ -12,6 +12,7 @@ from rlv.errors import DamagedArtifactError, StoreError, StudyError
 from rlv.provenance.commands import target_of
 from rlv.provenance.history import artifacts_of, history_of, ordered
 from rlv.store import MANIFEST, Store, computed
+from tests.manifests import rewrite
 
 
 def histories(finished):
@@ -93,11 +94,8 @@ def test_damage_anywhere_in_the_chain_is_named_and_nothing_is_moved(finished, co
 def test_a_manifest_that_does_not_say_enough_is_refused(finished, copy_of):
     store = copy_of(finished.store)
     figure = finished.plan.targets["training_curves"]
-    path = store.manifest_path(figure)
-    manifest = json.loads(path.read_text())
-    del manifest["made"]
-    path.write_text(json.dumps(manifest))
-    with pytest.raises(DamagedArtifactError, match="does not say 'made'"):
+    rewrite(store.location(figure), lambda manifest: manifest.pop("made"))
+    with pytest.raises(StoreError, match=r"does not state how it was made \(made: Field required\)"):
         history_of("training_curves", "tiny", figure, store)
 
 

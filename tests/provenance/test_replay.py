@@ -18,6 +18,7 @@ from rlv.provenance.history import history_of
 from rlv.provenance.replay import located, refuse_other_code, replay
 from rlv.stages import STAGES
 from rlv.store import Artifact, Store, file_digest
+from tests.manifests import rewrite
 
 FIGURE = "training_curves"
 
@@ -90,11 +91,9 @@ def republish(store: Store, artifact: Artifact, name: str, change) -> None:
     """As if the artifact had come out otherwise: a file is changed, and its manifest agrees."""
     path = store.location(artifact) / name
     change(path)
-    manifest = json.loads(store.manifest_path(artifact).read_text())
     stat = path.stat()
     entry = {"sha256": file_digest(path), "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
-    manifest["files"][name] = entry
-    store.manifest_path(artifact).write_text(json.dumps(manifest))
+    rewrite(store.location(artifact), lambda manifest: manifest["files"].update({name: entry}))
 
 
 def one(finished, stage: str, beginning: str = "") -> Artifact:

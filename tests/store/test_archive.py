@@ -15,6 +15,7 @@ import pytest
 from rlv.errors import DamagedArtifactError, StoreError
 from rlv.store import Artifact, Store
 from rlv.store.archive import INDEX, export_artifacts, import_artifacts
+from tests.manifests import how_made
 
 
 def artifact(x: int, inputs: dict[str, Artifact] | None = None) -> Artifact:
@@ -32,6 +33,7 @@ def publish(store: Store, made: Artifact) -> None:
         (publication.path / "sub" / "b.bin").write_bytes(random.Random(made.key).randbytes(700))
         (publication.path / "a.txt").write_text(made.key)
         (publication.path / "empty").touch()
+        publication.facts.update(how_made())
 
 
 def content(store: Store) -> dict[str, bytes]:
