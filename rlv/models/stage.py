@@ -30,8 +30,11 @@ def _placed(job: Job) -> dict[str, Any]:
         return {"parameters": gguf.convert(file, job.out)}
     source = Path(how["folder"])
     for name, digest in params["files"].items():
-        # In a folder of the user's, links are fine: the hub's cache is made of them.
-        copy_file(source, name, job.out, digest, nested=False, links=True, error=ModelError)
+        try:
+            # In a folder of the user's, links are fine: the hub's cache is made of them.
+            copy_file(source, name, job.out, digest, nested=False, links=True, error=ModelError)
+        except FileNotFoundError as error:
+            raise ModelError(f"{source}: has no {name!r}; name a folder that has it") from error
     return {}
 
 

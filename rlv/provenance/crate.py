@@ -191,4 +191,4 @@ def _made(by_id: Mapping[str, Entity], action: Entity, settings: Mapping[str, An
         "threads": settings["how"]["threads"],
         "facts": {"earlier": settings.get("earlier", [])},
     }
-    return made_from(manifest, by_id[action["agent"]["@id"]]["name"] if "agent" in action else None)
+    return made_from(manifest, str(by_id[action["agent"]["@id"]]["name"]) if "agent" in action else None)

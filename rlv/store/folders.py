@@ -153,8 +153,9 @@ def copy_file(
             while data := reads.read(_CHUNK):
                 digest.update(data)
                 writes.write(data)
-        if digest.hexdigest() != sha256:
-            raise error(f"{place}: its content differs from what was published: SHA-256 {sha256} expected")
+        found = digest.hexdigest()
+        if found != sha256:
+            raise error(f"{place}: its content differs: SHA-256 {sha256} was expected, {found} found")
         draft.replace(copy)
     finally:
         draft.unlink(missing_ok=True)

@@ -128,6 +128,11 @@ def test_a_model_is_made_of_regular_files(tmp_path, home, kind):
         run.make(model_of(folder, "a"), Store(tmp_path / "store"), log=lambda line: None)
 
 
+def test_a_model_without_one_of_its_files_is_said(tmp_path):
+    with pytest.raises(ModelError, match=r"has no 'a'"):
+        run.make(model_of(tmp_path, "a"), Store(tmp_path / "store"), log=lambda line: None)
+
+
 def test_a_figure_stays_in_its_artifact(tmp_path, home, name, monkeypatch):
     class Drawn:
         height = 1
@@ -146,9 +151,9 @@ def test_a_figure_stays_in_its_artifact(tmp_path, home, name, monkeypatch):
         run.make(artifact, Store(tmp_path / "store"), log=lambda line: None)
 
 
+# An artifact may have folders, a model may not.
+@pytest.mark.parametrize("name", [*(name for what, name in NAMES.items() if what != "separator"), "/etc/a"])
 def test_files_of_records_have_names_of_files(tmp_path, home, name):
-    if name == NAMES["separator"]:
-        pytest.skip("an artifact may have folders")
     history = history_with(model_of(tmp_path, "a"), files={name: FileFact(DIGEST, 4)})
     with pytest.raises(StoreError, match="no file of an artifact") as raised:
         read_crate(crate_of(tmp_path, history))

@@ -337,3 +337,27 @@ def test_the_command_asks_for_studies_and_says_before_it_does(tmp_path, capsys):
     assert Store(tmp_path).exists(artifact(1))
     assert main(["gc", "smoke", "--older-than", "0", "--yes", *where]) == 0
     assert not Store(tmp_path).exists(artifact(1))
+
+
+@pytest.mark.parametrize("hours", [-2, 2, 24 * 365])
+def test_clocks_of_this_machine_and_of_the_server_are_not_compared(tmp_path, monkeypatch, hours):
+    """What was published just now is young, whatever this machine takes the time for."""
+    store = Store(tmp_path)
+    publish(store, artifact(1))
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + hours * 3600)
+    for older_than in (3600.0, 24 * 3600.0):
+        assert gc_lines(store, set(), yes=True, older_than=older_than)[0].startswith("removed 0 of 0")
+    assert store.problems_of(artifact(1)) == []
+
+
+def test_what_comes_from_a_server_that_is_ahead_is_young(tmp_path):
+    store = Store(tmp_path)
+    publish(store, artifact(1))
+    folder = store.location(artifact(1))
+    ahead = time.time() + 2 * 3600
+    for path in (folder, folder / "manifest.json"):
+        os.utime(path, (ahead, ahead))
+    for older_than in (0.0, 24 * 3600.0):
+        assert gc_lines(store, set(), yes=True, older_than=older_than)[0].startswith("removed 0 of 0")
+    assert store.problems_of(artifact(1)) == store.problems_of(artifact(1), quick=True) == []

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,55 @@ def test_what_was_published_before_a_job_failed_stays(tmp_path, sealed):
     # The next run finds it there.
     done = run(tmp_path, "exit 1")
     assert (tmp_path / SECOND).read_text() == "made\n"
+
+
+COPIES = """
+from pathlib import Path
+from rlv.published_outputs import leave_alone
+leave_alone(Path("store"))
+
+rule all:
+    input: "results/figure.csv", "results/report.html", "SECOND"
+
+rule figure:
+    input: "FIRST"
+    output: "results/figure.csv"
+    log: "logs/figure.log"
+    benchmark: "logs/figure.tsv"
+    shell: "cp {input} {output} 2> {log}"
+
+rule second:
+    input: ancient("FIRST")
+    output: "SECOND"
+    benchmark: "logs/second.tsv"
+    shell: "echo made > {output}"
+
+rule report:
+    input: "results/figure.csv"
+    output: "results/report.html"
+    shell: "cp {input} {output}"
+"""
+
+
+@pytest.mark.parametrize("hours", [2, 0, -2])
+def test_a_server_whose_clock_differs_stops_nothing_and_costs_nothing(tmp_path, hours):
+    """What is published has the time of the store's server, copies and benchmarks that of this machine."""
+    publish(tmp_path / FIRST, "published")
+    at = time.time() + hours * 3600
+    os.utime(tmp_path / FIRST, (at, at))
+    (tmp_path / "Snakefile").write_text(COPIES.replace("FIRST", FIRST).replace("SECOND", SECOND))
+    # Copies of an earlier run, which Snakemake would remove.
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "figure.csv").write_text("copied before")
+    command = [sys.executable, "-m", "snakemake", "--nolock", "--rerun-triggers", "mtime", "--cores", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    for target in ("results/figure.csv", "all"):
+        (tmp_path / "results" / "figure.csv").touch()
+        os.utime(tmp_path / "results" / "figure.csv", (1, 1))
+        done = subprocess.run(
+            [*command, target], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert (tmp_path / "results" / "figure.csv").read_text() == "published"
+    assert (tmp_path / "results" / "report.html").is_file() and (tmp_path / SECOND).is_file()
+    assert (tmp_path / FIRST).read_text() == "published" and abs((tmp_path / FIRST).stat().st_mtime - at) < 1
