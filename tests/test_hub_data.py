@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx2
 import polars as pl
 import pytest
+import yaml
 from huggingface_hub import constants
 
 from rlv.errors import DataError
@@ -48,6 +49,48 @@ def files(folder: Path) -> Path:
         pl.DataFrame(rows(subset, split), schema_overrides={"note": pl.String}).write_parquet(path)
     (folder / "README.md").write_text(CARD)
     return folder
+
+
+@pytest.mark.parametrize("form", ["text", "list", "by split", "several", "data_dir"])
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_card_names_no_file_outside_of_the_repository(tmp_path, form, absolute):
+    """`datasets` reads whatever a card names, files of this machine, too."""
+    folder, secret = files(tmp_path / "repository"), tmp_path / "outside" / "secret.jsonl"
+    secret.parent.mkdir()
+    secret.write_text(json.dumps({"question": "mine", "answer": "secret"}))
+    path = str(secret) if absolute else "../outside/secret.jsonl"
+    named = {
+        "text": {"data_files": path},
+        "list": {"data_files": [path]},
+        "by split": {"data_files": [{"split": "train", "path": path}]},
+        "several": {"data_files": [{"split": "train", "path": ["easy/train-*", path]}]},
+        "data_dir": {"data_dir": "/" if absolute else str(Path(path).parent)},
+    }[form]
+    card = yaml.safe_dump({"configs": [{"config_name": "easy", **named}]})
+    (folder / "README.md").write_text(f"---\n{card}---\nSums.\n")
+    with pytest.raises(DataError, match=r"README\.md: names .*outside of the repository"):
+        list(hub_rows(folder, REPO, ["easy"], ["train"], key="datasets.d"))
+
+
+@pytest.mark.parametrize(
+    "path", ["./easy/train-*", "easy/train-00000-of-00001.parquet", "**/train-*of-00001.parquet"]
+)
+def test_files_of_the_repository_may_be_named_in_any_way(tmp_path, path):
+    folder = files(tmp_path / "repository")
+    (folder / "hard" / "train-00000-of-00001.parquet").unlink()
+    card = yaml.safe_dump(
+        {"configs": [{"config_name": "easy", "data_files": [{"split": "train", "path": path}]}]}
+    )
+    (folder / "README.md").write_text(f"---\n{card}---\nSums.\n")
+    found = list(hub_rows(folder, REPO, ["easy"], ["train"], key="datasets.d"))
+    assert [row for _, row in found] == rows("easy", "train")
+
+
+def test_a_card_that_cannot_be_read_is_said(tmp_path):
+    folder = files(tmp_path / "repository")
+    (folder / "README.md").write_text("---\nconfigs: [1\n---\n")
+    with pytest.raises(DataError, match=r"README\.md: its metadata cannot be read"):
+        list(hub_rows(folder, REPO, ["easy"], ["train"], key="datasets.d"))
 
 
 @pytest.fixture

@@ -16,12 +16,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from rlv.errors import DataError
 from rlv.hub import Asked, check_address, check_blob, explained
+from rlv.names import fault_of
 
 if TYPE_CHECKING:
     from rlv.sections import Dataset
 
+# Where a card names files, in each of its `configs`.
+_PARTS = ("data_files", "data_dir")
 # What `datasets` reads, and the card that says which file is which subset. No archives, weights or code.
 FETCHED = tuple(
     f"*.{kind}" for kind in ("parquet", "json", "jsonl", "csv", "tsv", "arrow", "gz", "zst", "md")
@@ -93,6 +98,7 @@ def hub_rows(
     from datasets import load_dataset
     from datasets.exceptions import DatasetsError
 
+    _refuse_card(folder, repo, key)
     for subset in subsets:
         for split in splits:
             with tempfile.TemporaryDirectory(prefix="rlv-datasets-") as scratch:
@@ -105,6 +111,41 @@ def hub_rows(
                 place = " ".join([repo, *([subset] if subset else []), split])
                 for number, row in enumerate(table, start=1):
                     yield f"{place} row {number}", dict(row)
+
+
+def _refuse_card(folder: Path, repo: str, key: str) -> None:
+    """Raises DataError if the card of a repository names files that are not the repository's.
+
+    `datasets` reads any file of this machine, or of the network, that a card names.
+    """
+    from huggingface_hub import metadata_load
+
+    card = folder / "README.md"
+    if not card.is_file():
+        return
+    try:
+        configs = (metadata_load(card) or {}).get("configs") or []
+        named = [name for entry in configs for part in _PARTS for name in _texts(entry.get(part))]
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError, yaml.YAMLError) as error:
+        said = " ".join(str(error).split())
+        raise DataError(f"{key}: {repo}: README.md: its metadata cannot be read: {said}") from error
+    for name in named:
+        plain = name if name.startswith("/") else name.removeprefix("./").removesuffix("/")
+        why = None if plain in ("", ".") else fault_of(plain, nested=True)
+        if why is not None:
+            raise DataError(
+                f"{key}: {repo}: README.md: names {name[:100]!r}, which is outside of the repository (it "
+                f"{why})"
+            )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in a value of YAML."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
 
 
 def _unreadable(repo: str, subset: str | None, split: str, key: str, error: Exception) -> str:

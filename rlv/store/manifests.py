@@ -110,15 +110,16 @@ def _fault(form: type[_Form], value: object) -> str | None:
 
 
 def digest_of(manifest: Mapping[str, Any]) -> str:
-    """SHA-256 of a manifest as canonical JSON without the digest itself, as hex."""
-    # Twice: what sorts as numbers before it is JSON sorts as text afterwards.
-    body = json.loads(json.dumps({name: value for name, value in manifest.items() if name != DIGEST}))
+    """SHA-256 of a manifest, as JSON has it, as canonical JSON without the digest itself; in hex."""
+    body = {name: value for name, value in manifest.items() if name != DIGEST}
     return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def manifest_text(manifest: Mapping[str, Any]) -> str:
     """A manifest as it is written, with the digest of itself."""
-    return json.dumps({**manifest, DIGEST: digest_of(manifest)}, indent=1, sort_keys=True) + "\n"
+    # What sorts as numbers before it is JSON sorts as text when it is read.
+    body = json.loads(json.dumps(manifest))
+    return json.dumps({**body, DIGEST: digest_of(body)}, indent=1, sort_keys=True) + "\n"
 
 
 def read_manifest(folder: Path, key: str | None = None) -> dict[str, Any]:
