@@ -28,7 +28,7 @@ Floats = NDArray[np.floating]
 Vote = Callable[[Ints, Bools, Floats | None], Floats]
 
 # Sums of the same scores in another order differ by rounding alone; closer than this (relative to the largest
-# total of the problem, by size) is a tie.
+# sum of the scores' sizes in a class of the problem) is a tie.
 TIE = 1e-11
 
 
@@ -36,7 +36,7 @@ def majority(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None = Non
     """Self-consistency: the most frequent class. Scores are ignored. Returns credit_P."""
     counts_PC = tally(classes_PN)
     hits_PC = tally(classes_PN, correct_PN)
-    return _mean_share(hits_PC, counts_PC, leaders(counts_PC, counts_PC))
+    return _mean_share(hits_PC, counts_PC, leaders(counts_PC, counts_PC, counts_PC))
 
 
 def weighted_voting(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None) -> Floats:
@@ -51,7 +51,10 @@ def confident_voting(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats) -> 
     mean of theirs, and 0 where nobody votes.
     """
     totals_PC, counts_PC = tally(classes_PN, scores_PN), tally(classes_PN)
-    tied_PC = leaders(totals_PC, counts_PC)
+    # Scores of both signs may cancel: their sum is then smaller than the rounding of what was summed.
+    one_sign = bool((scores_PN >= 0).all())
+    sizes_PC = totals_PC if one_sign else tally(classes_PN, np.abs(scores_PN))
+    tied_PC = leaders(totals_PC, counts_PC, sizes_PC)
     credit_P = _mean_share(tally(classes_PN, correct_PN), counts_PC, tied_PC)
     return credit_P, _mean_share(totals_PC, counts_PC, tied_PC)
 
@@ -89,11 +92,16 @@ def tally(classes_PN: Ints, weights_PN: NDArray | None = None) -> Floats:
     return totals.reshape(problems, width)[:, 1:].astype(np.float64, copy=False)
 
 
-def leaders(totals_PC: Floats, counts_PC: Floats) -> Bools:
-    """Which classes share the highest total, of any sign; classes without votes take no part."""
+def leaders(totals_PC: Floats, counts_PC: Floats, sizes_PC: Floats) -> Bools:
+    """Which classes share the highest total, of any sign; classes without votes take no part.
+
+    `sizes_PC`: sums of the absolute scores, against which rounding is measured. Raises ValueError for totals
+    that are not finite: one infinite score would outvote everything, or tie with everything.
+    """
     votes_PC = counts_PC > 0
-    # Relative to the largest total by size, as the highest may be 0 or negative.
-    slack_P1 = TIE * np.where(votes_PC, np.abs(totals_PC), 0.0).max(axis=1, keepdims=True)
+    if not np.isfinite(totals_PC[votes_PC]).all():
+        raise ValueError("a total of scores is not finite; use scores with bounds, such as clipped log-odds")
+    slack_P1 = TIE * np.where(votes_PC, sizes_PC, 0.0).max(axis=1, keepdims=True)
     totals_PC = np.where(votes_PC, totals_PC, -np.inf)
     return votes_PC & (totals_PC >= totals_PC.max(axis=1, keepdims=True) - slack_P1)
 

@@ -6,10 +6,12 @@
 A solution that ended by itself within a budget stays as it is. Otherwise its tokens up to the budget are cut
 back to the last step boundary, and the words that open an answer follow (prompts.answer_prefix_ids), then the
 answer, sampled anew: the only tokens that are. So budgets share their prefixes, and the same solution at a
-larger budget keeps the same steps or more. All that was generated counts, also what was cut off again.
+larger budget keeps the same steps or more. All that was generated counts, also what was cut off again, but
+for words after a closed box, at which sampling could have stopped.
 
 A verifier has learned that a solution without an end was never right. So a forced solution ends as those do
-that end by themselves: thought and answer are closed, and the end token is last.
+that end by themselves: thought and answer are closed, and the end token is last. A box inside an open thought
+is no answer yet: the thought is closed, and the answer is asked for after it.
 
 The random numbers of an answer belong to (seed, problem, sample, budget): whichever other solutions and
 budgets are forced along with it changes nothing. Left out on purpose: going on beyond the largest budget
@@ -100,8 +102,8 @@ def force_answers(
     - flops: a forward pass a generated token, at its own position (as in `sample_shard`; the tail follows the
       kept steps);
     - finish_reason: "stop" (untouched), "forced", or "length": not even the answer ended in answer_tokens.
-    A cut solution whose kept steps hold an answer already is not asked again: after the last of them its
-    thought is closed, and it ends. A box ends at its closing brace, with the token that has it. Every
+    A cut solution whose kept steps hold an answer already, outside of an open thought, is not asked again: it
+    ends after the last of them. A box ends at its closing brace, with the token that has it. Every
     solution but those of "length" ends with a token that ends solutions.
 
     Raises StudyError for budgets that do not increase or are below 1; DataError for a sample without a
@@ -127,17 +129,19 @@ def force_answers(
                 continue
             if index not in cutters:
                 cutters[index] = _Cutter(tokenizer, token_ids, forcing)
-            kept, answered = cutters[index].cut(budget)
+            prompt = prompts[sample["problem_id"]]
+            kept = cutters[index].answered(budget)
+            if kept is not None and not thought_end_ids(tokenizer, [*prompt, *token_ids[:kept]]):
+                rows.append(_Row(sample, budget, kept, tail=[end], finish_reason="forced"))
+                continue
+            kept = cutters[index].whole(budget)
             rows.append(_Row(sample, budget, kept, finish_reason="forced"))
-            context = [*prompts[sample["problem_id"]], *token_ids[:kept]]
-            if answered:
-                rows[-1].tail = [*thought_end_ids(tokenizer, context), end]
-            else:
-                prefix = answer_prefix_ids(tokenizer, forcing.answer_format, context)
-                identity = (sample["problem_id"], sample["sample_id"])
-                seed = request_seed(forcing.seed, *identity, "budget", budget)
-                requests.append(Request(*identity, (*context, *prefix), seed))
-                asked.append((rows[-1], prefix))
+            context = [*prompt, *token_ids[:kept]]
+            prefix = answer_prefix_ids(tokenizer, forcing.answer_format, context)
+            identity = (sample["problem_id"], sample["sample_id"])
+            seed = request_seed(forcing.seed, *identity, "budget", budget)
+            requests.append(Request(*identity, (*context, *prefix), seed))
+            asked.append((rows[-1], prefix))
     params = SamplingParams(forcing.temperature, forcing.top_p, forcing.answer_tokens)
     answers = engine.sample(requests, params, progress)
     for (row, prefix), answer in zip(asked, answers, strict=True):
@@ -188,11 +192,14 @@ class _Cutter:
             is not None
         ]
 
-    def cut(self, budget: int) -> tuple[int, bool]:
-        """(tokens kept, whether they end with an answer): whole steps within the budget."""
-        kept = self.starts[bisect_right(self.starts, budget) - 1] if self.starts else 0
-        answers = bisect_right(self.answer_stops, kept)
-        return (self.answer_stops[answers - 1], True) if answers else (kept, False)
+    def whole(self, budget: int) -> int:
+        """Tokens of the whole steps within the budget."""
+        return self.starts[bisect_right(self.starts, budget) - 1] if self.starts else 0
+
+    def answered(self, budget: int) -> int | None:
+        """Tokens up to the last of these steps that gives an answer; None if none does."""
+        answers = bisect_right(self.answer_stops, self.whole(budget))
+        return self.answer_stops[answers - 1] if answers else None
 
 
 def _closed(

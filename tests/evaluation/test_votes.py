@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -156,6 +158,22 @@ def test_leaders_are_found_whatever_the_sign_of_the_totals():
     expected_PC = [[False, True, False], [True, True, False], [True, False, False], [True, False, False]]
     for shift in (0.0, -100.0, 100.0):
         for scale in (1.0, 1e-6, 1e6):
-            found_PC = leaders(scale * (totals_PC + shift), counts_PC)
+            moved_PC = scale * (totals_PC + shift)
+            found_PC = leaders(moved_PC, counts_PC, np.abs(moved_PC))
             assert found_PC.tolist() == expected_PC, (shift, scale)
-    assert not leaders(-np.ones((1, 2)), np.zeros((1, 2))).any()
+    assert not leaders(-np.ones((1, 2)), np.zeros((1, 2)), np.ones((1, 2))).any()
+
+
+def test_scores_that_cancel_tie_in_every_order():
+    classes, correct = np.array([[0, 0, 0, 1, 1, 1]]), np.array([[True, True, True, False, False, False]])
+    for first in itertools.permutations((0.1, 0.2, -0.3)):
+        for second in itertools.permutations((0.1, 0.2, -0.3)):
+            scores = np.array([[*first, *second]])
+            assert VOTES["weighted_voting"](classes, correct, scores).tolist() == [0.5]
+
+
+def test_scores_without_bounds_are_refused():
+    classes, correct = np.array([[0, 1]]), np.array([[True, False]])
+    for score in (np.inf, -np.inf, np.nan):
+        with pytest.raises(ValueError, match="not finite"):
+            VOTES["weighted_voting"](classes, correct, np.array([[score, 0.5]]))

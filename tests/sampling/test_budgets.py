@@ -296,23 +296,30 @@ def test_a_forced_solution_is_a_whole_turn_to_the_verifier(family, closing) -> N
         assert tokenizer.decode(y) == conversation(tokenizer, row["text"])
 
 
-@pytest.mark.parametrize("closed", [False, True])
-def test_a_thought_that_holds_a_box_is_closed_before_it_ends(closed) -> None:
+def test_a_box_after_the_thought_ends_a_cut_solution() -> None:
     tokenizer = family_tokenizer("r1_distill")  # its template opens the thought
-    thought = rf"I add.{'</think>' if closed else ''} It is \boxed{{5}}."
+    solution = r"I add.</think> It is \boxed{5}."
+    sample = samples_table(tokenizer, f"{solution} Then I wait. Then I wait more.", style="chat")
+    budget = len(tokenizer.encode(f"{solution} Then"))
+    [row] = forced(tokenizer, sample, [budget], "7}", BOXED, style="chat")
+    assert row["token_ids"][-1] == tokenizer.eos_token_id and row["n_tokens"] == budget + 1
+    assert extract_answer(row["text"], "boxed") == "5" and row["finish_reason"] == "forced"
+
+
+def test_a_box_inside_an_open_thought_is_no_answer_yet() -> None:
+    """A thought may correct what it boxed, and a finished solution has its answer after the thought."""
+    tokenizer = family_tokenizer("r1_distill")
+    thought = r"I add. It is \boxed{5}. Wait. It is 6."
     sample = samples_table(tokenizer, f"{thought} Then I wait. Then I wait more.", style="chat")
     begin, end = tokenizer.convert_tokens_to_ids(["<think>", "</think>"])
-    budget = len(tokenizer.encode(f"{thought} Then"))
-    [row] = forced(tokenizer, sample, [budget], "7}", BOXED, style="chat")
     x = solver_ids(tokenizer, QUESTION, "chat")
-    assert x.count(begin) == 1 and row["token_ids"].count(end) == 1
-    tail = [tokenizer.eos_token_id] if closed else [end, tokenizer.eos_token_id]
-    assert row["token_ids"][-len(tail) :] == tail and row["n_tokens"] == budget + len(tail)
-    assert extract_answer(row["text"], "boxed") == "5" and row["finish_reason"] == "forced"
-    # One that is asked for its answer is closed, too, and ends.
-    [row] = forced(tokenizer, sample, [2], "7}", BOXED, style="chat")
-    assert row["token_ids"][0] == end and row["token_ids"][-1] == tokenizer.eos_token_id
-    assert row["text"].endswith(r"The final answer is $\boxed{7}$.")
+    assert x.count(begin) == 1
+    for budget in (2, len(tokenizer.encode(f"{thought} Then"))):
+        [row] = forced(tokenizer, sample, [budget], "7}", BOXED, style="chat")
+        assert row["token_ids"].count(end) == 1 and row["token_ids"][-1] == tokenizer.eos_token_id
+        assert row["text"].endswith(r"The final answer is $\boxed{7}$.")
+        assert extract_answer(row["text"], "boxed") == "7" and row["finish_reason"] == "forced"
+    assert "Wait. It is 6." in row["text"]
 
 
 def test_bad_budgets_and_samples_are_refused(tiny_tokenizer) -> None:
