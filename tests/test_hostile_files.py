@@ -260,13 +260,10 @@ def test_a_level_that_no_table_holds_is_refused_by_row(tmp_path):
         {"files": {"a": {"bytes": 1, "sha256": "0"}}},
         {"files": {"a": 3}},
         {"files": [1]},
-        {"seconds": 10**30},
-        {"seconds": float("nan")},
-        {"seconds": "long"},
     ],
     ids=repr,
 )
-def test_times_that_no_file_or_job_can_have_are_damage(tmp_path, change):
+def test_times_that_no_file_can_have_are_damage(tmp_path, change):
     made = Artifact("stage", "thing", 1, {"x": 1})
     store = Store(tmp_path / "store")
     with store.publishing(made) as publication:
@@ -290,5 +287,5 @@ def test_deep_json_is_an_error_of_this_project_wherever_it_comes_from(tmp_path):
         read_crate(tmp_path)
     (tmp_path / METADATA).unlink()
     os.mkfifo(tmp_path / METADATA)
-    with pytest.raises(StoreError, match="expected a regular file"):
+    with pytest.raises(StoreError, match="a pipe, no regular file"):
         read_crate(tmp_path)

@@ -28,19 +28,25 @@ def no_slurm(tmp_path) -> dict[str, str]:
     return {**os.environ, "PATH": str(tmp_path)}
 
 
-def dry_run(tmp_path, environment, *more: str) -> tuple[str, int]:
+def dry_run(environment, *more: str) -> tuple[str, int]:
     """What a dry run says, and its largest size in bytes."""
     command = [sys.executable, "-m", "snakemake", "-n", "--profile", "profiles/slurm", *more, "--", "all"]
-    with open(tmp_path / "said", "w") as said:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=said, stderr=said)
-        _, status, used = os.wait4(process.pid, 0)
-    text = (tmp_path / "said").read_text()
-    assert status == 0, text[-4000:]
-    return text, used.ru_maxrss * 1024
+    # By way of a small process: a child's largest size includes what its parent had when it was forked.
+    measured = (
+        "import resource, subprocess, sys\n"
+        "status = subprocess.run(sys.argv[1:], stdout=sys.stderr).returncode\n"
+        "print(status, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", measured, *command], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    status, kilobytes = map(int, done.stdout.split())
+    assert status == 0, done.stderr[-4000:]
+    return done.stderr, kilobytes * 1024
 
 
 def test_a_dry_run_of_the_paper_study_plans_anywhere(tmp_path, no_slurm):
-    text, size = dry_run(tmp_path, no_slurm, "--config", "study=paper", f"store={tmp_path / 'store'}")
+    text, size = dry_run(no_slurm, "--config", "study=paper", f"store={tmp_path / 'store'}")
     jobs = dict(re.findall(r"^(\w+)\s+(\d+)$", text, re.MULTILINE))
     assert int(jobs["train"]) > 10 and int(jobs["sample"]) > 100
     assert size < 2**30
@@ -51,7 +57,7 @@ def test_a_dry_run_plans_where_no_memory_is_asked_for(tmp_path, no_slurm):
     site = tmp_path / "site.yaml"
     site.write_text("slurm: {ask_memory: false}\n")
     config = ["--config", "study=smoke", f"store={tmp_path / 'store'}"]
-    dry_run(tmp_path, no_slurm, "--configfile", str(site), *config)
+    dry_run(no_slurm, "--configfile", str(site), *config)
 
 
 def test_a_dry_run_refuses_a_site_file_with_a_wrong_key(tmp_path, no_slurm):
