@@ -65,6 +65,10 @@ SAME = {
         ("7", "7 (seven)"),
         ("5", "5米"),
         ("12", "12 cm²"),
+        ("12", r"12 \text{ cm squared}"),
+        ("12", "12 squared units"),
+        ("12", "12 months"),
+        ("12", "12 quarters"),
         ("9, 10", r"9 \text{ chickens and } 10 \text{ rabbits}"),
     ],
     "families": [
@@ -141,7 +145,14 @@ SAME = {
         ("|x|", r"\sqrt{x^2}"),
         (r"\frac{x^2-1}{x-1}", "x+1"),
     ],
-    "percent": [(r"33\frac13\%", r"\frac{100}{3}"), (r"12.5\%", r"12\frac12\%"), ("0.05", r"5\%")],
+    "percent": [
+        (r"33\frac13\%", r"\frac{100}{3}"),
+        (r"12.5\%", r"12\frac12\%"),
+        ("0.05", r"5\%"),
+        ("36", "36 percent"),
+    ]
+    + [(r"36\%", spelled) for spelled in ("36 percent", "36 pct", r"36 \text{ percent}", "36-percent")]
+    + [(r"36\%", "36% of the eggs"), (r"36\%", r"36 \text{ percent of the eggs}")],
 }
 DIFFERENT = {
     "numbers side by side": [
@@ -208,6 +219,22 @@ DIFFERENT = {
     "assignments": [("(1,2)", "x=2, y=1"), ("x=1, y=2", "(2,1)"), ("(1,2)", "(a,b)=(2,1)")],
     "inequalities": [("4", r"k \ge 4"), ("x>5", "x<5"), (r"[1,2)\cup(2,3]", "[1,3]"), ("x \\ge 5", "x > 5")],
     "symbols": [("4t", "4"), ("x", r"\sqrt{x^2}"), ("x_1", "x_2"), ("5", "5i"), (r"\frac{a+b}{c}", "a+b/c")],
+    "numerals in words": [
+        ("36", "36 thousand"),
+        ("36", "36 million"),
+        ("36", "36 hundred"),
+        ("36", "36 dozen"),
+        ("36", "36 dozen eggs"),
+        ("36", "36 squared"),
+        ("36", "36 factorial"),
+        ("36", "36 tenths"),
+        ("36", "36 thousand dollars"),
+        ("36", r"36 \text{ thousand}"),
+        ("36", r"36 \text{ million dollars}"),
+        ("36", "36 % more"),
+        ("36", r"36\% \text{ greater}"),
+        ("36", "36 percent more"),
+    ],
     "units": [
         ("5", r"5 \text{ or } 6"),
         ("3", r"3\text{ R }2"),
