@@ -50,9 +50,11 @@ _CURRENCY = r"(?:USD|EUR|GBP|INR|CAD|AUD|CNY|RMB|JPY|HKD|SGD|CHF|Rs\.?|US|HK|NT)
 _BEFORE = re.compile(rf"^{_CURRENCY}\s*(?=[\d.])")
 _AFTER = re.compile(rf"(?<=\d)\s*{_CURRENCY}$")
 _FOREIGN = re.compile(r"(?<=[\d}])\s*(?:[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]+|\u2103)$")
+_MOD = r"(?:\\?b?mod(?:ulo)?|\\(?:text|mbox|mathrm|operatorname)\s*\{\s*mod(?:ulo)?\s*\})"
 _MODULUS = re.compile(
-    r"\s*(?:\\pmod\s*(?:\{[^{}]*\}|\d)|\(\s*(?:\\?b?mod|\\text\s*\{\s*mod\s*\})\s*[^()]*\)"
-    r"|\\(?:text|mbox)\s*\{\s*\(\s*mod\s*\}?\s*[^()]*\)\s*\}?|\(\\mod\s*[^()]*\))$"
+    rf"\s*(?:\\pmod\s*(?:\{{[^{{}}]*\}}|\d)|\(\s*{_MOD}\s*[^()]*\)"
+    r"|\\(?:text|mbox)\s*\{\s*\(\s*mod(?:ulo)?\s*\}?\s*[^()]*\)\s*\}?"
+    r"|(?:\bmodulo|\\(?:text|mbox)\s*\{\s*modulo\s*\})\s*(?:\d+|[a-zA-Z]))$"
 )
 _REMARK = re.compile(
     rf"\s*(?:{TEXT}\{{\s*\(\s*[A-Za-z][A-Za-z -]{{2,}}\)\s*\}}|(?<=[\d }}])\(\s*[A-Za-z][A-Za-z -]{{2,}}\))$"
@@ -98,7 +100,8 @@ def _percent(match: re.Match[str]) -> str:
 
 def _shortened(pattern: re.Pattern[str], text: str) -> str:
     found = pattern.search(text)
-    return text[: found.start()] if found and text[: found.start()].strip(" ({") else text
+    before = text[: found.start()].rstrip("\\,;:!~ ") if found else ""  # spaces by command
+    return before if before.strip("({ ") else text
 
 
 def _worth(text: str) -> bool:
