@@ -29,9 +29,13 @@ _BRACES = re.compile(
 # What joins the boxes of one list: a comma or a word, and nothing but typesetting around it.
 _SETTING = r"(?:[\s$&~]|\\[,;:! ()\[\]]|\\\\|\\q?quad(?![a-zA-Z]))*"
 _WORD = r"(?:and|or|\\(?:text|mbox|textrm|mathrm)\s*\{\s*,?\s*(?:and|or)\s*\})"
-_JOINED = re.compile(rf"{_SETTING}(?:[,;]{_SETTING}{_WORD}?|{_WORD}){_SETTING}")
+# The name of a boxed value may stand before its box: $x=\boxed{2}$ or $x=\boxed{3}$.
+_NAMED = r"(?P<name>[A-Za-z])\s*=\s*"
+_JOINED = re.compile(rf"{_SETTING}(?:[,;]{_SETTING}{_WORD}?|{_WORD}){_SETTING}(?:{_NAMED})?")
 # GSM8K's mark, and what models that learned from such solutions write; up to the end of the line or sentence.
 _STATED = re.compile(r"(?:####|\banswer is)([^\n]*)", re.IGNORECASE)
+# In a sentence's text, apart from mathematics, these letters after a number and a space are its unit.
+_MEASURED = re.compile(r"([-+]?\d[\d,]*(?:\.\d+)?)\s+(?:in|mi|m|g|s|h|l|L|N|J|W|V)")
 _SENTENCE_END = re.compile(r"[.!](?=\s|$)|,?\s(?:because|since|as|which|so)\s")
 # What sets an answer off within a sentence: LaTeX's math signs and Markdown's bold.
 _SET_OFF = (("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"))
@@ -128,11 +132,17 @@ def _boxed(text: str) -> str | None:
         joined = _JOINED.fullmatch(text, box.end, begin)
         if joined is None or not box.content:
             break
+        if joined["name"] and not _ends_with_name(text[max(0, box.begin - 20) : box.begin], joined["name"]):
+            break  # another name's value is no element of the same list
         begin = box.begin
         if box.content not in seen:
             seen.add(box.content)
             answer = box.content + (r" \text{ or } " if "or" in joined[0] else ", ") + answer
     return answer
+
+
+def _ends_with_name(text: str, name: str) -> bool:
+    return re.search(rf"(?<![A-Za-z\\]){name}\s*=\s*$", text) is not None
 
 
 def _marker(text: str) -> str | None:
@@ -156,6 +166,9 @@ def _stated(text: str) -> str | None:
         if (rest := match[1].strip().removeprefix(":").strip())
     ]
     answer = _SENTENCE_END.split(said[-1], maxsplit=1)[0].strip() if said else ""
+    measured = _MEASURED.fullmatch(answer)
+    if measured:
+        return measured[1]
     for begin, end in _SET_OFF:
         if answer.startswith(begin) and answer.endswith(end) and len(answer) > len(begin) + len(end):
             answer = answer[len(begin) : -len(end)].strip()
