@@ -29,9 +29,7 @@ _BRACES = re.compile(
 # What joins the boxes of one list: a comma or a word, and nothing but typesetting around it.
 _SETTING = r"(?:[\s$&~]|\\[,;:! ()\[\]]|\\\\|\\q?quad(?![a-zA-Z]))*"
 _WORD = r"(?:and|or|\\(?:text|mbox|textrm|mathrm)\s*\{\s*,?\s*(?:and|or)\s*\})"
-# The name of a boxed value may stand before its box: $x=\boxed{2}$ or $x=\boxed{3}$.
-_NAMED = r"(?P<name>[A-Za-z])\s*=\s*"
-_JOINED = re.compile(rf"{_SETTING}(?:[,;]{_SETTING}{_WORD}?|{_WORD}){_SETTING}(?:{_NAMED})?")
+_JOINED = re.compile(rf"{_SETTING}(?:[,;]{_SETTING}{_WORD}?|{_WORD}){_SETTING}")
 # GSM8K's mark, and what models that learned from such solutions write; up to the end of the line or sentence.
 _STATED = re.compile(r"(?:####|\banswer is)([^\n]*)", re.IGNORECASE)
 # In a sentence's text, apart from mathematics, these letters after a number and a space are its unit.
@@ -132,17 +130,11 @@ def _boxed(text: str) -> str | None:
         joined = _JOINED.fullmatch(text, box.end, begin)
         if joined is None or not box.content:
             break
-        if joined["name"] and not _ends_with_name(text[max(0, box.begin - 20) : box.begin], joined["name"]):
-            break  # another name's value is no element of the same list
         begin = box.begin
         if box.content not in seen:
             seen.add(box.content)
             answer = box.content + (r" \text{ or } " if "or" in joined[0] else ", ") + answer
     return answer
-
-
-def _ends_with_name(text: str, name: str) -> bool:
-    return re.search(rf"(?<![A-Za-z\\]){name}\s*=\s*$", text) is not None
 
 
 def _marker(text: str) -> str | None:
