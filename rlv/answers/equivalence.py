@@ -9,7 +9,8 @@ Two answers are the same if
 The relation is symmetric, and not transitive: `x = 5`, 5, `y = 5`. So a problem's classes are made of its set
 of answers, in whatever order they come: what equals the reference is right, and one class; the others are
 grouped by the connected components of the relation. An answer is right or wrong whatever else was answered,
-and a class is right or wrong as a whole. Every answer votes: what nobody can read, as its string.
+and a class is right or wrong as a whole. Every answer votes: what nobody can read, as its string. What was
+not read because of a limit is what an answer is that was read and differs from it in typesetting only.
 
 Left out on purpose: limits. Reading may take for ever; only worker.py calls it on strings that are not plain
 integers. Comparing takes microseconds: all that is slow has been evaluated in reading.
@@ -139,25 +140,26 @@ class Classes:
         self._added: list[int] = []
 
     def known(self, answer: Answer) -> bool:
-        """Whether an identical answer has been added, so that this one need not be read."""
-        return _identity(answer) in self._places
+        """Whether an identical answer has been added and was read, so that this one need not be read."""
+        place = self._places.get(_identity(answer))
+        return place is not None and is_read(self._distinct[place][0])
 
     def add(self, answer: Answer) -> None:
-        """Take one answer in: compare it with the reference, and with others that are as right as it is."""
+        """Take one answer in: compare it with the reference, and with others that are as right as it is.
+
+        Of identical answers one that was read stands for all, whichever comes first.
+        """
         place = self._places.setdefault(_identity(answer), len(self._distinct))
         self._added.append(place)
-        if place < len(self._distinct):
-            return
-        correct = self._same(self._reference, answer)
-        self._parents.append(place)
-        for k, (other, right) in enumerate(self._distinct):
-            if (
-                right == correct
-                and self._root(k) != self._root(place)
-                and (correct or self._joined(other, answer))
-            ):
-                self._parents[self._root(place)] = self._root(k)
-        self._distinct.append((answer, correct))
+        if place == len(self._distinct):
+            self._compare(answer)
+        elif is_read(answer) and not is_read(self._distinct[place][0]):
+            # What it equals may be more, and right: the trees are grown again.
+            distinct = [one for one, _ in self._distinct]
+            distinct[place] = answer
+            self._distinct, self._parents = [], []
+            for one in distinct:
+                self._compare(one)
 
     def placements(self) -> list[Placement]:
         """Of every answer, in the order of `add`; classes are numbered as their first members come."""
@@ -168,6 +170,19 @@ class Classes:
             number = numbers.setdefault(self._root(place), len(numbers))
             found.append(Placement(number, correct, is_read(answer)))
         return found
+
+    def _compare(self, answer: Answer) -> None:
+        place = len(self._distinct)
+        correct = self._same(self._reference, answer)
+        self._parents.append(place)
+        for k, (other, right) in enumerate(self._distinct):
+            if (
+                right == correct
+                and self._root(k) != self._root(place)
+                and (correct or self._joined(other, answer))
+            ):
+                self._parents[self._root(place)] = self._root(k)
+        self._distinct.append((answer, correct))
 
     def _joined(self, one: Answer, other: Answer) -> bool:
         both_integers = one.integer is not None and other.integer is not None  # and not identical

@@ -32,6 +32,8 @@ _WORD = r"(?:and|or|\\(?:text|mbox|textrm|mathrm)\s*\{\s*,?\s*(?:and|or)\s*\})"
 _JOINED = re.compile(rf"{_SETTING}(?:[,;]{_SETTING}{_WORD}?|{_WORD}){_SETTING}")
 # GSM8K's mark, and what models that learned from such solutions write; up to the end of the line or sentence.
 _STATED = re.compile(r"(?:####|\banswer is)([^\n]*)", re.IGNORECASE)
+# In a sentence's text, apart from mathematics, these letters after a number and a space are its unit.
+_MEASURED = re.compile(r"([-+]?\d[\d,]*(?:\.\d+)?)\s+(?:in|mi|m|g|s|h|l|L|N|J|W|V)")
 _SENTENCE_END = re.compile(r"[.!](?=\s|$)|,?\s(?:because|since|as|which|so)\s")
 # What sets an answer off within a sentence: LaTeX's math signs and Markdown's bold.
 _SET_OFF = (("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"))
@@ -156,6 +158,9 @@ def _stated(text: str) -> str | None:
         if (rest := match[1].strip().removeprefix(":").strip())
     ]
     answer = _SENTENCE_END.split(said[-1], maxsplit=1)[0].strip() if said else ""
+    measured = _MEASURED.fullmatch(answer)
+    if measured:
+        return measured[1]
     for begin, end in _SET_OFF:
         if answer.startswith(begin) and answer.endswith(end) and len(answer) > len(begin) + len(end):
             answer = answer[len(begin) : -len(end)].strip()

@@ -11,6 +11,7 @@ import re
 
 from rlv.answers import spelling, values
 from rlv.answers.brackets import DEPTH, bracketed, joining, pieces, separator, unbraced
+from rlv.answers.names import SUBSCRIPT, canonical, is_name, is_variable
 from rlv.answers.shapes import (
     Grid,
     Marked,
@@ -50,14 +51,6 @@ _SIDE_BY_SIDE = re.compile(r"[\d.]\s+[\d.]|\d\.\d*\.\d")
 _MIXED = re.compile(r"(?<![\d.,^_}/\\])(\d+)\s*\\frac\s*\{(\d+)\}\s*\{(\d+)\}")
 _MIXED_SLASH = re.compile(r"(?<![\d.,^_}/\\])(\d+)\s+(\d+)\s*/\s*(\d+)(?![\d.,/])")
 _TIMES_FRACTION = re.compile(r"(?<=\d)\s*(?=\\frac)")
-_SUBSCRIPT = re.compile(r"_(?:\{[^{}]*\}|\\?[A-Za-z]+|\d)")
-_ARGUMENTS = re.compile(r"(?<=[A-Za-z}_'])\s*\([^()]*\)")
-_COMMAND_TEXT = re.compile(
-    r"\\(?:text|mbox|textbf|textit|textrm|mathrm|mathbf|operatorname|overline)\s*(?=\{)"
-)
-_NAME = re.compile(
-    r"(?=.*[A-Za-z])(?!\\?(?:pi|e|i|infty)\s*$)(?!.*\\(?:pm|infty|pi)(?![a-z]))[A-Za-z\\{}|:/ '°*.,;]+"
-)
 _MATRIX = re.compile(r"\\begin\{([pb]?matrix|array)\}(?:\{[lcr|]*\})?(.*)\\end\{\1\}", re.DOTALL)
 _WORD = re.compile(
     r"\\(?:text|mbox|textbf|textit|textrm|mathrm)\s*\{([^{}]*[A-Za-z\u0080-\uffff][^{}]*)\}|[A-Za-z ]{4,}"
@@ -82,12 +75,6 @@ def shape(text: str, depth: int = 0) -> Shape:
     if not items:
         raise Unreadable("nothing but separators")
     return _one(spelling.without_units(items[0][1].strip()), depth)
-
-
-def is_name(text: str) -> bool:
-    """Whether it names something (x, f(2), AB, \\angle A, a_{n+1}), and is no formula to be worked out."""
-    bare = _ARGUMENTS.sub("", _SUBSCRIPT.sub("", _COMMAND_TEXT.sub("", text)))
-    return _NAME.fullmatch(bare.strip()) is not None
 
 
 def _one(text: str, depth: int) -> Shape:
@@ -144,7 +131,7 @@ def formula(text: str) -> Number | Grid:
     if _THOUSANDS.fullmatch(text):
         text = text.replace(",", "")
     text = _MIXED_SLASH.sub(_mixed, _MIXED.sub(_mixed, text))
-    if _SIDE_BY_SIDE.search(_SUBSCRIPT.sub("", text)):
+    if _SIDE_BY_SIDE.search(SUBSCRIPT.sub("", text)):
         raise Unreadable("numbers side by side")
     text = _TIMES_FRACTION.sub(r" \\cdot ", text)
     if r"\circ" in text:
@@ -229,8 +216,10 @@ def _related(parts: list[tuple[str, str]], depth: int) -> Shape:
     if not signs:
         return shape(texts[0], depth + 1)
     if signs == ["∈"] or (signs[-1] == "∈" and set(signs[:-1]) == {"="}):
+        if not _names(texts[0]):
+            raise Unreadable("a set around no name")
         inside = shape(texts[-1], depth + 1)
-        name = _name(texts[0])
+        name = canonical(texts[0])
         return (
             Region(inside.spans, name, inside.merged) if isinstance(inside, Region) else Named(name, inside)
         )
@@ -254,13 +243,17 @@ def _equated(texts: list[str], depth: int) -> Shape:
     left, right = texts[0], texts[-1]
     if len(texts) == 2 and is_name(right) and not is_name(left) and _constant(left):
         left, right = right, left
-    whole = bracketed(left)
-    tuple_of_names = whole is not None and all(is_name(n) for _, n in pieces(whole[1], separator))
-    if is_name(left) or tuple_of_names:
+    named, tuple_of_names = is_name(left), _names(left) and not is_name(left)
+    ratio = pieces(left, lambda token: ":" if token == ":" else None)
+    if not named and len(ratio) > 1 and all(is_name(part) for _, part in ratio):
+        value = shape(right, depth + 1)
+        if isinstance(value, Ratio) and len(value.parts) == len(ratio):
+            return Named(canonical(left), value)
+    if named or tuple_of_names:
         value = shape(right, depth + 1)
         if isinstance(value, Percent | Words | Grid | Region | Several | Marked | Ratio) or tuple_of_names:
-            return Named(_name(left), value)
-        return Named(_name(left), value, _difference(left, value))
+            return Named(canonical(left), value)
+        return Named(canonical(left), value, _difference(left, value))
     sides = [formula(text) for text in texts]
     if any(isinstance(side, Grid) for side in sides):
         raise Unreadable("an equation of matrices")
@@ -271,6 +264,13 @@ def _equated(texts: list[str], depth: int) -> Shape:
     if all(d is not None and not d for d in difference):
         return numbers[-1]  # an identity gives what it ends with
     return Relation("=", difference)
+
+
+def _names(text: str) -> bool:
+    """Whether it is a name, or several in brackets."""
+    whole = bracketed(text)
+    parts = [] if whole is None else pieces(whole[1], separator)
+    return is_name(text) or (len(parts) > 1 and all(is_name(part) for _, part in parts))
 
 
 def _constant(text: str) -> bool:
@@ -285,37 +285,31 @@ def _difference(left: str, value: Shape) -> tuple[values.Value, ...] | None:
         return None
 
 
-def _name(text: str) -> str:
-    bare = re.sub(r"\s+|\\[,;:! ]", "", _COMMAND_TEXT.sub("", text))
-    bare = re.sub(r"_\{(\w)\}", r"_\1", bare)
-    return bare if "_{" in bare else bare.replace("{", "").replace("}", "")
-
-
 def _inequality(texts: list[str], signs: list[str]) -> Region | None:
     """The region of `x < b`, `a < x` or `a < x < b`; None for any other inequality."""
     if len(signs) == 1:
-        if is_name(texts[0]) and not is_name(texts[1]):
+        if is_variable(texts[0]) and not is_variable(texts[1]):
             return _ray(texts[0], signs[0], texts[1])
-        if is_name(texts[1]) and signs[0] in _FLIPPED:
+        if is_variable(texts[1]) and signs[0] in _FLIPPED:
             return _ray(texts[1], _FLIPPED[signs[0]], texts[0])
         return None
     low, name, high = texts
-    if not is_name(name) or not set(signs) <= set(_FLIPPED):
+    if not is_variable(name) or not set(signs) <= set(_FLIPPED):
         return None
     if {s in (">", "≥") for s in signs} == {True}:
         low, high, signs = high, low, [_FLIPPED[s] for s in reversed(signs)]
     if not set(signs) <= {"<", "≤"}:
         return None
-    return interval(_end(low), _end(high), (signs[0] == "≤", signs[1] == "≤"), _name(name))
+    return interval(_end(low), _end(high), (signs[0] == "≤", signs[1] == "≤"), canonical(name))
 
 
 def _ray(name: str, sign: str, text: str) -> Region:
     end = _end(text)
     if sign == "≠":
-        return Region(complement(points([end])).spans, _name(name))
+        return Region(complement(points([end])).spans, canonical(name))
     if sign in ("<", "≤"):
-        return interval(Number((), infinite=-1), end, (False, sign == "≤"), _name(name))
-    return interval(end, Number((), infinite=1), (sign == "≥", False), _name(name))
+        return interval(Number((), infinite=-1), end, (False, sign == "≤"), canonical(name))
+    return interval(end, Number((), infinite=1), (sign == "≥", False), canonical(name))
 
 
 def _end(text: str) -> Number:

@@ -294,7 +294,7 @@ def _marked_number(a: Marked, b: Number) -> bool:
 
 
 def _ratios(a: Ratio, b: Ratio) -> bool:
-    if a.time is not None and b.time is not None and (_clock(a) or _clock(b)):
+    if _clock(a) or _clock(b):
         return a.time == b.time
     return (
         len(a.parts) == len(b.parts)

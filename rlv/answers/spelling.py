@@ -69,6 +69,7 @@ _REPEATING = re.compile(
 )
 _DOTS = re.compile(r"(?<![\d.])(\d*)\.(\d+)\s*(?:\.\.\.|\\[lc]?dots(?![a-z]))")
 _FRENCH = re.compile(r"([\[\]])([^\[\](){}]+[,;][^\[\](){}]+)([\[\]])")
+_PRIME = re.compile(r"\^\s*(?:\{((?:\s*\\prime(?![a-zA-Z]))+)\s*\}|\\prime(?![a-zA-Z]))\s*")
 _PRIMES = re.compile(r"(?<=[A-Za-z)}])('+)")
 
 _BASES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
@@ -92,6 +93,7 @@ def respelled(text: str) -> str:
     text = _BOLD.sub(r"\2", text)
     text = _DELIMITED.sub("", commands.undecorated(text)).strip()
     text = _RENAMED.sub(lambda m: _NAMES[m[0]], text)
+    text = _PRIME.sub(lambda m: "'" * m[0].count("prime"), text)
     text = _THOUSANDS.sub("", _PHANTOM.sub("", text))
     text = _WORD_COMMAND.sub(_unwrapped, text)
     text = _BEGINNING.sub("", _END.sub("", text)).strip()

@@ -23,23 +23,38 @@ _COMPOUND = re.compile(
 )
 _TEXT_UNIT = re.compile(TEXT + r"\{([^{}]*)\}" + _ENDING + "$")
 _JOINS = re.compile(r"(?:/|\\cdot)\s*$")
-_NO_UNIT = re.compile(r"\b(?:and|or|not?|more|less|than|least|most)\b|[:=<>\d]")
+# Words that make another number of the one before them. "cm squared" is a unit, and so are "squared units".
+_NUMERALS = (
+    r"(?:dozens?|hundreds?|thousands?|(?:m|b|tr)illions?|half|halves|(?:third|fourth|fifth|sixth|seventh|eighth|ninth"
+    r"|tenth|hundredth|thousandth|millionth)s?|factorial|doubled|tripled|halved)\b|^\s*(?:squared|cubed)\s*$"
+)
+_NO_UNIT = re.compile(rf"\b(?:and|or|not?|more|less|than|least|most)\b|[:=<>\d]|\b{_NUMERALS}", re.IGNORECASE)
 # Nouns of plain text: words of three letters or more that name no function.
 _NOUNS = re.compile(
     r"(?<=[\d}%$)])(?:\s+|-)(?=[^\s]*[A-Za-z]{2})[A-Za-z][A-Za-z'.-]+(?:\s+[A-Za-z'-]+){0,6}$"
 )
 _NO_NOUN = re.compile(
     r"\b(?:and|or|not?|than|least|most|mod|base|to|if|for|is|are|was|times|over|sqrt|sin|cos|tan|cot|sec|csc|log|ln|exp"
-    r"|pi|inf|infinity|max|min|gcd|lcm|choose|percent|pct|[ap]\.?m\.?|plus|minus)\b|^.{1,2}$",
+    r"|pi|inf|infinity|max|min|gcd|lcm|choose|[ap]\.?m\.?|plus|minus)\b|^.{1,2}$"
+    rf"|\b{_NUMERALS}",
+    re.IGNORECASE,
+)
+_PER_CENT = r"(?:per ?cent|pct)(?![A-Za-z])\.?"
+_PERCENT = re.compile(rf"(?<=[\d}})])\s*(?:{TEXT}\{{\s*{_PER_CENT}([^{{}}]*)\}}|-?{_PER_CENT})")
+# What compares with 100 %: "36 % more" is 136 % of it. "36 % of the eggs" is 36 %.
+_COMPARED = re.compile(
+    rf"%\s*(?:{TEXT}\{{\s*)?(?:more|less|fewer|greater|larger|smaller|higher|lower|longer|shorter|off)\b",
     re.IGNORECASE,
 )
 _CURRENCY = r"(?:USD|EUR|GBP|INR|CAD|AUD|CNY|RMB|JPY|HKD|SGD|CHF|Rs\.?|US|HK|NT)"
 _BEFORE = re.compile(rf"^{_CURRENCY}\s*(?=[\d.])")
 _AFTER = re.compile(rf"(?<=\d)\s*{_CURRENCY}$")
 _FOREIGN = re.compile(r"(?<=[\d}])\s*(?:[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]+|\u2103)$")
+_MOD = r"(?:\\?b?mod(?:ulo)?|\\(?:text|mbox|mathrm|operatorname)\s*\{\s*mod(?:ulo)?\s*\})"
 _MODULUS = re.compile(
-    r"\s*(?:\\pmod\s*(?:\{[^{}]*\}|\d)|\(\s*(?:\\?b?mod|\\text\s*\{\s*mod\s*\})\s*[^()]*\)"
-    r"|\\(?:text|mbox)\s*\{\s*\(\s*mod\s*\}?\s*[^()]*\)\s*\}?|\(\\mod\s*[^()]*\))$"
+    rf"\s*(?:\\pmod\s*(?:\{{[^{{}}]*\}}|\d)|\(\s*{_MOD}\s*[^()]*\)"
+    r"|\\(?:text|mbox)\s*\{\s*\(\s*mod(?:ulo)?\s*\}?\s*[^()]*\)\s*\}?"
+    r"|(?:\bmodulo|\\(?:text|mbox)\s*\{\s*modulo\s*\})\s*(?:\d+|[a-zA-Z]))$"
 )
 _REMARK = re.compile(
     rf"\s*(?:{TEXT}\{{\s*\(\s*[A-Za-z][A-Za-z -]{{2,}}\)\s*\}}|(?<=[\d }}])\(\s*[A-Za-z][A-Za-z -]{{2,}}\))$"
@@ -55,7 +70,9 @@ _DEGREES = re.compile(rf"(\^\s*\{{?\\circ\}}?)\s*(?:[CF]|{TEXT}\{{\s*[CF]\s*\}})
 
 def without_units(text: str) -> str:
     """The text without what stands around its number. Linear."""
-    text = _DEGREES.sub(r"\1", text)
+    text = _PERCENT.sub(_percent, _DEGREES.sub(r"\1", text))
+    if _COMPARED.search(text):
+        return text
     for pattern in (_MODULUS, _REMARK, _QUALIFIER, _INTEGERS, _AFTER, _FOREIGN):
         text = _shortened(pattern, text)
     text = _BEFORE.sub("", text)
@@ -76,9 +93,15 @@ def without_units(text: str) -> str:
     return text
 
 
+def _percent(match: re.Match[str]) -> str:
+    rest = (match[1] or "").strip()
+    return r"\%" + (rf" \text{{ {rest}}}" if rest else "")
+
+
 def _shortened(pattern: re.Pattern[str], text: str) -> str:
     found = pattern.search(text)
-    return text[: found.start()] if found and text[: found.start()].strip(" ({") else text
+    before = text[: found.start()].rstrip("\\,;:!~ ") if found else ""  # spaces by command
+    return before if before.strip("({ ") else text
 
 
 def _worth(text: str) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlv.answers.equivalence import Answer, Classes, equal, is_read, plain_integer, read
+from rlv.answers.equivalence import Answer, Classes, equal, is_read, plain_integer, read, unread
 
 EQUAL = [
     ("1/2", "0.5", r"\frac12", r"\dfrac{1}{2}", r"\frac{2}{4}", ".5"),
@@ -173,6 +173,25 @@ def test_classes_are_a_function_of_the_set_of_answers(reference):
     for text, (members, correct) in first.items():
         assert correct == equal(read(reference), read(text))  # whatever else was answered
         assert all(first[member][1] == correct for member in members)
+
+
+def test_answers_that_were_not_read_change_no_class_whatever_their_order():
+    """A limit keeps some spellings from being read: those go with the same answer in another spelling."""
+    spellings = ["1/2", "0.5", r"\frac{1}{2}", r"\frac{1}{ 2}", "50\\%", "25_6", "25", "25.0"]
+    for reference, limited in itertools.product(("1/2", "25", "7"), (r"\frac{1}{ 2}", r"\frac{1}{2}")):
+        found = set()
+        rng = random.Random(0)
+        for _ in range(25):
+            classes = Classes(read(reference))
+            order = rng.sample(spellings, len(spellings))
+            for text in order:
+                classes.add(unread(text) if text == limited else read(text))
+            members: dict[int | None, set[str]] = {}
+            for text, placement in zip(order, classes.placements(), strict=True):
+                members.setdefault(placement.answer_class, set()).add(text)
+                assert placement.correct == equal(read(reference), read(text))
+            found.add(frozenset(map(frozenset, members.values())))
+        assert len(found) == 1
 
 
 def test_classes_are_numbered_by_first_appearance():

@@ -1,3 +1,4 @@
+import itertools
 import multiprocessing
 import os
 import signal
@@ -113,6 +114,32 @@ def test_too_long_answers_are_not_read():
         assert grader.rewards([long, long], ["1", long]).tolist() == [0, 1]
     assert solutions["answer_class"].to_list() == [0, 1, 2, 1, 3]
     assert solutions["correct"].to_list() == [False, False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("reference", "answers"),
+    [
+        ("0.5", [r"\frac{1}{" + " " * 3000 + "2}", r"\frac{1}{2}", "3"]),
+        ("7", [r"\frac{1}{" + " " * 3000 + "2}", r"\frac{1}{2}", "0.5", r"50\%"]),
+        ("1/3", [r"{" + " " * 3000 + "x}", "1, 2,", "1," + " " * 3000 + "2", r"\{1, 2\}"]),
+    ],
+)
+def test_an_answer_that_is_too_long_to_be_read_goes_with_its_other_spellings_in_any_order(reference, answers):
+    found = set()
+    with Grader(workers=1) as grader:
+        for order in itertools.permutations(answers):
+            solutions = grader.grade(
+                samples_table({"a": boxed(*order)}), problems_table({"a": reference}), "boxed"
+            )
+            members: dict[int, list[str]] = {}
+            for answer, number in solutions.select("answer", "answer_class").iter_rows():
+                members.setdefault(number, []).append(answer)
+            right = solutions.filter("correct")["answer"].to_list()
+            found.add((frozenset(frozenset(m) for m in members.values()), frozenset(right)))
+    assert len(found) == 1
+    ((classes, right),) = found
+    assert any(set(answers[:2]) <= members for members in classes) == (reference != "1/3")
+    assert right == (frozenset(answers[:2]) if reference == "0.5" else frozenset())
 
 
 def test_an_answer_that_eats_memory_is_unparsable():
