@@ -28,6 +28,7 @@ from rlv.store import (
     copy_file,
     folder_problems,
     is_published,
+    no_folder,
     origin_fault,
     place_fault,
     read_manifest,
@@ -325,8 +326,16 @@ def fsck_lines(store: Store) -> tuple[list[str], int]:
 
 
 def _places(store: Store) -> tuple[list[Path], list[str]]:
-    """(What lies in the places of artifacts, published or not; lines on stages that cannot be listed)."""
+    """(What lies in the places of artifacts, published or not; lines on stages that cannot be listed).
+
+    What lies in the place of a stage and is no folder stays there: a link may lead to a disk that is not
+    mounted now.
+    """
     found, unread = [], []
+    for stage in STAGES:
+        fault = no_folder(store.root / stage)
+        if fault is not None:
+            unread.append(f"{store.root / stage}: {fault}; move it away, or mount what it leads to")
     for stage in store.stages():
         try:
             places = store.places(stage)

@@ -16,6 +16,7 @@ from rlv.store.folders import (
     file_digest,
     folder_problems,
     is_published,
+    no_folder,
     place_fault,
     sync,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "folder_problems",
     "is_path_of",
     "is_published",
+    "no_folder",
     "key_of",
     "origin_fault",
     "place_fault",

@@ -7,6 +7,7 @@ folders lie and who may write them (store.py, permissions.py).
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -30,27 +31,46 @@ def file_digest(path: Path) -> str:
 
 
 def is_published(folder: Path) -> bool:
-    """Whether a folder has a manifest, a regular file. False also if the folder may not be entered."""
+    """Whether a folder has a manifest, a regular file. False also if the folder may not be entered, or is a
+    link that leads to itself."""
     try:
         return stat.S_ISREG((folder / MANIFEST).lstat().st_mode)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return False
+    except OSError as error:
+        if isinstance(error, PermissionError) or _leads_nowhere(error):
+            return False
+        raise
+
+
+def _leads_nowhere(error: OSError) -> bool:
+    """Whether there is no such file, or a file or a link that leads to itself where a folder should be."""
+    return isinstance(error, FileNotFoundError | NotADirectoryError) or error.errno == errno.ELOOP
+
+
+def no_folder(place: Path) -> str | None:
+    """Why what lies in the place of a folder is none; None if one is there, or nothing. Raises OSError."""
+    try:
+        found = place.lstat()
+    except FileNotFoundError:
+        return None
+    if place.is_dir():
+        return None
+    return "is a link to no folder" if stat.S_ISLNK(found.st_mode) else "is no folder"
 
 
 def place_fault(folder: Path) -> str | None:
     """Why what lies in the place of an artifact is none; None if one is there, or nothing.
 
-    An empty folder is nothing: Snakemake makes it for a job. Raises StoreError if it cannot be looked at.
+    An empty folder is nothing: Snakemake makes it for a job. What is wrong with the place of its stage is so
+    with it, too. Raises StoreError if it cannot be looked at.
     """
     with reading(folder):
         try:
-            found = folder.lstat()
-        except FileNotFoundError:
-            return None
+            above = no_folder(folder.parent)
+            fault = no_folder(folder) if above is None else f"lies in {folder.parent}, which {above}"
+            if fault is not None or not os.path.lexists(folder):
+                return fault
         except PermissionError:
             return "lies in a folder that may not be entered"
-        if not folder.is_dir():
-            return "is a link to no folder" if stat.S_ISLNK(found.st_mode) else "is no folder"
         try:
             kind = (folder / MANIFEST).lstat().st_mode
         except FileNotFoundError:

@@ -332,9 +332,11 @@ class Store:
         aside = self.root / ".damaged" / folder.parent.name / f"{folder.name}-{secrets.token_hex(4)}"
         try:
             moved = permissions.move(folder, aside, self.root)
-        except FileNotFoundError:
-            return "which somebody else has set aside"
-        except (PermissionError, StoreError) as error:
+        except FileNotFoundError as error:
+            if place_fault(folder) is None:
+                return "which somebody else has set aside"
+            raise StoreError(f"{folder}: cannot be set aside ({error})") from error
+        except (OSError, StoreError) as error:
             raise StoreError(f"{folder}: damaged, and cannot be set aside ({error})") from error
         with suppress(OSError, StoreError):  # not to be read now, or published once more: it stays there
             if not folder_problems(moved, key, place=folder):
