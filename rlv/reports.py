@@ -32,6 +32,7 @@ from rlv.store import (
     origin_fault,
     place_fault,
     read_manifest,
+    unsealed_lines,
 )
 
 DONE, MISSING, OLDER, DAMAGED, UNREAD = "done", "missing", "made by older code", "damaged", "cannot be read"
@@ -149,8 +150,8 @@ def other_code_lines(done: Iterable[Artifact], store: Store) -> list[str]:
     lines = []
     for artifact in done:
         stage = STAGES[artifact.stage]
-        made = store.manifest(artifact).get("made", {}) if stage.code is None else {}
-        if made.get("stage_code", stage.source_code) != stage.source_code:
+        made = store.manifest(artifact).get("made") if stage.code is None else None
+        if isinstance(made, dict) and made.get("stage_code", stage.source_code) != stage.source_code:
             commit = made.get("code") or "no commit"
             lines.append(f"{'other code':20s}{artifact.path}: made by other code of this stage ({commit})")
     remark = "other code is no error; where an edit changes results, raise the recipe of its stage"
@@ -245,7 +246,9 @@ def _made_lines(artifact: Artifact, store: Store) -> list[str]:
     if why is not None:
         return [f"the manifest does not state how it was made ({why})"]
     made, seconds = manifest["made"], _spent(manifest, "seconds")
-    return [f"made at {made['at']} by code {made['code']} in {seconds} s on {made['device']}"]
+    unsealed = [] if DIGEST in manifest else [artifact.path]
+    how = f"made at {made['at']} by code {made['code']} in {seconds} s on {made['device']}"
+    return [how, *unsealed_lines(unsealed)]
 
 
 def diff_lines(plan: Plan, store: Store, left: str, right: str) -> list[str]:
@@ -318,9 +321,7 @@ def fsck_lines(store: Store) -> tuple[list[str], int]:
             lines.append(f"  {store.set_aside_folder(folder)}; what is missing the next run makes again")
         except StoreError as error:
             lines.append(f"  {error}")
-    if older:
-        more = f" and {len(older) - 1} more" if len(older) > 1 else ""
-        lines.append(f"no digest of its own in the manifest: made by an older version: {older[0]}{more}")
+    lines += unsealed_lines(older)
     counts = f"{sound} artifacts sound, {damaged} damaged"
     return [*lines, counts + (f", {unread} that cannot be read" if unread else "")], damaged + unread
 

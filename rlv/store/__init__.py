@@ -20,7 +20,7 @@ from rlv.store.folders import (
     place_fault,
     sync,
 )
-from rlv.store.manifests import DIGEST, MANIFEST, origin_fault, read_manifest
+from rlv.store.manifests import DIGEST, MANIFEST, origin_fault, read_manifest, unsealed_lines
 from rlv.store.probe import require_rules
 from rlv.store.store import Publication, Store
 
@@ -40,11 +40,12 @@ __all__ = [
     "folder_problems",
     "is_path_of",
     "is_published",
-    "no_folder",
     "key_of",
+    "no_folder",
     "origin_fault",
     "place_fault",
     "read_manifest",
     "require_rules",
     "sync",
+    "unsealed_lines",
 ]

@@ -47,6 +47,7 @@ from rlv.store.manifests import (
     MANIFEST,
     manifest_bytes,
     manifest_text,
+    origin_fault,
     parsed_manifest,
     read_manifest,
     reading,
@@ -248,15 +249,19 @@ class Store:
 
         For a run that began before the upstream had it, and expects it in its own store. What an upstream
         says is not trusted: names stay below the draft, and a file is there only with the manifest's digest.
+        What does not state how it was made is not taken, as from an archive.
         """
         source = self.location(artifact)
         if self.is_own(source):
             return False
         try:
             text = manifest_bytes(source)
-            files = parsed_manifest(text, source / MANIFEST, artifact.key)["files"]
+            manifest = parsed_manifest(text, source / MANIFEST, artifact.key)
+            why = origin_fault(manifest)
+            if why is not None:
+                raise DamagedArtifactError(f"{source}: does not state how it was made ({why})")
             with self.drafting(artifact.path) as publication:
-                for name, entry in files.items():
+                for name, entry in manifest["files"].items():
                     copy = copy_file(source, name, publication.path, entry["sha256"])
                     os.utime(copy, ns=(entry["mtime_ns"], entry["mtime_ns"]))
                 (publication.path / MANIFEST).write_bytes(text)
