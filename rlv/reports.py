@@ -17,6 +17,7 @@ from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import Gpu
 from rlv.estimate.jobs import estimates
 from rlv.estimate.report import stage_lines, unknown_lines
+from rlv.names import below
 from rlv.plan import Plan
 from rlv.sections import Study
 from rlv.stages import STAGES
@@ -334,9 +335,10 @@ def _places(store: Store) -> tuple[list[Path], list[str]]:
     """
     found, unread = [], []
     for stage in STAGES:
-        fault = no_folder(store.root / stage)
+        place = below(store.root, stage)
+        fault = no_folder(place)
         if fault is not None:
-            unread.append(f"{store.root / stage}: {fault}; move it away, or mount what it leads to")
+            unread.append(f"{place}: {fault}; move it away, or mount what it leads to")
     for stage in store.stages():
         try:
             places = store.places(stage)
@@ -433,4 +435,4 @@ def publish(artifact: Artifact, store: Store, directory: Path) -> None:
     """Copy an artifact's files, verified, to a stable place for people."""
     folder = store.open_all(artifact)
     for name, entry in store.manifest(artifact)["files"].items():
-        copy_file(folder, name, directory, entry["sha256"])
+        copy_file(folder, name, directory, entry["sha256"], entry["bytes"])

@@ -148,19 +148,41 @@ def copy_file(
     name: str,
     target: Path,
     sha256: str,
+    size: int | None = None,
     *,
     nested: bool = True,
     links: bool = False,
     error: type[RlvError] = DamagedArtifactError,
 ) -> Path:
-    """Copy one file from a folder to another; it appears there only if it has this digest. Returns the copy.
+    """Copy one file from a folder to another; it appears there only if it has this digest, and this size in
+    bytes if one is given. Returns the copy.
 
     What is at its place is replaced. `nested`: the name may have folders in it. `links`: the source may be a
     link, as in a folder that the user names.
-    Raises `error` if the name leads elsewhere, the source is no regular file or its digest differs, OSError
-    if it cannot be read or the copy cannot be written.
+    Raises `error` if the name leads elsewhere or to where a file or a folder is already, the source is no
+    regular file or its digest or size differs; OSError if it cannot be read or the copy cannot be written.
     """
     copy = below(target, name, nested=nested, error=error)
+    try:
+        return _copied(source, name, copy, sha256, size, links=links, error=error)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as found:
+        raise error(f"{copy}: cannot be written ({found.strerror}): names of files meet here") from found
+    except OSError as found:
+        if found.errno != errno.ENAMETOOLONG:
+            raise
+        raise error(f"{copy}: cannot be written ({found.strerror}); a shorter folder would do") from found
+
+
+def _copied(
+    source: Path,
+    name: str,
+    copy: Path,
+    sha256: str,
+    size: int | None,
+    *,
+    links: bool,
+    error: type[RlvError],
+) -> Path:
     copy.parent.mkdir(parents=True, exist_ok=True)
     place = below(source, name, nested=True, error=error)
     draft = copy.with_name(f".{secrets.token_hex(8)}.partial")
@@ -170,6 +192,9 @@ def copy_file(
             regular(place, links=True, error=error) if links else opened(source, name, error=error) as reads,
             open(draft, "xb") as writes,
         ):
+            length = os.fstat(reads.fileno()).st_size
+            if size not in (None, length):
+                raise error(f"{place}: has {length} bytes, {size} were expected")
             while data := reads.read(_CHUNK):
                 digest.update(data)
                 writes.write(data)

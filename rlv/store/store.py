@@ -262,7 +262,7 @@ class Store:
                 raise DamagedArtifactError(f"{source}: does not state how it was made ({why})")
             with self.drafting(artifact.path) as publication:
                 for name, entry in manifest["files"].items():
-                    copy = copy_file(source, name, publication.path, entry["sha256"])
+                    copy = copy_file(source, name, publication.path, entry["sha256"], entry["bytes"])
                     os.utime(copy, ns=(entry["mtime_ns"], entry["mtime_ns"]))
                 (publication.path / MANIFEST).write_bytes(text)
         except (DamagedArtifactError, FileNotFoundError, NotADirectoryError):
