@@ -336,7 +336,11 @@ def _places(store: Store) -> tuple[list[Path], list[str]]:
     found, unread = [], []
     for stage in STAGES:
         place = below(store.root, stage)
-        fault = no_folder(place)
+        try:
+            fault = no_folder(place)
+        except OSError as error:
+            unread.append(f"{place}: cannot be read ({error.strerror})")
+            continue
         if fault is not None:
             unread.append(f"{place}: {fault}; move it away, or mount what it leads to")
     for stage in store.stages():

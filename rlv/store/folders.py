@@ -71,6 +71,10 @@ def place_fault(folder: Path) -> str | None:
                 return fault
         except PermissionError:
             return "lies in a folder that may not be entered"
+        except OSError as error:
+            if not _leads_nowhere(error):
+                raise
+            return "lies below what is no folder"
         try:
             kind = (folder / MANIFEST).lstat().st_mode
         except FileNotFoundError:

@@ -45,7 +45,10 @@ def make_folder(folder: Path, root: Path) -> None:
 
     Raises StoreError where one that is there already cannot be written, or something else is in its place.
     """
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StoreError(f"{root}: is no folder, or lies below what is none; name another store") from error
     shared = shared_by(root)
     place = root
     for part in folder.relative_to(root).parts:

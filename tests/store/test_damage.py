@@ -370,3 +370,15 @@ def test_what_is_no_folder_in_the_place_of_a_stage_is_named(tmp_path, plan, made
     assert os.path.lexists(stage)  # a disk may only not be mounted
     stage.unlink()
     assert make(made, store, log=quiet) and store.problems_of(made) == []
+
+
+@pytest.mark.parametrize("kind", STAGES_PLACES, ids=lambda kind: kind.__name__)
+def test_a_store_that_is_no_folder_is_named(tmp_path, made, kind):
+    (tmp_path / "store").mkdir()
+    kind(tmp_path / "store")
+    store = Store(tmp_path / "store")
+    assert not store.exists(made) and state(made, store) in {"damaged", "missing"}
+    with pytest.raises(StoreError, match="no folder"), store.publishing(made):
+        pass
+    with pytest.raises(StoreError, match="no store here"):
+        fsck_lines(store)
