@@ -61,13 +61,22 @@ class StoppedError(RlvError):
 def in_vain(error: BaseException | None) -> bool:
     """Whether to try again is in vain: the study, its data, the model or the site must change first.
 
-    Not if the error was raised from another one, but for a value that could not be read: a network, a disk
-    or a driver may do better next time.
+    Not if the error was raised from another one that may pass: a network, a disk or a driver may do better
+    next time. A value that could not be read stays what it is, and so does a file that is no table.
     """
     lasting = (StudyError, DataError, SiteError, ModelError, StuckError)
-    cause = None if error is None else error.__cause__
+    return isinstance(error, lasting) and not _may_pass(error.__cause__)
+
+
+def _may_pass(cause: BaseException | None) -> bool:
+    """Whether what an error was raised from may be otherwise next time."""
+    if cause is None:
+        return False
+    from polars.exceptions import PolarsError  # not for every command: it takes long to load
+
+    if isinstance(cause, RlvError):
+        return not in_vain(cause)
+    if isinstance(cause, PolarsError):  # has the system's own errors as text
+        return "(os error " in str(cause)
     # Libraries have errors that are both: of a file that a network did not bring, say.
-    passing = cause is not None and (
-        isinstance(cause, OSError) or not isinstance(cause, ValueError | TypeError | KeyError)
-    )
-    return isinstance(error, lasting) and not passing
+    return isinstance(cause, OSError) or not isinstance(cause, ValueError | TypeError | KeyError)

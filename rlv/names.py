@@ -17,6 +17,9 @@ from rlv.outside import NotRegularError, kind_of, open_regular
 
 # Bytes of one part of a path. File systems allow 255; drafts and marks add up to 100 of their own.
 LONGEST = 150
+# Bytes of a whole name, and parts of it. Systems allow paths of 4096 bytes; the folder has its share of them.
+LONGEST_NAME = 1000
+MOST_PARTS = 32
 
 
 def fault_of(name: object, *, nested: bool = False) -> str | None:
@@ -26,6 +29,8 @@ def fault_of(name: object, *, nested: bool = False) -> str | None:
     """
     if not isinstance(name, str):
         return f"is {type(name).__name__}, no text"
+    if len(name) > LONGEST_NAME:
+        return f"is longer than {LONGEST_NAME} bytes"
     parts = name.split("/")
     if len(parts) > 1 and not nested:
         return "has a separator"
@@ -37,6 +42,10 @@ def fault_of(name: object, *, nested: bool = False) -> str | None:
         return "has control characters"
     if "\\" in name:
         return "has a backslash"
+    if len(parts) > MOST_PARTS:
+        return f"has more than {MOST_PARTS} parts"
+    if len(name.encode()) > LONGEST_NAME:
+        return f"is longer than {LONGEST_NAME} bytes"
     if max(len(part.encode()) for part in parts) > LONGEST:
         return f"is longer than {LONGEST} bytes"
     return None

@@ -14,13 +14,16 @@ from rlv.errors import StudyError
 
 _VARIABLE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+# Bytes of a path and of one part of it, as Linux has them.
+_LONGEST, _LONGEST_PART = 4095, 255
 
 
 def expand(path: str, key: str) -> Path:
     """The path with home folder and environment variables filled in; `key` is where it was written.
 
     Raises StudyError that names the key for a variable that is not set or empty, a user who is not known, a
-    control character (a line break, say), and the address of something that is no file.
+    control character (a line break, say), the address of something that is no file, and what is longer than
+    a path can be.
     """
 
     def value(found: re.Match[str]) -> str:
@@ -43,6 +46,15 @@ def expand(path: str, key: str) -> Path:
         raise StudyError(f"{key}: found a control character in {filled!r}; choose another name")
     if _ADDRESS.match(filled):
         raise StudyError(f"{key}: found the address {filled!r}, expected the path of a file or folder")
+    try:
+        encoded = os.fsencode(filled)
+    except UnicodeEncodeError:
+        raise StudyError(f"{key}: found a character in {filled[:60]!r} that no path has") from None
+    if len(encoded) > _LONGEST or max(map(len, encoded.split(b"/"))) > _LONGEST_PART:
+        raise StudyError(
+            f"{key}: found a path of {len(encoded)} bytes ({filled[:60]!r}…), expected at most {_LONGEST}, "
+            f"and {_LONGEST_PART} between two separators"
+        )
     return Path(filled)
 
 

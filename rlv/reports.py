@@ -17,6 +17,7 @@ from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import Gpu
 from rlv.estimate.jobs import estimates
 from rlv.estimate.report import stage_lines, unknown_lines
+from rlv.names import below
 from rlv.plan import Plan
 from rlv.sections import Study
 from rlv.stages import STAGES
@@ -28,9 +29,11 @@ from rlv.store import (
     copy_file,
     folder_problems,
     is_published,
+    no_folder,
     origin_fault,
     place_fault,
     read_manifest,
+    unsealed_lines,
 )
 
 DONE, MISSING, OLDER, DAMAGED, UNREAD = "done", "missing", "made by older code", "damaged", "cannot be read"
@@ -148,8 +151,8 @@ def other_code_lines(done: Iterable[Artifact], store: Store) -> list[str]:
     lines = []
     for artifact in done:
         stage = STAGES[artifact.stage]
-        made = store.manifest(artifact).get("made", {}) if stage.code is None else {}
-        if made.get("stage_code", stage.source_code) != stage.source_code:
+        made = store.manifest(artifact).get("made") if stage.code is None else None
+        if isinstance(made, dict) and made.get("stage_code", stage.source_code) != stage.source_code:
             commit = made.get("code") or "no commit"
             lines.append(f"{'other code':20s}{artifact.path}: made by other code of this stage ({commit})")
     remark = "other code is no error; where an edit changes results, raise the recipe of its stage"
@@ -244,7 +247,9 @@ def _made_lines(artifact: Artifact, store: Store) -> list[str]:
     if why is not None:
         return [f"the manifest does not state how it was made ({why})"]
     made, seconds = manifest["made"], _spent(manifest, "seconds")
-    return [f"made at {made['at']} by code {made['code']} in {seconds} s on {made['device']}"]
+    unsealed = [] if DIGEST in manifest else [artifact.path]
+    how = f"made at {made['at']} by code {made['code']} in {seconds} s on {made['device']}"
+    return [how, *unsealed_lines(unsealed)]
 
 
 def diff_lines(plan: Plan, store: Store, left: str, right: str) -> list[str]:
@@ -317,16 +322,27 @@ def fsck_lines(store: Store) -> tuple[list[str], int]:
             lines.append(f"  {store.set_aside_folder(folder)}; what is missing the next run makes again")
         except StoreError as error:
             lines.append(f"  {error}")
-    if older:
-        more = f" and {len(older) - 1} more" if len(older) > 1 else ""
-        lines.append(f"no digest of its own in the manifest: made by an older version: {older[0]}{more}")
+    lines += unsealed_lines(older)
     counts = f"{sound} artifacts sound, {damaged} damaged"
     return [*lines, counts + (f", {unread} that cannot be read" if unread else "")], damaged + unread
 
 
 def _places(store: Store) -> tuple[list[Path], list[str]]:
-    """(What lies in the places of artifacts, published or not; lines on stages that cannot be listed)."""
+    """(What lies in the places of artifacts, published or not; lines on stages that cannot be listed).
+
+    What lies in the place of a stage and is no folder stays there: a link may lead to a disk that is not
+    mounted now.
+    """
     found, unread = [], []
+    for stage in STAGES:
+        place = below(store.root, stage)
+        try:
+            fault = no_folder(place)
+        except OSError as error:
+            unread.append(f"{place}: cannot be read ({error.strerror})")
+            continue
+        if fault is not None:
+            unread.append(f"{place}: {fault}; move it away, or mount what it leads to")
     for stage in store.stages():
         try:
             places = store.places(stage)
@@ -423,4 +439,4 @@ def publish(artifact: Artifact, store: Store, directory: Path) -> None:
     """Copy an artifact's files, verified, to a stable place for people."""
     folder = store.open_all(artifact)
     for name, entry in store.manifest(artifact)["files"].items():
-        copy_file(folder, name, directory, entry["sha256"])
+        copy_file(folder, name, directory, entry["sha256"], entry["bytes"])

@@ -18,7 +18,7 @@ from rlv.devices import gpus_of, leased
 from rlv.errors import StoppedError, StoreError
 from rlv.job import Job
 from rlv.stages import STAGES
-from rlv.store import Artifact, Store
+from rlv.store import DIGEST, Artifact, Store, unsealed_lines
 
 # What schedulers and terminals send to end a process.
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
@@ -61,7 +61,12 @@ def _there(artifact: Artifact, store: Store, log: Callable[[str], None]) -> bool
         return True
     # Planned before the upstream had it: who depends on it here looks for it in the own store.
     log(f"{artifact.path}: already published in an upstream; copied from {where}")
-    return store.copy_from_upstream(artifact)
+    if not store.copy_from_upstream(artifact):
+        log(f"{artifact.path}: not taken: damaged there, or its manifest does not state how it was made")
+        return False
+    for line in unsealed_lines([] if DIGEST in store.manifest(artifact) else [artifact.path]):
+        log(line)
+    return True
 
 
 def _compute(artifact: Artifact, store: Store, threads: int, log: Callable[[str], None]) -> None:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from rlv.errors import StudyError
+from rlv.names import below, fault_of
 from rlv.paths import expand
 from rlv.product_checks import broken_products
 from rlv.sections import Assumption, Sampling, Section, Study, Training, replica_name
@@ -72,12 +73,21 @@ def study_path(name_or_path: str) -> Path:
             return direct
         raise StudyError(f"{direct}: no such study file")
     folder = Path(os.environ.get("RLV_STUDIES", STUDY_FOLDER))
-    path = folder / f"{name_or_path}.yaml"
+    path = _named(folder, name_or_path, "--study")
     if not path.is_file():
         raise StudyError(
             f"{path}: no such study{_nearest(name_or_path, [p.stem for p in folder.glob('*.yaml')])}"
         )
     return path
+
+
+def _named(folder: Path, name: object, key: str) -> Path:
+    """Where a study of this name lies in a folder. Raises StudyError, with `key`, if it can be no name."""
+    fault = fault_of(name) or fault_of(f"{name}.yaml")
+    if fault is not None:
+        said = repr(name) if len(repr(name)) <= 100 else f"{repr(name)[:60]}…"
+        raise StudyError(f"{key}: {said} {fault}; expected the name of a study in {folder}, without .yaml")
+    return below(folder, f"{name}.yaml", error=StudyError)
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
@@ -90,7 +100,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     parent = raw.pop("extends", None)
     if parent is None:
         return raw
-    beside = path.parent / f"{parent}.yaml"
+    beside = _named(path.parent, parent, f"{path}: extends")
     if not beside.is_file():
         names = [p.stem for p in path.parent.glob("*.yaml")]
         raise StudyError(f"{path}: extends: no study {parent!r} beside it{_nearest(str(parent), names)}")

@@ -12,7 +12,7 @@ import pytest
 from rlv.cli import main
 from rlv.errors import ModelError, StoreError
 from rlv.escapes import escaped
-from rlv.names import LONGEST, below, fault_of, opened, regular
+from rlv.names import LONGEST, MOST_PARTS, below, fault_of, opened, regular
 from rlv.store import Artifact
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +34,9 @@ BAD = [
     "a\u202eb",
     "x" * 300,
     "ü" * LONGEST,
+    "a/" * 2000 + "a",
+    "/".join("a" * (MOST_PARTS + 1)),
+    "/".join(["ü" * 70] * 8),
     "\udcff",
 ]
 
@@ -50,6 +53,7 @@ def test_no_such_name_becomes_a_path(tmp_path, name):
 def test_plain_names_become_paths(tmp_path):
     for name in ("a", ".a", "a b", "ü.txt", "x" * LONGEST, "a..b", "-a"):
         assert below(tmp_path, name) == tmp_path / name
+    assert below(tmp_path, "/".join("a" * MOST_PARTS), nested=True)
     assert below(tmp_path, "a/b/c", nested=True) == tmp_path / "a" / "b" / "c"
     with pytest.raises(StoreError, match="has a separator"):
         below(tmp_path, "a/b")

@@ -8,7 +8,8 @@ import pytest
 from rlv import tables
 from rlv.errors import DataError
 from rlv.problems import SOURCES, levels_of, load_local, problems_table
-from rlv.problems.rows import Selection, by_fields, choose, text_id
+from rlv.problems.files import file_rows
+from rlv.problems.rows import Selection, by_fields, choose, table_of, text_id
 from rlv.text import normalised
 
 GOOD = {
@@ -146,3 +147,16 @@ def test_ids_are_made_of_texts_where_a_source_gives_none():
     assert ids == [text_id("s", "a?"), text_id("s", "b?"), text_id("s", "a?") + "-2"]
     with pytest.raises(DataError, match="row 0: no problem_id"):
         list(choose(rows, by_fields, Selection()))
+
+
+@pytest.mark.parametrize("key", ["id", "question", "answer", "subject"])
+@pytest.mark.parametrize("prefix", [None, "p"])
+def test_half_of_a_surrogate_pair_is_an_error_with_its_line(tmp_path, key, prefix):
+    """JSON can state it; no UTF-8 text has it."""
+    row = {"id": "1", "question": "q", "answer": "a", "subject": "s", key: "q\ud800"}
+    if prefix is not None and key != "id":
+        del row["id"]
+    path = tmp_path / "rows.jsonl"
+    path.write_text('\n{"id": "0", "question": "q", "answer": "a"}\n' + json.dumps(row) + "\n")
+    with pytest.raises(DataError, match=r"rows\.jsonl line 3: .* has \\ud800 at character 2"):
+        table_of(choose(file_rows(path), by_fields, Selection(), id_prefix=prefix), str(path), None)

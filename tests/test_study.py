@@ -243,6 +243,39 @@ def test_circles_and_bad_yaml_are_refused(tmp_path):
         load(str(tmp_path / "c.yaml"))
 
 
+@pytest.mark.parametrize(
+    "parent", ["../mini", "/etc/passwd", "sub/mini", "..", "x" * 5000, "a\\b", ["mini"], 7]
+)
+def test_a_study_extends_one_beside_it(tmp_path, parent):
+    path = tmp_path / "mine.yaml"
+    path.write_text(json.dumps({"extends": parent}))
+    with pytest.raises(StudyError, match=r"mine\.yaml: extends: .*expected the name of a study") as raised:
+        load(str(path))
+    assert len(str(raised.value)) < 1000
+
+
+LONG = "/".join(["x" * 249] * 20)
+
+
+@pytest.mark.parametrize(
+    "name", [LONG, "x" * 5000, f"{LONG}.yaml", "x" * 5000 + ".yaml", "../mini", "\udcff"]
+)
+def test_a_study_of_no_possible_name_is_an_error(name):
+    with pytest.raises(StudyError, match="study"):
+        load(name)
+
+
+@pytest.mark.parametrize("path", [LONG, "x" * 5000])
+def test_paths_that_no_file_can_have_are_errors(tmp_path, path):
+    for text in (
+        f"datasets: {{hard: {{source: local, path: {path}.jsonl}}}}",
+        f"models: {{base: {{source: local, path: {path}}}}}",
+        f"models: {{base: {{source: package, path: {path}}}}}",
+    ):
+        with pytest.raises(StudyError, match=r"longer|expected at most"):
+            build_plan(load(overlay(tmp_path, text)))
+
+
 def test_a_reasoners_own_training_goes_on_top(tmp_path):
     study = load(overlay(tmp_path, "reasoners: {grpo_v: {training: {steps: 9}}}"))
     assert study.training_of("grpo_v").steps == 9

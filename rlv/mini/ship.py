@@ -29,7 +29,7 @@ def ship(artifact: Artifact, store: Store) -> list[str]:
     before = file_digest(BASE / WEIGHTS) if (BASE / WEIGHTS).is_file() else None
     BASE.mkdir(exist_ok=True)
     for name, entry in store.manifest(artifact)["files"].items():
-        copy_file(source, name, BASE, entry["sha256"])
+        copy_file(source, name, BASE, entry["sha256"], entry["bytes"])
     after = file_digest(BASE / WEIGHTS)
     manifest = store.manifest(artifact)
     recipe = {

@@ -22,7 +22,7 @@ import polars as pl
 
 from rlv.errors import DataError
 from rlv.problems.files import file_rows
-from rlv.problems.table import level_of, problems_table
+from rlv.problems.table import level_of, problems_table, require_characters
 from rlv.text import normalised
 
 Row = Mapping[str, Any]
@@ -95,6 +95,7 @@ def choose(
             continue
         question = problem["question"]
         if problem["problem_id"] is None and id_prefix is not None and isinstance(question, str):
+            require_characters(question, "question", where)
             seen[question] += 1
             problem["problem_id"] = text_id(id_prefix, question, seen[question])
         if selection.levels and level_of(problem["level"], where) not in selection.levels:

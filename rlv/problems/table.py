@@ -40,6 +40,7 @@ def problems_table(rows: Iterable[Mapping[str, Any]], where: str | Callable[[int
         first_seen[identity] = i
         subject = row.get("subject")
         subject = None if subject is None else str(subject)
+        require_characters(subject or "", "subject", name(i))
         found.append({**problem, "level": level_of(row.get("level"), name(i)), "subject": subject})
     if not found:
         raise DataError(
@@ -74,4 +75,17 @@ def _text(value: Any, key: str, where: str, of: str = "") -> str:
         value = str(value)
     if not isinstance(value, str) or not value.strip():
         raise DataError(f"{where}: {key} is {shown(value)}{of}; a text that is not empty would do")
+    require_characters(value, key, where)
     return value if key == "question" else value.strip()
+
+
+def require_characters(text: str, key: str, where: str) -> None:
+    """Raises DataError, naming `where`, for half of a surrogate pair, which no UTF-8 has."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(text[error.start]):04x}"
+        raise DataError(
+            f"{where}: {key} has {half} at character {error.start + 1}, half of a surrogate pair; the whole "
+            "character, or none, would do"
+        ) from None

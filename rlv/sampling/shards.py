@@ -111,7 +111,7 @@ def sample_shard(
 
 
 def stored_text(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str:
-    """A solution as a person reads it, without special tokens, and as a table can hold it.
+    """A solution as a person reads it, without special tokens, and as tables and logs can hold it.
 
     A tokenizer may decode to half of a surrogate pair, which UTF-8 has no bytes for: U+FFFD replaces it.
     """

@@ -16,10 +16,11 @@ from rlv.store.folders import (
     file_digest,
     folder_problems,
     is_published,
+    no_folder,
     place_fault,
     sync,
 )
-from rlv.store.manifests import DIGEST, MANIFEST, origin_fault, read_manifest
+from rlv.store.manifests import DIGEST, MANIFEST, origin_fault, read_manifest, unsealed_lines
 from rlv.store.probe import require_rules
 from rlv.store.store import Publication, Store
 
@@ -40,9 +41,11 @@ __all__ = [
     "is_path_of",
     "is_published",
     "key_of",
+    "no_folder",
     "origin_fault",
     "place_fault",
     "read_manifest",
     "require_rules",
     "sync",
+    "unsealed_lines",
 ]

@@ -28,7 +28,15 @@ from rlv.names import below, fault_of, opened
 from rlv.outside import parse_json
 from rlv.store.artifacts import KEY_DIGITS, Artifact, is_path_of
 from rlv.store.folders import folder_problems, is_published
-from rlv.store.manifests import MANIFEST, manifest_bytes, origin_fault, parsed_manifest, read_manifest
+from rlv.store.manifests import (
+    DIGEST,
+    MANIFEST,
+    manifest_bytes,
+    origin_fault,
+    parsed_manifest,
+    read_manifest,
+    unsealed_lines,
+)
 from rlv.store.store import Publication, Store
 
 INDEX = "index.json"
@@ -148,7 +156,8 @@ class _Hashing:
 def import_artifacts(store: Store, file: Path) -> list[str]:
     """Verify an archive and publish what is in it; what was done, for people.
 
-    What the store or an upstream has already stays. Raises StoreError, naming the member, where the archive
+    What the store or an upstream has already stays. Archives of older versions have manifests without digests
+    of their own: they are taken, and named. Raises StoreError, naming the member, where the archive
     is cut off, was changed, or names places outside of the store; artifacts before it are published.
     """
     reader = _Reader(store, file)
@@ -171,6 +180,7 @@ class _Reader:
         self.expected = INDEX
         self.published: list[str] = []
         self.there: list[str] = []
+        self.unsealed: list[str] = []
 
     def at(self, text: str) -> str:
         done = f" ({len(self.published)} artifacts before it were imported)" if self.published else ""
@@ -190,6 +200,7 @@ class _Reader:
             f"{len(self.there)} were there already",
             *(f"imported      {path}" for path in self.published),
             *(f"there already {path}" for path in self.there),
+            *unsealed_lines(self.unsealed),
             f"index: sha256 {hashlib.sha256(text).hexdigest()}",
         ]
 
@@ -256,8 +267,10 @@ class _Reader:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with open(target, "xb") as handle:
                     self._file(tar, f"{path}/{name}", said, handle)
-            self._complete(path, entry, publication)
+            sealed = self._complete(path, entry, publication)
         (self.published if publication.won else self.there).append(path)
+        if publication.won and not sealed:
+            self.unsealed.append(path)
 
     def _file(self, tar: tarfile.TarFile, name: str, said: Mapping[str, Any], to: IO[bytes] | None) -> None:
         member = self._next(tar, name)
@@ -272,8 +285,9 @@ class _Reader:
         if digest.hexdigest() != said["sha256"]:
             raise StoreError(self.at("its content is not what the index says; the archive was changed"))
 
-    def _complete(self, path: str, entry: Mapping[str, Any], publication: Publication) -> None:
-        """The manifest must be this artifact's, and say of its files what the index says."""
+    def _complete(self, path: str, entry: Mapping[str, Any], publication: Publication) -> bool:
+        """The manifest must be this artifact's, and say of its files what the index says; whether it has a
+        digest of its own."""
         self.expected = f"{path}/{MANIFEST}"
         try:
             manifest = read_manifest(publication.path, entry["key"])
@@ -292,6 +306,7 @@ class _Reader:
         # The manifest stays as it is, to the byte, and with these times a quick look need not read files.
         for name, time in times.items():
             os.utime(below(publication.path, name, nested=True), ns=(time, time))
+        return DIGEST in manifest
 
 
 @contextmanager

@@ -7,6 +7,7 @@ folders lie and who may write them (store.py, permissions.py).
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -30,27 +31,50 @@ def file_digest(path: Path) -> str:
 
 
 def is_published(folder: Path) -> bool:
-    """Whether a folder has a manifest, a regular file. False also if the folder may not be entered."""
+    """Whether a folder has a manifest, a regular file. False also if the folder may not be entered, or is a
+    link that leads to itself."""
     try:
         return stat.S_ISREG((folder / MANIFEST).lstat().st_mode)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return False
+    except OSError as error:
+        if isinstance(error, PermissionError) or _leads_nowhere(error):
+            return False
+        raise
+
+
+def _leads_nowhere(error: OSError) -> bool:
+    """Whether there is no such file, or a file or a link that leads to itself where a folder should be."""
+    return isinstance(error, FileNotFoundError | NotADirectoryError) or error.errno == errno.ELOOP
+
+
+def no_folder(place: Path) -> str | None:
+    """Why what lies in the place of a folder is none; None if one is there, or nothing. Raises OSError."""
+    try:
+        found = place.lstat()
+    except FileNotFoundError:
+        return None
+    if place.is_dir():
+        return None
+    return "is a link to no folder" if stat.S_ISLNK(found.st_mode) else "is no folder"
 
 
 def place_fault(folder: Path) -> str | None:
     """Why what lies in the place of an artifact is none; None if one is there, or nothing.
 
-    An empty folder is nothing: Snakemake makes it for a job. Raises StoreError if it cannot be looked at.
+    An empty folder is nothing: Snakemake makes it for a job. What is wrong with the place of its stage is so
+    with it, too. Raises StoreError if it cannot be looked at.
     """
     with reading(folder):
         try:
-            found = folder.lstat()
-        except FileNotFoundError:
-            return None
+            above = no_folder(folder.parent)
+            fault = no_folder(folder) if above is None else f"lies in {folder.parent}, which {above}"
+            if fault is not None or not os.path.lexists(folder):
+                return fault
         except PermissionError:
             return "lies in a folder that may not be entered"
-        if not folder.is_dir():
-            return "is a link to no folder" if stat.S_ISLNK(found.st_mode) else "is no folder"
+        except OSError as error:
+            if not _leads_nowhere(error):
+                raise
+            return "lies below what is no folder"
         try:
             kind = (folder / MANIFEST).lstat().st_mode
         except FileNotFoundError:
@@ -128,19 +152,41 @@ def copy_file(
     name: str,
     target: Path,
     sha256: str,
+    size: int | None = None,
     *,
     nested: bool = True,
     links: bool = False,
     error: type[RlvError] = DamagedArtifactError,
 ) -> Path:
-    """Copy one file from a folder to another; it appears there only if it has this digest. Returns the copy.
+    """Copy one file from a folder to another; it appears there only if it has this digest, and this size in
+    bytes if one is given. Returns the copy.
 
     What is at its place is replaced. `nested`: the name may have folders in it. `links`: the source may be a
     link, as in a folder that the user names.
-    Raises `error` if the name leads elsewhere, the source is no regular file or its digest differs, OSError
-    if it cannot be read or the copy cannot be written.
+    Raises `error` if the name leads elsewhere or to where a file or a folder is already, the source is no
+    regular file or its digest or size differs; OSError if it cannot be read or the copy cannot be written.
     """
     copy = below(target, name, nested=nested, error=error)
+    try:
+        return _copied(source, name, copy, sha256, size, links=links, error=error)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as found:
+        raise error(f"{copy}: cannot be written ({found.strerror}): names of files meet here") from found
+    except OSError as found:
+        if found.errno != errno.ENAMETOOLONG:
+            raise
+        raise error(f"{copy}: cannot be written ({found.strerror}); a shorter folder would do") from found
+
+
+def _copied(
+    source: Path,
+    name: str,
+    copy: Path,
+    sha256: str,
+    size: int | None,
+    *,
+    links: bool,
+    error: type[RlvError],
+) -> Path:
     copy.parent.mkdir(parents=True, exist_ok=True)
     place = below(source, name, nested=True, error=error)
     draft = copy.with_name(f".{secrets.token_hex(8)}.partial")
@@ -150,6 +196,9 @@ def copy_file(
             regular(place, links=True, error=error) if links else opened(source, name, error=error) as reads,
             open(draft, "xb") as writes,
         ):
+            length = os.fstat(reads.fileno()).st_size
+            if size not in (None, length):
+                raise error(f"{place}: has {length} bytes, {size} were expected")
             while data := reads.read(_CHUNK):
                 digest.update(data)
                 writes.write(data)

@@ -6,7 +6,8 @@
     digest                          SHA-256 of all of the above as canonical JSON
 
 A manifest of somebody else's store can have any content: its form and its names are checked here, once, for
-every reader. Those of older versions have no digest of their own and are read all the same. Left out
+every reader. Those of older versions have no digest of their own and are read all the same, but named
+(`unsealed_lines`), since an edit of one goes unnoticed; one that has lost its digest looks the same. Left out
 on purpose: signatures. An edit is noticed, a forgery by somebody who computes the digest anew is not.
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -99,6 +100,17 @@ class _Origin(_Form):
 def origin_fault(manifest: Mapping[str, Any]) -> str | None:
     """Why a manifest does not say how its artifact was made ("made.at: Field required"); None if it does."""
     return _fault(_Origin, manifest)
+
+
+def unsealed_lines(paths: Sequence[str]) -> list[str]:
+    """One line on the artifacts whose manifests have no digest of their own; no line if there are none."""
+    if not paths:
+        return []
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return [
+        "no digest of its own in the manifest: made by an older version, or edited without a trace; to be "
+        f"sure how it was made, make it again: {paths[0]}{more}"
+    ]
 
 
 def _fault(form: type[_Form], value: object) -> str | None:

@@ -43,9 +43,12 @@ def group_umask(root: Path) -> Iterator[None]:
 def make_folder(folder: Path, root: Path) -> None:
     """Make a folder inside a store, and those above it, with the mode and group that the store shares.
 
-    Raises StoreError where one that is there already cannot be written.
+    Raises StoreError where one that is there already cannot be written, or something else is in its place.
     """
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StoreError(f"{root}: is no folder, or lies below what is none; name another store") from error
     shared = shared_by(root)
     place = root
     for part in folder.relative_to(root).parts:
@@ -54,6 +57,9 @@ def make_folder(folder: Path, root: Path) -> None:
             place.mkdir()
             fresh = True
         except FileExistsError:
+            if not place.is_dir():
+                what = "a link to no folder" if place.is_symlink() else "no folder"
+                raise StoreError(f"{place}: is {what}; move it away, or mount what it leads to") from None
             fresh = False
         except PermissionError as error:
             raise StoreError(f"{place}: cannot be made ({error.strerror}); {_owner(place.parent)}") from error

@@ -47,6 +47,7 @@ from rlv.store.manifests import (
     MANIFEST,
     manifest_bytes,
     manifest_text,
+    origin_fault,
     parsed_manifest,
     read_manifest,
     reading,
@@ -248,16 +249,20 @@ class Store:
 
         For a run that began before the upstream had it, and expects it in its own store. What an upstream
         says is not trusted: names stay below the draft, and a file is there only with the manifest's digest.
+        What does not state how it was made is not taken, as from an archive.
         """
         source = self.location(artifact)
         if self.is_own(source):
             return False
         try:
             text = manifest_bytes(source)
-            files = parsed_manifest(text, source / MANIFEST, artifact.key)["files"]
+            manifest = parsed_manifest(text, source / MANIFEST, artifact.key)
+            why = origin_fault(manifest)
+            if why is not None:
+                raise DamagedArtifactError(f"{source}: does not state how it was made ({why})")
             with self.drafting(artifact.path) as publication:
-                for name, entry in files.items():
-                    copy = copy_file(source, name, publication.path, entry["sha256"])
+                for name, entry in manifest["files"].items():
+                    copy = copy_file(source, name, publication.path, entry["sha256"], entry["bytes"])
                     os.utime(copy, ns=(entry["mtime_ns"], entry["mtime_ns"]))
                 (publication.path / MANIFEST).write_bytes(text)
         except (DamagedArtifactError, FileNotFoundError, NotADirectoryError):
@@ -332,9 +337,11 @@ class Store:
         aside = self.root / ".damaged" / folder.parent.name / f"{folder.name}-{secrets.token_hex(4)}"
         try:
             moved = permissions.move(folder, aside, self.root)
-        except FileNotFoundError:
-            return "which somebody else has set aside"
-        except (PermissionError, StoreError) as error:
+        except FileNotFoundError as error:
+            if place_fault(folder) is None:
+                return "which somebody else has set aside"
+            raise StoreError(f"{folder}: cannot be set aside ({error})") from error
+        except (OSError, StoreError) as error:
             raise StoreError(f"{folder}: damaged, and cannot be set aside ({error})") from error
         with suppress(OSError, StoreError):  # not to be read now, or published once more: it stays there
             if not folder_problems(moved, key, place=folder):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rlv.sampling.shards import stored_text
 from rlv.training.batches import Trajectory
-from rlv.training.rollout import solution_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -74,7 +74,7 @@ def show_solutions(
         score = "" if scores_B is None else f", score {scores_B[i]:.2f}"
         ending = "" if trajectory.finished else ", unfinished"
         lines.append(f"  {trajectory.problem_id}: {questions[trajectory.problem_id]}")
-        lines.append(f"    {solution_text(tokenizer, trajectory.solution_ids)}")
+        lines.append(f"    {stored_text(tokenizer, trajectory.solution_ids)}")
         lines.append(f"    reward {trajectory.reward:g}{score}{ending}")
     return lines
 

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from rlv.errors import DataError
 from rlv.prompts import solver_ids
 from rlv.sampling.engine import Engine, Progress, Request, SamplingParams, request_seed
+from rlv.sampling.shards import stored_text
 from rlv.training.advantages import ADVANTAGES, NEEDS_VALUES
 from rlv.training.batches import Trajectory
 from rlv.training.config import TrainingConfig
@@ -165,7 +166,7 @@ def grading(
         prompts: Sequence[Prompt], solutions: Sequence[Sequence[int]], finished: Sequence[bool]
     ) -> np.ndarray:
         answers: list[str | None] = [
-            extract_answer(solution_text(tokenizer, ids), answer_format) if ended else None
+            extract_answer(stored_text(tokenizer, ids), answer_format) if ended else None
             for ids, ended in zip(solutions, finished, strict=True)
         ]
         return np.asarray(rewards(answers, [p.reference for p in prompts]), dtype=np.float64)
@@ -179,8 +180,3 @@ def over_tokens(
     """One number a step as one a token: every token of a step has its step's advantage."""
     lengths_K = np.diff([*starts, n_tokens])
     return tuple(np.repeat(advantages_K[: len(starts)], lengths_K).tolist())
-
-
-def solution_text(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str:
-    """A solution as a person reads it: no special tokens."""
-    return str(tokenizer.decode(list(token_ids), skip_special_tokens=True))

@@ -8,7 +8,9 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
+from polars.exceptions import ComputeError
 
+from rlv import tables
 from rlv.cluster import retries
 from rlv.errors import (
     DamagedArtifactError,
@@ -22,6 +24,7 @@ from rlv.errors import (
     StudyError,
     in_vain,
 )
+from rlv.problems.files import file_rows
 from rlv.store import Artifact, Store
 from tests.cluster.fake_slurm import running
 
@@ -46,6 +49,11 @@ def raised(error: Exception, cause: Exception | None = None) -> Exception:
         (raised(DataError("no network"), ConnectionError("refused")), False),
         (raised(ModelError("not in the cache"), NotBrought()), False),
         (raised(ModelError("vllm did not start"), RuntimeError("device busy")), False),
+        (raised(DataError("no table"), ComputeError("parquet: no footer")), True),
+        (raised(DataError("no table"), ComputeError("Input/output error (os error 5)")), False),
+        (raised(ModelError("no rows"), DataError("line 3")), True),
+        (raised(ModelError("no rows"), raised(DataError("no disk"), OSError("gone"))), False),
+        (raised(ModelError("no folder"), StoreError("cannot be read")), False),
         (MemoryError(), False),
         (ValueError("a bug"), False),
         (KeyboardInterrupt(), False),
@@ -54,6 +62,15 @@ def raised(error: Exception, cause: Exception | None = None) -> Exception:
 )
 def test_what_another_try_would_only_meet_again(error, vain):
     assert in_vain(error) is vain
+
+
+def test_a_damaged_data_file_is_read_in_vain(tmp_path):
+    path = tmp_path / "rows.parquet"
+    path.write_bytes(b"PAR1garbage")
+    for read in (lambda: list(file_rows(path)), lambda: tables.read(path, "problems")):
+        with pytest.raises(DataError, match="not a readable") as error:
+            read()
+        assert in_vain(error.value)
 
 
 def fail(store: Store, error: Exception) -> None:

@@ -85,6 +85,11 @@ def dangling(folder: Path) -> None:
     folder.symlink_to("nowhere")
 
 
+def a_circle(folder: Path) -> None:
+    remove_tree(folder)
+    folder.symlink_to(folder.name)
+
+
 def link_to_a_file(folder: Path) -> None:
     remove_tree(folder)
     (folder.parent / ".precious").write_text("precious")
@@ -104,6 +109,7 @@ KINDS = {
     manifest_pipe: r"its manifest\.json is no regular file",
     a_file: "is no folder",
     dangling: "is a link to no folder",
+    a_circle: "is a link to no folder",
     link_to_a_file: "is a link to no folder",
     a_pipe: "is no folder",
 }
@@ -336,3 +342,43 @@ def test_claims_that_cannot_be_read_do_not_stop_status(tmp_path, plan, monkeypat
     else:  # who removes things must know
         with pytest.raises(StoreError, match="cannot be read"):
             list(store.all_claims())
+
+
+STAGES_PLACES = {
+    a_file: "is no folder",
+    dangling: "is a link to no folder",
+    a_circle: "is a link to no folder",
+}
+
+
+@pytest.mark.parametrize("kind", STAGES_PLACES, ids=lambda kind: kind.__name__)
+def test_what_is_no_folder_in_the_place_of_a_stage_is_named(tmp_path, plan, made, kind):
+    store = Store(tmp_path / "store")
+    stage = publish(store, made).parent
+    kind(stage)
+    lines, bad = fsck_lines(store)
+    assert bad == 1 and lines[0].startswith(f"{stage}: {STAGES_PLACES[kind]}") and "1 that cannot" in lines[1]
+    assert state(made, store) == "damaged" and status_lines(plan, store) and time_lines(plan, store)
+    assert "state: damaged" in why_lines(plan, store, made.path)
+    assert not store.exists(made) and list(store.folders()) == []
+    (line,) = set_aside_damaged([made], store)
+    assert "cannot be set aside" in line
+    with pytest.raises(StoreError, match="cannot be set aside"):
+        make(made, store, log=quiet)
+    with pytest.raises(StoreError, match=STAGES_PLACES[kind]), store.publishing(made):
+        pass
+    assert os.path.lexists(stage)  # a disk may only not be mounted
+    stage.unlink()
+    assert make(made, store, log=quiet) and store.problems_of(made) == []
+
+
+@pytest.mark.parametrize("kind", STAGES_PLACES, ids=lambda kind: kind.__name__)
+def test_a_store_that_is_no_folder_is_named(tmp_path, made, kind):
+    (tmp_path / "store").mkdir()
+    kind(tmp_path / "store")
+    store = Store(tmp_path / "store")
+    assert not store.exists(made) and state(made, store) in {"damaged", "missing"}
+    with pytest.raises(StoreError, match="no folder"), store.publishing(made):
+        pass
+    with pytest.raises(StoreError, match="no store here"):
+        fsck_lines(store)

@@ -16,7 +16,7 @@ from rlv import run
 from rlv.errors import DamagedArtifactError, StoreError
 from rlv.job import Stage
 from rlv.reports import fsck_lines, publish
-from rlv.store import Artifact, Store
+from rlv.store import Artifact, Store, copy_file
 from rlv.store.archive import INDEX, import_artifacts
 from tests.manifests import how_made, rewrite
 
@@ -121,6 +121,38 @@ def test_a_copy_appears_only_with_its_digest(tmp_path, lab):
     file.write_bytes(b"liev")
     assert mine.exists(MADE) and not mine.copy_from_upstream(MADE)
     assert not list(mine.root.glob("stage/*"))
+
+
+def test_a_copy_has_the_size_that_its_manifest_states(tmp_path, lab):
+    rewrite(lab.location(MADE), lambda manifest: manifest["files"]["a"].update(bytes=10**18))
+    mine = Store(tmp_path / "mine", [lab.root])
+    assert not mine.copy_from_upstream(MADE) and not list(mine.root.glob("stage/*"))
+
+
+@pytest.mark.parametrize("first", ["x.txt", "x.txt/pwn"])
+def test_a_file_and_a_folder_of_one_name_are_no_artifact(tmp_path, lab, first):
+    """Names are copied in the manifest's order; the folder changes between the two."""
+    names = [first, *({"x.txt", "x.txt/pwn"} - {first})]
+    source, target = tmp_path / "source", tmp_path / "target"
+    for number, name in enumerate(names):
+        folder = source / str(number)
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_bytes(EVIL)
+    copy_file(source / "0", names[0], target, ENTRY["sha256"])
+    with pytest.raises(DamagedArtifactError, match="names of files meet"):
+        copy_file(source / "1", names[1], target, ENTRY["sha256"])
+    rewrite(lab.location(MADE), lambda manifest: manifest["files"].update(dict.fromkeys(names, ENTRY)))
+    assert not Store(tmp_path / "mine", [lab.root]).copy_from_upstream(MADE)
+
+
+@pytest.mark.parametrize("name", ["a/" * 2000 + "a", "a/" * 600 + "a"])
+def test_a_deep_name_is_no_file_of_an_artifact(tmp_path, lab, name):
+    rewrite(lab.location(MADE), lambda manifest: manifest["files"].update({name: ENTRY}))
+    mine = Store(tmp_path / "mine", [lab.root])
+    (problem,) = mine.problems_of(MADE)
+    assert "no file of an artifact" in problem and not mine.copy_from_upstream(MADE)
+    with pytest.raises(StoreError, match="no file of an artifact"):
+        import_artifacts(Store(tmp_path / "other"), archive(tmp_path / "a.tar", name))
 
 
 def test_figures_are_published_only_with_their_digest(tmp_path, lab, monkeypatch):

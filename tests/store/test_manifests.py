@@ -106,11 +106,34 @@ def test_manifests_of_older_versions_stay_usable_and_are_named(tmp_path):
     assert store.problems_of(MADE) == [] and store.open(MADE, "a").read_text() == "content"
     lines, damaged = fsck_lines(store)
     assert damaged == 0 and lines[-1] == "2 artifacts sound, 0 damaged"
-    assert lines[0].startswith("no digest of its own in the manifest: made by an older version: stage/other-")
-    assert lines[0].endswith("and 1 more")
+    assert lines[0].startswith("no digest of its own in the manifest: made by an older version, or edited")
+    assert f": {other.path} and 1 more" in lines[0]
     export_artifacts([MADE], store, "s", tmp_path / "s.tar")
-    import_artifacts(Store(tmp_path / "copy"), tmp_path / "s.tar")
+    lines = import_artifacts(Store(tmp_path / "copy"), tmp_path / "s.tar")
+    assert sum(line.startswith("no digest of its own") and MADE.path in line for line in lines) == 1
     assert Store(tmp_path / "copy").problems_of(MADE) == []
+    said: list[str] = []
+    assert not run.make(MADE, Store(tmp_path / "mine", [store.root]), log=said.append)  # copied
+    assert said[-1].startswith("no digest of its own") and said[-1].endswith(MADE.path)
+
+
+@pytest.mark.parametrize("origin", [{}, {"made": "x"}, how_made(made=None)])
+def test_an_upstream_that_does_not_state_how_it_made_something_is_no_source(tmp_path, monkeypatch, origin):
+    monkeypatch.setitem(run.STAGES, "stage", Stage(1, lambda job: (job.out / "a").write_text("ours") and {}))
+    lab, mine = Store(tmp_path / "lab"), Store(tmp_path / "mine", [tmp_path / "lab"])
+    publish(lab, facts=origin)
+    said: list[str] = []
+    assert run.make(MADE, mine, log=said.append)
+    assert any("not taken" in line for line in said) and mine.open(MADE, "a").read_text() == "ours"
+    assert lab.problems_of(MADE) == [] and mine.is_own(mine.location(MADE))
+
+
+@pytest.mark.parametrize("made", [None, "x", 7, []])
+def test_status_survives_any_form_of_made(tmp_path, made):
+    plan, store = build_plan(load("mini")), Store(tmp_path)
+    first = next(a for a in plan.artifacts.values() if run.STAGES[a.stage].code is None)
+    publish(store, first, how_made(made=made))
+    assert status_lines(plan, store)
 
 
 FORMS = {

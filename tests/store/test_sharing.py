@@ -21,6 +21,7 @@ from rlv import run
 from rlv.errors import DamagedArtifactError
 from rlv.job import Job, Stage
 from rlv.store import Artifact, Store, Timing, computed
+from tests.manifests import how_made
 
 FORK = multiprocessing.get_context("fork")
 FAST = Timing(heartbeat=0.05, expiry=5.0, poll=0.02)
@@ -34,6 +35,7 @@ def publish(store: Store, made: Artifact, text: str = "content") -> None:
     with store.publishing(made) as publication:
         (publication.path / "sub").mkdir()
         (publication.path / "sub" / "a.txt").write_text(text)
+        publication.facts.update(how_made())
 
 
 def upset(path: Path, text: str) -> None:

@@ -7,8 +7,19 @@ import pytest
 
 from rlv.errors import DataError
 from rlv.sampling.engine import Sampled
+from rlv.training.batches import Trajectory
 from rlv.training.config import TrainingConfig
-from rlv.training.rollout import Rollout, choose_problems, collect, merged, over_tokens, read_prompts
+from rlv.training.journal import show_solutions
+from rlv.training.rollout import (
+    Prompt,
+    Rollout,
+    choose_problems,
+    collect,
+    grading,
+    merged,
+    over_tokens,
+    read_prompts,
+)
 
 
 class Scripted:
@@ -127,3 +138,25 @@ def test_ranks_rollouts_are_merged_in_the_order_of_problems(trajectories, n_rank
     ]
     whole = merged(parts, 3, 3)
     assert whole.trajectories == trajectories and whole.tokens_values == sum(range(n_ranks))
+
+
+class CodeUnits:
+    """A tokenizer whose tokens are UTF-16 code units."""
+
+    def decode(self, token_ids, *, skip_special_tokens) -> str:
+        return "".join(map(chr, token_ids))
+
+
+def test_half_of_a_surrogate_pair_stops_no_log_and_no_judge():
+    ids = (0x41, 0xD83D)
+    seen: list[str | None] = []
+
+    def extract(text: str, answer_format: str) -> str:
+        seen.append(text)
+        return text
+
+    grade = grading("boxed", CodeUnits(), extract, lambda answers, references: np.zeros(len(answers)))  # pyright: ignore[reportArgumentType]
+    assert grade([Prompt("p", (1,), "7")], [ids], [True]).tolist() == [0.0]
+    trajectory = Trajectory("p", 0, (1,), ids, (0.0, 0.0), True, 0.0, (0.0, 0.0))
+    lines = show_solutions([trajectory], None, {"p": "what?"}, CodeUnits())  # pyright: ignore[reportArgumentType]
+    assert seen == ["A\ufffd"] and lines[1].strip() == "A\ufffd" and "\n".join(lines).encode()
