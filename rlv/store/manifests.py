@@ -25,6 +25,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from rlv.errors import DamagedArtifactError, StoreError
 from rlv.names import fault_of, opened
+from rlv.outside import parse_json
 from rlv.store.artifacts import key_of
 
 MANIFEST = "manifest.json"
@@ -160,7 +161,7 @@ def parsed_manifest(data: bytes, path: Path, key: str | None = None) -> dict[str
     another key, or does not have its own digest.
     """
     try:
-        manifest = json.loads(data)
+        manifest = parse_json(data)
         fault = _fault(_Manifest, manifest)
         belongs = fault is None and key_of(manifest["spec"]) == manifest["key"]
         digest = digest_of(manifest) if fault is None else ""
