@@ -290,5 +290,5 @@ def test_deep_json_is_an_error_of_this_project_wherever_it_comes_from(tmp_path):
         read_crate(tmp_path)
     (tmp_path / METADATA).unlink()
     os.mkfifo(tmp_path / METADATA)
-    with pytest.raises(StoreError, match="expected a regular file"):
+    with pytest.raises(StoreError, match="no regular file"):
         read_crate(tmp_path)
