@@ -272,7 +272,7 @@ def test_times_that_no_file_can_have_are_damage(tmp_path, change):
     copy = tmp_path / "copy"
     copy.mkdir()
     (copy / "manifest.json").write_text(json.dumps({**manifest, **change}))
-    with pytest.raises(StoreError, match=r"not a readable manifest|was edited"):
+    with pytest.raises(StoreError, match="not a readable manifest"):
         read_manifest(copy, made.key)
 
 
