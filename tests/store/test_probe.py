@@ -101,5 +101,5 @@ def test_a_store_that_cannot_be_written_is_refused(open_path):
 
 def test_a_file_in_its_place_is_refused(tmp_path):
     (tmp_path / "store").write_text("")
-    with pytest.raises(StoreError, match="store: cannot be written"):
+    with pytest.raises(StoreError, match="store: is no folder"):
         require_rules(tmp_path / "store")
