@@ -15,6 +15,16 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
 
 
+@pytest.fixture
+def home(tmp_path):
+    """A file of the user's, which stays as it is."""
+    file = tmp_path / "home" / ".bashrc"
+    file.parent.mkdir()
+    file.write_text("mine")
+    yield file
+    assert file.read_text() == "mine" and list(file.parent.iterdir()) == [file]
+
+
 @pytest.fixture(scope="session")
 def tiny_tokenizer():
     from rlv.mini.tokenizer import build_tokenizer

@@ -37,16 +37,6 @@ NAMES = {
 }
 
 
-@pytest.fixture
-def home(tmp_path):
-    """A file of the user's, which stays as it is."""
-    file = tmp_path / "home" / ".bashrc"
-    file.parent.mkdir()
-    file.write_text("mine")
-    yield file
-    assert file.read_text() == "mine" and list(file.parent.iterdir()) == [file]
-
-
 @pytest.fixture(params=[*NAMES, "absolute"])
 def name(request, home):
     return str(home) if request.param == "absolute" else NAMES[request.param]
