@@ -20,9 +20,9 @@ import polars as pl
 import torch
 
 from rlv import tables
-from rlv.compute import shape_of
 from rlv.mini import task
 from rlv.models import load_model
+from rlv.models.flops import shape_of
 from rlv.prompts import solver_ids
 from rlv.sampling import SamplingParams, sample_shard
 from rlv.sampling.budgets import Forcing, force_answers

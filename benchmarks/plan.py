@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from rlv.plan import build_plan
-from rlv.sections import Study
-from rlv.study import load
+from rlv.plan.reading import load
+from rlv.study.types import Study
 
 
 def main() -> None:

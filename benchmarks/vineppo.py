@@ -28,11 +28,11 @@ import torch
 
 from rlv import tables
 from rlv.answers import Grader, extract_answer
+from rlv.answers.steps import step_starts
 from rlv.mini.task import problems as mini_problems
 from rlv.models import load_model
 from rlv.sampling import Request, SamplingParams, request_seed
 from rlv.sampling.transformers_engine import TransformersEngine
-from rlv.steps import step_starts
 from rlv.training.config import TrainingConfig
 from rlv.training.loop import WEIGHTS
 from rlv.training.rollout import grading, read_prompts

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TextIO
 
 from rlv.errors import IN_VAIN, RlvError, StoreError, in_vain
-from rlv.escapes import escaped
+from rlv.outside.escapes import escaped
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -134,22 +134,22 @@ def _parser() -> argparse.ArgumentParser:
 
 def _plan_and_store(options: argparse.Namespace):
     from rlv.plan import build_plan
-    from rlv.study import load
+    from rlv.plan.reading import load
 
     found = _settings(options)
     return build_plan(load(found.study)), found.open()
 
 
 def _settings(options: argparse.Namespace):
-    from rlv.settings import settings
+    from rlv.study.configuration import settings
 
     return settings(options.study, options.store, options.upstream)
 
 
 def _study(options: argparse.Namespace) -> None:
+    from rlv.commands.reports import study_lines
     from rlv.estimate.gpus import DEFAULT, find_gpu
-    from rlv.preflight import require
-    from rlv.reports import study_lines
+    from rlv.estimate.preflight import require
 
     options.study = options.name or options.study
     plan, store = _plan_and_store(options)
@@ -162,9 +162,9 @@ def _study(options: argparse.Namespace) -> None:
 
 
 def _plan(options: argparse.Namespace) -> int:
+    from rlv.commands.reports import cost_lines
     from rlv.estimate.gpus import DEFAULT, find_gpu
     from rlv.estimate.report import estimate_lines
-    from rlv.reports import cost_lines
 
     options.study = options.name or options.study
     plan, store = _plan_and_store(options)
@@ -178,8 +178,8 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from rlv.fetch import fetch_study
-    from rlv.study import load
+    from rlv.commands.fetch import fetch_study
+    from rlv.plan.reading import load
 
     options.study = options.name or options.study
     failed = 0
@@ -194,12 +194,12 @@ def _make(options: argparse.Namespace) -> None:
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):
         os.environ[name] = str(options.threads)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from rlv.run import make
+    from rlv.run.make import make
 
     if options.crate is not None:
         from rlv.provenance.commands import artifact_in
-        from rlv.settings import store_folder
         from rlv.store import Store
+        from rlv.study.configuration import store_folder
 
         if not options.store:
             raise StoreError("make --crate: name the store with --store; a crate has none of its own")
@@ -221,25 +221,25 @@ def _say(lines: Iterable[str], file: TextIO | None = None) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    from rlv.reports import status_lines
+    from rlv.commands.reports import status_lines
 
     _say(status_lines(*_plan_and_store(options)))
 
 
 def _why(options: argparse.Namespace) -> None:
-    from rlv.reports import why_lines
+    from rlv.commands.reports import why_lines
 
     _say(why_lines(*_plan_and_store(options), options.key))
 
 
 def _diff(options: argparse.Namespace) -> None:
-    from rlv.reports import diff_lines
+    from rlv.commands.reports import diff_lines
 
     _say(diff_lines(*_plan_and_store(options), *options.keys))
 
 
 def _fsck(options: argparse.Namespace) -> int:
-    from rlv.reports import fsck_lines
+    from rlv.commands.reports import fsck_lines
     from rlv.store import Store
 
     lines, damaged = fsck_lines(Store(_settings(options).store))
@@ -250,8 +250,8 @@ def _fsck(options: argparse.Namespace) -> int:
 def _gc(options: argparse.Namespace) -> None:
     from rlv.errors import StudyError
     from rlv.plan import build_plan
+    from rlv.plan.reading import load
     from rlv.store.garbage import gc_lines
-    from rlv.study import load
 
     if not options.names:
         raise StudyError("name the studies whose artifacts stay; all that none of them needs can go")
@@ -281,13 +281,13 @@ def _import(options: argparse.Namespace) -> None:
 
 
 def _time(options: argparse.Namespace) -> None:
-    from rlv.reports import time_lines
+    from rlv.commands.reports import time_lines
 
     _say(time_lines(*_plan_and_store(options)))
 
 
 def _claims(options: argparse.Namespace) -> None:
-    from rlv.reports import claims_lines, claims_table
+    from rlv.commands.reports import claims_lines, claims_table
 
     lines = claims_table if options.markdown else claims_lines
     _say(lines(*_plan_and_store(options)))
@@ -324,7 +324,7 @@ def _line_of_progress(text: str) -> None:
 
 
 def _publish(options: argparse.Namespace) -> None:
-    from rlv.reports import publish
+    from rlv.commands.reports import publish
 
     plan, store = _plan_and_store(options)
     publish(plan.find(options.path), store, options.directory)

@@ -4,7 +4,7 @@ Each message names the file, the key or row, what was found, and what would do. 
 prints the message alone (no traceback) for these and for nothing else.
 """
 
-from rlv.escapes import escaped
+from rlv.outside.escapes import escaped
 
 # The exit status of a `rlv make` that would fail in the same way again; sysexits.h calls it a data error.
 IN_VAIN = 65

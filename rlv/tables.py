@@ -41,7 +41,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "token_ids": pl.List(pl.Int32()),  # the solution's tokens, its end token included
         "n_prompt_tokens": pl.Int32(),  # x, shared by all solutions of the problem
         "n_tokens": pl.Int32(),  # generated: with a forced answer also what was cut off
-        "flops": pl.Float64(),  # of generating n_tokens (rlv/compute.py)
+        "flops": pl.Float64(),  # of generating n_tokens (rlv/models/flops.py)
         "finish_reason": pl.String(),  # "stop", "length", or "forced": cut at its budget, answer forced
     },
     # The samples of one reasoner on one data set, graded.

@@ -12,7 +12,7 @@ from tests.unsealed import unseal
 
 
 def how_made(**changes: Any) -> dict[str, Any]:
-    """What a run adds to a manifest (rlv/run.py)."""
+    """What a run adds to a manifest (rlv/run/make.py)."""
     made = {"at": "2026-01-02T03:04:05+00:00", "host": "h", "device": "d", "python": "3.11", "code": None}
     measured = {"seconds": 1.5, "cpu_seconds": 1.0, "peak_memory_mib": 7, "threads": 1}
     return {"made": {**made, "packages": {}}, **measured, "facts": {}, "how": {}, **changes}

@@ -60,7 +60,7 @@ def run(letter: str, sizes: Sizes, model: Path, *, small: bool) -> Iterator[Row 
             importlib.import_module(package)
         module = importlib.import_module(f"benchmarks.gpu.{part.module}")
         seconds = time.perf_counter() - started
-        from rlv.machine import made_here
+        from rlv.job.machine import made_here
 
         yield {"facts": made_here()}
         lacking = None if small else no_gpu(part)

@@ -20,10 +20,10 @@ from typing import Any
 
 from rlv.cluster.inventory import Node, Partition
 from rlv.cluster.site import Kind, Site
-from rlv.devices import gpus_of
 from rlv.errors import StudyError
 from rlv.estimate.gpus import Gpu, find_gpu
 from rlv.estimate.jobs import ON_GPU, Estimate
+from rlv.run.devices import gpus_of
 from rlv.store import Artifact
 from rlv.training.tries import MOST, NONE_IN_VAIN, InVain
 

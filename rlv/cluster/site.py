@@ -14,8 +14,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
 from rlv.errors import SiteError
-from rlv.sections import Section
-from rlv.stages import STAGES
+from rlv.run.stages import STAGES
+from rlv.study.types import Section
 
 FILE = "profiles/slurm/site.yaml"
 SECTION = "slurm"

@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-from rlv.compute import flops
 from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import Gpu
 from rlv.estimate.sizes import BYTES, Size
 from rlv.estimate.work import Pass
+from rlv.models.flops import flops
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import Gpu
 from rlv.estimate.jobs import Estimate, estimates
 from rlv.plan import Plan
-from rlv.stages import STAGES
+from rlv.run.stages import STAGES
 from rlv.store import Store
 
 GIB = 2.0**30

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rlv.compute import ModelShape
+from rlv.models.flops import ModelShape
 from rlv.models.folders import read_config
 from rlv.models.sources import at_hand
-from rlv.sections import Architecture
 from rlv.store import Artifact, Store
+from rlv.study.types import Architecture
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -54,7 +54,7 @@ class Size:
 
     @property
     def shape(self) -> ModelShape:
-        """What FLOPs depend on (rlv/compute.py): an input embedding of its own multiplies nothing."""
+        """What FLOPs depend on (rlv/models/flops.py): an input embedding of its own multiplies nothing."""
         looked_up = 0 if self.tied else self.vocab * self.hidden
         return ModelShape(self.parameters - looked_up, self.layers, self.attention_width)
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any, Literal
 
-from rlv.compute import ModelShape, flops
 from rlv.estimate.assumptions import Assumptions
+from rlv.models.flops import ModelShape, flops
 from rlv.store import Artifact
 
 # The shortest step that is counted as one, in tokens.
@@ -40,7 +40,7 @@ class Pass:
         return self.sequences * (self.stop - self.start)
 
     def flops(self, shape: ModelShape) -> float:
-        """Floating-point operations of all sequences (rlv/compute.py); backward counts twice."""
+        """Floating-point operations of all sequences (rlv/models/flops.py); backward counts twice."""
         times = (_RECOMPUTING if self.recomputed else _LEARNING) if self.kind == "learned" else 1
         return float(flops(shape, self.start, self.stop)) * self.sequences * times
 

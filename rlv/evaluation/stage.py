@@ -81,4 +81,4 @@ def answered(solutions: pl.DataFrame, *, dataset: str, reasoner: str) -> pl.Data
     return counted.select(list(tables.SCHEMAS["answered"]))
 
 
-EVALUATE = Stage(recipe=3, run=_evaluate)
+EVALUATE = Stage(recipe=3, run=_evaluate, doing="evaluating", memory_mb=2000, minutes=30)

@@ -18,8 +18,8 @@ import polars as pl
 from rlv.errors import DataError
 from rlv.figures import FIGURES
 from rlv.job import Job, Stage
-from rlv.names import below
-from rlv.own_code import drawing_code
+from rlv.job.own_code import drawing_code
+from rlv.outside.names import below
 from rlv.store import Artifact
 
 # Which inputs have a table, by the beginning of their role.
@@ -96,4 +96,4 @@ def _code(params: Mapping[str, Any]) -> str:
     return drawing_code(FIGURES[name].module, __name__, without="rlv.figures")
 
 
-FIGURE = Stage(recipe=4, run=_run, code=_code)
+FIGURE = Stage(recipe=4, run=_run, code=_code, doing="drawing", memory_mb=1000, minutes=10)

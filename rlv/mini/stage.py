@@ -19,4 +19,4 @@ def _run(job: Job) -> dict[str, Any]:
     return {"tokens": tokens}
 
 
-PRETRAIN = Stage(recipe=1, run=_run)
+PRETRAIN = Stage(recipe=1, run=_run, doing="pretraining", memory_mb=2000, minutes=240, runs_models=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from rlv.errors import ModelError
 from rlv.models.headers import stored_weights
-from rlv.outside import open_regular, parse_json, read_text
+from rlv.outside.files import open_regular, parse_json, read_text
 
 # What a model's folder is read from.
 KINDS = (".safetensors", ".json", ".txt", ".model", ".jinja")

@@ -14,7 +14,7 @@ from typing import Any
 
 from rlv.errors import ModelError, StudyError
 from rlv.models.completeness import require_loaded
-from rlv.names import below
+from rlv.outside.names import below
 
 # Raised when the same file would become other weights or another tokenizer.
 CONVERSION = 1

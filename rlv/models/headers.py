@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import ModelError
-from rlv.names import below, fault_of
-from rlv.outside import open_regular, parse_json, read_text
+from rlv.outside.files import open_regular, parse_json, read_text
+from rlv.outside.names import below, fault_of
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"

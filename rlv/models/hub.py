@@ -15,7 +15,7 @@ from pathlib import Path
 from rlv.errors import ModelError
 from rlv.hub import Asked, check_address, check_blob, explained
 from rlv.models.folders import complaint
-from rlv.names import below
+from rlv.outside.names import below
 
 FETCHED = (
     "config.json",

@@ -11,16 +11,16 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlv.digests import digest_of
 from rlv.errors import StudyError
 from rlv.models import gguf
 from rlv.models.folders import KINDS, complaint
-from rlv.names import below
-from rlv.paths import expand
+from rlv.outside.names import below
 from rlv.store import Artifact, Store
+from rlv.store.digests import digest_of
+from rlv.study.paths import expand
 
 if TYPE_CHECKING:
-    from rlv.sections import Model
+    from rlv.study.types import Model
 
 # How a shipped base was made stands beside its weights and decides nothing.
 RECIPE = "recipe.json"

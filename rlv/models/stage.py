@@ -38,4 +38,4 @@ def _placed(job: Job) -> dict[str, Any]:
     return {}
 
 
-MODEL = Stage(recipe=1, run=_run)
+MODEL = Stage(recipe=1, run=_run, doing="model", memory_mb=2000, minutes=10)

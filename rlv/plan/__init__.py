@@ -13,9 +13,9 @@ from functools import cached_property
 from rlv.errors import StudyError
 from rlv.plan.chain import Chain
 from rlv.plan.products import Products
-from rlv.sections import Study
-from rlv.stages import STAGES
+from rlv.run.stages import STAGES
 from rlv.store import KEY_DIGITS, Artifact
+from rlv.study.types import Study
 
 __all__ = ["Plan", "build_plan"]
 

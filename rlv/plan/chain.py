@@ -10,12 +10,12 @@ from rlv.answers import RULES
 from rlv.errors import StudyError
 from rlv.evaluation.votes import VOTES
 from rlv.models.sources import model_spec
-from rlv.overlap import NGRAM
 from rlv.plan.external import dataset_size, problem_spec
+from rlv.problems.overlap import NGRAM
+from rlv.run.stages import STAGES
 from rlv.sampling.shards import Shard, shard_ranges
-from rlv.sections import HOW_TRAINING, UNREAD_BY_VERIFIERS, Dataset, Reasoner, Sampling, Study, Training
-from rlv.stages import STAGES
 from rlv.store import Artifact
+from rlv.study.types import HOW_TRAINING, UNREAD_BY_VERIFIERS, Dataset, Reasoner, Sampling, Study, Training
 from rlv.training.advantages import NEEDS_VALUES
 from rlv.training.config import YOUNG
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rlv.digests import digest_of
 from rlv.errors import StudyError
 from rlv.problems import SOURCES, Published
 from rlv.problems.files import data_path, file_rows
 from rlv.problems.rows import Selection, choose
 from rlv.problems.sources import Source
 from rlv.problems.stage import columns_of, id_prefix
-from rlv.sections import Dataset
+from rlv.store.digests import digest_of
+from rlv.study.types import Dataset
 
 
 def problem_spec(name: str, dataset: Dataset, study: str) -> tuple[dict[str, Any], dict[str, Any]]:

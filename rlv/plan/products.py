@@ -7,8 +7,8 @@ from typing import Any
 
 from rlv.figures import FIGURES
 from rlv.plan.chain import Chain
-from rlv.sections import CLAIM_ROLES, Comparison, Study
 from rlv.store import Artifact
+from rlv.study.types import CLAIM_ROLES, Comparison, Study
 
 
 class Products:

@@ -13,12 +13,12 @@ import polars as pl
 
 from rlv import tables
 from rlv.errors import DataError, StudyError
-from rlv.outside import open_regular, parse_json
-from rlv.paths import expand
+from rlv.outside.files import open_regular, parse_json
 from rlv.problems.table import shown
+from rlv.study.paths import expand
 
 if TYPE_CHECKING:
-    from rlv.sections import Dataset
+    from rlv.study.types import Dataset
 
 _JSON_LINES = (".jsonl", ".json", ".ndjson")
 

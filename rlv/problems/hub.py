@@ -20,10 +20,10 @@ import yaml
 
 from rlv.errors import DataError
 from rlv.hub import Asked, check_address, check_blob, explained
-from rlv.names import fault_of
+from rlv.outside.names import fault_of
 
 if TYPE_CHECKING:
-    from rlv.sections import Dataset
+    from rlv.study.types import Dataset
 
 # Where a card names files, in each of its `configs`.
 _PARTS = ("data_files", "data_dir")

@@ -23,7 +23,7 @@ import polars as pl
 from rlv.errors import DataError
 from rlv.problems.files import file_rows
 from rlv.problems.table import level_of, problems_table, require_characters
-from rlv.text import normalised
+from rlv.problems.text import normalised
 
 Row = Mapping[str, Any]
 # A row as the authors write it -> columns of the problems table; None where it is not of the data set.

@@ -14,8 +14,8 @@ from rlv.problems import hub
 from rlv.problems.files import file_rows
 from rlv.problems.rows import Columns, Row, Selection, by_fields, choose, table_of
 from rlv.problems.sources import SOURCES, Published
+from rlv.problems.text import normalised
 from rlv.store import file_digest
-from rlv.text import normalised
 
 # Why a row is no problem of the data set, in words.
 _REASONS = {
@@ -94,4 +94,4 @@ def _texts_elsewhere(job: Job) -> frozenset[str]:
     return frozenset(map(normalised, job.parts("exclude", "problems", ["question"])["question"]))
 
 
-PROBLEMS = Stage(recipe=1, run=_run)
+PROBLEMS = Stage(recipe=1, run=_run, doing="problems", memory_mb=1000, minutes=10)

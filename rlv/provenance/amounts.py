@@ -16,7 +16,7 @@ import polars as pl
 from rlv import tables
 from rlv.errors import ModelError
 from rlv.models.headers import read_header
-from rlv.outside import parse_json
+from rlv.outside.files import parse_json
 from rlv.provenance.measured import without_measurements
 
 # What a tensor's numbers are read as; bfloat16 is the upper half of a float32.

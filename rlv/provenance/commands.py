@@ -9,17 +9,17 @@ import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from rlv.commands.reports import find
 from rlv.errors import RlvError, StoreError, StudyError
-from rlv.names import below
+from rlv.outside.names import below
 from rlv.plan import Plan, build_plan
+from rlv.plan.reading import load
 from rlv.provenance.crate import METADATA, read_crate, write_crate
 from rlv.provenance.history import artifacts_of, history_of
 from rlv.provenance.replay import Replay, replay
 from rlv.provenance.report import history_lines
-from rlv.reports import find
-from rlv.settings import results_folder, settings, store_folder
 from rlv.store import Artifact, Store
-from rlv.study import load
+from rlv.study.configuration import results_folder, settings, store_folder
 
 Log = Callable[[str], None]
 

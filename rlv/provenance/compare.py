@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlv.names import below
+from rlv.outside.names import below
 from rlv.provenance.amounts import amount
 from rlv.provenance.history import FileFact, Record
 from rlv.provenance.measured import describe

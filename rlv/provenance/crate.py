@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import StoreError
-from rlv.names import fault_of, regular
-from rlv.outside import parse_json
+from rlv.outside.files import parse_json
+from rlv.outside.names import fault_of, regular
 from rlv.provenance.entities import (
     Entities,
     Entity,

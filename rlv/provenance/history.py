@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import DamagedArtifactError, DataError, StoreError
-from rlv.names import below
+from rlv.outside.names import below
 from rlv.provenance.measured import lasting
-from rlv.stages import STAGES
+from rlv.run.stages import STAGES
 from rlv.store import Artifact, Store, computed, is_path_of, origin_fault
 
 SHOWN = 10

@@ -17,7 +17,7 @@ import polars as pl
 
 from rlv import tables
 from rlv.errors import DataError
-from rlv.outside import parse_json
+from rlv.outside.files import parse_json
 
 # Columns that hold seconds, by the table's name.
 MEASURED_COLUMNS = {

@@ -26,14 +26,14 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import DamagedArtifactError, RlvError, StoreError
-from rlv.machine import device_name, revision
-from rlv.names import below
-from rlv.paths import written
+from rlv.job.machine import device_name, revision
+from rlv.outside.names import below
 from rlv.provenance.compare import DIFFERS, Comparison, compare, unpromised
 from rlv.provenance.crate import write_crate
 from rlv.provenance.history import History, Record, Users, artifacts_of, record_of
-from rlv.stages import STAGES
+from rlv.run.stages import STAGES
 from rlv.store import Artifact, Store, file_digest, require_rules
+from rlv.study.paths import written
 
 # Where external things lie, in what is told to the stages that read them.
 PLACES = ("path", "folder")

@@ -31,8 +31,9 @@ import polars as pl
 
 from rlv import tables
 from rlv.answers.extract import answer_end, extract_answer
-from rlv.compute import ModelShape, flops
+from rlv.answers.steps import step_starts
 from rlv.errors import DataError, StudyError
+from rlv.models.flops import ModelShape, flops
 from rlv.prompts import (
     answer_prefix_ids,
     answer_suffix_ids,
@@ -42,7 +43,6 @@ from rlv.prompts import (
 )
 from rlv.sampling.engine import Engine, Progress, Request, SamplingParams, request_seed
 from rlv.sampling.shards import stored_text
-from rlv.steps import step_starts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

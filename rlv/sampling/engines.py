@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from rlv.compute import ModelShape
+    from rlv.models.flops import ModelShape
     from rlv.sampling.vllm_engine import VllmEngine
     from rlv.training.config import TrainingConfig
 
@@ -81,7 +81,7 @@ def open_engine(
     `threads` of torch on a CPU; `max_batch` solutions side by side; `tensor_parallel` GPUs for one model
     (vllm). Raises ModelError for an unknown engine, one that is not installed, and as the engine does.
     """
-    from rlv.compute import shape_of, shape_of_folder
+    from rlv.models.flops import shape_of, shape_of_folder
 
     if name == "transformers":
         import torch

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from rlv import tables
-from rlv.compute import ModelShape, flops
+from rlv.models.flops import ModelShape, flops
 from rlv.prompts import solver_ids
 from rlv.sampling.engine import Engine, Progress, Request, SamplingParams, request_seed
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rlv.job import Job, Stage
-from rlv.progress import reporter
+from rlv.job.progress import reporter
 
 if TYPE_CHECKING:
     from rlv.sampling.engines import Opened
@@ -99,5 +99,26 @@ def _force(job: Job) -> dict[str, Any]:
     return {"budgets": counts, "replaced": with_replacements(forced)}
 
 
-SAMPLE = Stage(recipe=2, run=_sample)
-FORCE = Stage(recipe=2, run=_force)
+def tensor_parallel(artifact: Artifact) -> int:
+    """GPUs that share one model."""
+    return int(artifact.how["tensor_parallel"])
+
+
+SAMPLE = Stage(
+    recipe=2,
+    run=_sample,
+    doing="sampling",
+    memory_mb=3000,
+    minutes=120,
+    runs_models=True,
+    gpus=tensor_parallel,
+)
+FORCE = Stage(
+    recipe=2,
+    run=_force,
+    doing="forcing answers of",
+    memory_mb=3000,
+    minutes=60,
+    runs_models=True,
+    gpus=tensor_parallel,
+)

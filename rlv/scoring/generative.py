@@ -19,8 +19,8 @@ import polars as pl
 import torch
 from jaxtyping import Float, Float64, Int64
 
-from rlv.compute import shape_of
 from rlv.errors import ModelError
+from rlv.models.flops import shape_of
 from rlv.models.reading import check_reading, last_hidden, logits
 from rlv.prompts import label_ids, verification_ids
 from rlv.scoring import SCORES, TOKEN_BUDGETS, Score

@@ -1,7 +1,7 @@
 """The score of a head that was trained with its backbone: what it says of the hidden state after [x, y].
 
 No instruction is read, and the vocabulary is not met. The head lies beside the backbone's weights
-(rlv/heads.py); batches are those of the generative score.
+(rlv/models/heads.py); batches are those of the generative score.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 
-from rlv.heads import load
+from rlv.models.heads import load
 from rlv.scoring.generative import score_sequences
 from rlv.training.losses import VERIFICATION
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rlv.job import Job, Stage
+from rlv.sampling.stage import tensor_parallel
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,9 +42,9 @@ def _with_transformers(job: Job, problems: pl.DataFrame, samples: pl.DataFrame) 
 
 
 def _with_vllm(job: Job, problems: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
-    from rlv.compute import shape_of_folder
     from rlv.errors import ModelError
-    from rlv.progress import reporter
+    from rlv.job.progress import reporter
+    from rlv.models.flops import shape_of_folder
     from rlv.sampling.engines import open_vllm
     from rlv.scoring import ON_VLLM
     from rlv.scoring.vllm_scores import score_shard
@@ -66,4 +67,12 @@ def _with_vllm(job: Job, problems: pl.DataFrame, samples: pl.DataFrame) -> pl.Da
         )
 
 
-SCORE = Stage(recipe=2, run=_run)
+SCORE = Stage(
+    recipe=2,
+    run=_run,
+    doing="scoring",
+    memory_mb=3000,
+    minutes=60,
+    runs_models=True,
+    gpus=tensor_parallel,
+)

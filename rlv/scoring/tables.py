@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from rlv import tables
-from rlv.compute import ModelShape, flops
 from rlv.errors import DataError
+from rlv.models.flops import ModelShape, flops
 from rlv.prompts import solver_ids
 
 if TYPE_CHECKING:

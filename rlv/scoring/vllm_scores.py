@@ -23,7 +23,7 @@ from rlv.scoring.tables import scores_table
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from rlv.compute import ModelShape
+    from rlv.models.flops import ModelShape
     from rlv.sampling.vllm_engine import VllmEngine
 
 

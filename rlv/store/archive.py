@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from rlv.errors import DamagedArtifactError, StoreError
-from rlv.names import below, fault_of, opened
-from rlv.outside import parse_json
+from rlv.outside.files import parse_json
+from rlv.outside.names import below, fault_of, opened
 from rlv.store.artifacts import KEY_DIGITS, Artifact, is_path_of
 from rlv.store.folders import folder_problems, is_published
 from rlv.store.manifests import (

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from rlv.errors import StoreError
-from rlv.names import fault_of
+from rlv.outside.names import fault_of
 
 KEY_DIGITS = 12
 _STAGE = re.compile(r"[a-z][a-z0-9_]{0,63}")

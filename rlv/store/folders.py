@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import DamagedArtifactError, RlvError
-from rlv.names import below, opened, regular
+from rlv.outside.names import below, opened, regular
 from rlv.store.artifacts import KEY_DIGITS
 from rlv.store.manifests import MANIFEST, read_manifest, reading
 

@@ -24,8 +24,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from rlv.errors import DamagedArtifactError, StoreError
-from rlv.names import fault_of, opened
-from rlv.outside import parse_json
+from rlv.outside.files import parse_json
+from rlv.outside.names import fault_of, opened
 from rlv.store.artifacts import key_of
 
 MANIFEST = "manifest.json"

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import DamagedArtifactError, StoreError
-from rlv.names import below
+from rlv.outside.names import below
 from rlv.store import claims, permissions, readers
 from rlv.store.artifacts import Artifact, is_directory_of
 from rlv.store.computed import log_computed

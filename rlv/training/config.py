@@ -1,7 +1,7 @@
 """What decides a training run, as one typed record. Defaults are the mini study's.
 
 What `MECHANICS` names only decides how it is computed, not what: the same losses but for rounding.
-Left out on purpose: reading study files (rlv/study.py).
+Left out on purpose: reading study files (rlv/plan/reading.py).
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
+from rlv.answers.steps import STEP_RULES
 from rlv.errors import StudyError
-from rlv.sections import HOW_TRAINING, OBJECTIVES, TOP_P, EngineName, Schedule
-from rlv.steps import STEP_RULES
+from rlv.study.types import HOW_TRAINING, OBJECTIVES, TOP_P, EngineName, Schedule
 from rlv.training.advantages import ADVANTAGES
 
 # Fields that change neither the gradients (but for rounding) nor the data.

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from rlv.heads import VerificationHead
+from rlv.models.heads import VerificationHead
 from rlv.models.reading import last_hidden, logits
 from rlv.training.batches import MicroBatch
 

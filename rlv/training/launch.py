@@ -30,8 +30,8 @@ from typing import Any
 
 from rlv import errors
 from rlv.errors import LostRankError, ModelError, RlvError, StoppedError, StudyError
+from rlv.job.stop import SIGNALS, listening
 from rlv.training.config import TrainingConfig
-from rlv.training.stop import SIGNALS, listening
 
 # Seconds that ranks get to end by themselves after one has died, before they are killed.
 GRACE = 20

@@ -29,10 +29,12 @@ import numpy as np
 import polars as pl
 import torch
 
-from rlv import heads, machine, tables
+from rlv import tables
 from rlv.answers import Grader, extract_answer
 from rlv.errors import DataError, ModelError, StoppedError
-from rlv.models import load_model, pick_device
+from rlv.job import machine
+from rlv.job.stop import Abandoned, Stop, listening
+from rlv.models import heads, load_model, pick_device
 from rlv.prompts import verification_ids
 from rlv.sampling.engines import open_rollout_engine
 from rlv.training import checkpoints, journal
@@ -44,7 +46,6 @@ from rlv.training.losses import VERIFICATION
 from rlv.training.ranks import ALONE, Ranks
 from rlv.training.recorded import RecordedBatches, Recorder, fingerprint
 from rlv.training.rollout import Prompt, Rollout, choose_problems, collect, merged, read_prompts
-from rlv.training.stop import Abandoned, Stop, listening
 from rlv.training.update import Learner, learn, make_learner
 from rlv.training.weights import whole_state, write_model
 

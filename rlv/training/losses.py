@@ -150,7 +150,7 @@ def regression_loss(
 class VerificationObjective:
     """What a verification objective reads, loses and says.
 
-    `instructed`: it reads [x, y, I] and answers in words; else [x, y], and a head answers (rlv/heads.py).
+    `instructed`: it reads [x, y, I] and answers in words; else [x, y], and a head answers (models/heads.py).
     `loss`: from what it said (verification_BX, X its own), as `generative_loss`. `scores`: the same as scores
     in [0, 1], 1/2 where it cannot tell.
     """

@@ -65,5 +65,28 @@ def _overhead(job: Job) -> dict[str, Any]:
     return {"tokens": int(measured["tokens"].sum())}
 
 
-TRAIN = Stage(recipe=2, run=_train)
-OVERHEAD = Stage(recipe=1, run=_overhead)
+def _ranks(artifact: Artifact) -> int:
+    """A rank is a process on a GPU of its own; a profile may give it more cores."""
+    return int(artifact.how["ranks"])
+
+
+TRAIN = Stage(
+    recipe=2,
+    run=_train,
+    doing="training",
+    memory_mb=3000,
+    minutes=120,
+    runs_models=True,
+    threads=_ranks,
+    gpus=_ranks,
+    priority=10,  # the head of the longest chains starts first
+)
+OVERHEAD = Stage(
+    recipe=1,
+    run=_overhead,
+    doing="measuring",
+    memory_mb=3000,
+    minutes=30,
+    runs_models=True,
+    gpus=lambda artifact: 1,
+)

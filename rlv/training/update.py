@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from rlv.errors import ModelError, StudyError
-from rlv.heads import VerificationHead
 from rlv.models.dropout import without_dropout
+from rlv.models.heads import VerificationHead
 from rlv.models.reading import check_reading
 from rlv.prompts import label_ids, verification_ids
 from rlv.training import losses

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float64
 
+from rlv.answers.steps import step_starts
 from rlv.sampling.engine import Engine, Progress, Request, SamplingParams, request_seed
-from rlv.steps import step_starts
 from rlv.training.config import TrainingConfig
 
 if TYPE_CHECKING:

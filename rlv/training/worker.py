@@ -53,7 +53,7 @@ def main(job_file: Path) -> int:
 
 def _train(spec: dict[str, Any], folder: Path, log: Any) -> dict[str, Any]:
     from rlv import tables
-    from rlv.machine import device_name
+    from rlv.job.machine import device_name
     from rlv.training.config import TrainingConfig
     from rlv.training.loop import train
     from rlv.training.ranks import join

@@ -13,15 +13,15 @@ import pytest
 from rlv.cluster.inventory import parse_partitions
 from rlv.cluster.resources import NAMES, Planner, gpu_for_estimates
 from rlv.cluster.site import read_site
-from rlv.cluster.workflow import SlurmRules
-from rlv.devices import gpus_of
 from rlv.errors import StudyError
 from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import find_gpu
 from rlv.estimate.jobs import ON_GPU, Estimate, estimates
 from rlv.plan import build_plan
+from rlv.plan.reading import load
+from rlv.run.devices import gpus_of
+from rlv.snakemake.workflow import SlurmRules
 from rlv.store import Artifact, Store
-from rlv.study import load
 from rlv.training.tries import MOST, InVain, begin, in_vain
 from tests.cluster.fake_slurm import SINFO
 
@@ -295,7 +295,7 @@ def test_every_job_of_the_paper_study_asks_for_what_it_needs(paper):
 
 def test_planning_loads_no_numerical_library():
     code = (
-        "import sys, rlv.cluster.workflow, rlv.training.tries; "
+        "import sys, rlv.snakemake.workflow, rlv.training.tries; "
         "assert not {'torch', 'transformers', 'deepspeed'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

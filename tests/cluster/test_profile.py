@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rlv.stages import STAGES
+from rlv.run.stages import STAGES
 
 ROOT = Path(__file__).parents[2]
 PROFILE = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())

@@ -127,7 +127,8 @@ def test_a_claim_of_another_job_says_nothing_of_this_one(tmp_path, monkeypatch):
 
 SNAKEFILE = """
 from pathlib import Path
-from rlv.cluster import retries, status
+from rlv.cluster import retries
+from rlv.snakemake import status
 
 WORK = Path("store/.work/grade").absolute()
 

@@ -14,7 +14,7 @@ from rlv.cli import main
 from rlv.estimate.gpus import find_gpu
 from rlv.estimate.jobs import estimates
 from rlv.plan import build_plan
-from rlv.study import load
+from rlv.plan.reading import load
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "a" * 40

@@ -6,9 +6,9 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from rlv.compute import shape_of
 from rlv.estimate.sizes import size_from_config
-from rlv.sections import Architecture
+from rlv.models.flops import shape_of
+from rlv.study.types import Architecture
 
 
 def sizes(layers, hidden, heads, kv_heads, intermediate, vocab, tied, positions):

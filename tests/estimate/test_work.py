@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from rlv.compute import ModelShape, flops
 from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.work import SHORTEST_STEP, Pass, passes, tokens
+from rlv.models.flops import ModelShape, flops
 from rlv.plan import build_plan
-from rlv.study import load
+from rlv.plan.reading import load
 
 ROOT = Path(__file__).parents[2]
 MOST = Assumptions(length=1.0, prompt_tokens=10, instruction_tokens=4)

@@ -9,8 +9,8 @@ import pytest
 
 from rlv.mini.ship import BASE, WEIGHTS
 from rlv.plan import build_plan
+from rlv.plan.reading import load
 from rlv.store import file_digest
-from rlv.study import load
 
 ROOT = Path(__file__).parents[2]
 

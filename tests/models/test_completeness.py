@@ -17,9 +17,8 @@ from transformers import (
     Qwen3Config,
 )
 
-from rlv import heads
 from rlv.errors import ModelError
-from rlv.models import load_model
+from rlv.models import heads, load_model
 from rlv.models.completeness import require_complete
 from rlv.models.headers import WEIGHTS
 

@@ -13,7 +13,7 @@ from huggingface_hub import constants, errors
 from rlv.errors import ModelError
 from rlv.models import MODEL, hub, load_model
 from rlv.models.sources import at_hand
-from rlv.run import make
+from rlv.run.make import make
 from rlv.store import Artifact, Store
 
 REPO, REVISION = "somebody/small", "0123456789abcdef0123456789abcdef01234567"

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from rlv import digests
-from rlv.digests import digest_of
 from rlv.errors import StudyError
 from rlv.models.sources import model_spec
-from rlv.paths import expand, written
-from rlv.sections import Model
-from rlv.store import file_digest
+from rlv.store import digests, file_digest
+from rlv.store.digests import digest_of
+from rlv.study.paths import expand, written
+from rlv.study.types import Model
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from rlv.plan import Plan, build_plan
+from rlv.plan.reading import load
 from rlv.store import Store
-from rlv.study import load
 
 ROOT = Path(__file__).parents[2]
 STUDY = """
@@ -32,9 +32,9 @@ claims: {dataset: test, hard: null, out_of_domain: null}
 RUN = """
 import sys
 from rlv.plan import build_plan
-from rlv.run import make
+from rlv.run.make import make
 from rlv.store import Store
-from rlv.study import load
+from rlv.plan.reading import load
 for artifact in build_plan(load(sys.argv[1])).artifacts.values():
     make(artifact, Store(sys.argv[2]))
 """

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from rlv import run
 from rlv.errors import ModelError, RlvError, StoreError
 from rlv.figures import stage as figures
 from rlv.figures.stage import FIGURE
@@ -20,6 +19,7 @@ from rlv.models import MODEL
 from rlv.provenance.crate import METADATA, read_crate, write_crate
 from rlv.provenance.history import FileFact, History, Made, Record, artifacts_of
 from rlv.provenance.replay import replay
+from rlv.run import make as run
 from rlv.store import Artifact, Store
 
 EVIL = b"evil"

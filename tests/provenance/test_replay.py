@@ -11,12 +11,12 @@ import polars as pl
 import pytest
 
 from rlv.errors import RlvError, StoreError
-from rlv.machine import device_name
+from rlv.job.machine import device_name
 from rlv.provenance import replay as replaying
 from rlv.provenance.compare import DIFFERS, EQUAL, MEASURED, doubts
 from rlv.provenance.history import history_of
 from rlv.provenance.replay import located, refuse_other_code, replay
-from rlv.stages import STAGES
+from rlv.run.stages import STAGES
 from rlv.store import Artifact, Store, file_digest
 from tests.manifests import rewrite
 

@@ -13,8 +13,8 @@ from transformers import PreTrainedTokenizerFast
 
 from rlv import tables
 from rlv.answers import extract_answer
-from rlv.compute import ModelShape, flops, shape_of
 from rlv.errors import DataError, ModelError, StudyError
+from rlv.models.flops import ModelShape, flops, shape_of
 from rlv.prompts import INSTRUCTION, solver_ids, turn_end_id, verification_ids
 from rlv.sampling import Sampled, SamplingParams, request_seed, sample_shard
 from rlv.sampling.budgets import Forcing, force_answers

@@ -22,7 +22,7 @@ def folder(tmp_path, tiny_model, tiny_tokenizer):
 
 
 def test_the_transformers_engine_by_its_name(folder, tiny_model) -> None:
-    from rlv.compute import shape_of
+    from rlv.models.flops import shape_of
 
     with open_engine("transformers", folder, threads=1, max_batch=4) as opened:
         solution = opened.engine.sample([Request("p", 0, (4, 5), 1)], SamplingParams(max_tokens=3))[0]

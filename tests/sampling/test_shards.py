@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlv import tables
-from rlv.compute import flops, shape_of
+from rlv.models.flops import flops, shape_of
 from rlv.prompts import solver_ids
 from rlv.sampling import SamplingParams, Shard, sample_shard, shard_ranges
 from rlv.sampling.shards import stored_text, with_replacements

@@ -8,7 +8,7 @@ import pytest
 
 from rlv.errors import StudyError
 from rlv.plan import build_plan
-from rlv.study import load
+from rlv.plan.reading import load
 
 ROOT = Path(__file__).parents[2]
 

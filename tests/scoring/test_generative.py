@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlv import tables
-from rlv.compute import shape_of
 from rlv.errors import DataError, ModelError
+from rlv.models.flops import shape_of
 from rlv.prompts import label_ids, solver_ids, verification_ids
 from rlv.scoring import SCORES, generative
 from rlv.scoring.generative import length_sorted_batches, score_shard, score_solutions

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from rlv import heads, tables
+from rlv import tables
 from rlv.errors import ModelError
+from rlv.models import heads
 from rlv.prompts import solver_ids
 from rlv.scoring import SCORES
 from rlv.scoring.generative import score_shard

@@ -22,10 +22,10 @@ import yaml
 
 from rlv.cluster.logs import logs_of
 from rlv.plan import Plan, build_plan
+from rlv.plan.reading import load
 from rlv.store import Artifact, Store
 from rlv.store.claims import claim_of
 from rlv.store.computed import computed
-from rlv.study import load
 from rlv.training.tries import step_reached
 from tests.slurm.cluster import Cluster
 from tests.workflow.running import workspace

@@ -26,8 +26,8 @@ from rlv.cluster.resources import Planner
 from rlv.cluster.site import read_site
 from rlv.errors import SiteError
 from rlv.plan import build_plan
+from rlv.plan.reading import load
 from rlv.store import Artifact
-from rlv.study import load
 from tests.slurm.cluster import Cluster
 from tests.slurm.running import CLAIM, Checkout, Run, until
 

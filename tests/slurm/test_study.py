@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 
 from rlv.plan import build_plan
+from rlv.plan.reading import load
 from rlv.store.computed import computed
-from rlv.study import load
 from tests.slurm.running import (
     STUDY,
     Checkout,

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from rlv import run
+from rlv.commands.reports import find, fsck_lines, state, status_lines, time_lines, why_lines
 from rlv.errors import StoreError
 from rlv.job import Stage
 from rlv.plan import Plan, build_plan
-from rlv.reports import find, fsck_lines, state, status_lines, time_lines, why_lines
-from rlv.run import make, set_aside_damaged
+from rlv.plan.reading import load
+from rlv.run import make as run
+from rlv.run.make import make, set_aside_damaged
 from rlv.store import Artifact, Store, Timing, is_published
 from rlv.store.archive import export_artifacts, import_artifacts
 from rlv.store.garbage import gc_lines
 from rlv.store.permissions import remove_tree
-from rlv.study import load
 from tests.manifests import how_made
 from tests.store.test_sharing import as_user, needs_root
 from tests.unsealed import unseal

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from rlv import run
+from rlv.commands.reports import fsck_lines, publish
 from rlv.errors import DamagedArtifactError, StoreError
 from rlv.job import Stage
-from rlv.reports import fsck_lines, publish
+from rlv.run import make as run
 from rlv.store import Artifact, Store, copy_file
 from rlv.store.archive import INDEX, import_artifacts
 from tests.manifests import how_made, rewrite

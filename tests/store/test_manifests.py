@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from rlv import run
+from rlv.commands.reports import computed_lines, fsck_lines, status_lines, time_lines, why_lines
 from rlv.errors import DamagedArtifactError, StoreError
 from rlv.job import Stage
 from rlv.plan import build_plan
-from rlv.reports import computed_lines, fsck_lines, status_lines, time_lines, why_lines
+from rlv.plan.reading import load
+from rlv.run import make as run
 from rlv.store import DIGEST, Artifact, Store, origin_fault
 from rlv.store.archive import export_artifacts, import_artifacts
 from rlv.store.manifests import digest_of, manifest_text, parsed_manifest
-from rlv.study import load
 from tests.manifests import how_made, rewrite
 from tests.unsealed import unseal
 

@@ -22,7 +22,7 @@ def run(folder: Path, second: str) -> subprocess.CompletedProcess[str]:
     (folder / "Snakefile").write_text(
         textwrap.dedent(f"""
         from pathlib import Path
-        from rlv.published_outputs import leave_alone
+        from rlv.snakemake.published_outputs import leave_alone
         leave_alone(Path("store"))
 
         rule all:
@@ -81,7 +81,7 @@ def test_what_was_published_before_a_job_failed_stays(tmp_path, sealed):
 
 COPIES = """
 from pathlib import Path
-from rlv.published_outputs import leave_alone
+from rlv.snakemake.published_outputs import leave_alone
 leave_alone(Path("store"))
 
 rule all:

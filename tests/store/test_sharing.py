@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from rlv import run
 from rlv.errors import DamagedArtifactError
 from rlv.job import Job, Stage
+from rlv.run import make as run
 from rlv.store import Artifact, Store, Timing, computed
 from tests.manifests import how_made
 
@@ -191,7 +191,7 @@ def test_a_signal_takes_claim_and_draft_with_it(tmp_path, number):
     script = textwrap.dedent(f"""
         import signal, sys, time
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # not as where the tests were started with nohup
-        from rlv import run
+        from rlv.run import make as run
         from rlv.errors import RlvError
         from rlv.job import Stage
         from rlv.store import Artifact, Store

@@ -15,10 +15,10 @@ import time
 
 import pytest
 
-from rlv import run
+from rlv.commands.reports import fsck_lines
 from rlv.errors import DamagedArtifactError, StoreError
-from rlv.reports import fsck_lines
-from rlv.run import set_aside_damaged
+from rlv.run import make as run
+from rlv.run.make import set_aside_damaged
 from rlv.store import Artifact, Store, canonical, processes
 from tests.unsealed import unseal
 

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from rlv.heads import VerificationHead
+from rlv.models.heads import VerificationHead
 from rlv.prompts import label_ids, verification_ids
 from rlv.training.batches import micro_batches
 from rlv.training.forward import Reader, solution_logprobs

@@ -16,9 +16,10 @@ import polars as pl
 import pytest
 import torch
 
-from rlv import heads, tables
+from rlv import tables
 from rlv.errors import DataError, ModelError, StoreError, StudyError
-from rlv.machine import made_here
+from rlv.job.machine import made_here
+from rlv.models import heads
 from rlv.training import checkpoints, loop
 from rlv.training.config import TrainingConfig
 from rlv.training.loop import sampled_batches, train

@@ -10,7 +10,7 @@ import torch
 from beartype import beartype
 from jaxtyping import jaxtyped
 
-from rlv.sections import OBJECTIVES
+from rlv.study.types import OBJECTIVES
 from rlv.training import losses
 from rlv.training.advantages import grpo
 

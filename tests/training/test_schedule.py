@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlv.sections import Schedule
+from rlv.study.types import Schedule
 from rlv.training.config import TrainingConfig
 from rlv.training.schedule import DECAYS, rate_factor, warmup_updates
 

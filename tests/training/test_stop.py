@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import pytest
 
 from rlv.errors import StoppedError
+from rlv.job.stop import SIGNALS, Abandoned, Stop, listening
 from rlv.training import loop
-from rlv.training.stop import SIGNALS, Abandoned, Stop, listening
 from tests.training.test_loop import CONFIG, die, digest, rollouts, run
 
 

@@ -10,7 +10,7 @@ import torch
 
 from rlv.errors import ModelError, StudyError
 from rlv.prompts import label_ids, verification_ids
-from rlv.sections import OBJECTIVES
+from rlv.study.types import OBJECTIVES
 from rlv.training import losses
 from rlv.training.config import TrainingConfig
 from rlv.training.update import learn, make_learner

@@ -148,7 +148,7 @@ def test_progress_ends_with_everything_done(engine, requests, monkeypatch) -> No
 
 
 def test_what_gives_up_sampling_leaves_an_engine_that_samples(engine, requests, monkeypatch) -> None:
-    from rlv.training.stop import Abandoned, Stop
+    from rlv.job.stop import Abandoned, Stop
 
     monkeypatch.setattr("rlv.sampling.vllm_engine.PROGRESS_SECONDS", 0.0)
     stop = Stop()
@@ -170,7 +170,7 @@ def test_starting_leaves_the_process_as_it_was(engine) -> None:
 
 def test_budgets_are_forced_with_continuations(engine, base, problems) -> None:
     """At every budget what `force_answers` promises, with vLLM writing solutions and answers."""
-    from rlv.compute import shape_of
+    from rlv.models.flops import shape_of
     from rlv.sampling.budgets import Forcing, force_answers
     from rlv.sampling.shards import sample_shard
 

@@ -12,7 +12,7 @@ from rlv.sampling.shards import sample_shard
 
 @pytest.fixture
 def samples(engine, base, problems):
-    from rlv.compute import shape_of
+    from rlv.models.flops import shape_of
 
     params = SamplingParams(max_tokens=64)
     return sample_shard(engine, base[1], shape_of(base[0]), problems, range(6), params, "plain", 0)
@@ -20,7 +20,7 @@ def samples(engine, base, problems):
 
 def test_a_shard_scores_as_with_transformers(engine, base, problems, samples) -> None:
     """Right after sampling, when the cache holds the solutions, and with an empty cache."""
-    from rlv.compute import shape_of
+    from rlv.models.flops import shape_of
     from rlv.scoring import generative, vllm_scores
 
     model, tokenizer = base

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from rlv.plan import build_plan
-from rlv.study import load
+from rlv.plan.reading import load
 from tests.workflow.running import rlv, snakemake, workspace
 
 pytestmark = pytest.mark.workflow

@@ -13,8 +13,8 @@ import yaml
 
 from rlv.mini.tokenizer import build_tokenizer
 from rlv.plan import build_plan
+from rlv.plan.reading import load
 from rlv.store import Store
-from rlv.study import load
 from tests.workflow.running import ROOT, planned, workspace
 
 pytestmark = pytest.mark.workflow

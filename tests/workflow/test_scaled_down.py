@@ -19,7 +19,7 @@ from rlv.estimate.jobs import ON_GPU, estimates
 from rlv.evaluation.claims import CLAIMS
 from rlv.figures import FIGURES
 from rlv.plan import build_plan
-from rlv.study import load
+from rlv.plan.reading import load
 from tests.tiny_models import FAMILIES, make_model, write_problems
 from tests.unsealed import unseal
 from tests.workflow.running import planned, rlv, snakemake, workspace

@@ -4,8 +4,8 @@
 SLURM = None
 
 if "slurm" in config:
-    from rlv.cluster.status import keep_configuration
-    from rlv.cluster.workflow import ATTEMPT, SlurmRules
+    from rlv.snakemake.status import keep_configuration
+    from rlv.snakemake.workflow import ATTEMPT, SlurmRules
     from rlv.training.tries import ATTEMPT as TRIES
 
     try:

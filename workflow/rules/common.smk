@@ -13,7 +13,7 @@ SETTINGS = shlex.join([f"--study={config['study']}", *store_options(STORE)])
 def manifest(stage):
     """The output pattern of a stage: its manifest is the last thing that appears.
 
-    Read-only, and safe from Snakemake (rlv/published_outputs.py): nothing published is ever lost.
+    Read-only, and safe from Snakemake (rlv/snakemake/published_outputs.py): nothing published is ever lost.
     """
     return str(STORE.root / stage / "{artifact}" / "manifest.json")
 

@@ -14,7 +14,7 @@ from rlv.evaluation.claims.page import page
 from rlv.evaluation.claims.registry import scoreboard
 from rlv.evaluation.claims.rows import number
 from rlv.job import Job, Stage
-from rlv.own_code import drawing_code
+from rlv.job.own_code import drawing_code
 
 
 def _claims(job: Job) -> dict[str, Any]:
@@ -118,4 +118,4 @@ def _code(params: Mapping[str, Any]) -> str:
     return drawing_code(__name__)
 
 
-CLAIMS = Stage(recipe=4, run=_claims, code=_code)
+CLAIMS = Stage(recipe=4, run=_claims, code=_code, doing="computing", memory_mb=1000, minutes=10)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rlv import reports
+from rlv.commands import reports
 from rlv.evaluation.bootstrap import Estimate
 from rlv.evaluation.claims.rows import OURS, PAPER, row
 

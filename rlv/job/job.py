@@ -1,0 +1,95 @@
+"""One artifact being made: what a stage is given, and what it must leave behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from rlv import tables
+from rlv.job.own_code import stage_code
+from rlv.store import Artifact, Store
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a stage sees. It writes files into `out` and nowhere else, but for checkpoints in `work`."""
+
+    artifact: Artifact
+    store: Store
+    out: Path
+    work: Path
+    threads: int
+    log: Callable[[str], None]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return dict(self.artifact.params)
+
+    @property
+    def how(self) -> dict[str, Any]:
+        return dict(self.artifact.how)
+
+    def file(self, role: str, name: str) -> Path:
+        """One file of an input, verified. Raises DamagedArtifactError, StoreError (see store.py)."""
+        return self.store.open(self.artifact.inputs[role], name)
+
+    def folder(self, role: str) -> Path:
+        """An input's whole folder, verified."""
+        return self.store.open_all(self.artifact.inputs[role])
+
+    def table(self, role: str, table: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """The table `<table>.parquet` of an input, or some of its columns."""
+        return tables.read(self.file(role, f"{table}.parquet"), table, columns)
+
+    def parts(self, role: str, table: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """The tables of a sharded input (`role:00000`, ...), one below the other in the shards' order."""
+        names = sorted(name for name in self.artifact.inputs if name.startswith(f"{role}:"))
+        return pl.concat([self.table(name, table, columns) for name in names])
+
+    def write(self, data: pl.DataFrame, table: str) -> None:
+        """Leave `<table>.parquet` behind."""
+        tables.write(data, self.out / f"{table}.parquet", table)
+
+
+def _none(artifact: Artifact) -> int:
+    return 0
+
+
+def _one(artifact: Artifact) -> int:
+    return 1
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A kind of artifact: everything that is true of it, so that no other module compares names of stages.
+
+    recipe: raise it when the meaning of its output changes; it is part of the key.
+    run: leaves files in `job.out` and returns facts for the manifest (tokens, counts), all JSON.
+    doing: what a line about one of its jobs begins with.
+    memory_mb, minutes: the least that a job asks a scheduler for.
+    code: from an artifact's parameters the digest of the code that makes it, which then is part of its key:
+    for what is made again in seconds (figures). None: only the recipe is.
+    runs_models: whether jobs need the environment of the engines.
+    threads, gpus: of one job, from its artifact; `gpus` are those of all its machines together.
+    priority: of jobs that could start at the same time, the highest starts first.
+    """
+
+    recipe: int
+    run: Callable[[Job], dict[str, Any]]
+    doing: str
+    memory_mb: int
+    minutes: int
+    code: Callable[[Mapping[str, Any]], str] | None = None
+    runs_models: bool = False
+    threads: Callable[[Artifact], int] = _one
+    gpus: Callable[[Artifact], int] = _none
+    priority: int = 0
+
+    @property
+    def source_code(self) -> str:
+        """The digest of the stage's own source as it is now (own_code.py)."""
+        return stage_code(self.run.__module__)

@@ -1,0 +1,157 @@
+"""What a study says of its data sets that its types cannot check: sources, files, commits, sizes, circles.
+
+Files are read, the network never is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rlv.errors import StudyError
+
+if TYPE_CHECKING:
+    from rlv.problems import Published
+    from rlv.study.types import Dataset, Study
+
+
+def broken_datasets(study: Study) -> Iterator[tuple[str, str]]:
+    """(key path, message) of everything in a study's data sets that cannot work."""
+    from rlv.plan.checks.parts import unknown
+    from rlv.problems import SOURCES, Published
+
+    evaluated = {name for reasoner in study.reasoners.values() for name in reasoner.evaluate_on}
+    for name, dataset in study.datasets.items():
+        key = f"datasets.{name}"
+        yield from unknown(f"{key}.source", dataset.source, SOURCES, "source of problems")
+        for other in dataset.exclude:
+            yield from unknown(f"{key}.exclude", other, study.datasets, "data set")
+        source = SOURCES.get(dataset.source)
+        if isinstance(source, Published):
+            yield from _published(name, dataset, source, name in evaluated)
+        elif source is not None:
+            yield from _made(key, dataset, source.keys)
+    yield from _circles(study)
+
+
+def _made(key: str, dataset: Dataset, reads: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Complaints about a data set that a function makes from the keys that it reads."""
+    if dataset.size is None:
+        yield f"{key}.size", "how many problems? Only a local file can be counted"
+    elif dataset.source == "mini":
+        yield from _generated(key, dataset)
+    if dataset.levels and dataset.source == "mini":
+        yield f"{key}.levels", "a generated data set has one level, its reach; set `reach` instead"
+        return
+    for unread in ("levels", "fields", "exclude", "without"):
+        if getattr(dataset, unread) and unread not in reads:
+            yield f"{key}.{unread}", f"source {dataset.source!r} does not read this; leave it out"
+
+
+def _generated(key: str, dataset: Dataset) -> Iterator[tuple[str, str]]:
+    from rlv.mini.task import SPLITS, equations
+
+    if dataset.split not in SPLITS:
+        yield f"{key}.split", f"'mini' has no split {dataset.split!r} (there are: {', '.join(SPLITS)})"
+        return
+    there = len(equations(dataset.form, dataset.reach, dataset.split))
+    if (dataset.size or 0) > there:
+        yield (
+            f"{key}.size",
+            f"{dataset.size} problems of form {dataset.form!r}, reach {dataset.reach}, split "
+            f"{dataset.split!r}, which has {there}",
+        )
+
+
+def _published(name: str, dataset: Dataset, source: Published, evaluated: bool) -> Iterator[tuple[str, str]]:
+    from rlv.plan.external import WHY_SIZE, count
+    from rlv.problems import FIELDS
+    from rlv.problems.files import data_path
+
+    key = f"datasets.{name}"
+    if dataset.source == "local" and dataset.path is None:
+        yield f"{key}.path", "a local data set needs the path of its file"
+    elif dataset.path is None:
+        yield from _hub(key, dataset, source)
+    try:
+        path = data_path(name, dataset)
+    except StudyError as error:
+        yield f"{key}.path", str(error).removeprefix(f"{key}.path: ")
+        return
+    unread = sorted(dataset.fields) if source.columns is not None else []
+    unread += sorted(set(dataset.fields) - FIELDS.keys())
+    if unread:
+        known = f"there are: {', '.join(FIELDS)}" if source.columns is None else "its rows are known"
+        yield f"{key}.fields", f"source {dataset.source!r} maps no column {unread[0]!r} ({known})"
+    elif dataset.levels and path is not None:
+        yield from _levels(name, dataset, source)
+    if dataset.size is None and evaluated and (path is None or dataset.exclude):
+        yield f"{key}.size", WHY_SIZE
+    elif dataset.size is not None and path is not None and not unread:
+        there = count(dataset, path)
+        if dataset.size > there:
+            yield f"{key}.size", f"{dataset.size} problems of {dataset.path}, which has {there}"
+
+
+def _hub(key: str, dataset: Dataset, source: Published) -> Iterator[tuple[str, str]]:
+    repo = dataset.repo or source.repo
+    if repo is None:
+        yield f"{key}.repo", "which data set of the hub? owner/name"
+    elif dataset.revision is None:
+        yield (
+            f"{key}.revision",
+            f"which commit of {repo}? 40 hexadecimal digits, from "
+            f"https://huggingface.co/datasets/{repo}/commits/main; or put a local copy in `path`",
+        )
+    for split in dataset.split.split("+") if source.splits else ():
+        if split not in source.splits:
+            there = ", ".join(source.splits)
+            yield f"{key}.split", f"{dataset.source!r} has no split {split!r} (there are: {there})"
+    if dataset.subset is not None and None not in source.subsets and dataset.subset not in source.subsets:
+        there = ", ".join(map(str, source.subsets))
+        yield f"{key}.subset", f"{dataset.source!r} has no subset {dataset.subset!r} (there are: {there})"
+
+
+def _levels(name: str, dataset: Dataset, source: Published) -> Iterator[tuple[str, str]]:
+    """Complaints about levels that no problem of a file has."""
+    from rlv.problems import levels_of
+    from rlv.problems.files import data_path
+    from rlv.problems.stage import columns_of
+
+    key, path = f"datasets.{name}.levels", data_path(name, dataset)
+    if path is None:
+        return
+    there = {level for level in levels_of(path, columns_of(source, dataset.fields)) if level is not None}
+    if not there:
+        yield key, f"{dataset.path} has no levels (no problem has the field `level`); leave it out"
+    elif not there.issuperset(dataset.levels):
+        missing = sorted(set(dataset.levels) - there)
+        yield key, f"no problem of {dataset.path} has level {missing[0]}; there are: {sorted(there)}"
+
+
+def _circles(study: Study) -> Iterator[tuple[str, str]]:
+    """The complaint about data sets that leave each other's problems out."""
+    done: set[str] = set()
+
+    def circle(name: str, path: tuple[str, ...]) -> tuple[str, ...] | None:
+        if name in path:
+            return path[path.index(name) :]
+        if name in done or name not in study.datasets:
+            return None
+        for other in study.datasets[name].exclude:
+            found = circle(other, (*path, name))
+            if found is not None:
+                return found
+        done.add(name)
+        return None
+
+    for name in study.datasets:
+        found = circle(name, ())
+        if found is not None:
+            yield (
+                f"datasets.{found[0]}.exclude",
+                f"{' and '.join(found)} leave each other's problems out in a circle; one must come first"
+                if len(found) > 1
+                else "a data set cannot leave its own problems out",
+            )
+            return

@@ -1,0 +1,247 @@
+"""What a study's types cannot say of its parts: names that must exist, and settings that must fit.
+
+What is made of the parts, comparisons and figures and claims, is checked in product_checks.py.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rlv.plan.checks.datasets import broken_datasets
+from rlv.plan.checks.models import broken_models
+from rlv.sampling.engine import VLLM_TEMPERATURES
+from rlv.study.types import OBJECTIVES, TOP_P, UNREAD_BY_VERIFIERS, Sampling
+
+if TYPE_CHECKING:
+    from rlv.study.types import Reasoner, Study, Training
+
+
+# Jobs that sample one reasoner on one data set; a workflow of more is not planned in reasonable time.
+MOST_SHARDS = 10_000
+
+
+def broken_references(study: Study) -> Iterator[tuple[str, str]]:
+    """(key path, message) of everything in a study's parts that does not fit together."""
+    yield from broken_datasets(study)
+    yield from _reasoners(study)
+    yield from _system_prompts(study)
+    yield from _verifiers(study)
+    yield from _temperatures(study)
+    yield from _evaluation(study)
+    yield from _lengths(study)
+    yield from broken_models(study)
+
+
+def unknown(key: str, name: str | None, known: Iterable[str], what: str) -> Iterator[tuple[str, str]]:
+    """The complaint about a name that is not known, with the nearest one that is; nothing about None."""
+    known = sorted(known)
+    if name is not None and name not in known:
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        yield key, f"no {what} named {name!r}{hint} (there are: {', '.join(known) or 'none'})"
+
+
+def _reasoners(study: Study) -> Iterator[tuple[str, str]]:
+    from rlv.training.advantages import ADVANTAGES
+
+    for name, reasoner in study.reasoners.items():
+        key = f"reasoners.{name}"
+        yield from unknown(f"{key}.advantage", reasoner.advantage, ADVANTAGES, "advantage")
+        yield from unknown(f"{key}.model", reasoner.model, study.models, "model")
+        yield from unknown(f"{key}.dataset", reasoner.dataset, study.datasets, "data set")
+        for dataset in reasoner.evaluate_on:
+            yield from unknown(f"{key}.evaluate_on", dataset, study.datasets, "data set")
+        for verifier in reasoner.verifiers:
+            yield from unknown(f"{key}.verifiers", verifier, study.verifiers, "verifier")
+        if (reasoner.dataset is None) != (reasoner.advantage is None):
+            yield key, "a trained reasoner needs both `dataset` and `advantage`, an untrained one neither"
+        if reasoner.recorded_by is not None:
+            yield from _recorded(study, key, reasoner)
+        elif reasoner.dataset is None and reasoner.verification.coefficient > 0:
+            yield f"{key}.verification.coefficient", "an untrained reasoner has no verification objective"
+        if reasoner.dataset is not None:
+            training = study.training_of(name)
+            batch = training.problems_per_step * training.solutions_per_problem
+            if training.minibatches > batch:
+                yield f"{key}.training.minibatches", f"{training.minibatches} of {batch} solutions a step"
+            if training.top_p != 1:
+                yield f"{key}.training.top_p", f"found {training.top_p}; {TOP_P}"
+        if reasoner.dataset is not None or reasoner.recorded_by is not None:
+            yield from _ranks(f"{key}.training", study.training_of(name))
+            yield from _warmup(study, name)
+
+
+def _ranks(key: str, training: Training) -> Iterator[tuple[str, str]]:
+    if training.ranks % training.nodes:
+        yield f"{key}.nodes", f"{training.nodes} nodes cannot have equally many of {training.ranks} ranks"
+    if training.offload and training.zero_stage == 0:
+        yield f"{key}.offload", "nothing can be offloaded at zero_stage 0; 1, 2 or 3 would do"
+
+
+def _warmup(study: Study, name: str) -> Iterator[tuple[str, str]]:
+    if study.training_of(name).warmup_share is None:
+        return
+    for key, said in (
+        ("training", study.training.model_fields_set),
+        (f"reasoners.{name}.training", study.reasoners[name].training),
+    ):
+        if "warmup_steps" in said:
+            yield f"{key}.warmup_steps", f"`warmup_share` takes its place for {name!r}; leave one of them out"
+
+
+def _recorded(study: Study, key: str, reasoner: Reasoner) -> Iterator[tuple[str, str]]:
+    yield from unknown(f"{key}.recorded_by", reasoner.recorded_by, study.reasoners, "reasoner")
+    recorder = study.reasoners.get(str(reasoner.recorded_by))
+    if recorder is not None and recorder.dataset is None:
+        yield f"{key}.recorded_by", f"{reasoner.recorded_by!r} is not trained by RL and records no solutions"
+    if reasoner.dataset is not None:
+        yield f"{key}.recorded_by", "it learns from recorded solutions; leave `dataset` and `advantage` out"
+    if reasoner.verification.coefficient == 0:
+        yield f"{key}.verification.coefficient", "all that it learns is to verify; it must be above 0"
+    for unread in sorted(UNREAD_BY_VERIFIERS & set(reasoner.training)):
+        yield (
+            f"{key}.training.{unread}",
+            "it learns from recorded solutions and never reads this; leave it out",
+        )
+
+
+def _system_prompts(study: Study) -> Iterator[tuple[str, str]]:
+    from rlv.prompts import STYLES
+
+    for name, entry in study.reasoners.items():
+        model = study.models.get(entry.model)
+        if model is None or model.system_prompt is None:
+            continue
+        recorder = study.reasoners.get(str(entry.recorded_by))
+        trained_on = entry.dataset if recorder is None else recorder.dataset
+        for dataset in dict.fromkeys((trained_on, *entry.evaluate_on)):
+            if dataset not in study.datasets:
+                continue
+            style = study.prompt_style(name, dataset)
+            if not STYLES[style].chat:
+                yield (
+                    f"models.{entry.model}.system_prompt",
+                    f"{name!r} is asked the questions of {dataset!r} in style {style!r}, which has no system "
+                    "prompt; a chat style has one",
+                )
+
+
+def _verifiers(study: Study) -> Iterator[tuple[str, str]]:
+    from rlv.scoring import ON_VLLM, SCORES
+
+    for section, taken in (("reasoners", "self"), ("verifiers", "votes")):
+        if taken in getattr(study, section):
+            yield f"{section}.{taken}", f"the name {taken!r} means something already; choose another"
+    for name, verifier in study.verifiers.items():
+        yield from unknown(f"verifiers.{name}.score", verifier.score, SCORES, "score")
+        if verifier.engine == "vllm" and verifier.score in SCORES and verifier.score not in ON_VLLM:
+            yield (
+                f"verifiers.{name}.engine",
+                f"'vllm' gives the scores {', '.join(sorted(ON_VLLM))}, the score is {verifier.score!r}; "
+                "'transformers' gives it",
+            )
+        if verifier.reasoner != "self":
+            yield from unknown(f"verifiers.{name}.reasoner", verifier.reasoner, study.reasoners, "reasoner")
+        yield from _reader(study, f"verifiers.{name}.reasoner", name, verifier.reasoner)
+    for name, reasoner in study.reasoners.items():
+        for used in reasoner.verifiers:
+            if used in study.verifiers and study.verifiers[used].reasoner == "self":
+                yield from _reader(study, f"reasoners.{name}.verifiers", used, name)
+
+
+def _reader(study: Study, key: str, verifier: str, reader: str) -> Iterator[tuple[str, str]]:
+    """The complaint about a verifier whose reader was not trained for its score."""
+    score = study.verifiers[verifier].score
+    if score not in OBJECTIVES or reader not in study.reasoners:
+        return  # a judge, or another score that reads with any weights
+    trained = study.reasoners[reader].verification
+    if trained.coefficient == 0 or trained.objective != score:
+        has = f"objective {trained.objective!r}" if trained.coefficient > 0 else "coefficient 0"
+        yield (
+            key,
+            f"{verifier!r} (score {score!r}) is read by {reader!r}, which is not trained to verify in this "
+            f"way (verification: {has}); `judge` reads with any reasoner",
+        )
+
+
+def _temperatures(study: Study) -> Iterator[tuple[str, str]]:
+    """vLLM draws with these temperatures alone; one below would be raised without a word."""
+    low, high = VLLM_TEMPERATURES
+    drawn = {"sampling": study.sampling}
+    drawn |= {
+        f"reasoners.{name}.training": study.training_of(name)
+        for name, reasoner in study.reasoners.items()
+        if reasoner.dataset is not None
+    }
+    for key, section in drawn.items():
+        if section.engine == "vllm" and section.temperature != 0 and not low <= section.temperature <= high:
+            yield f"{key}.temperature", f"vllm draws with 0 or {low} to {high}, found {section.temperature}"
+
+
+def _evaluation(study: Study) -> Iterator[tuple[str, str]]:
+    ns, largest = study.evaluation.ns, max(s.n for _, s in _samplings(study))
+    if not ns or list(ns) != sorted(set(ns)) or ns[0] != 1:
+        yield "evaluation.ns", f"must increase from 1, one solution, found {list(ns)}"
+    elif ns[-1] > largest:
+        yield "evaluation.ns", f"{ns[-1]} votes need as many samples; sampling.n is {largest}"
+    evaluated = {name for r in study.reasoners.values() for name in r.evaluate_on} & study.datasets.keys()
+    for key, sampling in _samplings(study):
+        if sampling.n % sampling.samples_per_shard:
+            per_shard = sampling.samples_per_shard
+            yield f"{key}.samples_per_shard", f"{per_shard} does not divide n = {sampling.n}"
+        problems = max((study.datasets[name].size or 1 for name in evaluated), default=1)
+        ranges = -(-problems // sampling.problems_per_shard)
+        jobs = ranges * -(-sampling.n // sampling.samples_per_shard)
+        if jobs > MOST_SHARDS:
+            yield (
+                f"{key}.problems_per_shard",
+                f"{jobs:,} jobs to sample one reasoner on one data set, at most {MOST_SHARDS:,} are planned; "
+                "raise it, or samples_per_shard",
+            )
+
+
+def _samplings(study: Study) -> Iterator[tuple[str, Sampling]]:
+    """(key path, settings) of all kinds of sampling in a study."""
+    yield "sampling", study.sampling
+    for name, model in study.models.items():
+        if model.sampling:
+            merged = {**study.sampling.model_dump(), **model.sampling}
+            yield f"models.{name}.sampling", Sampling.model_validate(merged)
+
+
+def _increasing(key: str, values: Sequence[float]) -> Iterator[tuple[str, str]]:
+    if list(values) != sorted(set(values)):
+        yield key, f"must increase, found {list(values)}"
+
+
+def _lengths(study: Study) -> Iterator[tuple[str, str]]:
+    lengths = study.lengths
+    if lengths is None:
+        return
+    if len(lengths.budgets) < 2:
+        yield "lengths.budgets", f"two budgets or more are compared, found {list(lengths.budgets)}"
+        return
+    if not lengths.thresholds:
+        yield "lengths.thresholds", "one threshold or more, each in [0, 1], found none"
+        return
+    yield from _increasing("lengths.budgets", lengths.budgets)
+    yield from _increasing("lengths.thresholds", lengths.thresholds)
+    compared = [study.comparisons[name] for name in lengths.comparisons if name in study.comparisons]
+    cut = [r for c in compared for r in (c.base, c.rl_v) if r in study.reasoners]
+    longest = min((study.sampling_of(r).max_tokens for r in cut), default=study.sampling.max_tokens)
+    if min(lengths.budgets) < 1 or max(lengths.budgets) > longest:
+        found = list(lengths.budgets)
+        yield "lengths.budgets", f"must be in 1 … {longest} (sampling.max_tokens), found {found}"
+    if not 0 <= min(lengths.thresholds) <= max(lengths.thresholds) <= 1:
+        yield "lengths.thresholds", f"a confidence is in [0, 1], found {list(lengths.thresholds)}"
+    for comparison in lengths.comparisons:
+        yield from unknown("lengths.comparisons", comparison, study.comparisons, "comparison")
+    for dataset in lengths.datasets:
+        yield from unknown("lengths.datasets", dataset, study.datasets, "data set")
+        for name in lengths.comparisons:
+            compared = study.comparisons.get(name)
+            for reasoner in (compared.base, compared.rl_v) if compared is not None else ():
+                if reasoner in study.reasoners and dataset not in study.reasoners[reasoner].evaluate_on:
+                    yield "lengths.datasets", f"{reasoner!r} is not evaluated on {dataset!r}; add it there"

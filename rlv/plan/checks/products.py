@@ -1,0 +1,183 @@
+"""What comparisons, figures and claims need of a study's parts: refused here, hours before they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rlv.plan.checks.parts import unknown
+from rlv.run.stages import STAGES
+from rlv.study.types import CLAIM_ROLES, LARGEST_SEED, replica_name
+
+if TYPE_CHECKING:
+    from rlv.figures import Drawing
+    from rlv.study.types import Comparison, Figure, Study
+
+
+# What the workflow's own rules are called; a figure is asked for by its name, beside them.
+RULES = frozenset({*STAGES, "all", "claims_table", "report"})
+
+
+def broken_products(study: Study) -> Iterator[tuple[str, str]]:
+    """(key path, message) of what cannot be made. The parts are sound (study_checks.py)."""
+    yield from _comparisons(study)
+    yield from _seeds(study)
+    yield from _figures(study)
+    yield from _claims(study)
+
+
+def _comparisons(study: Study) -> Iterator[tuple[str, str]]:
+    for name, comparison in study.comparisons.items():
+        key = f"comparisons.{name}"
+        for role in ("base", "rl_v", "start"):
+            yield from unknown(f"{key}.{role}", getattr(comparison, role), study.reasoners, "reasoner")
+        scorers = [("verifier", comparison.rl_v), ("judge", comparison.base)]
+        if comparison.separate is not None:
+            scorers += [("separate", comparison.base), ("separate", comparison.rl_v)]
+        for role, reasoner in scorers:
+            verifier = getattr(comparison, role)
+            if verifier not in study.reasoners[reasoner].verifiers:
+                yield f"{key}.{role}", f"{verifier!r} is not among the verifiers of reasoner {reasoner!r}"
+        if study.verifiers[comparison.verifier].reasoner != "self":
+            reader = study.verifiers[comparison.verifier].reasoner
+            yield f"{key}.verifier", f"{comparison.verifier!r} is read by {reader!r}; RL^V reads itself"
+        if comparison.separate is not None:
+            reader = study.reasoners.get(study.verifiers[comparison.separate].reasoner)
+            if reader is None or reader.recorded_by is None:
+                yield (
+                    f"{key}.separate",
+                    f"{comparison.separate!r} is not read by a reasoner with `recorded_by`, trained apart on "
+                    "recorded solutions",
+                )
+
+
+def _seeds(study: Study) -> Iterator[tuple[str, str]]:
+    if len(set(study.seeds)) != len(study.seeds) or not all(
+        0 <= seed <= LARGEST_SEED for seed in study.seeds
+    ):
+        yield "seeds", f"different numbers from 0 to {LARGEST_SEED}, found {list(study.seeds)}"
+    for comparison in study.comparisons.values() if study.seeds else ():
+        for reasoner in (comparison.base, comparison.rl_v):
+            if study.reasoners[reasoner].dataset is None:
+                continue
+            own = study.training_of(reasoner).seed
+            if own not in study.seeds:
+                yield "seeds", f"{reasoner!r} has training seed {own}, which is not among {list(study.seeds)}"
+            for seed in study.seeds:
+                taken = replica_name(reasoner, seed)
+                if taken in study.reasoners:
+                    yield (
+                        "seeds",
+                        f"a copy of {reasoner!r} would be called {taken!r}; rename that reasoner",
+                    )
+
+
+def _figures(study: Study) -> Iterator[tuple[str, str]]:
+    from rlv.figures import FIGURES
+
+    for name, figure in study.figures.items():
+        key = f"figures.{name}"
+        if name in RULES:
+            yield key, f"the workflow has a rule {name!r}; choose another name and say `drawing`"
+        if figure.drawing is None:
+            yield from unknown(key, name, FIGURES, "figure")
+        else:
+            yield from unknown(f"{key}.drawing", figure.drawing, FIGURES, "figure")
+        for dataset in figure.datasets:
+            yield from unknown(f"{key}.datasets", dataset, study.datasets, "data set")
+        for comparison in figure.comparisons:
+            yield from unknown(f"{key}.comparisons", comparison, study.comparisons, "comparison")
+        for label, reasoners in figure.reasoners.items():
+            for reasoner in reasoners:
+                yield from unknown(f"{key}.reasoners.{label}", reasoner, study.reasoners, "reasoner")
+        yield from _drawn(study, key, figure, FIGURES[figure.drawing or name], figure.drawing or name)
+
+
+def _drawn(study: Study, key: str, figure: Figure, drawing: Drawing, name: str) -> Iterator[tuple[str, str]]:
+    """What one figure, whose names are all known, still lacks."""
+    if figure.against != "n" and not drawing.costs:
+        yield f"{key}.against", f"{name} is not drawn against {figure.against}; leave it out"
+    chosen = [study.comparisons[m] for m in figure.comparisons or study.comparisons]
+    if drawing.needs == "reasoners":
+        yield from _listed(study, key, figure, name)
+    elif drawing.needs == "lengths" and study.lengths is None:
+        yield key, "this figure needs the section `lengths`"
+    elif drawing.needs == "lengths" and study.lengths is not None:
+        for part, what in (("comparisons", "comparison"), ("datasets", "data set")):
+            for one in getattr(figure, part):
+                yield from unknown(
+                    f"{key}.{part}", one, getattr(study.lengths, part), f"{what} with length budgets"
+                )
+    elif drawing.needs in ("comparisons", "training"):
+        if not chosen:
+            yield f"{key}.comparisons", "this figure compares methods; `comparisons` is empty"
+        compared = [r for comparison in chosen for r in (comparison.base, comparison.rl_v)]
+        yield from _evaluated(study, f"{key}.datasets", figure.datasets, compared)
+        for reasoner in compared if drawing.needs == "training" else ():
+            if study.reasoners[reasoner].dataset is None:
+                yield f"{key}.comparisons", f"{reasoner!r} is not trained and has no curves of training"
+    if name == "unified_vs_separate" and all(comparison.separate is None for comparison in chosen):
+        yield f"{key}.comparisons", "none of them names a separate verifier (`comparisons.NAME.separate`)"
+
+
+def _listed(study: Study, key: str, figure: Figure, name: str) -> Iterator[tuple[str, str]]:
+    if not figure.reasoners:
+        yield f"{key}.reasoners", "this figure needs reasoners by method, e.g. {grpo: [grpo_v]}"
+    for label, reasoners in figure.reasoners.items():
+        here = f"{key}.reasoners.{label}"
+        for reasoner in reasoners:
+            if study.own_verifier(reasoner) is None:
+                yield here, f"{reasoner!r} has no verifier that reads itself"
+        entries = [study.reasoners[reasoner].verification for reasoner in reasoners]
+        field = "coefficient" if name == "coefficient" else "objective"
+        values = [getattr(entry, field) for entry in entries]
+        if name in ("coefficient", "objectives") and (len(values) < 2 or len(set(values)) < len(values)):
+            yield here, f"reasoners of different verification.{field}, two or more; found {values}"
+        yield from _evaluated(study, f"{key}.datasets", figure.datasets, list(reasoners))
+
+
+def _evaluated(
+    study: Study, key: str, datasets: tuple[str, ...], reasoners: list[str]
+) -> Iterator[tuple[str, str]]:
+    for dataset in datasets:
+        for reasoner in reasoners:
+            if dataset not in study.reasoners[reasoner].evaluate_on:
+                yield key, f"{reasoner!r} is not evaluated on {dataset!r} (reasoners.{reasoner}.evaluate_on)"
+
+
+def _claims(study: Study) -> Iterator[tuple[str, str]]:
+    if study.overhead is not None:
+        measured = study.overhead.reasoner
+        yield from unknown("overhead.reasoner", measured, study.reasoners, "reasoner")
+        entry = study.reasoners[measured]
+        if entry.verification.coefficient == 0 or entry.dataset is None:
+            yield "overhead.reasoner", f"{measured!r} is not trained by RL with a verification objective"
+    if study.claims is None:
+        return
+    if study.overhead is None:
+        yield "claims", "the claim `overhead` needs the section `overhead`"
+    if not study.comparisons:
+        yield "claims", "claims compare methods; `comparisons` is empty"
+    seen: dict[str, str] = {}
+    for role in CLAIM_ROLES.values():
+        dataset = getattr(study.claims, role)
+        if dataset is None:
+            continue
+        key = f"claims.{role}"
+        yield from unknown(key, dataset, study.datasets, "data set")
+        if dataset in seen:
+            yield key, f"{dataset!r} is already claims.{seen[dataset]}"
+        seen[dataset] = role
+        sides = [_sides(study, comparison, dataset) for comparison in study.comparisons.values()]
+        if not any(all(both) for both in sides):
+            yield key, f"no comparison has both its reasoners evaluated on {dataset!r}"
+        for comparison, (base, ours) in zip(study.comparisons.values(), sides, strict=True):
+            if base != ours:
+                absent = comparison.rl_v if base else comparison.base
+                yield key, f"{absent!r} is not evaluated on {dataset!r}, what it is compared with is"
+
+
+def _sides(study: Study, comparison: Comparison, dataset: str) -> tuple[bool, bool]:
+    """Whether the base and the RL^V reasoner of a comparison are evaluated on a data set."""
+    base, ours = (study.reasoners[r].evaluate_on for r in (comparison.base, comparison.rl_v))
+    return dataset in base, dataset in ours

@@ -1,0 +1,110 @@
+"""Methods of one kind by the name that study files use: ours, and those that installed packages bring.
+
+A package brings one with an entry point, whose group is the kind and whose name is the method's:
+
+    [project.entry-points."rlv.votes"]
+    squared = "my_package.votes:SQUARED"
+
+What it names is imported when a study uses it, never before: a package that cannot be imported stops only
+the studies that name it. Its version is part of the keys of what it computes (rlv/plan/). Left out on
+purpose: what a method of each kind is, which stands beside the kind's own methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TypeVar
+
+from rlv.errors import StudyError
+
+T = TypeVar("T")
+# Entry-point group of each kind -> the module and the name of its registry. `rlv methods` lists them all.
+KINDS = {
+    "rlv.advantages": ("rlv.training.advantages", "ADVANTAGES"),
+    "rlv.objectives": ("rlv.training.objectives", "OBJECTIVES"),
+    "rlv.scores": ("rlv.scoring", "SCORES"),
+    "rlv.votes": ("rlv.evaluation.votes", "VOTES"),
+    "rlv.datasets": ("rlv.problems.sources", "SOURCES"),
+    "rlv.figures": ("rlv.figures", "FIGURES"),
+}
+
+
+class Registry(MutableMapping[str, T]):
+    """From a method's name to its record; a name that is not ours is looked up in installed packages.
+
+    A name of ours cannot be replaced by a package. Assigning adds a method for this process.
+    """
+
+    def __init__(self, group: str, kind: type[T], own: Mapping[str, T]) -> None:
+        """`group`: of the entry points; `kind`: the type of a record; `own`: the methods that rlv brings."""
+        self.group = group
+        self.kind = kind
+        self.own = dict(own)
+        self._loaded: dict[str, T] = {}
+
+    def __getitem__(self, name: str) -> T:
+        """The record of a method.
+
+        Raises KeyError if there is none, StudyError if the package that brings it cannot be imported or
+        brings something else.
+        """
+        if name in self.own:
+            return self.own[name]
+        if name not in self._loaded:
+            self._loaded[name] = self._load(_brought(self.group)[name])
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, method: T) -> None:
+        self.own[name] = method
+
+    def __delitem__(self, name: str) -> None:
+        del self.own[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.own or name in _brought(self.group)
+
+    def __iter__(self) -> Iterator[str]:
+        """Names, ours first; nothing is imported for it."""
+        yield from self.own
+        yield from (name for name in sorted(_brought(self.group)) if name not in self.own)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def package(self, name: str) -> str | None:
+        """The package that brings a method and its version, `name==version`; None of our own."""
+        return None if name in self.own else _package(_brought(self.group)[name])
+
+    def _load(self, point: EntryPoint) -> T:
+        where = f"{self.group} {point.name!r}: {point.value} of {_package(point)}"
+        try:
+            found = point.load()
+        except Exception as error:  # whatever an import can raise
+            raise StudyError(
+                f"{where} cannot be imported ({type(error).__name__}: {error}); repair the package, or leave "
+                "it out of the study"
+            ) from error
+        if not isinstance(found, self.kind):
+            raise StudyError(
+                f"{where} is {type(found).__name__}, expected {self.kind.__module__}.{self.kind.__name__}"
+            )
+        return found
+
+
+@cache
+def _brought(group: str) -> dict[str, EntryPoint]:
+    """The entry points of a group by name. Raises StudyError if two packages bring the same name."""
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=group):
+        other = found.setdefault(point.name, point)
+        if other.value != point.value or _package(other) != _package(point):
+            raise StudyError(
+                f"{group} {point.name!r}: brought by both {_package(other)} and {_package(point)}; remove one"
+            )
+    return found
+
+
+def _package(point: EntryPoint) -> str:
+    return "an unknown package" if point.dist is None else f"{point.dist.name}=={point.dist.version}"

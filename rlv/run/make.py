@@ -1,0 +1,151 @@
+"""Making one artifact: inputs checked, the stage run, the result published with how it came about.
+
+Used by every rule of the workflow through `rlv make`, and safe to call twice, one after the other or at the
+same time: what is published and sound is left alone, and what another process computes is waited for.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rlv.errors import StoppedError, StoreError
+from rlv.job import Job, machine
+from rlv.run.devices import gpus_of, leased
+from rlv.run.stages import STAGES
+from rlv.store import DIGEST, Artifact, Store, unsealed_lines
+
+# What schedulers and terminals send to end a process.
+_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+
+
+def make(artifact: Artifact, store: Store, *, threads: int = 1, log: Callable[[str], None] = print) -> bool:
+    """Make and publish an artifact unless it is there already; True where something was computed.
+
+    One process of all that share the store computes it: who finds it claimed by another waits. Raises
+    StoreError where an input is missing, DamagedArtifactError where one differs from its manifest,
+    StoppedError where a signal asked to stop.
+    """
+    with store.group_umask(), _stoppable(artifact):
+        while not _there(artifact, store, log):
+            with store.claiming(artifact, log) as ours:
+                if ours:
+                    _compute(artifact, store, threads, log)
+                    return True
+    return False
+
+
+def _there(artifact: Artifact, store: Store, log: Callable[[str], None]) -> bool:
+    """Whether a sound artifact is in the store; what is damaged is set aside, an upstream's is copied.
+
+    Raises StoreError if something is in its place that cannot be moved: nobody computes for hours first.
+    """
+    if not store.exists(artifact):
+        fault = store.obstacle(artifact)
+        if fault is None:
+            return False
+        log(f"{artifact.path}: {fault}, {store.set_aside(artifact)}")
+        return _there(artifact, store, log)
+    found = store.problems_of(artifact)
+    if found:
+        log(f"{artifact.path}: damaged, {store.set_aside(artifact)}\n  " + "\n  ".join(found))
+        return _there(artifact, store, log)  # an upstream may have it, too
+    where = store.location(artifact)
+    if store.is_own(where):
+        log(f"{artifact.path}: already published")
+        return True
+    # Planned before the upstream had it: who depends on it here looks for it in the own store.
+    log(f"{artifact.path}: already published in an upstream; copied from {where}")
+    if not store.copy_from_upstream(artifact):
+        log(f"{artifact.path}: not taken: damaged there, or its manifest does not state how it was made")
+        return False
+    for line in unsealed_lines([] if DIGEST in store.manifest(artifact) else [artifact.path]):
+        log(line)
+    return True
+
+
+def _compute(artifact: Artifact, store: Store, threads: int, log: Callable[[str], None]) -> None:
+    log(f"{artifact.path}: started")
+    started, cpu = time.monotonic(), machine.cpu_seconds()
+    with store.working(artifact) as work, store.publishing(artifact) as publication:
+        job = Job(artifact, store, publication.path, work, threads, log)
+        stage = STAGES[artifact.stage]
+        source = stage.source_code  # before it runs: files may be edited meanwhile
+        with leased(gpus_of(artifact), log):
+            facts = stage.run(job)
+        seconds = time.monotonic() - started
+        publication.facts.update(
+            made=machine.made_here(facts.pop("device", None)) | {"stage_code": source},
+            facts=facts,
+            seconds=round(seconds, 3),
+            cpu_seconds=round(machine.cpu_seconds() - cpu, 3),
+            peak_memory_mib=machine.peak_memory_mib(),
+            threads=threads,
+            how=dict(artifact.how),
+        )
+    try:
+        store.log_computed(artifact, seconds, won=publication.won)
+    except (OSError, StoreError) as error:
+        log(f"{artifact.path}: computed, but not in the store's log ({error})")
+    done = "published" if publication.won else "somebody else published it first, ours is dropped"
+    log(f"{artifact.path}: {done} after {seconds:.1f} s")
+
+
+class _Asked(BaseException):
+    """A signal asked this process to stop; nothing that handles errors handles this."""
+
+
+@contextmanager
+def _stoppable(artifact: Artifact) -> Iterator[None]:
+    """Signals that would end the process raise StoppedError instead, so that claim and draft go with it.
+
+    A stage that saves before it stops listens to them itself (training/stop.py).
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ask(number: int, frame: Any) -> None:
+        # Once: what a second one interrupts is the tidying up.
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        raise _Asked(signal.Signals(number).name)
+
+    # Where one is ignored, or somebody listens already, it stays so.
+    before = {n: signal.getsignal(n) for n in _SIGNALS if signal.getsignal(n) == signal.SIG_DFL}
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield
+    except _Asked as asked:
+        raise StoppedError(f"{artifact.path}: stopped by {asked}; the same command starts it again") from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def set_aside_damaged(artifacts: list[Artifact], store: Store) -> list[str]:
+    """Look at sizes and times of everything published; what differs is set aside, one line each.
+
+    What may not be moved stays, with a line that says so: others of the artifacts can be made.
+    """
+    lines = []
+    for artifact in artifacts:
+        while (found := _damage(artifact, store)) is not None:
+            try:
+                lines.append(f"{artifact.path}: damaged ({found}); {store.set_aside(artifact)}")
+            except StoreError as error:
+                lines.append(f"{artifact.path}: damaged ({found}); {error}")
+                break
+    return lines
+
+
+def _damage(artifact: Artifact, store: Store) -> str | None:
+    """What is wrong with an artifact at a quick look, or with what lies in its place."""
+    if store.exists(artifact):
+        return next(iter(store.problems_of(artifact, quick=True)), None)
+    return store.obstacle(artifact)

@@ -1,0 +1,31 @@
+"""All stages by name, in the order the data flows. Importing this loads neither torch nor transformers."""
+
+from __future__ import annotations
+
+from rlv import models, problems
+from rlv.answers import stage as answers
+from rlv.evaluation import stage as evaluation
+from rlv.evaluation.claims import stage as claims
+from rlv.figures import stage as figures
+from rlv.job import Stage
+from rlv.mini import stage as mini
+from rlv.problems import overlap
+from rlv.sampling import stage as sampling
+from rlv.scoring import stage as scoring
+from rlv.training import stage as training
+
+STAGES: dict[str, Stage] = {
+    "pretrain": mini.PRETRAIN,
+    "model": models.MODEL,
+    "problems": problems.PROBLEMS,
+    "overlap": overlap.OVERLAP,
+    "train": training.TRAIN,
+    "overhead": training.OVERHEAD,
+    "sample": sampling.SAMPLE,
+    "force": sampling.FORCE,
+    "grade": answers.GRADE,
+    "score": scoring.SCORE,
+    "evaluate": evaluation.EVALUATE,
+    "figures": figures.FIGURE,
+    "claims": claims.CLAIMS,
+}

@@ -1,0 +1,127 @@
+"""docs/extending.md is true: its blocks run, their tests pass, and studies can name what they add."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rlv.evaluation.curves import evaluate
+from rlv.evaluation.votes import NEEDS_SCORES, VOTES
+from rlv.figures import FIGURES
+from rlv.models.flops import shape_of
+from rlv.plan import build_plan
+from rlv.plan.reading import load
+from rlv.problems import SOURCES
+from rlv.sampling import SamplingParams, sample_shard
+from rlv.sampling.transformers_engine import TransformersEngine
+from rlv.scoring import SCORES
+from rlv.scoring.generative import score_shard
+from rlv.training.advantages import ADVANTAGES
+from rlv.training.config import TrainingConfig
+from rlv.training.loop import train
+from tests.evaluation.tables_for_tests import make_tables
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/extending.md").read_text()
+BLOCK = re.compile(r"^```python\n# (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SECTIONS = {part.split("\n", 1)[0]: BLOCK.findall(part) for part in PAGE.split("\n## ")[1:]}
+
+
+@pytest.fixture
+def registries():
+    """Puts the dictionaries back as they were."""
+    tables = (ADVANTAGES, SCORES, VOTES, SOURCES, FIGURES)
+    before, scored = [dict(table) for table in tables], set(NEEDS_SCORES)
+    yield
+    for table, content in zip(tables, before, strict=True):
+        table.clear()
+        table.update(content)
+    NEEDS_SCORES.clear()
+    NEEDS_SCORES.update(scored)
+    sys.modules.pop("rlv.figures.verifier_auroc", None)
+
+
+def run(section: str) -> dict:
+    """Execute both blocks of a section in one namespace; returns it."""
+    (added, code), (tested, test) = SECTIONS[section]
+    assert added.startswith("rlv/") and tested.startswith("tests/")
+    module = types.ModuleType(added.removesuffix(".py").replace("/", "."))
+    exec(compile(code, added, "exec"), vars(module))
+    if not (ROOT / added).exists():  # a new module, as a figure is
+        sys.modules[module.__name__] = module
+    exec(compile(test, tested, "exec"), vars(module))
+    return vars(module)
+
+
+def study(tmp_path, text: str):
+    """The mini study with a line of the page on top."""
+    (tmp_path / "mini.yaml").write_text((ROOT / "config/studies/mini.yaml").read_text())
+    (tmp_path / "mine.yaml").write_text(f"extends: mini\nname: mine\n{text}\n")
+    return load(str(tmp_path / "mine.yaml"))
+
+
+def lines_of(section: str) -> str:
+    """The study lines (indented by four) that a section ends with."""
+    part = PAGE.split(f"\n## {section}\n")[1].split("\n## ")[0].split("```")[-1]
+    return "\n".join(line[4:] for line in part.splitlines() if line.startswith("    "))
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_block_runs_and_its_test_passes(section, registries, tmp_path):
+    names = run(section)
+    tests = [value for name, value in names.items() if name.startswith("test_")]
+    assert tests
+    for test in tests:
+        test(*[tmp_path] * test.__code__.co_argcount)
+
+
+@pytest.mark.parametrize("section", ["An advantage", "A score", "A data set", "A figure"])
+def test_a_study_can_name_what_was_added(section, registries, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    before = build_plan(load("mini")).artifacts
+    with pytest.raises(Exception, match="no "):
+        study(tmp_path, lines_of(section))
+    run(section)
+    added = study(tmp_path, lines_of(section))
+    # What was there keeps its key.
+    assert set(before) <= set(build_plan(added).artifacts)
+
+
+def test_an_added_advantage_trains(registries, tmp_path):
+    run("An advantage")
+    problems = SOURCES["mini"].load(form="quadratic", reach=7, split="train", size=4)
+    config = TrainingConfig(
+        advantage="dr_grpo", steps=1, problems_per_step=2, solutions_per_problem=2, max_tokens=16
+    )
+    folders = {"work_dir": tmp_path / "work", "out_dir": tmp_path / "out"}
+    train(config, model_dir=ROOT / "rlv/mini/base", problems=problems, log=lambda _: None, **folders)
+    assert (tmp_path / "out" / "model.safetensors").stat().st_size > 0
+
+
+def test_an_added_score_reads_a_shard(registries, tiny_model, tiny_tokenizer):
+    run("A score")
+    problems = SOURCES["mini"].load(form="quadratic", reach=7, split="train", size=2)
+    engine = TransformersEngine(tiny_model, tiny_tokenizer)
+    budget = SamplingParams(max_tokens=8)
+    shape = shape_of(tiny_model)
+    samples = sample_shard(engine, tiny_tokenizer, shape, problems, range(3), budget, "plain", 0)
+    scores = score_shard(tiny_model, tiny_tokenizer, problems, samples, "plain", score=SCORES["brevity"])
+    lengths = samples["token_ids"].list.len().to_numpy()
+    np.testing.assert_allclose(scores["score"].to_numpy(), 1 / (1 + lengths / 100))
+    assert scores["flops"].to_list() == [0.0] * 6
+
+
+def test_an_added_vote_is_in_every_evaluation(registries):
+    run("A vote")
+    rng = np.random.default_rng(0)
+    classes_PS = rng.integers(0, 3, (4, 6))
+    solutions, scores = make_tables(classes_PS, classes_PS == 0, rng.random((4, 6)))
+    curves, _ = evaluate(
+        solutions, scores, dataset="d", reasoner="r", verifier="v", ns=[1, 4], draws=100, subsets=20
+    )
+    assert curves.filter(strategy="squared_voting")["verifier"].to_list() == ["v", "v"]

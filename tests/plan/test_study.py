@@ -1,0 +1,320 @@
+"""Study files: what is refused, with which words, and how overlays merge."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from rlv.commands.reports import assumption_lines
+from rlv.errors import StudyError
+from rlv.plan import build_plan
+from rlv.plan.reading import load
+from rlv.study.docs import markdown
+from rlv.study.types import HOW_TRAINING, Training
+from rlv.training.config import MECHANICS, TrainingConfig
+
+ROOT = Path(__file__).parents[2]
+LENGTHS = "{datasets: [hard], comparisons: [grpo], answer_tokens: 2"
+
+
+@pytest.fixture(autouse=True)
+def in_the_checkout(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def overlay(tmp_path, text: str) -> str:
+    (tmp_path / "mini.yaml").write_text((ROOT / "config/studies/mini.yaml").read_text())
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: mini\n" + textwrap.dedent(text))
+    return str(path)
+
+
+@pytest.mark.parametrize("name", [p.stem for p in (ROOT / "config/studies").glob("*.yaml")])
+def test_shipped_studies_are_sound(name):
+    assert load(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("training: {stepz: 3}", ["mine.yaml", "training.stepz", "unknown key", "'steps'"]),
+        ("reasoners: {grpo: {trainig: {}}}", ["reasoners.grpo.trainig", "'training'"]),
+        (
+            "reasoners: {grpo: {training: {lerning_rate: 1}}}",
+            ["reasoners.grpo.training.lerning_rate", "'learning_rate'"],
+        ),
+        ("reasoners: {grpo: {training: {steps: 0}}}", ["reasoners.grpo.training.steps", "found 0"]),
+        ("training: {ranks: 3, nodes: 2}", ["reasoners.grpo.training.nodes", "2 nodes", "3 ranks"]),
+        ("training: {offload: true}", ["reasoners.grpo.training.offload", "zero_stage 0"]),
+        ("reasoners: {grpo: {advantage: gpro}}", ["reasoners.grpo.advantage", "'gpro'", "'grpo'"]),
+        ("reasoners: {grpo: {model: bas}}", ["reasoners.grpo.model", "'bas'", "'base'"]),
+        ("reasoners: {grpo: {verifiers: [unified]}}", ["reasoners.grpo.verifiers", "not trained to verify"]),
+        (
+            "reasoners: {grpo_v: {verification: {coefficient: -1}}}",
+            ["reasoners.grpo_v.verification.coefficient", "-1"],
+        ),
+        (
+            "reasoners: {grpo_v: {verification: {coefficient: .nan}}}",
+            ["reasoners.grpo_v.verification.coefficient"],
+        ),
+        ("datasets: {test: {sise: 3}}", ["datasets.test.sise", "'size'"]),
+        ("datasets: {test: {source: local}}", ["datasets.test.path"]),
+        ("figures: {paralel_scaling: {}}", ["figures.paralel_scaling", "'parallel_scaling'"]),
+        ("evaluation: {ns: [1, 4, 2]}", ["evaluation.ns", "increase"]),
+        ("evaluation: {ns: [2, 4]}", ["evaluation.ns", "from 1"]),
+        ("evaluation: {ns: [1, 1000]}", ["evaluation.ns", "1000", "sampling.n"]),
+        ("sampling: {samples_per_shard: 33}", ["sampling.samples_per_shard", "divide"]),
+        ("comparisons: {grpo: {judge: unified}}", ["comparisons.grpo.judge", "'unified'"]),
+        ("overhead: {reasoner: grpo}", ["overhead.reasoner", "'grpo'"]),
+        ("reasoners: [a]", ["mine.yaml", "reasoners", "dictionary"]),
+        ("training: {warmup_steps: 9, warmup_share: 0.1}", ["training.warmup_steps", "`warmup_share`"]),
+        (
+            "training: {warmup_share: 0.1}\nreasoners: {grpo: {training: {warmup_steps: 9}}}",
+            ["reasoners.grpo.training.warmup_steps", "leave one"],
+        ),
+        ("training: {betas: [0.9, 1.0]}", ["training.betas", "less than 1"]),
+        ("training: {schedule: linaer}", ["training.schedule", "'linear'"]),
+        ("training: {learning_rate: .inf}", ["training.learning_rate", "finite"]),
+        ("datasets: {test: {source: local, path: none.jsonl}}", ["datasets.test.path", "none.jsonl"]),
+        ("assumed: [x]", ["mine.yaml", "assumed"]),
+        ("training: {steps: {assumed: 3, sauce: x}}", ["training.steps", "source", "sauce"]),
+        ("training: {steps: {assumed: 3, source: [x]}}", ["training.steps.source", "string"]),
+        ("training: {steps: {source: x}}", ["training.steps", "integer"]),
+        ("verifiers: {votes: {score: judge}}", ["verifiers", "votes"]),
+        ("reasoners: {a-b: {model: base}}", ["reasoners", "a-b"]),
+        ("comparisons: {grpo: {start: bse}}", ["comparisons.grpo.start", "'base'"]),
+        ("sampling: {temperature: hot}", ["sampling.temperature", "'hot'"]),
+        ("training: {top_p: 0.9}", ["reasoners.grpo.training.top_p", "0.9", "part of the vocabulary"]),
+        ("verifiers: {unified: {score: bce}}", ["reasoners.grpo_v.verifiers", "'bce'", "'generative'"]),
+        (
+            "verifiers: {unified: {score: generative, reasoner: base}}",
+            ["verifiers.unified.reasoner", "'base'", "coefficient 0"],
+        ),
+        ("verifiers: {unified: {score: regresion}}", ["verifiers.unified.score", "'regression'"]),
+        ("comparisons: {grpo: {separate: unified}}", ["comparisons.grpo.separate", "'grpo'"]),
+        (
+            "reasoners: {grpo_v: {verifiers: [unified, judge]}}\ncomparisons: {grpo: {separate: judge}}",
+            ["comparisons.grpo.separate", "recorded_by"],
+        ),
+        (
+            "verifiers: {other: {score: generative, reasoner: leave_one_out_v}}\n"
+            "reasoners: {grpo_v: {verifiers: [unified, other]}}\ncomparisons: {grpo: {verifier: other}}",
+            ["comparisons.grpo.verifier", "'leave_one_out_v'", "reads itself"],
+        ),
+        (
+            "verifiers: {clf: {score: bce, reasoner: grpo_v}}",
+            ["verifiers.clf.reasoner", "'bce'", "'generative'"],
+        ),
+        (
+            "reasoners: {v: {model: base, recorded_by: grpo, verification: {coefficient: 1}, "
+            "training: {steps: 3}}}",
+            ["reasoners.v.training.steps", "never reads"],
+        ),
+        ("reasoners: {v: {model: base, recorded_by: grpo}}", ["reasoners.v.verification.coefficient"]),
+        (
+            "reasoners: {v: {model: base, recorded_by: base, verification: {coefficient: 1}}}",
+            ["reasoners.v.recorded_by", "not trained by RL"],
+        ),
+        ("reasoners: {v: {model: base, recorded_by: gpro}}", ["reasoners.v.recorded_by", "'grpo'"]),
+        (
+            "reasoners: {grpo: {recorded_by: leave_one_out, verification: {coefficient: 1}}}",
+            ["reasoners.grpo.recorded_by", "leave `dataset`"],
+        ),
+        ("datasets: {test: {levels: [9]}}", ["datasets.test.levels", "reach"]),
+        (f"lengths: {LENGTHS}, budgets: [14, 7]}}", ["lengths.budgets", "increase"]),
+        (f"lengths: {LENGTHS}, budgets: [7, 49]}}", ["lengths.budgets", "49", "sampling.max_tokens"]),
+        (f"lengths: {LENGTHS}, budgets: [0, 7]}}", ["lengths.budgets", "[0, 7]"]),
+        (
+            f"lengths: {LENGTHS}, budgets: [7, 14], thresholds: [0.5, 1.2]}}",
+            ["lengths.thresholds", "[0, 1]", "1.2"],
+        ),
+        (f"lengths: {LENGTHS}, budgets: [7, 14], thresholds: [0.5, 0.1]}}", ["lengths.thresholds"]),
+        (f"lengths: {LENGTHS}, budgets: [7, 14], tresholds: [0.5]}}", ["lengths.tresholds", "'thresholds'"]),
+        (
+            "lengths: {datasets: [train], comparisons: [grpo], budgets: [7, 14], answer_tokens: 2}",
+            ["lengths.datasets", "not evaluated on 'train'"],
+        ),
+        ("figures: {length_selection: {}}", ["figures.length_selection", "`lengths`"]),
+        ("figures: {coefficient: {}}", ["figures.coefficient.reasoners"]),
+        ("figures: {coefficient: {reasoners: {grpo: [gpro]}}}", ["figures.coefficient", "'grpo'"]),
+        ("figures: {mine: {drawing: strategie}}", ["figures.mine.drawing", "'strategies'"]),
+        ("figures: {strategies: {against: token}}", ["figures.strategies.against", "'tokens'"]),
+        ("seeds: [1, 2]", ["seeds", "'grpo'", "training seed 0"]),
+        ("seeds: [0, 0]", ["seeds", "different"]),
+        ("seeds: [0, 1]\nreasoners: {grpo_seed1: {model: base}}", ["seeds", "'grpo_seed1'", "rename"]),
+        ("figures: {unified_vs_separate: {}}", ["figures.unified_vs_separate", "separate"]),
+        ("figures: {strategies: {datasets: [train]}}", ["figures.strategies.datasets", "'grpo'", "'train'"]),
+        ("figures: {training_curves: {against: tokens}}", ["figures.training_curves.against", "tokens"]),
+        (
+            "figures: {coefficient: {reasoners: {grpo: [grpo_v]}}}",
+            ["figures.coefficient.reasoners.grpo", "two or more"],
+        ),
+        ("claims: {hard: train}", ["claims.hard", "no comparison", "'train'"]),
+        ("claims: {hard: test}", ["claims.hard", "already claims.dataset"]),
+        (
+            "reasoners: {grpo_v: {evaluate_on: [test, ood]}}\nfigures: null\n",
+            ["claims.hard", "'grpo_v' is not evaluated on 'hard'"],
+        ),
+        ("lengths: {datasets: [hard], comparisons: [grpo], answer_tokens: 2, budgets: [7]}", ["two budgets"]),
+        ("datasets: {own: {source: local, levels: [1]}}", ["datasets.own.path"]),
+    ],
+)
+def test_bad_studies_name_file_key_and_remedy(tmp_path, text, words):
+    with pytest.raises(StudyError) as caught:
+        load(overlay(tmp_path, text))
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_overlays_merge_remove_and_remember_assumptions(tmp_path):
+    study = load(
+        overlay(
+            tmp_path,
+            """
+        name: mine
+        training: {steps: 7, learning_rate: {assumed: 3.0e-5}}
+        figures: {strategies: null}
+    """,
+        )
+    )
+    assert (study.training.steps, study.training.learning_rate) == (7, 3e-5)
+    assert study.training.problems_per_step == load("mini").training.problems_per_step
+    assert "strategies" not in study.figures
+    assert study.assumed["training.learning_rate"].value == 3e-5
+
+
+def test_an_assumption_remembers_its_source_and_an_overlay_replaces_it_whole(tmp_path):
+    text = """
+        name: mine
+        training: {betas: {assumed: [0.9, 0.999], source: a neighbour's}, kl_coefficient: 0.002}
+        conventions: {whitening: advantages are not whitened}
+    """
+    study = load(overlay(tmp_path, text))
+    assert study.training.betas == (0.9, 0.999) and study.training.kl_coefficient == 0.002
+    assert {path: (a.value, a.source) for path, a in study.assumed.items()} == {
+        "training.betas": ([0.9, 0.999], "a neighbour's")
+    }
+    assert study.conventions == {"whitening": "advantages are not whitened"}
+    said = assumption_lines(study)
+    assert "  training.betas = [0.9, 0.999]" in said and "      a neighbour's" in said
+    assert said[-2:] == ["  whitening", "      advantages are not whitened"]
+
+
+def test_what_is_assumed_changes_no_key(tmp_path):
+    known = "training: {kl_coefficient: 0.001}"
+    sourced = "training: {kl_coefficient: {assumed: 0.001, source: x}}\nconventions: {a: b}"
+    plans = [build_plan(load(overlay(tmp_path, f"name: mine\n{text}"))) for text in (known, sourced)]
+    assert list(plans[0].artifacts) == list(plans[1].artifacts)
+
+
+def test_the_paper_study_tells_all_that_it_assumes():
+    study = load("paper")
+    said = "\n".join(assumption_lines(study))
+    for path, assumption in study.assumed.items():
+        assert assumption.source, path
+        assert f"  {path} = " in said and " ".join(assumption.source.split()[:4]) in " ".join(said.split())
+    read = {name for name in Training.model_fields if name not in HOW_TRAINING | {"seed", "engine", "dtype"}}
+    # Instead of the warm-up by steps there is a share.
+    assert {f"training.{name}" for name in read - {"warmup_steps"}} <= set(study.assumed)
+    for name, reasoner in study.reasoners.items():
+        if reasoner.verification.coefficient > 0:
+            assert f"reasoners.{name}.verification.weight_bound" in study.assumed
+    for model in study.models:
+        assert f"models.{model}.prompt_style" in study.assumed
+    assert {"whitening", "policy_loss", "judge", "instruction"} <= set(study.conventions)
+
+
+def test_unknown_study_suggests_the_nearest():
+    with pytest.raises(StudyError, match="did you mean 'mini'"):
+        load("minni")
+
+
+def test_circles_and_bad_yaml_are_refused(tmp_path):
+    (tmp_path / "a.yaml").write_text("extends: b")
+    (tmp_path / "b.yaml").write_text("extends: a")
+    with pytest.raises(StudyError, match="circle"):
+        load(str(tmp_path / "a.yaml"))
+    (tmp_path / "c.yaml").write_text("name: [")
+    with pytest.raises(StudyError, match=r"c\.yaml: not valid YAML"):
+        load(str(tmp_path / "c.yaml"))
+
+
+@pytest.mark.parametrize(
+    "parent", ["../mini", "/etc/passwd", "sub/mini", "..", "x" * 5000, "a\\b", ["mini"], 7]
+)
+def test_a_study_extends_one_beside_it(tmp_path, parent):
+    path = tmp_path / "mine.yaml"
+    path.write_text(json.dumps({"extends": parent}))
+    with pytest.raises(StudyError, match=r"mine\.yaml: extends: .*expected the name of a study") as raised:
+        load(str(path))
+    assert len(str(raised.value)) < 1000
+
+
+LONG = "/".join(["x" * 249] * 20)
+
+
+@pytest.mark.parametrize(
+    "name", [LONG, "x" * 5000, f"{LONG}.yaml", "x" * 5000 + ".yaml", "../mini", "\udcff"]
+)
+def test_a_study_of_no_possible_name_is_an_error(name):
+    with pytest.raises(StudyError, match="study"):
+        load(name)
+
+
+@pytest.mark.parametrize("path", [LONG, "x" * 5000])
+def test_paths_that_no_file_can_have_are_errors(tmp_path, path):
+    for text in (
+        f"datasets: {{hard: {{source: local, path: {path}.jsonl}}}}",
+        f"models: {{base: {{source: local, path: {path}}}}}",
+        f"models: {{base: {{source: package, path: {path}}}}}",
+    ):
+        with pytest.raises(StudyError, match=r"longer|expected at most"):
+            build_plan(load(overlay(tmp_path, text)))
+
+
+def test_a_reasoners_own_training_goes_on_top(tmp_path):
+    study = load(overlay(tmp_path, "reasoners: {grpo_v: {training: {steps: 9}}}"))
+    assert study.training_of("grpo_v").steps == 9
+    assert study.training_of("grpo").steps == study.training.steps
+
+
+def test_training_seeds_copy_every_compared_reasoner(tmp_path):
+    study = load(overlay(tmp_path, "name: mine\nseeds: [0, 3]"))
+    assert study.replicas("grpo_v") == ("grpo_v", "grpo_v_seed3")
+    assert study.training_of("grpo_v_seed3").seed == 3
+    assert study.reasoners["grpo_v_seed3"].verifiers == study.reasoners["grpo_v"].verifiers
+    assert study.replicas("base") == ("base",)  # nothing is trained, so there is nothing to repeat
+    assert load("mini").replicas("grpo_v") == ("grpo_v",)
+
+
+@pytest.mark.parametrize(
+    ("levels", "there", "words"),
+    [
+        ("[3]", [None, None], ["datasets.test.levels", "no levels", "level"]),
+        ("[1, 9]", ["Level 1", 2], ["datasets.test.levels", "level 9", "[1, 2]"]),
+    ],
+)
+def test_levels_that_a_file_does_not_have_are_refused(tmp_path, levels, there, words):
+    file = tmp_path / "math.jsonl"
+    rows = [{"id": f"p{i}", "question": "?", "answer": "1", "level": v} for i, v in enumerate(there)]
+    file.write_text("\n".join(json.dumps(row) for row in rows))
+    dataset = f"{{source: local, path: {file}, size: null, levels: {levels}}}"
+    with pytest.raises(StudyError) as caught:
+        load(overlay(tmp_path, f"datasets: {{test: {dataset}}}"))
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_the_documentation_of_keys_is_true():
+    assert (ROOT / "config/README.md").read_text() == markdown(), (
+        "run: python -m rlv.study.docs > config/README.md"
+    )
+
+
+def test_the_loop_knows_every_training_setting_and_which_of_them_decide_nothing():
+    assert set(Training.model_fields) <= {field.name for field in dataclasses.fields(TrainingConfig)}
+    assert HOW_TRAINING | {"threads"} == set(MECHANICS)
