@@ -248,9 +248,10 @@ def test_every_python_reads_the_same_digests(version):
     # A name that stands for no Python, as version managers put on the PATH, is none.
     if python is None or subprocess.run([python, "--version"], capture_output=True).returncode:
         pytest.skip(f"no python{version} here")
+    file = PACKAGE / "job" / "own_code.py"
     script = (
         "import importlib.util, sys\n"
-        f"spec = importlib.util.spec_from_file_location('rlv.job.own_code', {str(PACKAGE / 'job' / 'own_code.py')!r})\n"
+        f"spec = importlib.util.spec_from_file_location('rlv.job.own_code', {str(file)!r})\n"
         "module = importlib.util.module_from_spec(spec)\n"
         "spec.loader.exec_module(module)\n"
         "print(*(module.stage_code(name) for name in sys.argv[1:]))\n"

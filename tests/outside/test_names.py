@@ -145,17 +145,8 @@ READERS = (
     *sorted((ROOT / "rlv" / "provenance").glob("*.py")),
     *sorted((ROOT / "rlv" / "store").glob("*.py")),
     *sorted((ROOT / "rlv" / "models").glob("*.py")),
-    *(
-        ROOT / "rlv" / name
-        for name in (
-            "commands/reports.py",
-            "hub.py",
-            "run/make.py",
-            "job/job.py",
-            "commands/fetch.py",
-            "mini/ship.py",
-        )
-    ),
+    *sorted((ROOT / "rlv" / "commands").glob("*.py")),
+    *(ROOT / "rlv" / name for name in ("hub.py", "run/make.py", "job/job.py", "mini/ship.py")),
     *(ROOT / "rlv" / name for name in ("figures/stage.py", "problems/hub.py", "problems/stage.py")),
 )
 # Joined all the same, by module, and why no name from outside can be in it.
@@ -168,6 +159,9 @@ ALLOWED = {
     "rlv/store/permissions.py": {"place / part", "Path(place) / name"},  # parts of a path, and os.walk
     "rlv/store/probe.py": {"root / name", "place / name"},  # names of the code's own
     "rlv/store/store.py": {"parent / f'{prefix}{os.getpid()}-{secrets.token_hex(4)}'"},  # of a checked place
+    "rlv/store/digests.py": {
+        "_folder() / f'{hashlib.sha256(json.dumps(identity).encode()).hexdigest()}.json'"  # a digest
+    },
     "rlv/store/processes.py": {"Path(f'/proc/{pid}/stat')"},  # a number
     "rlv/models/reading.py": {"logits_NV / divisor", "logits_NV / cap"},  # numbers
     "rlv/job/job.py": {"self.out / f'{table}.parquet'"},  # tables of the code's own

@@ -2,7 +2,7 @@
 
 keys.json has, for every study that is shipped, the number of artifacts of each stage and a digest of their
 paths, which have the first twelve digits of their keys. A difference means that people would compute again
-what they have. It is right only if the meaning of an output has changed: raise the recipe of its stage, say so
+what they have. It is right only if the meaning of an output has changed: raise its stage's recipe, state it
 in CHANGELOG.md, and write the file anew:
 
     python -m tests.plan.test_keys
