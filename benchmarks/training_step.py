@@ -35,9 +35,9 @@ from benchmarks.trl_peer import CLOCKS, TrlPeer
 from rlv import tables
 from rlv.mini.task import problems as mini_problems
 from rlv.models import load_model
-from rlv.training.config import TrainingConfig
 from rlv.training.loop import WEIGHTS
 from rlv.training.measure import measure_overhead
+from rlv.training.run import Run
 from rlv.training.update import learn, make_learner
 
 BAR_PEER = 1.20
@@ -62,7 +62,7 @@ class Case:
     prompt: tuple[int, int]
     solution: tuple[int, int]
     peer_rows: tuple[int, ...]
-    config: TrainingConfig
+    run: Run
     even: bool = False
     clock: str = "wall"
 
@@ -81,7 +81,7 @@ def _middle(span: tuple[int, int]) -> tuple[int, int]:
 def our_step(case: Case, workload: Workload, coefficient: float) -> Step:
     """`learn` on the workload, on a model of its own."""
     now = CLOCKS[case.clock]
-    config = replace(case.config, verification_coefficient=coefficient)
+    config = case.run.but(verification_coefficient=coefficient)
     model, tokenizer = load_model(case.folder, WEIGHTS)
     learner = make_learner(model, tokenizer, config)
     trajectories = workload.trajectories()
@@ -100,7 +100,7 @@ def start_peer(case: Case, workload: Workload, rows: int, scratch: Path, stack: 
         case.folder,
         workload.groups,
         rows=rows,
-        threads=case.config.threads,
+        threads=case.run.threads,
         clock=case.clock,
         learning_rate=LEARNING_RATE,
         scratch=scratch,
@@ -137,7 +137,7 @@ def compare(case: Case, repeats: int, scratch: Path, *, even: bool) -> None:
     workload = case.workload(even=even)
     lengths = "equal" if even else "uneven"
     print(f"\n{case.name}, one update: {workload.n_solutions} solutions of {lengths} lengths, ", end="")
-    print(f"{workload.tokens:,} tokens, {case.config.threads} thread(s), {case.clock} clock")
+    print(f"{workload.tokens:,} tokens, {case.run.threads} thread(s), {case.clock} clock")
     with ExitStack() as stack:
         rows = choose_rows(case, workload, scratch)
         peer = start_peer(case, workload, rows, scratch, stack)
@@ -171,7 +171,7 @@ def overhead(case: Case, repeats: int) -> None:
     """Print seconds and tokens of whole steps with over without verification: the ratio of sums."""
     rows = mini_problems("quadratic", 11, "train", 256, 0)
     problems = pl.DataFrame(rows, schema=tables.SCHEMAS["problems"])
-    config = replace(case.config, verification_coefficient=0.3)
+    config = case.run.but(verification_coefficient=0.3)
     print(f"\n{case.name}, whole steps, same rollouts, {config.threads} thread(s)")
     measured = measure_overhead(config, case.folder, problems, repeats, lambda _: None)
     sums = measured.with_columns(seconds=pl.col("seconds_sample") + pl.col("seconds_update"))
@@ -188,9 +188,9 @@ def overhead(case: Case, repeats: int) -> None:
 
 def cases(model: Path, threads: int) -> list[Case]:
     """The small real size, and the mini study's."""
-    config = TrainingConfig(advantage="grpo", learning_rate=LEARNING_RATE, threads=threads)
-    large = replace(config, problems_per_step=2, solutions_per_problem=4, prompt_style="chat", max_tokens=96)
-    small = replace(config, problems_per_step=16)
+    config = Run.of(advantage="grpo", learning_rate=LEARNING_RATE, threads=threads)
+    large = config.but(problems_per_step=2, solutions_per_problem=4, prompt_style="chat", max_tokens=96)
+    small = config.but(problems_per_step=16)
     return [
         Case("135 M parameters", model, 2, 4, (24, 48), (32, 160), (4, 8), large),
         Case("mini base", MINI_BASE, 16, 8, (12, 24), (10, 64), (16, 64, 128), small, even=True),

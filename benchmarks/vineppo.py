@@ -33,9 +33,9 @@ from rlv.mini.task import problems as mini_problems
 from rlv.models import load_model
 from rlv.sampling import Request, SamplingParams, request_seed
 from rlv.sampling.transformers_engine import TransformersEngine
-from rlv.training.config import TrainingConfig
 from rlv.training.loop import WEIGHTS
 from rlv.training.rollout import grading, read_prompts
+from rlv.training.run import Run
 from rlv.training.values import continuations, monte_carlo_values
 
 BAR = 2.0
@@ -61,18 +61,18 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="of the pools; one call a boundary runs once")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    config = TrainingConfig(
+    config = Run.of(
         advantage="vineppo", continuations=arguments.continuations, step_rule="try", max_tokens=48
     )
-    params = SamplingParams(config.temperature, config.top_p, config.max_tokens)
+    params = SamplingParams(config.training.temperature, config.training.top_p, config.training.max_tokens)
     model, tokenizer = load_model(Path(str(resources.files("rlv"))) / "mini" / "base", WEIGHTS)
     engine = TransformersEngine(model, tokenizer)
-    rows = mini_problems("quadratic", 9, "train", config.problems_per_step, 0)
+    rows = mini_problems("quadratic", 9, "train", config.training.problems_per_step, 0)
     problems = pl.DataFrame(rows, schema=tables.SCHEMAS["problems"])
     prompts = [
         p
         for p in read_prompts(problems, tokenizer, config.prompt_style, config.system_prompt)
-        for _ in range(config.solutions_per_problem)
+        for _ in range(config.training.solutions_per_problem)
     ]
     requests = [
         Request(p.problem_id, i, p.ids, request_seed(0, p.problem_id, i)) for i, p in enumerate(prompts)
@@ -92,7 +92,7 @@ def main() -> None:
             sampled = engine.sample(
                 [r for b, prefix in states for r in continuations(prompts[b], prefix, 0, config)], params
             )
-            owners = [state for state in states for _ in range(config.continuations)]
+            owners = [state for state in states for _ in range(config.training.continuations)]
             rewards = grade(
                 [prompts[b] for b, _ in owners],
                 [prefix + s.token_ids for (_, prefix), s in zip(owners, sampled, strict=True)],
@@ -118,7 +118,7 @@ def main() -> None:
         }
         found = {name: fastest(way, repeats) for name, (way, repeats) in ways.items()}
     slowest, reference, _ = found["one call a boundary"]
-    print(f"{len(solutions)} solutions, {len(reference)} steps, K = {config.continuations}")
+    print(f"{len(solutions)} solutions, {len(reference)} steps, K = {config.training.continuations}")
     for name, (seconds, values, tokens) in found.items():
         print(
             f"  {name:20s} {seconds:7.2f} s {len(values) / seconds:7,.0f} values/s {tokens:7,} tokens "

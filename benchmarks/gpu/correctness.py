@@ -33,9 +33,9 @@ from rlv.sampling.transformers_engine import TransformersEngine
 from rlv.scoring.generative import score_solutions
 from rlv.training import losses
 from rlv.training.batches import Trajectory, micro_batches
-from rlv.training.config import TrainingConfig
 from rlv.training.forward import Reader
 from rlv.training.loop import train
+from rlv.training.run import Run
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -149,7 +149,7 @@ def sampled_logprobs(sizes: Sizes) -> Iterator[Row]:
     problems = training_problems()
     for dtype, bound in GAPS.items():
         for temperature in (1.0, 0.6):
-            config = TrainingConfig(
+            config = Run.of(
                 advantage="grpo",
                 verification_coefficient=0.3,
                 steps=1,

@@ -26,8 +26,8 @@ from benchmarks.gpu.rows import Row, at_least, at_most, failed, noted
 from benchmarks.gpu.sizes import Sizes
 from benchmarks.step_workloads import MINI_BASE
 from rlv import tables
-from rlv.training.config import TrainingConfig
 from rlv.training.loop import train
+from rlv.training.run import Run
 
 PART = "b"
 ROUNDING = {"cpu": 0.0, "cuda": 1e-4}
@@ -96,7 +96,7 @@ def _resumed(folder: Path, settings: dict[str, int]) -> tuple[int, pl.DataFrame]
 
 def _train(folder: Path, settings: dict[str, int], log: Callable[[str], None]) -> pl.DataFrame:
     """One run in this process, from wherever `folder` has it; its steps table. Logs what the run returns."""
-    config = TrainingConfig(
+    config = Run.of(
         advantage="grpo",
         verification_coefficient=0.3,
         learning_rate=3e-4,

@@ -26,7 +26,7 @@ from rlv.estimate.gpus import local_gpu
 from rlv.estimate.sizes import Size, size_from_config
 from rlv.estimate.work import Pass
 from rlv.models import load_model, pick_device
-from rlv.training.config import TrainingConfig
+from rlv.training.run import Run
 from rlv.training.update import Learner, learn, make_learner
 
 PART = "c"
@@ -56,9 +56,9 @@ class Measured:
         return self.tokens / statistics.median(self.plain)
 
 
-def config_of(sizes: Sizes, step: StepSize) -> TrainingConfig:
+def config_of(sizes: Sizes, step: StepSize) -> Run:
     """The training run whose update is measured, λ = 0.3."""
-    return TrainingConfig(
+    return Run.of(
         advantage="grpo",
         verification_coefficient=0.3,
         problems_per_step=step.sequences // step.group,
@@ -77,13 +77,13 @@ def workload_of(step: StepSize, vocabulary: int) -> Workload:
     return make_workload(vocabulary, step.sequences // step.group, step.group, step.prompt, step.solution)
 
 
-def open_learner(folder: Path, config: TrainingConfig) -> Learner:
+def open_learner(folder: Path, run: Run) -> Learner:
     """The model of a folder under DeepSpeed, as a training run has it."""
-    model, tokenizer = load_model(folder, config.dtype)
-    return make_learner(model, tokenizer, config)
+    model, tokenizer = load_model(folder, run.training.dtype)
+    return make_learner(model, tokenizer, run)
 
 
-def measure(learner: Learner, step: StepSize, config: TrainingConfig, repeats: int) -> Measured:
+def measure(learner: Learner, step: StepSize, run: Run, repeats: int) -> Measured:
     """Steps in turn without and with verification, after one of each that is not timed."""
     if step.checkpointing:
         learner.model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -94,8 +94,8 @@ def measure(learner: Learner, step: StepSize, config: TrainingConfig, repeats: i
     trajectories = workload.trajectories()
     labels = learner.reader.label_ids
     variants = {
-        False: (replace(learner, instruction_ids=()), replace(config, verification_coefficient=0.0), None),
-        True: (learner, config, labels),
+        False: (replace(learner, instruction_ids=()), run.but(verification_coefficient=0.0), None),
+        True: (learner, run, labels),
     }
     seconds: dict[bool, list[float]] = {False: [], True: []}
     norms, read = [], 0
@@ -122,14 +122,12 @@ def run(sizes: Sizes, folder: Path) -> Iterator[Row]:
     size = size_from_config(json.loads((folder / "config.json").read_text()))
     learner = open_learner(folder, config_of(sizes, sizes.steps[0]))
     for step in sizes.steps:
-        config = config_of(sizes, step)
-        found = measure(learner, step, config, sizes.repeats)
-        yield from _rows(step, config, found, size, longest=step == sizes.steps[-1])
+        run = config_of(sizes, step)
+        found = measure(learner, step, run, sizes.repeats)
+        yield from _rows(step, run, found, size, longest=step == sizes.steps[-1])
 
 
-def _rows(
-    step: StepSize, config: TrainingConfig, found: Measured, size: Size, *, longest: bool
-) -> Iterator[Row]:
+def _rows(step: StepSize, run: Run, found: Measured, size: Size, *, longest: bool) -> Iterator[Row]:
     name, plain = f"{step.name} tokens a sequence", statistics.median(found.plain)
     beside = f"{found.tokens:,} tokens" + (", checkpointing" if step.checkpointing else "")
     yield noted(PART, f"{name}: a training step", found.speed, "tokens/s", beside)
@@ -139,34 +137,34 @@ def _rows(
     one = Pass("learned", step.sequences, 0, step.prompt[1] + step.solution[1], step.sequences)
     gpu = local_gpu()
     if gpu is not None:
-        share = one.flops(size.shape) / plain / gpu.flops(config.dtype)
-        beside = f"{gpu.name}'s {gpu.flops(config.dtype) / 1e12:.0f} TFLOP/s"
+        share = one.flops(size.shape) / plain / gpu.flops(run.training.dtype)
+        beside = f"{gpu.name}'s {gpu.flops(run.training.dtype) / 1e12:.0f} TFLOP/s"
         what = f"{name}: model FLOPs utilisation"
         # The bar is for long sequences, whose steps are all arithmetic.
         bar = at_least(PART, what, share, UTILISATION, beside, at_size=True)
         yield bar if longest else noted(PART, what, share, "", beside)
         made = replace(one, recomputed=step.checkpointing)
-        guess = hours.seconds(made, size, config.dtype, hours.Machine(gpu), Assumptions())
+        guess = hours.seconds(made, size, run.training.dtype, hours.Machine(gpu), Assumptions())
         what, beside = f"{name}: seconds over the estimate's", f"{guess:.2f} s estimated"
         yield noted(PART, what, plain / guess, "x", beside)
     if found.peak:
-        guess = estimated_bytes(size, config, step)
+        guess = estimated_bytes(size, run, step)
         beside = f"{guess / GIB:.1f} GiB estimated"
         yield noted(PART, f"{name}: peak memory", found.peak / GIB, "GiB", beside)
         yield within(PART, f"{name}: memory over the estimate's", found.peak / guess, MEMORY_SHARE, beside)
 
 
-def estimated_bytes(size: Size, config: TrainingConfig, step: StepSize) -> float:
+def estimated_bytes(size: Size, run: Run, step: StepSize) -> float:
     """What `rlv plan --estimate` has for the phase in which a model learns."""
-    params = {"dtype": config.dtype, "max_tokens": step.solution[1]}
-    params |= {"problems_per_step": config.problems_per_step, "solutions_per_problem": step.group}
+    params = {"dtype": run.training.dtype, "max_tokens": step.solution[1]}
+    params |= {"problems_per_step": run.training.problems_per_step, "solutions_per_problem": step.group}
     how = {
         "ranks": 1,
-        "zero_stage": config.zero_stage,
+        "zero_stage": run.training.zero_stage,
         "offload": False,
         "gradient_checkpointing": step.checkpointing,
         "tokens_per_microbatch": step.microbatch,
-        "max_batch": config.max_batch,
+        "max_batch": run.training.max_batch,
     }
     phases = memory.training_memory(size, params, how, step.prompt[1])
     return max(phase.total for phase in phases if phase.when == "learning")

@@ -33,6 +33,7 @@ from rlv.outside.templates import bounded
 from rlv.plan import Plan
 from rlv.plan.checks.models import read_sizes
 from rlv.store import Artifact, Store
+from rlv.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -329,7 +330,7 @@ def _asks(job: Artifact) -> bool:
     p = job.params
     if job.stage == "score":
         return p["score"] in ASKED
-    return p.get("verification_coefficient", 0) > 0 and p["verification_objective"] in ASKED
+    return p.get("verification_coefficient", 0) > 0 and OBJECTIVES[p["verification_objective"]].instructed
 
 
 def _solution_tokens(job: Artifact) -> int:

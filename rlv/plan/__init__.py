@@ -2,7 +2,7 @@
 
 Everything is known before anything runs: keys of all artifacts follow from the study and from the digests
 of external files. `chain.py` goes from problems to evaluations, `products.py` from evaluations to figures
-and claims. Left out on purpose: computing (stages) and looking at what exists (store.py).
+and claims. Left out on purpose: computing (the stages), and which artifacts exist already (rlv/store).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Plan", "build_plan"]
 
 @dataclass(frozen=True)
 class Plan:
-    """All artifacts of a study by path, and the ones that people ask for by name."""
+    """All artifacts of a study by path, and those that have targets of their own by name."""
 
     study: Study
     artifacts: dict[str, Artifact]
@@ -32,18 +32,18 @@ class Plan:
 
     @cached_property
     def targets(self) -> dict[str, Artifact]:
-        """What `all` means: figures, claims, and pretrained models, by name."""
+        """The target `all`: figures, claims, and pretrained models, by name."""
         named = {**self.figures, **self.models}
         return {**named, "claims": self.claims} if self.claims is not None else named
 
     def find(self, path: str) -> Artifact:
-        """The artifact at `<stage>/<name>-<12 hex>`. Raises StudyError where the study has none."""
+        """The artifact at `<stage>/<name>-<12 hex>`. Raises StudyError if the study has none."""
         if path not in self.artifacts:
             raise StudyError(f"study {self.study.name}: no artifact {path!r}; {self._instead(path)}")
         return self.artifacts[path]
 
     def _instead(self, path: str) -> str:
-        """What to look for, of a path that is no artifact's: the same name may have another key by now."""
+        """The hint for a path that is no artifact's: the same name may have another key by now."""
         name = path[:-KEY_DIGITS]
         for known in self.artifacts:
             if name.endswith("-") and known[:-KEY_DIGITS] == name:
@@ -52,7 +52,7 @@ class Plan:
 
 
 def build_plan(study: Study) -> Plan:
-    """All artifacts of a study. Raises StudyError where an external file is missing."""
+    """All artifacts of a study. Raises StudyError if an external file is missing."""
     chain = Chain(study)
     products = Products(chain)
     figures = {name: products.figure(name) for name in study.figures}

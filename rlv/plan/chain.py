@@ -11,15 +11,18 @@ from rlv.errors import StudyError
 from rlv.evaluation.votes import VOTES
 from rlv.models.sources import model_spec
 from rlv.plan.external import dataset_size, problem_spec
+from rlv.plan.methods import brought, ours
 from rlv.problems.overlap import NGRAM
 from rlv.run.stages import STAGES
 from rlv.sampling.shards import Shard, shard_ranges
+from rlv.scoring import SCORES
 from rlv.store import Artifact
-from rlv.study.types import HOW_TRAINING, UNREAD_BY_VERIFIERS, Dataset, Reasoner, Sampling, Study, Training
-from rlv.training.advantages import NEEDS_VALUES
-from rlv.training.config import YOUNG
+from rlv.study.types import Dataset, Reasoner, Role, Sampling, Study
+from rlv.training.advantages import ADVANTAGES
+from rlv.training.objectives import OBJECTIVES
+from rlv.training.run import Run
 
-# Marks the names of what was made from solutions at length budgets.
+# Marks the names of artifacts that were made from solutions at length budgets.
 _CUT = "-cut"
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -115,13 +118,19 @@ class Chain:
         if trained_on is None:
             return inputs["model"]
         inputs["problems"] = self.problems(trained_on)
-        settings = self.study.training_of(name).model_dump(mode="json")
-        params = _training_params(entry, self.study.datasets[trained_on], settings)
-        params |= self._asked(name, trained_on)
-        return self.make("train", name, params, inputs, {k: settings[k] for k in HOW_TRAINING})
+        dataset = self.study.datasets[trained_on]
+        run = Run(
+            training=self.study.training_of(name),
+            verification=entry.verification,
+            **({} if entry.advantage is None else {"advantage": entry.advantage}),
+            answer_format=dataset.answer_format,
+            step_rule=dataset.steps_by,
+            **self._asked(name, trained_on),
+        )
+        return self.make("train", name, _training_params(entry, dataset, run), inputs, run.how())
 
     def _asked(self, reasoner: str, dataset: str) -> dict[str, Any]:
-        """The parameters that say how a data set's questions are put to a reasoner."""
+        """The parameters that decide how a data set's questions are put to a reasoner."""
         params = {"prompt_style": self.study.prompt_style(reasoner, dataset)}
         system_prompt = self.study.system_prompt(reasoner)
         return params if system_prompt is None else params | {"system_prompt": system_prompt}
@@ -164,7 +173,7 @@ class Chain:
         if not cut:
             return sampled
         lengths, s = self.study.lengths, self.study.sampling_of(reasoner)
-        assert lengths is not None  # who asks for cut solutions without budgets is refused when read
+        assert lengths is not None  # cut solutions without budgets are refused when the study is read
         described = self.study.datasets[dataset]
         params = {
             "budgets": list(lengths.budgets),
@@ -197,6 +206,7 @@ class Chain:
         entry = self.study.verifiers[verifier]
         reader = reasoner if entry.reasoner == "self" else entry.reasoner
         params = {"score": entry.score, **self._asked(reader, dataset)}
+        params |= brought(SCORES, entry.score, "score_package")
         if entry.engine != "transformers":
             params["engine"] = entry.engine
         inputs = {
@@ -218,10 +228,13 @@ class Chain:
             "dataset": dataset,
             "reasoner": reasoner,
             "verifier": verifier,
-            **self.study.evaluation.model_dump(mode="json"),
+            **self.study.evaluation.model_dump(mode="json", exclude={"votes"}),
             "ns": [n for n in self.study.evaluation.ns if n <= self.study.sampling_of(reasoner).n],
-            "votes": list(VOTES),  # a vote that is added is computed for what is evaluated already, too
+            # A vote that is added to ours is computed for what is evaluated already, too.
+            "votes": [*ours(VOTES), *self.study.evaluation.votes],
         }
+        for vote in self.study.evaluation.votes:
+            params |= brought(VOTES, vote, f"vote_package:{vote}")
         if cut and verifier:
             assert self.study.lengths is not None
             params["thresholds"] = list(self.study.lengths.thresholds)
@@ -234,50 +247,30 @@ class Chain:
         return self.make("evaluate", name, params, inputs)
 
     def votes(self, reasoner: str, dataset: str) -> Artifact:
-        """Votes without scores: what is asked of a reasoner that others started from."""
+        """Votes without scores, for a reasoner that others started from."""
         return self.evaluation(reasoner, dataset, "")
 
 
-def _training_params(entry: Reasoner, dataset: Dataset, settings: dict[str, Any]) -> dict[str, Any]:
-    """What decides the weights of a reasoner; settings that its method does not read stay out."""
-    unread = set(HOW_TRAINING)
-    values = entry.advantage in NEEDS_VALUES
-    if not values:
-        unread |= {"continuations", "valued_steps"}
-    if settings["kl_coefficient"] == 0:
-        unread.add("kl_clamp")
-    if entry.recorded_by is not None:
-        unread |= UNREAD_BY_VERIFIERS
-    params: dict[str, Any] = {k: v for k, v in settings.items() if k not in unread}
-    # What came later stays out at its default, so that what was trained before keeps its key.
-    for key, default in (*YOUNG.items(), ("betas", Training().model_dump(mode="json")["betas"])):
-        if key in params and params[key] == default:
-            del params[key]
-    if "warmup_share" in params:
-        del params["warmup_steps"]
+def _training_params(entry: Reasoner, dataset: Dataset, run: Run) -> dict[str, Any]:
+    """What decides the weights of a reasoner."""
+    params = run.deciding(recorded=entry.recorded_by is not None)
     # The trainer follows the rollouts' temperature. It once did not: what it made then must not be taken for
     # this, and at 1 it is this.
     if params.get("temperature", 1.0) != 1.0:
         params["logprobs"] = "tempered"
-    params["answer_format"] = dataset.answer_format
     if entry.recorded_by is None:
-        params["advantage"] = entry.advantage
+        params |= brought(ADVANTAGES, run.advantage, "advantage_package")
         # Answers of the generated task are plain integers: no rule has changed anything for them.
         if dataset.source != "mini":
             params["grading"] = RULES
-    if values:
-        params["step_rule"] = dataset.steps_by
-    verification = entry.verification
-    params["verification_coefficient"] = verification.coefficient
-    if verification.coefficient > 0:
-        params["verification_objective"] = verification.objective
-        params["verification_weight_bound"] = verification.weight_bound
+    if run.verifies:
+        params |= brought(OBJECTIVES, run.verification.objective, "objective_package")
     return params
 
 
 def _engine_how(sampling: Sampling) -> dict[str, Any]:
-    """What engines are told that decides no token."""
-    return {"max_batch": sampling.max_batch, "tensor_parallel": sampling.tensor_parallel}
+    """The settings of engines that decide no token."""
+    return sampling.model_dump(mode="json", include=set(Sampling.having(Role.HOW)))
 
 
 def _numbered(role: str, artifacts: list[Artifact]) -> dict[str, Artifact]:

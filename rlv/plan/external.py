@@ -1,6 +1,7 @@
-"""What decides the problems of a data set, known before anything is made: the digest of a file, or a commit.
+"""The parameters that decide the problems of a data set: the digest of a file, or a commit.
 
-Files are read, the network never is. What a data set says of itself is checked in dataset_checks.py.
+They are known before anything is made: files are read, the network never is. Whether the settings of a data
+set can work is checked in checks/datasets.py.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import StudyError
+from rlv.plan.methods import brought
 from rlv.problems import SOURCES, Published
 from rlv.problems.files import data_path, file_rows
 from rlv.problems.rows import Selection, choose
@@ -22,14 +24,15 @@ def problem_spec(name: str, dataset: Dataset, study: str) -> tuple[dict[str, Any
     """(params, how) of the artifact of a data set. Raises StudyError as `data_path`."""
     source = SOURCES[dataset.source]
     path = data_path(name, dataset)
+    described = {"source": dataset.source, **brought(SOURCES, dataset.source, "source_package")}
     if isinstance(source, Source):
-        params = {"source": dataset.source, **dataset.model_dump(mode="json", include=set(source.keys))}
+        params = {**described, **dataset.model_dump(mode="json", include=set(source.keys))}
         if "path" in params:
-            assert path is not None  # a source that reads `path` is given one, see dataset_checks.py
+            assert path is not None  # a source that reads `path` is given one, see checks/datasets.py
             del params["path"]
             params |= _file(path)
         return params, {"path": None if path is None else str(path)}
-    params = {"source": dataset.source, "size": dataset.size, "levels": list(dataset.levels)}
+    params = {**described, "size": dataset.size, "levels": list(dataset.levels)}
     if dataset.without:
         params["without"] = list(dataset.without)
     if dataset.fields and source.columns is None:
@@ -44,9 +47,8 @@ def problem_spec(name: str, dataset: Dataset, study: str) -> tuple[dict[str, Any
 def dataset_size(name: str, dataset: Dataset) -> int:
     """How many problems a data set holds, known before it is made.
 
-    Where `size` is not given the rows of its file are gone through, as the stage will. Raises StudyError
-    where there is no file to count, or where problems of other data sets are left out, which only the stage
-    knows.
+    Without `size` the rows of its file are gone through, as the stage will. Raises StudyError if there is no
+    file to count, or if problems of other data sets are left out, which only the stage can find.
     """
     if dataset.size is not None:
         return dataset.size
@@ -72,7 +74,7 @@ _COUNTS: dict[tuple[str, str, int], int] = {}
 def count(dataset: Dataset, path: Path) -> int:
     """Problems of a file that a data set takes, but for `size`, `exclude`. Raises DataError as `choose`."""
     source = SOURCES[dataset.source]
-    assert isinstance(source, Published)  # others say their size, see dataset_checks.py
+    assert isinstance(source, Published)  # others state their size, see checks/datasets.py
     described = dataset.model_dump_json(include={"source", "levels", "without", "fields"})
     identity = (described, str(path), path.stat().st_mtime_ns)
     if identity not in _COUNTS:

@@ -1,4 +1,4 @@
-"""From evaluations to figures and claims: what each of them is given, and what it is told of the study."""
+"""From evaluations to figures and claims: the inputs of each, and what it reads of the study."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from rlv.figures import FIGURES
 from rlv.plan.chain import Chain
+from rlv.plan.methods import brought
 from rlv.store import Artifact
 from rlv.study.types import CLAIM_ROLES, Comparison, Study
 
@@ -77,6 +78,7 @@ class Products:
         params: dict[str, Any] = {
             "figure": name,
             "drawing": figure.drawing or name,
+            **brought(FIGURES, figure.drawing or name, "drawing_package"),
             "against": figure.against,
             "comparisons": self._described(chosen),
             "reasoners": {

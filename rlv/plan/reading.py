@@ -3,12 +3,11 @@
 A study is YAML. `extends: other` starts from another study and changes what it names (a key set to null
 removes an entry). A value that is not known from the paper is written as `{assumed: 1.0e-6}`, or with where
 it comes from, `{assumed: 1.0e-6, source: TEXT}`; it reads as the value, and `Study.assumed` lists them. Left
-out on purpose: the keys themselves (sections.py) and artifacts (plan/).
+out on purpose: the keys themselves (rlv/study/types) and artifacts (chain.py).
 """
 
 from __future__ import annotations
 
-import difflib
 import os
 from itertools import chain
 from pathlib import Path
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from rlv.errors import StudyError
 from rlv.outside.names import below, fault_of
+from rlv.plan.checks.names import nearest
 from rlv.plan.checks.parts import broken_references
 from rlv.plan.checks.products import broken_products
 from rlv.study.paths import expand
@@ -66,7 +66,7 @@ def _with_replicas(study: Study) -> Study:
 
 
 def study_path(name_or_path: str) -> Path:
-    """Where a study lies. Raises StudyError with the nearest name where there is none."""
+    """The file of a study. Raises StudyError with the nearest name if there is none."""
     if name_or_path.endswith((".yaml", ".yml")):
         direct = expand(name_or_path, "study")
         if direct.is_file():
@@ -82,7 +82,7 @@ def study_path(name_or_path: str) -> Path:
 
 
 def _named(folder: Path, name: object, key: str) -> Path:
-    """Where a study of this name lies in a folder. Raises StudyError, with `key`, if it can be no name."""
+    """The file of a study of this name in a folder. Raises StudyError, with `key`, if it can be no name."""
     fault = fault_of(name) or fault_of(f"{name}.yaml")
     if fault is not None:
         said = repr(name) if len(repr(name)) <= 100 else f"{repr(name)[:60]}…"
@@ -183,7 +183,5 @@ def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[
 
 
 def _nearest(found: str, valid: list[str]) -> str:
-    """'; did you mean ...' and what is valid."""
-    close = difflib.get_close_matches(found, valid, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{hint} (valid: {', '.join(sorted(valid))})" if valid else hint
+    """The nearest valid name and all valid ones, for the end of a message."""
+    return f"{nearest(found, valid)} (valid: {', '.join(sorted(valid))})" if valid else ""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from rlv.models.flops import ModelShape
     from rlv.sampling.vllm_engine import VllmEngine
-    from rlv.training.config import TrainingConfig
+    from rlv.training.run import Run
 
 
 @dataclass(frozen=True)
@@ -141,24 +141,24 @@ def open_vllm(
 
 @contextmanager
 def open_rollout_engine(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, config: TrainingConfig
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, run: Run
 ) -> Iterator[Engine]:
-    """What samples a training run's batches, by `config.engine`: "transformers" samples with the trainer's
+    """What samples a training run's batches, by `training.engine`: "transformers" samples with the trainer's
     own module `model`; "vllm" has weights of its own (`HandedOver`), at first those of `folder`.
 
     On several ranks every rank opens one, at the same time. Raises ModelError as `open_engine` does.
     """
-    if config.engine == "transformers":
+    if run.training.engine == "transformers":
         from rlv.sampling.transformers_engine import TransformersEngine
 
-        yield TransformersEngine(model, tokenizer, max_batch=config.max_batch)
+        yield TransformersEngine(model, tokenizer, max_batch=run.training.max_batch)
         return
     with open_vllm(
-        config.engine,
+        run.training.engine,
         folder,
-        threads=config.threads,
-        max_batch=config.max_batch,
-        dtype=config.dtype,
+        threads=run.threads,
+        max_batch=run.training.max_batch,
+        dtype=run.training.dtype,
         beside_trainer=True,
     ) as (engine, _):
         yield engine

@@ -16,7 +16,7 @@ from jaxtyping import Float64, Int64
 
 from rlv.models.heads import load
 from rlv.scoring.generative import score_sequences
-from rlv.training.losses import VERIFICATION
+from rlv.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -43,7 +43,7 @@ def score_with_head(
     head = load(folder, objective, hidden_size).to(model.device)
 
     def score_of(hidden_BH: torch.Tensor) -> torch.Tensor:
-        return VERIFICATION[objective].scores(head(hidden_BH))
+        return OBJECTIVES[objective].scores(head(hidden_BH))
 
     sequences = [[*x, *y] for x, y in zip(prompts, solutions, strict=True)]
     return score_sequences(model, sequences, score_of, token_budget=token_budget, names=names)

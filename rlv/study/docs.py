@@ -8,8 +8,10 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import StringConstraints
 from pydantic_core import PydanticUndefined
 
-from rlv.study.types import Name, Section, Study
+from rlv.study.types import Name, Role, Section, Study
 
+# Roles that the page shows.
+_MARKED = (Role.HOW, Role.SAMPLED, Role.VALUES)
 HEADER = """# Studies
 
 `config.yaml` names the study to run and the store; `studies/*.yaml` are the studies. A study says what is
@@ -21,7 +23,9 @@ computed; where and how fast is the business of `profiles/`.
   `{assumed: VALUE, source: TEXT}`. `rlv study show` lists them, and the study's `conventions`.
 - `rlv study check NAME` validates a file: unknown keys, values out of range and names that do not exist are
   refused with the file, the key path and the nearest valid name.
-- Settings marked (how) do not change results and are no part of an artifact's key.
+- Settings marked (how) do not change results and are no part of an artifact's key. A training setting marked
+  (sampled) is not read by verifiers of recorded solutions; (values), only by advantages that compare values
+  of steps, as VinePPO does. A setting that is not read is no part of the key.
 
 This page is generated: `python -m rlv.study.docs > config/README.md`.
 """
@@ -46,9 +50,11 @@ def markdown() -> str:
             if section is Study and name == "assumed":
                 continue
             default = "required" if field.default is PydanticUndefined else _default(field.default)
-            limits = ", ".join(str(m) for m in field.metadata if not isinstance(m, StringConstraints))
+            limits = ", ".join(str(m) for m in field.metadata if not isinstance(m, StringConstraints | Role))
+            roles = ", ".join(role.value for role in _MARKED if role in field.metadata)
+            marks = f"({roles}) " if roles else ""
             kind = _type(field.annotation) + (f"; {limits}" if limits else "")
-            pages.append(f"| `{name}` | {kind} | {default} | {field.description} |")
+            pages.append(f"| `{name}` | {kind} | {default} | {marks}{field.description} |")
             queue += [(f"`{name}`", s) for s in _sections(field.annotation)]
         pages.append("")
     return "\n".join(pages)

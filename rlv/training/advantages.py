@@ -1,23 +1,37 @@
 """Advantages: from the rewards of G solutions of one problem, and maybe values, to one number a step.
 
 Pure functions (rewards_PG, values_PGK) -> advantages_PGK on [problems, solutions of a problem, steps of a
-solution]; `ADVANTAGES` maps the name used in study files to the function. values_PGK is V at the START of
-each step, NaN beyond a solution's last one, and None for the methods that do without (all but
-`NEEDS_VALUES`): those take a whole solution for one step. A new method is one function and one entry here.
-Left out on purpose: learned values, discounts (all reward comes at the end).
+solution]; `ADVANTAGES` maps the name used in study files to the method's record. values_PGK is V at the START
+of each step, NaN beyond a solution's last one. Methods that need no values are given None and take a whole
+solution for one step. A new method is one function and one entry here. Left out on purpose: learned values,
+discounts (all reward comes at the end).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
+from rlv.registry import Registry
+
 # Keeps GRPO's quotient finite where rewards differ by rounding only; far below any std of 0/1 rewards.
 EPSILON = 1e-6
 
-Advantage = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
+
+@dataclass(frozen=True)
+class Advantage:
+    """A method: `compute` maps (rewards_PG, values_PGK or None) to advantages_PGK.
+
+    `needs`: what the trainer must find out for it besides rewards. "values": of every step of every solution,
+    which costs `continuations` samples each (values.py).
+    """
+
+    compute: Callable[[np.ndarray, np.ndarray | None], np.ndarray]
+    needs: frozenset[Literal["values"]] = frozenset()
 
 
 def grpo(
@@ -61,15 +75,17 @@ def vineppo(
 
 
 def _all_equal(rewards_PG: np.ndarray) -> np.ndarray:
-    # Said outright: the mean of equal floats need not be that float, and ε would then scale rounding into
+    # Stated outright: the mean of equal floats need not be that float, and ε would then scale rounding into
     # signal.
     return (rewards_PG == rewards_PG[:, :1]).all(axis=1, keepdims=True)
 
 
-ADVANTAGES: dict[str, Advantage] = {
-    "grpo": grpo,
-    "leave_one_out": leave_one_out,
-    "vineppo": vineppo,
-}
-# Methods that compare values; they cost K continuations from every step of every solution.
-NEEDS_VALUES = {"vineppo"}
+ADVANTAGES = Registry(
+    "rlv.advantages",
+    Advantage,
+    {
+        "grpo": Advantage(grpo),
+        "leave_one_out": Advantage(leave_one_out),
+        "vineppo": Advantage(vineppo, needs=frozenset({"values"})),
+    },
+)

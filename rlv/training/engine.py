@@ -23,14 +23,14 @@ from torch.distributed import HashStore  # pyright: ignore[reportPrivateImportUs
 
 from rlv.errors import ModelError
 from rlv.models import pick_device
-from rlv.training.config import TrainingConfig
+from rlv.study.types import Training
 from rlv.training.ranks import ALONE, Ranks
 from rlv.training.schedule import rate_factor
 
 if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
 
-# A run of one process: what a launcher would say. Nobody listens on the port, the store is in memory.
+# A run of one process: what a launcher would set. Nobody listens on the port, the store is in memory.
 _ENVIRONMENT = {
     "RANK": "0",
     "LOCAL_RANK": "0",
@@ -44,40 +44,44 @@ KEPT_WHOLE = 100_000
 
 
 def start_engine(
-    reader: nn.Module, config: TrainingConfig, ranks: Ranks = ALONE, *, n_steps: int | None = None
+    reader: nn.Module, training: Training, ranks: Ranks = ALONE, *, n_steps: int | None = None
 ) -> DeepSpeedEngine:
     """The module under DeepSpeed, with AdamW and a schedule of the learning rate counted in updates.
 
-    `n_steps`: training steps of the whole run, if not the configuration's. The module's weights are trained
-    in place. Raises ModelError where a launcher started several processes and `ranks` says that there is one.
+    `n_steps`: training steps of the whole run, if not those of the settings. The module's weights are trained
+    in place. Raises ModelError if a launcher started several processes and `ranks` has one.
     """
     deepspeed = _import_deepspeed(ranks)
     parameters = [p for p in reader.parameters() if p.requires_grad]
     # The fused kernel updates all weights in one call; torch has it for CPUs too.
     optimizer = torch.optim.AdamW(
-        parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True
+        parameters,
+        lr=training.learning_rate,
+        betas=training.betas,
+        weight_decay=training.weight_decay,
+        fused=True,
     )
-    n_updates = (config.steps if n_steps is None else n_steps) * config.updates_per_step
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate_factor(config, n_updates))
-    with redirect_stdout(sys.stderr):  # what it prints is no line of the log
+    n_updates = (training.steps if n_steps is None else n_steps) * training.updates_per_step
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate_factor(training, n_updates))
+    with redirect_stdout(sys.stderr):  # its prints are no lines of the log
         engine, *_ = deepspeed.initialize(
             model=reader,
             optimizer=optimizer,
             lr_scheduler=scheduler,
-            config=deepspeed_settings(config),
+            config=deepspeed_settings(training),
             dist_init_required=False,
         )
     return engine
 
 
-def zero_stage(config: TrainingConfig) -> int:
+def zero_stage(training: Training) -> int:
     """The ZeRO stage that runs: the one asked for, and at least 1 in bfloat16."""
-    return max(config.zero_stage, int(config.dtype == "bfloat16"))
+    return max(training.zero_stage, int(training.dtype == "bfloat16"))
 
 
-def deepspeed_settings(config: TrainingConfig) -> dict[str, Any]:
+def deepspeed_settings(training: Training) -> dict[str, Any]:
     """DeepSpeed's configuration of a run."""
-    stage = zero_stage(config)
+    stage = zero_stage(training)
     zero: dict[str, Any] = {"stage": stage}
     if stage > 0:
         zero |= {"reduce_bucket_size": BUCKET, "allgather_bucket_size": BUCKET}
@@ -88,17 +92,17 @@ def deepspeed_settings(config: TrainingConfig) -> dict[str, Any]:
         "gradient_accumulation_steps": 1,
         "zero_optimization": zero,
         # Gradients that ranks hold parts of can only be clipped by DeepSpeed; see `clipped_step`.
-        "gradient_clipping": config.gradient_clip if stage > 0 else 0.0,
+        "gradient_clipping": training.gradient_clip if stage > 0 else 0.0,
         "steps_per_print": 10**9,
     }
-    if config.dtype == "bfloat16":
+    if training.dtype == "bfloat16":
         settings |= {
             # Otherwise DeepSpeed (stage 1) adds every micro-batch to its sum as often as others follow it.
             "bf16": {"enabled": True, "immediate_grad_update": True},
             "data_types": {"grad_accum_dtype": "fp32"},
             "communication_data_type": "fp32",
         }
-    if config.offload:
+    if training.offload:
         zero["offload_optimizer"] = {"device": "cpu", "pin_memory": pick_device().type == "cuda"}
         settings["zero_force_ds_cpu_optimizer"] = False
     return settings
@@ -117,7 +121,7 @@ def add_up(engine: DeepSpeedEngine, loss: Tensor, ranks: Ranks, *, last: bool) -
 def clipped_step(engine: DeepSpeedEngine, gradient_clip: float) -> Tensor:
     """Clip the gradients to a norm, update the weights; the norm before clipping, of all ranks' gradients.
 
-    Where the norm is not finite, it is returned and the weights may be spoilt.
+    A norm that is not finite is returned, too; the weights may be spoilt then.
     """
     if engine.zero_optimization_stage() == 0:
         # DeepSpeed has summed them: every rank has the whole gradients, and finds the same norm.

@@ -23,7 +23,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ from typing import Any
 from rlv import errors
 from rlv.errors import LostRankError, ModelError, RlvError, StoppedError, StudyError
 from rlv.job.stop import SIGNALS, listening
-from rlv.training.config import TrainingConfig
+from rlv.training.run import Run
 
 # Seconds that ranks get to end by themselves after one has died, before they are killed.
 GRACE = 20
@@ -42,7 +41,7 @@ _NOT_FOR_RANKS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTE
 
 
 def train_on_ranks(
-    config: TrainingConfig,
+    run: Run,
     *,
     model_dir: Path,
     problems: Path,
@@ -51,8 +50,8 @@ def train_on_ranks(
     out_dir: Path,
     log: Callable[[str], None],
 ) -> dict[str, Any]:
-    """`train` (loop.py) on `config.ranks` processes, with tables as files; `config.threads` are of all ranks
-    of a node together.
+    """`train` (loop.py) on `training.ranks` processes; `problems` and `recorded` are files, `run.threads`
+    those of all ranks of a node together.
 
     Raises what a rank raised; StoppedError where a signal asked to stop; LostRankError, naming the rank and
     the last lines of its log, where one died otherwise; StudyError for several nodes without SLURM.
@@ -66,22 +65,23 @@ def train_on_ranks(
     # Of an earlier try; a network file system may keep what a dying rank still holds open.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    local = config.ranks // config.nodes
-    config = replace(config, threads=max(1, config.threads // local))
+    ranks, nodes = run.training.ranks, run.training.nodes
+    local = ranks // nodes
+    run = run.but(threads=max(1, run.threads // local))
     spec = {
-        "config": asdict(config),
+        "settings": run.settings(),
         "model_dir": str(model_dir.absolute()),
         "problems": str(problems.absolute()),
         "recorded": None if recorded is None else str(recorded.absolute()),
         "work_dir": str(work_dir.absolute()),
         "out_dir": str(out_dir.absolute()),
-        "by_file": config.nodes > 1,
+        "by_file": nodes > 1,
     }
     (folder / "job.json").write_text(json.dumps(spec))
-    command = _torchrun(local, folder) if config.nodes == 1 else _srun(config, folder)
-    log(f"starting {config.ranks} ranks" + (f" on {config.nodes} nodes" if config.nodes > 1 else ""))
-    status = _run(command, folder, config.threads, log)
-    return _outcome(status, folder, config.ranks)
+    command = _torchrun(local, folder) if nodes == 1 else _srun(run, folder)
+    log(f"starting {ranks} ranks" + (f" on {nodes} nodes" if nodes > 1 else ""))
+    status = _until_its_end(command, folder, run.threads, log)
+    return _outcome(status, folder, ranks)
 
 
 def _torchrun(n_ranks: int, folder: Path) -> list[str]:
@@ -96,22 +96,22 @@ def _torchrun(n_ranks: int, folder: Path) -> list[str]:
     ]
 
 
-def _srun(config: TrainingConfig, folder: Path) -> list[str]:
+def _srun(run: Run, folder: Path) -> list[str]:
+    ranks, nodes = run.training.ranks, run.training.nodes
     if "SLURM_JOB_ID" not in os.environ or shutil.which("srun") is None:
         raise StudyError(
-            f"nodes: {config.nodes} is more than one, which needs an allocation of SLURM and its srun; "
+            f"nodes: {nodes} is more than one, which needs an allocation of SLURM and its srun; "
             "submit the job with the slurm profile, or set training.nodes to 1"
         )
-    local = config.ranks // config.nodes
     return [
-        *("srun", f"--nodes={config.nodes}", f"--ntasks={config.ranks}", f"--ntasks-per-node={local}"),
+        *("srun", f"--nodes={nodes}", f"--ntasks={ranks}", f"--ntasks-per-node={ranks // nodes}"),
         # The step that runs this very process holds the allocation's cores already.
-        *("--overlap", f"--cpus-per-task={config.threads}", "--kill-on-bad-exit=1", "--unbuffered"),
+        *("--overlap", f"--cpus-per-task={run.threads}", "--kill-on-bad-exit=1", "--unbuffered"),
         *(sys.executable, "-m", "rlv.training.worker", str(folder / "job.json")),
     ]
 
 
-def _run(command: list[str], folder: Path, threads: int, log: Callable[[str], None]) -> int:
+def _until_its_end(command: list[str], folder: Path, threads: int, log: Callable[[str], None]) -> int:
     """Run the launcher to its end; its exit status."""
     environment = {k: v for k, v in os.environ.items() if k not in _NOT_FOR_RANKS}
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from rlv.training.batches import Trajectory, solution_lengths
-from rlv.training.config import TrainingConfig
 from rlv.training.ranks import Ranks
+from rlv.training.run import Run
 
 if TYPE_CHECKING:
     from rlv.training.update import Learner
@@ -106,7 +106,7 @@ class Tally:
         self,
         batch: Batch,
         learner: Learner,
-        config: TrainingConfig,
+        run: Run,
         learning_rate: float,
         *,
         norms_apart: bool,
@@ -120,7 +120,7 @@ class Tally:
         gap = None if first_S is None else (first_S - batch.sampled_S).abs().mean().item()
         return Lesson(
             policy_loss=self.policy.item() / self.updates,
-            verification_loss=self.verification.item() / self.updates if config.verifies else None,
+            verification_loss=self.verification.item() / self.updates if run.verifies else None,
             kl=self.kl.item() / self.updates if learner.reference is not None else None,
             clip_fraction=self.clip_fraction.item() / self.updates,
             entropy=None if old_S is None else -old_S.mean().item(),
@@ -130,5 +130,5 @@ class Tally:
             verification_grad_norm=self.verification_grad_norm.item() / self.updates if norms_apart else None,
             learning_rate=learning_rate,
             tokens_trained=self.tokens,
-            scores_B=self.scores_B.cpu().numpy() if config.verifies else None,
+            scores_B=self.scores_B.cpu().numpy() if run.verifies else None,
         )

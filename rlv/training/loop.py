@@ -1,6 +1,6 @@
 """The training loop: sample, grade, learn, write down; killed at any moment, it goes on where it stood.
 
-    train(config, model_dir=..., problems=..., work_dir=..., out_dir=..., log=print)
+    train(run, model_dir=..., problems=..., work_dir=..., out_dir=..., log=print)
 
 `work_dir` holds checkpoints and is the caller's to remove once `out_dir` is published: model.safetensors, its
 configuration and tokenizer as transformers writes them, head/verification.safetensors where a head was
@@ -14,7 +14,6 @@ and starting the ranks (launch.py).
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -39,13 +38,13 @@ from rlv.prompts import verification_ids
 from rlv.sampling.engines import open_rollout_engine
 from rlv.training import checkpoints, journal
 from rlv.training.checkpoints import Progress
-from rlv.training.config import MECHANICS, YOUNG, TrainingConfig
 from rlv.training.handover import sampling_weights
 from rlv.training.lesson import Lesson
-from rlv.training.losses import VERIFICATION
+from rlv.training.objectives import OBJECTIVES
 from rlv.training.ranks import ALONE, Ranks
 from rlv.training.recorded import RecordedBatches, Recorder, fingerprint
 from rlv.training.rollout import Prompt, Rollout, choose_problems, collect, merged, read_prompts
+from rlv.training.run import Run
 from rlv.training.update import Learner, learn, make_learner
 from rlv.training.weights import whole_state, write_model
 
@@ -64,7 +63,7 @@ Source = Callable[[int], Rollout | None]
 
 
 def train(
-    config: TrainingConfig,
+    run: Run,
     *,
     model_dir: Path,
     problems: pl.DataFrame,
@@ -89,26 +88,26 @@ def train(
     if not ranks.first:
         log = _say_nothing
     began, cpu = time.perf_counter(), machine.cpu_seconds()
-    with _reproducible(config), listening() as stop:
-        model, tokenizer = load_model(model_dir, config.dtype)
-        prompts = read_prompts(problems, tokenizer, config.prompt_style, config.system_prompt)
+    with _reproducible(run), listening() as stop:
+        model, tokenizer = load_model(model_dir, run.training.dtype)
+        prompts = read_prompts(problems, tokenizer, run.prompt_style, run.system_prompt)
         batches = None
-        longest, n_steps = config.max_tokens, config.steps
+        longest, n_steps = run.training.max_tokens, run.training.steps
         if recorded is not None:
             batches = RecordedBatches(recorded, prompts)
             longest, n_steps = int(recorded["token_ids"].list.len().max()), len(batches)  # pyright: ignore[reportArgumentType]
-        _check_lengths(model, prompts, tokenizer, config, longest)
-        reference = load_model(model_dir, config.dtype)[0] if config.kl_coefficient > 0 else None
+        _check_lengths(model, prompts, tokenizer, run, longest)
+        reference = load_model(model_dir, run.training.dtype)[0] if run.training.kl_coefficient > 0 else None
         learner = make_learner(
             model,
             tokenizer,
-            config,
+            run,
             reference,
             labels_only=batches is not None,
             ranks=ranks,
             n_steps=n_steps,
         )
-        identity = run_identity(config, model_dir, problems, recorded)
+        identity = run_identity(run, model_dir, problems, recorded)
         folder = work_dir / "checkpoints"
         progress = checkpoints.restore(learner.engine, folder, identity, ranks)
         recorder = None
@@ -134,7 +133,7 @@ def train(
 
         try:
             with (
-                _source(batches, model, tokenizer, prompts, config, model_dir, ranks, stop) as source,
+                _source(batches, model, tokenizer, prompts, run, model_dir, ranks, stop) as source,
                 _bar(resumed_from, n_steps) as tick,
             ):
                 for step in range(resumed_from, n_steps):
@@ -145,18 +144,18 @@ def train(
                         break
                     sampled = time.perf_counter()
                     apart = step == 0 or (step + 1) % APART_EVERY == 0
-                    lesson = learn(learner, rollout.trajectories, config, step, norms_apart=apart)
+                    lesson = learn(learner, rollout.trajectories, run, step, norms_apart=apart)
                     seconds = (sampled - started, time.perf_counter() - sampled)
                     rows.append(_row(step + 1, rollout, lesson, seconds, sampled_now=batches is None))
                     log(journal.step_line(rows[-1], n_steps))
-                    if (step + 1) % config.show_every == 0 or step == 0:
+                    if (step + 1) % run.training.show_every == 0 or step == 0:
                         for line in journal.show_solutions(
                             rollout.trajectories, lesson.scores_B, questions, tokenizer
                         ):
                             log(line)
                     if recorder is not None:
                         recorder.add(step + 1, rollout.trajectories)
-                    if (step + 1) % config.save_every == 0 or step + 1 == n_steps:
+                    if (step + 1) % run.training.save_every == 0 or step + 1 == n_steps:
                         save()
                     tick()
                     if ranks.any(stop.requested):
@@ -188,7 +187,7 @@ def sampled_batches(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Prompt],
-    config: TrainingConfig,
+    run: Run,
     model_dir: Path,
     ranks: Ranks = ALONE,
     stop: Stop | None = None,
@@ -200,7 +199,7 @@ def sampled_batches(
     up for.
     """
     stop = stop or Stop()
-    with Grader(workers=1) as grader, open_rollout_engine(model, tokenizer, model_dir, config) as sampler:
+    with Grader(workers=1) as grader, open_rollout_engine(model, tokenizer, model_dir, run) as sampler:
 
         def own(chosen: Sequence[int], step: int) -> Rollout:
             if not chosen:  # more ranks than problems
@@ -208,7 +207,7 @@ def sampled_batches(
             return collect(
                 [prompts[i] for i in chosen],
                 step,
-                config,
+                run,
                 engine=sampler,
                 tokenizer=tokenizer,
                 extract_answer=extract_answer,
@@ -217,7 +216,9 @@ def sampled_batches(
             )
 
         def sampled(step: int) -> Rollout | None:
-            chosen = choose_problems(len(prompts), config.problems_per_step, step, config.seed).tolist()
+            chosen = choose_problems(
+                len(prompts), run.training.problems_per_step, step, run.training.seed
+            ).tolist()
             rollout = None
             try:
                 with sampling_weights(sampler, model, step), suppress(Abandoned):
@@ -229,7 +230,7 @@ def sampled_batches(
             if ranks.any(rollout is None or stop.requested):
                 return None
             assert rollout is not None
-            return merged(ranks.gathered(rollout), len(chosen), config.solutions_per_problem)
+            return merged(ranks.gathered(rollout), len(chosen), run.training.solutions_per_problem)
 
         yield sampled
 
@@ -239,23 +240,21 @@ def _source(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Prompt],
-    config: TrainingConfig,
+    run: Run,
     model_dir: Path,
     ranks: Ranks,
     stop: Stop,
 ) -> AbstractContextManager[Source]:
     if batches is None:
-        return sampled_batches(model, tokenizer, prompts, config, model_dir, ranks, stop)
+        return sampled_batches(model, tokenizer, prompts, run, model_dir, ranks, stop)
     return nullcontext(lambda step: Rollout(batches[step], tokens_values=0))
 
 
 def run_identity(
-    config: TrainingConfig, model_dir: Path, problems: pl.DataFrame, recorded: pl.DataFrame | None = None
+    run: Run, model_dir: Path, problems: pl.DataFrame, recorded: pl.DataFrame | None = None
 ) -> str:
     """A digest of what decides the trained weights: settings, start weights, problems, recorded solutions."""
-    settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in MECHANICS}
-    settings = {k: v for k, v in settings.items() if k not in YOUNG or v != YOUNG[k]}
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(run.identity(), sort_keys=True).encode())
     for path in sorted(model_dir.glob("*.safetensors")):
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
@@ -269,7 +268,7 @@ def _check_lengths(
     model: PreTrainedModel,
     prompts: Sequence[Prompt],
     tokenizer: PreTrainedTokenizerBase,
-    config: TrainingConfig,
+    run: Run,
     solution_tokens: int,
 ) -> None:
     """`solution_tokens`: of the longest solution that can come."""
@@ -277,8 +276,8 @@ def _check_lengths(
         raise DataError("problems: no rows, nothing to train on")
     positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     longest = max(prompts, key=lambda prompt: len(prompt.ids))
-    asks = config.verifies and VERIFICATION[config.verification_objective].instructed
-    instruction = len(verification_ids(tokenizer, config.prompt_style)) if asks else 0
+    asks = run.verifies and OBJECTIVES[run.verification.objective].instructed
+    instruction = len(verification_ids(tokenizer, run.prompt_style)) if asks else 0
     needed = len(longest.ids) + solution_tokens + instruction
     if positions is not None and needed > positions:
         raise ModelError(
@@ -354,7 +353,7 @@ def _say_nothing(line: str) -> None:
 
 
 @contextmanager
-def _reproducible(config: TrainingConfig) -> Iterator[None]:
+def _reproducible(run: Run) -> Iterator[None]:
     """Fixed threads and seed, and on the CPU fixed kernels: there the weights depend on all three.
 
     On a GPU kernels stay free: nothing is promised there, and the engine that samples in this process would
@@ -363,8 +362,8 @@ def _reproducible(config: TrainingConfig) -> Iterator[None]:
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     memory: Any = torch.utils.deterministic
     fill = memory.fill_uninitialized_memory
-    torch.set_num_threads(config.threads)
-    torch.manual_seed(config.seed)
+    torch.set_num_threads(run.threads)
+    torch.manual_seed(run.training.seed)
     if pick_device().type == "cpu":
         torch.use_deterministic_algorithms(True, warn_only=True)
         memory.fill_uninitialized_memory = False  # costs time, and nothing here reads such memory

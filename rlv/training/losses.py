@@ -2,9 +2,9 @@
 
     J(θ) = J_RL(θ) + λ · J_verify(θ),      J_verify(θ) = E over (x, y, c) of log π_θ(c | x, y, I)
 
-as a loss to minimise: policy_loss + β · kl_loss + λ · verification loss. `VERIFICATION` has the verification
-losses by the name used in study files: J_verify, and the classification and regression heads that the paper
-compares it with. A new one is one entry here, its name in config.py, and what it reads in forward.py.
+as a loss to minimise: policy_loss + β · kl_loss + λ · verification loss. Which verification loss that is
+follows the objective (objectives.py): J_verify, or the classification or regression head that the paper
+compares it with.
 
 π_θ, π_old and π_ref of solution tokens are at the rollouts' temperature (forward.py): the policy that learns
 is the one that sampled. π_θ(c | x, y, I) is at temperature 1, as the scores at test time are.
@@ -15,9 +15,6 @@ micro-batch, all solutions one after the other; B solutions. Left out on purpose
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
@@ -45,8 +42,8 @@ def policy_loss(
     short solutions, and those with an advantage of 0 count too. A group whose rewards are all equal adds
     nothing to the sum and its tokens to the normaliser, so a batch of many such groups takes a smaller step.
 
-    That minimum has no lower bound where A_t < 0 and ρ_t is large. `dual_clip` c > 1 bounds it (Ye et al.
-    2020, equation 5): where A_t < 0, max(min(...), c A_t), without gradient from ρ_t = c on. None: no bound.
+    That minimum has no lower bound if A_t < 0 and ρ_t is large. `dual_clip` c > 1 bounds it (Ye et al.
+    2020, equation 5): if A_t < 0, max(min(...), c A_t), without gradient from ρ_t = c on. None: no bound.
 
     The second value counts tokens whose gradient the clips have set to zero.
     """
@@ -113,7 +110,7 @@ def generative_loss(
     *,
     n_solutions: int,
 ) -> Float[Tensor, ""]:
-    """−J_verify: −1/n Σ_i w_i log π_θ(c_i | x_i, y_i, I), c_i = Yes where the reward says correct, else No.
+    """−J_verify: −1/n Σ_i w_i log π_θ(c_i | x_i, y_i, I), c_i = Yes if the solution is correct, else No.
 
     `yes_no_logprobs_B2`: log-probabilities of (Yes, No) in the full vocabulary. `weights_B` come from
     `class_weights` of the whole minibatch, `n_solutions` counts its solutions.
@@ -129,7 +126,7 @@ def bce_loss(
     *,
     n_solutions: int,
 ) -> Float[Tensor, ""]:
-    """Binary cross-entropy: −1/n Σ_i w_i log σ(±z_i), + where the reward says correct. Rest as above."""
+    """Binary cross-entropy: −1/n Σ_i w_i log σ(±z_i), + for correct solutions. Rest as above."""
     signed_B = torch.where(correct_B, logits_B1[:, 0], -logits_B1[:, 0])
     return -(weights_B * torch.nn.functional.logsigmoid(signed_B)).sum() / n_solutions
 
@@ -146,29 +143,6 @@ def regression_loss(
     return (weights_B * errors_B.square()).sum() / n_solutions
 
 
-@dataclass(frozen=True)
-class VerificationObjective:
-    """What a verification objective reads, loses and says.
-
-    `instructed`: it reads [x, y, I] and answers in words; else [x, y], and a head answers (models/heads.py).
-    `loss`: from what it said (verification_BX, X its own), as `generative_loss`. `scores`: the same as scores
-    in [0, 1], 1/2 where it cannot tell.
-    """
-
-    instructed: bool
-    loss: Callable[..., Float[Tensor, ""]]
-    scores: Callable[[Tensor], Tensor]
-
-
-VERIFICATION: dict[str, VerificationObjective] = {
-    "generative": VerificationObjective(True, generative_loss, lambda logprobs_B2: logprobs_B2[:, 0].exp()),
-    "bce": VerificationObjective(False, bce_loss, lambda logits_B1: logits_B1[:, 0].sigmoid()),
-    "regression": VerificationObjective(
-        False, regression_loss, lambda outputs_B1: outputs_B1[:, 0].clip(0, 1)
-    ),
-}
-
-
 def joint_loss(
     policy: Float[Tensor, ""] | None,
     kl: Float[Tensor, ""] | None,
@@ -177,7 +151,7 @@ def joint_loss(
     kl_coefficient: float,
     verification_coefficient: float,
 ) -> Float[Tensor, ""]:
-    """−J(θ) = −J_RL + β · KL − λ · J_verify. A term that is off is None; raises ValueError where all are."""
+    """−J(θ) = −J_RL + β · KL − λ · J_verify. A term that is off is None; raises ValueError if all are."""
     terms = [] if policy is None else [policy]
     if kl is not None:
         terms.append(kl_coefficient * kl)

@@ -6,7 +6,6 @@ Left out on purpose: the ratio and its interval (evaluation's claim `overhead`);
 from __future__ import annotations
 
 import copy
-import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,45 +17,42 @@ from rlv import tables
 from rlv.errors import StudyError
 from rlv.models import load_model
 from rlv.training.batches import Trajectory
-from rlv.training.config import TrainingConfig
 from rlv.training.loop import sampled_batches
 from rlv.training.rollout import read_prompts
 from rlv.training.update import Learner, learn, make_learner
 
 
 def measure_overhead(
-    config: TrainingConfig,
+    run: Run,
     model_dir: Path,
     problems: pl.DataFrame,
     repeats: int,
     log: Callable[[str], None],
 ) -> pl.DataFrame:
-    """`repeats` training steps, each learned from twice: λ = 0 ("rl") and the config's λ ("rl_v").
+    """`repeats` training steps, each learned from twice: λ = 0 ("rl") and the run's λ ("rl_v").
 
     Returns an overhead table, two rows a repeat: `tokens` of one training step (sampled, continuations for
     values too, and read by the update, I included), seconds of sampling (shared by the pair) and of the
     update. Both learners start every repeat from the same weights, and take turns at going first; all
     solutions are sampled before, so that the engine's memory is free again when there are two learners.
-    Raises StudyError where the config has λ = 0.
+    Raises StudyError if λ = 0.
     """
-    if not config.verifies:
+    if not run.verifies:
         raise StudyError("overhead: verification_coefficient is 0; measure a reasoner with verification")
-    torch.set_num_threads(config.threads)
-    model, tokenizer = load_model(model_dir, config.dtype)
+    torch.set_num_threads(run.threads)
+    model, tokenizer = load_model(model_dir, run.training.dtype)
     rollouts = []
-    prompts = read_prompts(problems, tokenizer, config.prompt_style, config.system_prompt)
-    with sampled_batches(model, tokenizer, prompts, config, model_dir) as source:
+    prompts = read_prompts(problems, tokenizer, run.prompt_style, run.system_prompt)
+    with sampled_batches(model, tokenizer, prompts, run, model_dir) as source:
         # The first warms up caches and optimizer states, and is not counted.
         for step in range(repeats + 1):
             started = time.perf_counter()
             rollout = source(step)
             assert rollout is not None  # nothing here listens to signals
             rollouts.append((rollout, time.perf_counter() - started))
-    reference = load_model(model_dir, config.dtype)[0] if config.kl_coefficient > 0 else None
-    configs = {"rl": dataclasses.replace(config, verification_coefficient=0.0), "rl_v": config}
-    learners = {
-        name: make_learner(copy.deepcopy(model), tokenizer, c, reference) for name, c in configs.items()
-    }
+    reference = load_model(model_dir, run.training.dtype)[0] if run.training.kl_coefficient > 0 else None
+    runs = {"rl": run.but(verification_coefficient=0.0), "rl_v": run}
+    learners = {name: make_learner(copy.deepcopy(model), tokenizer, c, reference) for name, c in runs.items()}
     del model
     # With a head of its own, "rl_v" has all that "rl" has, and more.
     start = {key: value.detach().clone() for key, value in learners["rl_v"].reader.state_dict().items()}
@@ -66,7 +62,7 @@ def measure_overhead(
         turns = ("rl", "rl_v") if repeat % 2 == 0 else ("rl_v", "rl")
         for name in turns:
             tokens, seconds = _timed_update(
-                learners[name], rollout.trajectories, configs[name], repeat + 1, start
+                learners[name], rollout.trajectories, runs[name], repeat + 1, start
             )
             rows.append(
                 {
@@ -87,7 +83,7 @@ def measure_overhead(
 def _timed_update(
     learner: Learner,
     trajectories: Sequence[Trajectory],
-    config: TrainingConfig,
+    run: Run,
     step: int,
     start: dict[str, torch.Tensor],
 ) -> tuple[int, float]:
@@ -95,7 +91,7 @@ def _timed_update(
     learner.reader.load_state_dict({key: start[key] for key in learner.reader.state_dict()})
     _wait(learner.device)
     started = time.perf_counter()
-    lesson = learn(learner, trajectories, config, step)
+    lesson = learn(learner, trajectories, run, step)
     _wait(learner.device)
     return lesson.tokens_trained, time.perf_counter() - started
 

@@ -18,9 +18,9 @@ from rlv.errors import DataError
 from rlv.prompts import solver_ids
 from rlv.sampling.engine import Engine, Progress, Request, SamplingParams, request_seed
 from rlv.sampling.shards import stored_text
-from rlv.training.advantages import ADVANTAGES, NEEDS_VALUES
+from rlv.training.advantages import ADVANTAGES
 from rlv.training.batches import Trajectory
-from rlv.training.config import TrainingConfig
+from rlv.training.run import Run
 from rlv.training.values import Grade, monte_carlo_values
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def choose_problems(n_problems: int, per_step: int, step: int, seed: int) -> np.
 def collect(
     prompts: Sequence[Prompt],
     step: int,
-    config: TrainingConfig,
+    run: Run,
     *,
     engine: Engine,
     tokenizer: PreTrainedTokenizerBase,
@@ -89,30 +89,34 @@ def collect(
     A solution that ran out of tokens has no answer and earns 0. Continuations for values, where the advantage
     needs them, come from the same engine.
     """
-    n_solutions = config.solutions_per_problem
+    training = run.training
+    n_solutions = training.solutions_per_problem
     repeated = [p for p in prompts for _ in range(n_solutions)]
     requests = [
-        Request(p.problem_id, g, p.ids, request_seed(config.seed, p.problem_id, g, step))
+        Request(p.problem_id, g, p.ids, request_seed(training.seed, p.problem_id, g, step))
         for p in prompts
         for g in range(n_solutions)
     ]
     sampled = engine.sample(
-        requests, SamplingParams(config.temperature, config.top_p, config.max_tokens), progress
+        requests,
+        SamplingParams(training.temperature, training.top_p, training.max_tokens),
+        progress,
     )
 
-    grade = grading(config.answer_format, tokenizer, extract_answer, rewards)
+    grade = grading(run.answer_format, tokenizer, extract_answer, rewards)
     solutions = [s.token_ids for s in sampled]
     finished = [s.finish_reason == "stop" for s in sampled]
     shape = (len(prompts), n_solutions)
     rewards_PG = grade(repeated, solutions, finished).reshape(shape)
     starts: list[tuple[int, ...]] = [(0,)] * len(sampled)
     values_PGK, tokens_values = None, 0
-    if config.advantage in NEEDS_VALUES:
+    advantage = ADVANTAGES[run.advantage]
+    if "values" in advantage.needs:
         values = monte_carlo_values(
             repeated,
             solutions,
             step,
-            config,
+            run,
             engine=engine,
             tokenizer=tokenizer,
             grade=grade,
@@ -120,7 +124,7 @@ def collect(
         )
         starts, tokens_values = values.starts, values.tokens
         values_PGK = values.values_BK.reshape(*shape, -1)
-    advantages_PGK = ADVANTAGES[config.advantage](rewards_PG, values_PGK)
+    advantages_PGK = advantage.compute(rewards_PG, values_PGK)
     advantages_BK = advantages_PGK.reshape(len(sampled), -1)
     trajectories = [
         Trajectory(

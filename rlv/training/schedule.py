@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from rlv.training.config import TrainingConfig
+from rlv.study.types import Training
 
 # Name in a study's `schedule` -> what is left of the peak after the warm-up, at the share r of updates left.
 DECAYS: dict[str, Callable[[float], float]] = {
@@ -23,11 +23,11 @@ DECAYS: dict[str, Callable[[float], float]] = {
 }
 
 
-def rate_factor(config: TrainingConfig, n_updates: int) -> Callable[[int], float]:
+def rate_factor(training: Training, n_updates: int) -> Callable[[int], float]:
     """The factor of the learning rate at update n of `n_updates`, counted from 0."""
-    warmup = max(1, warmup_updates(config, n_updates))
+    warmup = max(1, warmup_updates(training, n_updates))
     falling = max(1, n_updates - warmup + 1)
-    decay = DECAYS[config.schedule]
+    decay = DECAYS[training.schedule]
 
     def factor(n: int) -> float:
         left = min(1.0, max(0.0, (n_updates - n) / falling))
@@ -36,8 +36,8 @@ def rate_factor(config: TrainingConfig, n_updates: int) -> Callable[[int], float
     return factor
 
 
-def warmup_updates(config: TrainingConfig, n_updates: int) -> int:
+def warmup_updates(training: Training, n_updates: int) -> int:
     """Updates of the warm-up: `warmup_share` of all, rounded, or `warmup_steps` if there is no share."""
-    if config.warmup_share is None:
-        return config.warmup_steps
-    return round(config.warmup_share * n_updates)
+    if training.warmup_share is None:
+        return training.warmup_steps
+    return round(training.warmup_share * n_updates)

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rlv.job import Job, Stage
+from rlv.store import Artifact
 from rlv.training import tries
+from rlv.training.run import Run
 
-if TYPE_CHECKING:
-    from rlv.training.config import TrainingConfig
+# Parameters that tell artifacts apart (rlv/plan/chain.py), and that a run does not read.
+_MARKS = ("repeats", "logprobs", "grading", "advantage_package", "objective_package")
 
 
-def _config(job: Job) -> TrainingConfig:
-    from rlv.training.config import TrainingConfig
-
-    params = job.params
-    params.pop("repeats", None)
-    params.pop("logprobs", None)  # tells artifacts apart (rlv/plan/chain.py)
-    if "betas" in params:
-        params["betas"] = tuple(params["betas"])
-    params.pop("grading", None)  # the rules of rlv/answers, which the rewards follow
-    return TrainingConfig(**params, **job.how, threads=job.threads)
+def _run(job: Job) -> Run:
+    params = {name: value for name, value in job.params.items() if name not in _MARKS}
+    return Run.of(**params, **job.how, threads=job.threads)
 
 
 def _train(job: Job) -> dict[str, Any]:
-    config = _config(job)
+    run = _run(job)
     tries.begin(job.work)
     # With the solutions that another run recorded, what is trained is a separate verifier.
     is_verifier = "rollouts" in job.artifact.inputs
-    if config.ranks > 1:
+    if run.training.ranks > 1:
         from rlv.training.launch import train_on_ranks
 
         return train_on_ranks(
-            config,
+            run,
             model_dir=job.folder("model"),
             problems=job.file("problems", "problems.parquet"),
             recorded=job.file("rollouts", "rollouts.parquet") if is_verifier else None,
@@ -44,7 +38,7 @@ def _train(job: Job) -> dict[str, Any]:
     from rlv.training.loop import train
 
     return train(
-        config,
+        run,
         model_dir=job.folder("model"),
         problems=job.table("problems", "problems"),
         recorded=job.table("rollouts", "rollouts") if is_verifier else None,
@@ -58,9 +52,9 @@ def _overhead(job: Job) -> dict[str, Any]:
     from rlv.training.measure import measure_overhead
 
     # One process, whole weights: what is compared is a step with another, not ranks with one another.
-    config = replace(_config(job), ranks=1, nodes=1, zero_stage=0, offload=False)
+    run = _run(job).but(ranks=1, nodes=1, zero_stage=0, offload=False)
     problems = job.table("problems", "problems")
-    measured = measure_overhead(config, job.folder("model"), problems, job.params["repeats"], job.log)
+    measured = measure_overhead(run, job.folder("model"), problems, job.params["repeats"], job.log)
     job.write(measured, "overhead")
     return {"tokens": int(measured["tokens"].sum())}
 

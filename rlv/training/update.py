@@ -1,7 +1,7 @@
 """What a batch of trajectories teaches: epochs × minibatches of the joint objective through DeepSpeed.
 
 The loop, the overhead measurement and the benchmark all call `learn`; it does not know which advantage ran,
-nor which verification objective does (losses.VERIFICATION). On several ranks each minibatch is divided over
+nor which verification objective does (objectives.py). On several ranks each minibatch is divided over
 them by length; every rank has all trajectories, so all find the same division and the same normalisers, and
 what `learn` returns is of all ranks together and the same on each. Left out on purpose: skipping solutions
 whose advantage is zero (the verification objective needs them).
@@ -31,12 +31,13 @@ from rlv.training.batches import (
     sequence_lengths,
     shared_out,
 )
-from rlv.training.config import TrainingConfig
 from rlv.training.engine import add_up, clipped_step, start_engine
 from rlv.training.forward import Reader, Reading, solution_logprobs
 from rlv.training.lesson import Batch, Lesson, Tally
 from rlv.training.norms import NormsApart
+from rlv.training.objectives import OBJECTIVES
 from rlv.training.ranks import ALONE, Ranks
+from rlv.training.run import Run
 from rlv.training.weights import whole_weights
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Learner:
 def make_learner(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    config: TrainingConfig,
+    run: Run,
     reference_model: PreTrainedModel | None = None,
     *,
     labels_only: bool = False,
@@ -85,37 +86,38 @@ def make_learner(
     KL needs a reference and has none, and for a model that the trainer cannot read as its own forward pass
     does (`check_reading`, `without_dropout`); StudyError where `labels_only` meets a KL term or λ = 0.
     """
-    if config.kl_coefficient > 0 and reference_model is None:
+    if run.training.kl_coefficient > 0 and reference_model is None:
         raise ModelError("kl_coefficient is above 0 and no reference model was given")
-    if labels_only and config.kl_coefficient > 0:
+    if labels_only and run.training.kl_coefficient > 0:
         raise StudyError(
-            f"kl_coefficient: {config.kl_coefficient} is out of range; recorded solutions teach J_verify "
-            "alone, so it must be 0"
+            f"kl_coefficient: {run.training.kl_coefficient} is out of range; recorded solutions teach only "
+            "J_verify, so it must be 0"
         )
-    if labels_only and not config.verifies:
+    if labels_only and not run.verifies:
         raise StudyError(
-            "verification_coefficient: 0 is out of range; recorded solutions teach J_verify alone, "
+            "verification_coefficient: 0 is out of range; recorded solutions teach only J_verify, "
             "so it must be above 0"
         )
     check_reading(model)
     without_dropout(model)
     labels, head, instruction = None, None, ()
     device = next(model.parameters()).device
-    if config.verifies and losses.VERIFICATION[config.verification_objective].instructed:
+    if run.verifies and OBJECTIVES[run.verification.objective].instructed:
         labels = label_ids(tokenizer)
-        instruction = tuple(verification_ids(tokenizer, config.prompt_style))
-    elif config.verifies:
+        instruction = tuple(verification_ids(tokenizer, run.prompt_style))
+    elif run.verifies:
         hidden_size = model.config.get_text_config().hidden_size
-        head = VerificationHead(config.verification_objective, hidden_size).to(device)
-    if config.gradient_checkpointing:
+        head = VerificationHead(run.verification.objective, hidden_size).to(device)
+    if run.training.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     model.train()
-    reader = Reader(model, labels, head, reads_solutions=not labels_only, temperature=config.temperature)
+    temperature = run.training.temperature
+    reader = Reader(model, labels, head, reads_solutions=not labels_only, temperature=temperature)
     reference = None
     if reference_model is not None:
-        reference = Reader(reference_model.eval().requires_grad_(False), temperature=config.temperature)
+        reference = Reader(reference_model.eval().requires_grad_(False), temperature=temperature)
     return Learner(
-        engine=start_engine(reader, config, ranks, n_steps=n_steps),
+        engine=start_engine(reader, run.training, ranks, n_steps=n_steps),
         reader=reader,
         reference=reference,
         instruction_ids=instruction,
@@ -129,7 +131,7 @@ def make_learner(
 def learn(
     learner: Learner,
     trajectories: Sequence[Trajectory],
-    config: TrainingConfig,
+    run: Run,
     step: int,
     *,
     norms_apart: bool = False,
@@ -138,14 +140,14 @@ def learn(
 
     `norms_apart`: measure each objective's gradient norm, too (norms.py), where both are on and no ZeRO runs.
     """
-    both = learner.reader.reads_solutions and config.verifies
+    both = learner.reader.reads_solutions and run.verifies
     norms_apart = norms_apart and both and learner.engine.zero_optimization_stage() == 0
     batch = Batch.of(trajectories, learner.device)
     everything = np.arange(len(trajectories))
     # With one update, the policy that sampled is the policy that learns: its own log-probs, detached, serve.
-    needs_old = config.updates_per_step > 1 and learner.reader.reads_solutions
+    needs_old = run.training.updates_per_step > 1 and learner.reader.reads_solutions
     if needs_old or learner.reference is not None:
-        plain, _ = _share(learner, trajectories, everything, (), config)
+        plain, _ = _share(learner, trajectories, everything, (), run)
         with whole_weights(learner.reader):
             if needs_old:
                 old = Reader(learner.model, temperature=learner.reader.temperature)
@@ -154,21 +156,21 @@ def learn(
                 batch.reference_S, _ = _all_logprobs(learner.reference, plain, batch, learner.ranks)
     learning_rate = float(learner.engine.get_lr()[0])
     tally = Tally(learner.device, len(trajectories))
-    for epoch in range(config.epochs):
-        order = np.random.default_rng([config.seed, step, epoch, 1]).permutation(len(trajectories))
-        for chosen in np.array_split(order, config.minibatches):
+    for epoch in range(run.training.epochs):
+        order = np.random.default_rng([run.training.seed, step, epoch, 1]).permutation(len(trajectories))
+        for chosen in np.array_split(order, run.training.minibatches):
             _update(
                 learner,
                 batch,
                 trajectories,
                 chosen,
-                config,
+                run,
                 tally,
                 first_time=epoch == 0,
                 norms_apart=norms_apart,
             )
     tally.add_ranks(learner.ranks)
-    return tally.lesson(batch, learner, config, learning_rate, norms_apart=norms_apart)
+    return tally.lesson(batch, learner, run, learning_rate, norms_apart=norms_apart)
 
 
 def _update(
@@ -176,7 +178,7 @@ def _update(
     batch: Batch,
     trajectories: Sequence[Trajectory],
     chosen: np.ndarray,
-    config: TrainingConfig,
+    run: Run,
     tally: Tally,
     *,
     first_time: bool,
@@ -187,14 +189,12 @@ def _update(
     n_tokens = int(batch.lengths_B[chosen].sum())
     index_B = torch.as_tensor(chosen, device=learner.device)
     weights_B = torch.zeros_like(batch.correct_B, dtype=torch.float32)
-    weights_B[index_B] = losses.class_weights(
-        batch.correct_B[index_B], bound=config.verification_weight_bound
-    )
-    parts, n_passes = _share(learner, trajectories, chosen, learner.instruction_ids, config)
+    weights_B[index_B] = losses.class_weights(batch.correct_B[index_B], bound=run.verification.weight_bound)
+    parts, n_passes = _share(learner, trajectories, chosen, learner.instruction_ids, run)
     for k in range(n_passes):
         if k < len(parts):
             loss = _part_loss(
-                learner, batch, parts[k], weights_B, n_tokens, len(chosen), config, tally, first_time, apart
+                learner, batch, parts[k], weights_B, n_tokens, len(chosen), run, tally, first_time, apart
             )
         else:
             loss = _nothing(learner, trajectories, chosen)
@@ -204,7 +204,7 @@ def _update(
         policy_norm, verification_norm = apart.norms()
         tally.policy_grad_norm += policy_norm
         tally.verification_grad_norm += verification_norm
-    norm = clipped_step(learner.engine, config.gradient_clip)
+    norm = clipped_step(learner.engine, run.training.gradient_clip)
     if not torch.isfinite(norm):
         raise ModelError(
             f"the gradient norm is {norm.item()} after {tally.updates} good updates of this step; "
@@ -219,17 +219,17 @@ def _share(
     trajectories: Sequence[Trajectory],
     chosen: np.ndarray,
     instruction_ids: Sequence[int],
-    config: TrainingConfig,
+    run: Run,
 ) -> tuple[list[MicroBatch], int]:
     """This rank's share of the chosen trajectories, and how many passes the rank with most of them makes."""
     lengths = sequence_lengths(trajectories, chosen, len(instruction_ids))
     shares = shared_out(lengths, learner.ranks.size) if learner.ranks.size > 1 else [list(lengths)]
-    counts = [len(grouped({i: lengths[i] for i in s}, config.tokens_per_microbatch)) for s in shares]
+    counts = [len(grouped({i: lengths[i] for i in s}, run.training.tokens_per_microbatch)) for s in shares]
     mine = micro_batches(
         trajectories,
         shares[learner.ranks.rank],
         instruction_ids,
-        padded_tokens=config.tokens_per_microbatch,
+        padded_tokens=run.training.tokens_per_microbatch,
         pad_id=learner.pad_id,
         device=learner.device,
     )
@@ -270,7 +270,7 @@ def _part_loss(
     weights_B: Tensor,
     n_tokens: int,
     n_solutions: int,
-    config: TrainingConfig,
+    run: Run,
     tally: Tally,
     first_time: bool,
     apart: NormsApart | None,
@@ -285,10 +285,10 @@ def _part_loss(
             logprobs_S,
             old_S,
             batch.advantages_S[slots_S],
-            clip_low=config.clip_low,
-            clip_high=config.clip_high,
+            clip_low=run.training.clip_low,
+            clip_high=run.training.clip_high,
             n_tokens=n_tokens,
-            dual_clip=config.dual_clip,
+            dual_clip=run.training.dual_clip,
         )
         tally.policy += policy.detach()
         tally.clip_fraction += silenced / n_tokens
@@ -296,11 +296,11 @@ def _part_loss(
             tally.first_2S.append((slots_S, torch.stack([logprobs_S.detach(), reading.as_sampled_S])))
         if batch.reference_S is not None:
             kl = losses.kl_loss(
-                logprobs_S, batch.reference_S[slots_S], n_tokens=n_tokens, clamp=config.kl_clamp
+                logprobs_S, batch.reference_S[slots_S], n_tokens=n_tokens, clamp=run.training.kl_clamp
             )
             tally.kl += kl.detach()
     if reading.verification_BX is not None:
-        objective = losses.VERIFICATION[config.verification_objective]
+        objective = OBJECTIVES[run.verification.objective]
         verification = objective.loss(
             reading.verification_BX, batch.correct_B[rows_B], weights_B[rows_B], n_solutions=n_solutions
         )
@@ -308,12 +308,12 @@ def _part_loss(
         if first_time:
             tally.scores_B[rows_B] = objective.scores(reading.verification_BX.detach())
         if apart is not None:
-            apart.take(config.verification_coefficient * verification)
+            apart.take(run.verification.coefficient * verification)
     tally.tokens += part.n_tokens
     return losses.joint_loss(
         policy,
         kl,
         verification,
-        kl_coefficient=config.kl_coefficient,
-        verification_coefficient=config.verification_coefficient,
+        kl_coefficient=run.training.kl_coefficient,
+        verification_coefficient=run.verification.coefficient,
     )

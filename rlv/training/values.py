@@ -22,7 +22,7 @@ from jaxtyping import Float64
 
 from rlv.answers.steps import step_starts
 from rlv.sampling.engine import Engine, Progress, Request, SamplingParams, request_seed
-from rlv.training.config import TrainingConfig
+from rlv.training.run import Run
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -51,7 +51,7 @@ def monte_carlo_values(
     prompts: Sequence[Prompt],
     solutions: Sequence[tuple[int, ...]],
     step: int,
-    config: TrainingConfig,
+    run: Run,
     *,
     engine: Engine,
     tokenizer: PreTrainedTokenizerBase,
@@ -60,24 +60,25 @@ def monte_carlo_values(
 ) -> Values:
     """Values at the start of every step of every solution (token ids); `prompts` has one problem a solution.
 
-    A solution of more than `config.valued_steps` steps is valued at so many of them (`merged_steps`). A
-    continuation has the tokens that its prefix leaves of `config.max_tokens`; it is graded as a whole
-    solution, prefix included, and earns 0 where it does not end by itself. Since a step begins before the
-    solution's last token, every state has a token left.
+    A solution of more than `valued_steps` steps is valued at so many of them (`merged_steps`). A continuation
+    has the tokens that its prefix leaves of `max_tokens`; it is graded as a whole solution, prefix included,
+    and earns 0 if it does not end by itself. Since a step begins before the solution's last token, every
+    state has a token left.
     """
+    training = run.training
     starts = [
-        merged_steps(step_starts(tokenizer, ids, config.step_rule), config.valued_steps) for ids in solutions
+        merged_steps(step_starts(tokenizer, ids, run.step_rule), training.valued_steps) for ids in solutions
     ]
     states: dict[tuple[Prompt, tuple[int, ...]], int] = {}
     state_BK = np.full((len(solutions), max(map(len, starts), default=1)), -1)
     for b, (prompt, ids, begins) in enumerate(zip(prompts, solutions, starts, strict=True)):
         for k, begin in enumerate(begins):
             state_BK[b, k] = states.setdefault((prompt, ids[:begin]), len(states))
-    requests = [r for prompt, prefix in states for r in continuations(prompt, prefix, step, config)]
-    params = SamplingParams(config.temperature, config.top_p, config.max_tokens)
+    requests = [r for prompt, prefix in states for r in continuations(prompt, prefix, step, run)]
+    params = SamplingParams(training.temperature, training.top_p, training.max_tokens)
     # Without the log-probabilities, which take several times the memory of the tokens.
     sampled = [(s.token_ids, s.finish_reason == "stop") for s in engine.sample(requests, params, progress)]
-    repeated = [state for state in states for _ in range(config.continuations)]
+    repeated = [state for state in states for _ in range(training.continuations)]
     rewards_R = np.empty(len(sampled))
     for first in range(0, len(sampled), GRADED):
         some = slice(first, first + GRADED)
@@ -86,7 +87,7 @@ def monte_carlo_values(
             [prefix + ids for (_, prefix), (ids, _) in zip(repeated[some], sampled[some], strict=True)],
             [ended for _, ended in sampled[some]],
         )
-    rewards_SK = rewards_R.reshape(len(states), config.continuations)
+    rewards_SK = rewards_R.reshape(len(states), training.continuations)
     values_S = np.append(rewards_SK.mean(axis=1), np.nan)  # index -1: no step there
     return Values(starts, values_S[state_BK], sum(len(ids) for ids, _ in sampled))
 
@@ -103,9 +104,7 @@ def merged_steps(starts: Sequence[int], most: int | None) -> tuple[int, ...]:
     return tuple(starts[j * len(starts) // most] for j in range(most))
 
 
-def continuations(
-    prompt: Prompt, prefix: tuple[int, ...], step: int, config: TrainingConfig
-) -> list[Request]:
+def continuations(prompt: Prompt, prefix: tuple[int, ...], step: int, run: Run) -> list[Request]:
     """The K requests that continue a solution from its first tokens, within what they leave of the budget."""
     # The prefix in the seed: two states of a problem must not share their random numbers.
     digest = hashlib.sha256(",".join(map(str, prefix)).encode()).hexdigest()
@@ -115,8 +114,8 @@ def continuations(
             prompt.problem_id,
             k,
             ids,
-            request_seed(config.seed, prompt.problem_id, k, "value", step, digest),
-            max_tokens=config.max_tokens - len(prefix),
+            request_seed(run.training.seed, prompt.problem_id, k, "value", step, digest),
+            max_tokens=run.training.max_tokens - len(prefix),
         )
-        for k in range(config.continuations)
+        for k in range(run.training.continuations)
     ]

@@ -54,14 +54,13 @@ def main(job_file: Path) -> int:
 def _train(spec: dict[str, Any], folder: Path, log: Any) -> dict[str, Any]:
     from rlv import tables
     from rlv.job.machine import device_name
-    from rlv.training.config import TrainingConfig
     from rlv.training.loop import train
     from rlv.training.ranks import join
+    from rlv.training.run import Run
 
-    config = TrainingConfig(**{**spec["config"], "betas": tuple(spec["config"]["betas"])})
     recorded = spec["recorded"]
     facts = train(
-        config,
+        Run.of(**spec["settings"]),
         model_dir=Path(spec["model_dir"]),
         problems=tables.read(Path(spec["problems"]), "problems"),
         recorded=None if recorded is None else tables.read(Path(recorded), "rollouts"),

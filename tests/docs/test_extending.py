@@ -22,8 +22,8 @@ from rlv.sampling.transformers_engine import TransformersEngine
 from rlv.scoring import SCORES
 from rlv.scoring.generative import score_shard
 from rlv.training.advantages import ADVANTAGES
-from rlv.training.config import TrainingConfig
 from rlv.training.loop import train
+from rlv.training.run import Run
 from tests.evaluation.tables_for_tests import make_tables
 
 ROOT = Path(__file__).parents[2]
@@ -95,9 +95,7 @@ def test_a_study_can_name_what_was_added(section, registries, tmp_path, monkeypa
 def test_an_added_advantage_trains(registries, tmp_path):
     run("An advantage")
     problems = SOURCES["mini"].load(form="quadratic", reach=7, split="train", size=4)
-    config = TrainingConfig(
-        advantage="dr_grpo", steps=1, problems_per_step=2, solutions_per_problem=2, max_tokens=16
-    )
+    config = Run.of(advantage="dr_grpo", steps=1, problems_per_step=2, solutions_per_problem=2, max_tokens=16)
     folders = {"work_dir": tmp_path / "work", "out_dir": tmp_path / "out"}
     train(config, model_dir=ROOT / "rlv/mini/base", problems=problems, log=lambda _: None, **folders)
     assert (tmp_path / "out" / "model.safetensors").stat().st_size > 0

@@ -130,7 +130,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from rlv.estimate.memory import state_bytes
 from rlv.estimate.sizes import size_from_config
 from rlv.training import engine as deepspeed
-from rlv.training.config import TrainingConfig
+from rlv.study.types import Training
 from rlv.training.ranks import ALONE
 deepspeed.BUCKET = 1000  # a bucket would hide a small model
 dtype, stage = sys.argv[1], int(sys.argv[2])
@@ -159,7 +159,7 @@ config = LlamaConfig(vocab_size=500, hidden_size=64, intermediate_size=172, num_
                      num_attention_heads=4, num_key_value_heads=2)
 model = LlamaForCausalLM(config).to(getattr(torch, dtype))
 size = size_from_config(config.to_dict())
-engine = deepspeed.start_engine(model, TrainingConfig(dtype=dtype, zero_stage=stage))
+engine = deepspeed.start_engine(model, Training(dtype=dtype, zero_stage=stage))
 ids = torch.zeros(2, 8, dtype=torch.int64)
 for step in range(2):
     for last in (False, True):

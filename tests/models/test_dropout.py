@@ -13,7 +13,7 @@ from torch import nn
 from rlv.errors import ModelError
 from rlv.models.dropout import without_dropout
 from rlv.training.batches import Trajectory
-from rlv.training.config import TrainingConfig
+from rlv.training.run import Run
 from rlv.training.update import learn, make_learner
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
@@ -53,7 +53,7 @@ def test_weights_that_have_not_moved_are_not_away_from_themselves(tiny_tokenizer
     trajectories = sampled(model)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     for minibatches in (1, 4):
-        config = TrainingConfig(learning_rate=1e-12, minibatches=minibatches, kl_coefficient=0.1)
+        config = Run.of(learning_rate=1e-12, minibatches=minibatches, kl_coefficient=0.1)
         learner = make_learner(copy.deepcopy(model), tiny_tokenizer, config, copy.deepcopy(model))
         lesson = learn(learner, trajectories, config, step=0)
         assert lesson.clip_fraction == 0 and lesson.kl == pytest.approx(0, abs=1e-9)

@@ -14,8 +14,8 @@ from rlv.models.reading import check_reading
 from rlv.prompts import label_ids, verification_ids
 from rlv.scoring.generative import score_solutions
 from rlv.training.batches import Trajectory, micro_batches
-from rlv.training.config import TrainingConfig
 from rlv.training.forward import Reader
+from rlv.training.run import Run
 from rlv.training.update import make_learner
 
 SIZES = {
@@ -105,7 +105,7 @@ UNKNOWN = [
 def test_what_is_not_known_is_refused_by_trainer_and_scorer(tiny_tokenizer, family, changes, dtype):
     model = model_of(family, tiny_tokenizer, **changes).to(dtype)
     with pytest.raises(ModelError, match=r"does with the logits .* nats"):
-        make_learner(model, tiny_tokenizer, TrainingConfig())
+        make_learner(model, tiny_tokenizer, Run.of())
     with pytest.raises(ModelError, match=type(model).__name__):
         score_solutions(model, tiny_tokenizer, [[5, 6]], [[7, 8]], "plain")
 

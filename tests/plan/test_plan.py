@@ -10,7 +10,7 @@ from rlv.evaluation.votes import VOTES
 from rlv.plan import build_plan
 from rlv.plan.reading import load
 from rlv.study.types import Study
-from rlv.training import advantages
+from rlv.training.advantages import ADVANTAGES
 
 ROOT = Path(__file__).parents[2]
 
@@ -147,13 +147,9 @@ def test_guards_stay_out_of_the_keys_where_they_are_off_or_not_read():
 
 
 def test_an_added_method_that_needs_values_gets_their_settings(monkeypatch):
-    monkeypatch.setitem(advantages.ADVANTAGES, "tempo", advantages.vineppo)
-    advantages.NEEDS_VALUES.add("tempo")
-    try:
-        study = changed(load("mini"), reasoners__grpo__advantage="tempo", training__continuations=9)
-        trained = next(a for p, a in build_plan(study).artifacts.items() if p.startswith("train/grpo-"))
-    finally:
-        advantages.NEEDS_VALUES.remove("tempo")
+    monkeypatch.setitem(ADVANTAGES, "tempo", ADVANTAGES["vineppo"])
+    study = changed(load("mini"), reasoners__grpo__advantage="tempo", training__continuations=9)
+    trained = next(a for p, a in build_plan(study).artifacts.items() if p.startswith("train/grpo-"))
     assert trained.params["continuations"] == 9 and trained.params["step_rule"] == "try"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import textwrap
 from pathlib import Path
@@ -14,8 +13,7 @@ from rlv.errors import StudyError
 from rlv.plan import build_plan
 from rlv.plan.reading import load
 from rlv.study.docs import markdown
-from rlv.study.types import HOW_TRAINING, Training
-from rlv.training.config import MECHANICS, TrainingConfig
+from rlv.study.types import Role, Training
 
 ROOT = Path(__file__).parents[2]
 LENGTHS = "{datasets: [hard], comparisons: [grpo], answer_tokens: 2"
@@ -49,6 +47,7 @@ def test_shipped_studies_are_sound(name):
         ),
         ("reasoners: {grpo: {training: {steps: 0}}}", ["reasoners.grpo.training.steps", "found 0"]),
         ("training: {ranks: 3, nodes: 2}", ["reasoners.grpo.training.nodes", "2 nodes", "3 ranks"]),
+        ("training: {minibatches: 999}", ["reasoners.grpo.training.minibatches", "999 of"]),
         ("training: {offload: true}", ["reasoners.grpo.training.offload", "zero_stage 0"]),
         ("reasoners: {grpo: {advantage: gpro}}", ["reasoners.grpo.advantage", "'gpro'", "'grpo'"]),
         ("reasoners: {grpo: {model: bas}}", ["reasoners.grpo.model", "'bas'", "'base'"]),
@@ -95,6 +94,12 @@ def test_shipped_studies_are_sound(name):
             ["verifiers.unified.reasoner", "'base'", "coefficient 0"],
         ),
         ("verifiers: {unified: {score: regresion}}", ["verifiers.unified.score", "'regression'"]),
+        (
+            "reasoners: {grpo_v: {verification: {objective: regresion}}}",
+            ["reasoners.grpo_v.verification.objective", "'regression'"],
+        ),
+        ("evaluation: {votes: [squared]}", ["evaluation.votes", "no vote named 'squared'"]),
+        ("evaluation: {votes: [majority]}", ["evaluation.votes", "'majority'", "leave it out"]),
         ("comparisons: {grpo: {separate: unified}}", ["comparisons.grpo.separate", "'grpo'"]),
         (
             "reasoners: {grpo_v: {verifiers: [unified, judge]}}\ncomparisons: {grpo: {separate: judge}}",
@@ -217,7 +222,11 @@ def test_the_paper_study_tells_all_that_it_assumes():
     for path, assumption in study.assumed.items():
         assert assumption.source, path
         assert f"  {path} = " in said and " ".join(assumption.source.split()[:4]) in " ".join(said.split())
-    read = {name for name in Training.model_fields if name not in HOW_TRAINING | {"seed", "engine", "dtype"}}
+    read = {
+        name
+        for name in Training.model_fields
+        if name not in Training.having(Role.HOW) | {"seed", "engine", "dtype"}
+    }
     # Instead of the warm-up by steps there is a share.
     assert {f"training.{name}" for name in read - {"warmup_steps"}} <= set(study.assumed)
     for name, reasoner in study.reasoners.items():
@@ -313,8 +322,3 @@ def test_the_documentation_of_keys_is_true():
     assert (ROOT / "config/README.md").read_text() == markdown(), (
         "run: python -m rlv.study.docs > config/README.md"
     )
-
-
-def test_the_loop_knows_every_training_setting_and_which_of_them_decide_nothing():
-    assert set(Training.model_fields) <= {field.name for field in dataclasses.fields(TrainingConfig)}
-    assert HOW_TRAINING | {"threads"} == set(MECHANICS)

@@ -11,7 +11,7 @@ import pytest
 from rlv.errors import ModelError
 from rlv.sampling import Request, SamplingParams
 from rlv.sampling.engines import open_engine, open_rollout_engine, open_vllm
-from rlv.training.config import TrainingConfig
+from rlv.training.run import Run
 
 
 @pytest.fixture
@@ -46,13 +46,13 @@ def test_an_engine_that_is_not_installed_says_where_it_is(
     expected = pytest.raises(ModelError, match=r"'vllm' is not installed .*envs/README\.md")
     with expected, open_engine("vllm", folder, threads=1, max_batch=4):
         pass
-    config = TrainingConfig(engine="vllm")
+    config = Run.of(engine="vllm")
     with expected, open_rollout_engine(tiny_model, tiny_tokenizer, folder, config):
         pass
 
 
 def test_training_samples_with_its_own_module(folder, tiny_model, tiny_tokenizer) -> None:
-    with open_rollout_engine(tiny_model, tiny_tokenizer, folder, TrainingConfig(max_batch=4)) as engine:
+    with open_rollout_engine(tiny_model, tiny_tokenizer, folder, Run.of(max_batch=4)) as engine:
         assert vars(engine)["model"] is tiny_model
 
 

@@ -68,9 +68,9 @@ def run(spec: dict[str, Any], job: dict[str, Any], ranks: Any = None) -> dict[st
     """One run: into `folder`/work and `folder`/out. `recorded`: a rollouts table to learn from instead."""
     import polars as pl
 
-    from rlv.training.config import TrainingConfig
     from rlv.training.loop import train
     from rlv.training.ranks import ALONE
+    from rlv.training.run import Run
 
     ranks = ALONE if ranks is None else ranks
     folder = Path(job["folder"])
@@ -80,7 +80,7 @@ def run(spec: dict[str, Any], job: dict[str, Any], ranks: Any = None) -> dict[st
     ranks.barrier()
     recorded = job.get("recorded")
     return train(
-        TrainingConfig(**BASE | job["config"]),
+        Run.of(**BASE | job["config"]),
         model_dir=Path(spec["model_dir"]),
         problems=pl.read_parquet(spec["problems"]),
         work_dir=folder / "work",

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rlv.training.advantages import ADVANTAGES, NEEDS_VALUES, grpo, leave_one_out, vineppo
+from rlv.training.advantages import ADVANTAGES, grpo, leave_one_out, vineppo
 
-VALUE_FREE = {name: advantage for name, advantage in ADVANTAGES.items() if name not in NEEDS_VALUES}
+VALUE_FREE = {name: method.compute for name, method in ADVANTAGES.items() if not method.needs}
 groups = arrays(
     np.float64, st.tuples(st.integers(1, 4), st.integers(2, 8)), elements=st.sampled_from([0.0, 1.0])
 )
@@ -45,7 +45,7 @@ def test_two_solutions_split():
 @pytest.mark.parametrize("name", VALUE_FREE)
 @pytest.mark.parametrize("reward", [0.0, 1.0, 0.1])  # 0.1: its mean over three is not 0.1
 def test_equal_rewards_teach_nothing(name, reward):
-    assert (ADVANTAGES[name](np.full((2, 3), reward), None) == 0).all()
+    assert (ADVANTAGES[name].compute(np.full((2, 3), reward), None) == 0).all()
 
 
 @given(groups)
@@ -60,7 +60,7 @@ def test_value_free_advantages_sum_to_zero_and_follow_the_reward(rewards_PG):
 @given(valued_groups())
 def test_problems_do_not_meet(valued):
     rewards_PG, values_PGK = valued
-    for advantage in ADVANTAGES.values():
+    for advantage in (method.compute for method in ADVANTAGES.values()):
         alone = [advantage(rewards_PG[[p]], values_PGK[[p]]) for p in range(len(rewards_PG))]
         np.testing.assert_array_equal(advantage(rewards_PG, values_PGK), np.concatenate(alone))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import signal
@@ -18,8 +17,8 @@ from safetensors.torch import load_file
 from rlv import tables
 from rlv.errors import DataError, LostRankError, ModelError, StoppedError, StudyError, in_vain
 from rlv.training import launch, stage
-from rlv.training.config import TrainingConfig
 from rlv.training.loop import train
+from rlv.training.run import Run
 from tests.training.rank_runs import BASE
 
 CONFIG = {**BASE, "steps": 6, "ranks": 2, "zero_stage": 2, "save_every": 1}
@@ -39,7 +38,7 @@ class Ranks:
             self.lines.append(line)
             seen(line)
 
-        config = dataclasses.asdict(TrainingConfig(**{**CONFIG, **changes}))
+        config = Run.of(**{**CONFIG, **changes}).settings()
         del config["threads"]
         job = SimpleNamespace(
             params=config,
@@ -70,7 +69,7 @@ def ranks(tmp_path, model_dir, problems):
 def alone(tmp_path_factory, model_dir, problems):
     """The same run in this process."""
     folder = tmp_path_factory.mktemp("alone")
-    config = TrainingConfig(**{**CONFIG, "ranks": 1, "zero_stage": 0})
+    config = Run.of(**{**CONFIG, "ranks": 1, "zero_stage": 0})
     train(
         config,
         model_dir=model_dir,
@@ -171,7 +170,7 @@ def test_another_launcher_around_it_is_refused(ranks, monkeypatch, n_ranks):
             ranks.run(**job)
         else:
             train(
-                TrainingConfig(**{**CONFIG, **job}),
+                Run.of(**{**CONFIG, **job}),
                 model_dir=ranks.model_dir,
                 problems=tables.read(ranks.problems, "problems"),
                 work_dir=ranks.work,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import math
 import os
@@ -21,11 +20,11 @@ from rlv.errors import DataError, ModelError, StoreError, StudyError
 from rlv.job.machine import made_here
 from rlv.models import heads
 from rlv.training import checkpoints, loop
-from rlv.training.config import TrainingConfig
 from rlv.training.loop import sampled_batches, train
 from rlv.training.measure import measure_overhead
+from rlv.training.run import Run
 
-CONFIG = TrainingConfig(
+CONFIG = Run.of(
     advantage="grpo",
     verification_coefficient=0.3,
     steps=5,
@@ -43,7 +42,7 @@ CONFIG = TrainingConfig(
 )
 
 
-def run(folder: Path, config: TrainingConfig, model_dir, problems, recorded=None):
+def run(folder: Path, config: Run, model_dir, problems, recorded=None):
     lines: list[str] = []
     summary = train(
         config,
@@ -76,7 +75,7 @@ def straight(tmp_path_factory, model_dir, problems):
     return folder, summary, lines
 
 
-HEADED = dataclasses.replace(CONFIG, verification_objective="bce")
+HEADED = CONFIG.but(verification_objective="bce")
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +139,7 @@ def test_a_head_lies_beside_a_plain_checkpoint(headed):
     assert all(torch.equal(state[name], value) for name, value in expected.items())
 
 
-SEPARATE = dataclasses.replace(CONFIG, kl_coefficient=0.0, steps=99)
+SEPARATE = CONFIG.but(kl_coefficient=0.0, steps=99)
 
 
 def test_a_separate_verifier_learns_from_recorded_solutions(straight, tmp_path, model_dir, problems):
@@ -178,7 +177,7 @@ def test_recorded_solutions_teach_verification_alone(straight, tmp_path, model_d
     recorded = rollouts(straight[0])
     for wrong in ({"kl_coefficient": 0.01}, {"verification_coefficient": 0.0}):
         with pytest.raises(StudyError, match=next(iter(wrong))):
-            run(tmp_path, dataclasses.replace(SEPARATE, **wrong), model_dir, problems, recorded)
+            run(tmp_path, SEPARATE.but(**wrong), model_dir, problems, recorded)
     with pytest.raises(DataError, match="is not in the problems table"):
         run(tmp_path, SEPARATE, model_dir, problems[:3], recorded)
 
@@ -250,9 +249,7 @@ def test_a_head_survives_being_cut_off(headed, tmp_path, model_dir, problems, wh
     assert_goes_on(tmp_path, headed, model_dir, problems, HEADED)
 
 
-FALLING = dataclasses.replace(
-    CONFIG, schedule="cosine", warmup_share=0.35, betas=(0.8, 0.99), steps=5, save_every=2
-)
+FALLING = CONFIG.but(schedule="cosine", warmup_share=0.35, betas=(0.8, 0.99), steps=5, save_every=2)
 
 
 def rates(folder: Path) -> list[float]:
@@ -284,10 +281,12 @@ def test_a_falling_rate_goes_on_where_it_stood(tmp_path, model_dir, problems):
 
 def test_a_separate_verifiers_rate_falls_over_the_recorded_steps(straight, tmp_path, model_dir, problems):
     # Whatever the setting says of steps, which recorded solutions do not follow.
-    config = dataclasses.replace(SEPARATE, schedule="linear", warmup_steps=0, steps=99)
+    config = SEPARATE.but(schedule="linear", warmup_steps=0, steps=99)
     summary, _ = run(tmp_path, config, model_dir, problems, rollouts(straight[0]))
-    n_updates = summary["steps"] * config.updates_per_step
-    expected = [1e-3 * (n_updates - n) / n_updates for n in range(0, n_updates, config.updates_per_step)]
+    n_updates = summary["steps"] * config.training.updates_per_step
+    expected = [
+        1e-3 * (n_updates - n) / n_updates for n in range(0, n_updates, config.training.updates_per_step)
+    ]
     assert rates(tmp_path) == pytest.approx(expected)
 
 
@@ -296,7 +295,7 @@ import os, signal, sys
 from pathlib import Path
 import torch, polars as pl
 from rlv.training import checkpoints
-from rlv.training.config import TrainingConfig
+from rlv.training.run import Run
 from rlv.training.loop import sampled_batches, train
 torch.set_num_threads(1)
 folder, model_dir, problems, fields = sys.argv[1:]
@@ -305,14 +304,14 @@ def log(line):
     if line.startswith("step 3"):
         checkpoints.sync = lambda path: os.kill(os.getpid(), signal.SIGKILL)
 
-train(TrainingConfig(**eval(fields)), model_dir=Path(model_dir), problems=pl.read_parquet(problems),
+train(Run.of(**eval(fields)), model_dir=Path(model_dir), problems=pl.read_parquet(problems),
       work_dir=Path(folder) / "work", out_dir=Path(folder) / "out", log=log)
 """
 
 
 def test_killed_with_signal_9_while_saving(straight, tmp_path, model_dir, problems):
     problems.write_parquet(tmp_path / "problems.parquet")
-    arguments = [tmp_path, model_dir, tmp_path / "problems.parquet", repr(dataclasses.asdict(CONFIG))]
+    arguments = [tmp_path, model_dir, tmp_path / "problems.parquet", repr(CONFIG.settings())]
     killed = subprocess.run(
         [sys.executable, "-c", _KILLED_RUN, *map(str, arguments)],
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
@@ -336,32 +335,14 @@ def test_a_finished_run_only_writes_its_output_again(straight, model_dir, proble
 
 def test_checkpoints_of_another_run_are_refused(straight, model_dir, problems):
     with pytest.raises(StoreError, match="another run"):
-        run(straight[0], dataclasses.replace(CONFIG, learning_rate=2e-3), model_dir, problems)
+        run(straight[0], CONFIG.but(learning_rate=2e-3), model_dir, problems)
 
 
 def test_what_cannot_be_trained_says_so(tmp_path, model_dir, problems):
     with pytest.raises(DataError, match="10 rows, a step needs 11"):
-        run(tmp_path, dataclasses.replace(CONFIG, problems_per_step=11), model_dir, problems)
+        run(tmp_path, CONFIG.but(problems_per_step=11), model_dir, problems)
     with pytest.raises(ModelError, match="lower max_tokens"):
-        run(tmp_path, dataclasses.replace(CONFIG, max_tokens=250), model_dir, problems)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"advantage": "ppo"},
-        {"steps": 0},
-        {"solutions_per_problem": 1},
-        {"clip_low": 1.0},
-        {"top_p": 0.0},
-        {"verification_weight_bound": 0.5},
-        {"verification_coefficient": -1.0},
-        {"minibatches": 999},
-    ],
-)
-def test_values_out_of_range_are_named(wrong):
-    with pytest.raises(StudyError, match=next(iter(wrong))):
-        TrainingConfig(**wrong)
+        run(tmp_path, CONFIG.but(max_tokens=250), model_dir, problems)
 
 
 def test_restore_without_checkpoints_starts_at_zero(tmp_path):
@@ -375,12 +356,10 @@ def test_overhead_is_measured_in_pairs(model_dir, problems):
     assert measured["repeat"].to_list() == [0, 0, 1, 1]
     assert sorted(measured["objective"].to_list()) == ["rl", "rl", "rl_v", "rl_v"]
     tokens = {row["objective"]: row["tokens"] for row in measured.filter(repeat=0).to_dicts()}
-    updates_read = 9 * CONFIG.epochs  # one instruction token a solution and epoch
+    updates_read = 9 * CONFIG.training.epochs  # one instruction token a solution and epoch
     assert tokens["rl_v"] - tokens["rl"] == updates_read
     with pytest.raises(StudyError, match="verification_coefficient"):
-        measure_overhead(
-            dataclasses.replace(CONFIG, verification_coefficient=0.0), model_dir, problems, 1, print
-        )
+        measure_overhead(CONFIG.but(verification_coefficient=0.0), model_dir, problems, 1, print)
 
 
 def test_overhead_counts_what_it_times(model_dir, problems, monkeypatch):
@@ -398,13 +377,13 @@ def test_overhead_counts_what_it_times(model_dir, problems, monkeypatch):
             yield seen
 
     monkeypatch.setattr("rlv.training.measure.sampled_batches", watched)
-    config = dataclasses.replace(CONFIG, advantage="vineppo", continuations=2, step_rule="try")
+    config = CONFIG.but(advantage="vineppo", continuations=2, step_rule="try")
     measured = measure_overhead(config, model_dir, problems, 1, lambda _: None)
     rollout = rollouts_seen[-1]
     solved = sum(len(t.solution_ids) for t in rollout.trajectories)
     read = sum(len(t.prompt_ids) + len(t.solution_ids) for t in rollout.trajectories)
     assert rollout.tokens_values > 0
-    expected = solved + rollout.tokens_values + config.epochs * read
+    expected = solved + rollout.tokens_values + config.training.epochs * read
     assert measured.filter(objective="rl")["tokens"].item() == expected
 
 
@@ -415,5 +394,5 @@ def test_kernels_are_fixed_on_the_cpu_alone(monkeypatch, device):
     before = torch.are_deterministic_algorithms_enabled()
     with loop._reproducible(CONFIG):
         assert torch.are_deterministic_algorithms_enabled() == (before or device == "cpu")
-        assert torch.initial_seed() == CONFIG.seed
+        assert torch.initial_seed() == CONFIG.training.seed
     assert torch.are_deterministic_algorithms_enabled() == before

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from rlv import tables
 from rlv.errors import LostRankError, ModelError
-from rlv.training.config import TrainingConfig
+from rlv.study.types import Training
 from rlv.training.engine import deepspeed_settings, start_engine
 from rlv.training.ranks import ALONE, join, slurm_variables
 from tests.training import rank_runs
@@ -242,17 +242,17 @@ def test_rotary_frequencies_stay_in_float32(tiny_model):
     """Cast to bfloat16 they would turn positions in the hundreds by whole turns."""
     import copy
 
-    engine = start_engine(copy.deepcopy(tiny_model), TrainingConfig(dtype="bfloat16"))
+    engine = start_engine(copy.deepcopy(tiny_model), Training(dtype="bfloat16"))
     frequencies = [b for n, b in engine.module.named_buffers() if n.endswith("inv_freq")]
     assert frequencies and all(b.dtype == torch.float32 for b in frequencies)
     assert {p.dtype for p in engine.module.parameters()} == {torch.bfloat16}
 
 
 def test_settings_of_one_rank_are_plain():
-    settings = deepspeed_settings(TrainingConfig())
+    settings = deepspeed_settings(Training())
     assert settings["zero_optimization"] == {"stage": 0} and settings["gradient_clipping"] == 0
     assert "bf16" not in settings and "zero_force_ds_cpu_optimizer" not in settings
-    assert deepspeed_settings(TrainingConfig(dtype="bfloat16"))["zero_optimization"]["stage"] == 1
+    assert deepspeed_settings(Training(dtype="bfloat16"))["zero_optimization"]["stage"] == 1
 
 
 def test_alone_nothing_is_asked_of_others():

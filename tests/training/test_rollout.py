@@ -8,7 +8,6 @@ import pytest
 from rlv.errors import DataError
 from rlv.sampling.engine import Sampled
 from rlv.training.batches import Trajectory
-from rlv.training.config import TrainingConfig
 from rlv.training.journal import show_solutions
 from rlv.training.rollout import (
     Prompt,
@@ -20,6 +19,7 @@ from rlv.training.rollout import (
     over_tokens,
     read_prompts,
 )
+from rlv.training.run import Run
 
 
 class Scripted:
@@ -59,7 +59,7 @@ def test_rewards_advantages_and_unfinished_solutions(tiny_tokenizer, problems):
     from rlv.answers import extract_answer
 
     prompts = read_prompts(problems, tiny_tokenizer, "plain")[:3]  # references 1, 2, 3
-    config = TrainingConfig(advantage="leave_one_out", solutions_per_problem=3)
+    config = Run.of(advantage="leave_one_out", solutions_per_problem=3)
     graded = []
 
     def rewards(answers, references):
@@ -111,7 +111,7 @@ def test_values_reach_the_tokens_of_their_steps(tiny_tokenizer, problems):
     rollout = collect(
         read_prompts(problems, tiny_tokenizer, "plain")[:3],  # references 1, 2, 3
         5,
-        TrainingConfig(advantage="vineppo", solutions_per_problem=2, continuations=4, step_rule="try"),
+        Run.of(advantage="vineppo", solutions_per_problem=2, continuations=4, step_rule="try"),
         engine=Searching(tiny_tokenizer),
         tokenizer=tiny_tokenizer,
         extract_answer=extract_answer,

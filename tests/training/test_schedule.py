@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlv.study.types import Schedule
-from rlv.training.config import TrainingConfig
+from rlv.study.types import Training
+from rlv.study.types.training import Schedule
 from rlv.training.schedule import DECAYS, rate_factor, warmup_updates
 
 
 def factors(n_updates: int, **settings) -> list[float]:
-    factor = rate_factor(TrainingConfig(**settings), n_updates)
+    factor = rate_factor(Training(**settings), n_updates)
     return [factor(n) for n in range(n_updates)]
 
 
@@ -33,7 +33,7 @@ def test_constant_is_the_warm_up_and_then_the_peak():
 def test_linear_falls_from_the_end_of_the_warm_up_to_zero_after_the_run():
     found = factors(7, schedule="linear", warmup_steps=3)
     assert found == pytest.approx([1 / 3, 2 / 3, 1, 4 / 5, 3 / 5, 2 / 5, 1 / 5])
-    assert rate_factor(TrainingConfig(schedule="linear", warmup_steps=3), 7)(7) == 0
+    assert rate_factor(Training(schedule="linear", warmup_steps=3), 7)(7) == 0
 
 
 def test_cosine_is_half_a_wave():
@@ -43,10 +43,10 @@ def test_cosine_is_half_a_wave():
 
 
 def test_a_share_of_all_updates_is_warmed_up():
-    config = TrainingConfig(warmup_share=0.03, warmup_steps=5)
+    config = Training(warmup_share=0.03, warmup_steps=5)
     assert warmup_updates(config, 16_000) == 480 and warmup_updates(config, 10) == 0
     assert factors(100, warmup_share=0.1) == factors(100, warmup_steps=10)
-    assert warmup_updates(TrainingConfig(warmup_steps=5), 16_000) == 5
+    assert warmup_updates(Training(warmup_steps=5), 16_000) == 5
 
 
 @given(st.sampled_from(sorted(DECAYS)), st.integers(1, 60), st.integers(0, 80))

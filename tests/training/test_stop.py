@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import threading
@@ -32,7 +31,7 @@ def assert_goes_on_after(step: int, folder, straight, model_dir, problems) -> No
 def assert_stops_after_two(folder, straight, model_dir, problems, monkeypatch) -> None:
     """With checkpoints rarer than steps: the last finished one is saved out of turn."""
     with pytest.raises(StoppedError, match="goes on after step 2 of 5"):
-        run(folder, dataclasses.replace(CONFIG, save_every=100), model_dir, problems)
+        run(folder, CONFIG.but(save_every=100), model_dir, problems)
     monkeypatch.undo()
     assert_goes_on_after(2, folder, straight, model_dir, problems)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 
 import pytest
 import torch
@@ -15,12 +14,12 @@ from rlv.sampling.transformers_engine import TransformersEngine
 from rlv.store import Artifact, Store
 from rlv.training import stage
 from rlv.training.batches import Trajectory, micro_batches
-from rlv.training.config import TrainingConfig
 from rlv.training.forward import Reader
+from rlv.training.run import Run
 from rlv.training.update import learn, make_learner
 
 CPU = torch.device("cpu")
-UNMOVED = TrainingConfig(learning_rate=1e-12, warmup_steps=0, temperature=0.6)
+UNMOVED = Run.of(learning_rate=1e-12, warmup_steps=0, temperature=0.6)
 PROMPT = (7, 8, 9)
 
 
@@ -57,7 +56,7 @@ def every_solution(model, sampled_at):
 
 
 def gradient_norm(model, tokenizer, trajectories, temperature, **changes):
-    config = dataclasses.replace(UNMOVED, temperature=temperature, gradient_clip=1e9, **changes)
+    config = UNMOVED.but(temperature=temperature, gradient_clip=1e9, **changes)
     return learn(make_learner(copy.deepcopy(model), tokenizer, config), trajectories, config, 0).grad_norm
 
 
@@ -93,7 +92,7 @@ def test_solutions_are_read_at_the_temperature_and_labels_at_1(tiny_model, tiny_
 def test_a_policy_that_has_not_moved_is_neither_clipped_nor_away_from_its_reference(
     tiny_model, tiny_tokenizer, trajectories, minibatches
 ):
-    config = dataclasses.replace(UNMOVED, minibatches=minibatches, kl_coefficient=0.1)
+    config = UNMOVED.but(minibatches=minibatches, kl_coefficient=0.1)
     learner = make_learner(copy.deepcopy(tiny_model), tiny_tokenizer, config, copy.deepcopy(tiny_model))
     lesson = learn(learner, trajectories, config, 0)
     assert lesson.clip_fraction == 0 and lesson.kl == pytest.approx(0, abs=1e-9)
@@ -108,7 +107,7 @@ def test_what_the_sampler_returns_stays_comparable(tiny_model, tiny_tokenizer, m
         Trajectory(s.problem_id, 0, PROMPT, s.token_ids, s.logprobs, True, 0.0, (0.5,) * len(s.token_ids))
         for s in sampled
     ]
-    config = dataclasses.replace(UNMOVED, minibatches=minibatches)
+    config = UNMOVED.but(minibatches=minibatches)
     lesson = learn(make_learner(copy.deepcopy(tiny_model), tiny_tokenizer, config), trajectories, config, 0)
     assert lesson.logprob_gap is not None and lesson.logprob_gap < 1e-5
     # The entropy is that of the policy that sampled, sharper than the model's at temperature 1.
@@ -124,7 +123,7 @@ def test_what_the_sampler_returns_stays_comparable(tiny_model, tiny_tokenizer, m
 def test_the_mark_of_a_temperature_in_the_key_is_no_setting(tmp_path):
     params = {"temperature": 0.6, "logprobs": "tempered", "steps": 3}
     job = Job(Artifact("train", "a", 2, params, {}, {}), Store(tmp_path), tmp_path, tmp_path, 1, print)
-    assert stage._config(job) == TrainingConfig(temperature=0.6, steps=3)
+    assert stage._run(job) == Run.of(temperature=0.6, steps=3)
 
 
 def test_no_further_copy_of_the_logits_is_kept(tiny_model, tiny_tokenizer, trajectories):

@@ -10,12 +10,12 @@ import torch
 
 from rlv.errors import ModelError, StudyError
 from rlv.prompts import label_ids, verification_ids
-from rlv.study.types import OBJECTIVES
 from rlv.training import losses
-from rlv.training.config import TrainingConfig
+from rlv.training.objectives import OBJECTIVES
+from rlv.training.run import Run
 from rlv.training.update import learn, make_learner
 
-CONFIG = TrainingConfig(
+CONFIG = Run.of(
     verification_coefficient=0.3, learning_rate=1e-2, warmup_steps=0, weight_decay=0.1, gradient_clip=0.5
 )
 
@@ -53,7 +53,10 @@ def plain_torch_update(model, tokenizer, trajectories, config):
     """The paper's objective for one on-policy update, sequence by sequence, and torch's own AdamW."""
     trained = copy.deepcopy(model)
     optimizer = torch.optim.AdamW(
-        trained.parameters(), lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
+        trained.parameters(),
+        lr=config.training.learning_rate,
+        betas=config.training.betas,
+        weight_decay=config.training.weight_decay,
     )
     yes, no = label_ids(tokenizer)
     n_tokens = sum(len(t.solution_ids) for t in trajectories)
@@ -67,16 +70,16 @@ def plain_torch_update(model, tokenizer, trajectories, config):
         for k, token in enumerate(t.solution_ids):
             loss = loss - t.advantages[k] * logprobs_TV[len(t.prompt_ids) - 1 + k, token] / n_tokens
         label = yes if t.reward else no
-        loss = loss - config.verification_coefficient * weight[t.reward] * logprobs_TV[-1, label] / n
+        loss = loss - config.verification.coefficient * weight[t.reward] * logprobs_TV[-1, label] / n
     loss.backward()
-    norm = torch.nn.utils.clip_grad_norm_(trained.parameters(), config.gradient_clip)
+    norm = torch.nn.utils.clip_grad_norm_(trained.parameters(), config.training.gradient_clip)
     optimizer.step()
     return norm.item(), dict(trained.named_parameters())
 
 
 @pytest.mark.parametrize("tokens_per_microbatch", [40, 10_000])
 def test_one_step_is_plain_adamw(tiny_model, tiny_tokenizer, trajectories, tokens_per_microbatch):
-    config = dataclasses.replace(CONFIG, tokens_per_microbatch=tokens_per_microbatch)
+    config = CONFIG.but(tokens_per_microbatch=tokens_per_microbatch)
     lesson, found = weights_after(tiny_model, tiny_tokenizer, trajectories, config)
     norm, expected = plain_torch_update(tiny_model, tiny_tokenizer, trajectories, config)
     assert lesson.grad_norm == pytest.approx(norm, rel=1e-4)
@@ -85,10 +88,10 @@ def test_one_step_is_plain_adamw(tiny_model, tiny_tokenizer, trajectories, token
 
 
 def test_micro_batch_splits_do_not_change_the_update(tiny_model, tiny_tokenizer, trajectories):
-    config = dataclasses.replace(CONFIG, epochs=2, minibatches=2, kl_coefficient=0.1)
+    config = CONFIG.but(epochs=2, minibatches=2, kl_coefficient=0.1)
     results = []
     for tokens in (1, 60, 10_000):
-        split = dataclasses.replace(config, tokens_per_microbatch=tokens)
+        split = config.but(tokens_per_microbatch=tokens)
         results.append(
             weights_after(tiny_model, tiny_tokenizer, trajectories, split, copy.deepcopy(tiny_model))
         )
@@ -111,17 +114,17 @@ def test_lesson_of_an_on_policy_batch(tiny_model, tiny_tokenizer, trajectories):
 
 
 def test_without_verification_nothing_of_it_remains(tiny_model, tiny_tokenizer, trajectories):
-    config = dataclasses.replace(CONFIG, verification_coefficient=0.0)
+    config = CONFIG.but(verification_coefficient=0.0)
     lesson, _ = weights_after(tiny_model, tiny_tokenizer, trajectories, config)
     assert lesson.verification_loss is None and lesson.scores_B is None
     assert lesson.tokens_trained == sum(len(t.solution_ids) + len(t.prompt_ids) for t in trajectories)
 
 
 def test_kl_is_zero_at_the_reference_and_grows(tiny_model, tiny_tokenizer, trajectories):
-    config = dataclasses.replace(CONFIG, kl_coefficient=0.1)
+    config = CONFIG.but(kl_coefficient=0.1)
     lesson, _ = weights_after(tiny_model, tiny_tokenizer, trajectories, config, copy.deepcopy(tiny_model))
     assert lesson.kl == pytest.approx(0, abs=1e-9)
-    two_epochs = dataclasses.replace(config, epochs=2)
+    two_epochs = config.but(epochs=2)
     lesson, _ = weights_after(tiny_model, tiny_tokenizer, trajectories, two_epochs, copy.deepcopy(tiny_model))
     assert lesson.kl is not None and lesson.kl > 1e-6
 
@@ -136,9 +139,7 @@ def test_a_gradient_that_is_not_finite_stops_the_run(tiny_model, tiny_tokenizer,
 
 def test_kl_needs_a_reference(tiny_model, tiny_tokenizer):
     with pytest.raises(ModelError, match="reference"):
-        make_learner(
-            copy.deepcopy(tiny_model), tiny_tokenizer, dataclasses.replace(CONFIG, kl_coefficient=0.1)
-        )
+        make_learner(copy.deepcopy(tiny_model), tiny_tokenizer, CONFIG.but(kl_coefficient=0.1))
 
 
 def test_guards_reach_the_losses(tiny_model, tiny_tokenizer, trajectories, monkeypatch):
@@ -153,8 +154,8 @@ def test_guards_reach_the_losses(tiny_model, tiny_tokenizer, trajectories, monke
 
     for name in ("policy_loss", "kl_loss"):
         monkeypatch.setattr(losses, name, noting(getattr(losses, name)))
-    off = dataclasses.replace(CONFIG, kl_coefficient=0.1)
-    for config in (off, dataclasses.replace(off, dual_clip=1.5, kl_clamp=0.5)):
+    off = CONFIG.but(kl_coefficient=0.1)
+    for config in (off, off.but(dual_clip=1.5, kl_clamp=0.5)):
         weights_after(tiny_model, tiny_tokenizer, trajectories, config, copy.deepcopy(tiny_model))
     nothing = {"dual_clip": None, "clamp": None}
     assert given == [nothing, nothing, {**nothing, "dual_clip": 1.5}, {**nothing, "clamp": 0.5}]
@@ -169,7 +170,7 @@ def norm_of(gradients):
 def test_norms_apart_are_those_of_each_objective_alone(
     tiny_model, tiny_tokenizer, trajectories, objective, changes
 ):
-    config = dataclasses.replace(UNCLIPPED, verification_objective=objective, **changes)
+    config = UNCLIPPED.but(verification_objective=objective, **changes)
     found, weights = [], []
     for norms_apart in (True, False):
         learner = make_learner(copy.deepcopy(tiny_model), tiny_tokenizer, config)
@@ -181,7 +182,7 @@ def test_norms_apart_are_those_of_each_objective_alone(
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     assert found[0].grad_norm == found[1].grad_norm
     assert found[1].policy_grad_norm is None and found[1].verification_grad_norm is None
-    without = dataclasses.replace(config, verification_coefficient=0.0)
+    without = config.but(verification_coefficient=0.0)
     policy = gradients(tiny_model, tiny_tokenizer, trajectories, without)
     verification = verification_gradient(tiny_model, tiny_tokenizer, trajectories, config)
     assert found[0].policy_grad_norm == pytest.approx(norm_of(policy), rel=1e-4)
@@ -192,13 +193,13 @@ def test_norms_apart_are_those_of_each_objective_alone(
 def test_norms_apart_need_both_objectives_and_whole_gradients(
     tiny_model, tiny_tokenizer, trajectories, changes
 ):
-    config = dataclasses.replace(CONFIG, **changes)
+    config = CONFIG.but(**changes)
     learner = make_learner(copy.deepcopy(tiny_model), tiny_tokenizer, config)
     lesson = learn(learner, trajectories, config, step=0, norms_apart=True)
     assert lesson.policy_grad_norm is None and lesson.verification_grad_norm is None
 
 
-UNCLIPPED = dataclasses.replace(CONFIG, gradient_clip=1e6)
+UNCLIPPED = CONFIG.but(gradient_clip=1e6)
 WEIGHT_H = torch.randn(32, generator=torch.Generator().manual_seed(8))
 
 
@@ -206,31 +207,31 @@ def verification_gradient(model, tokenizer, trajectories, config):
     """Of λ · J_verify alone, sequence by sequence, by torch's own losses; the reader's parameter names."""
     trained = copy.deepcopy(model)
     weight_H, bias = WEIGHT_H.clone().requires_grad_(), torch.zeros(1, requires_grad=True)
-    if config.verification_objective == "regression":
+    if config.verification.objective == "regression":
         bias = torch.tensor([0.5], requires_grad=True)
     n, n_correct = len(trajectories), sum(t.reward for t in trajectories)
     balance = {1.0: n / (2 * n_correct), 0.0: n / (2 * (n - n_correct))}
     label_of = dict(zip((1.0, 0.0), label_ids(tokenizer), strict=True))
     loss = torch.zeros(())
     for t in trajectories:
-        if config.verification_objective == "generative":
+        if config.verification.objective == "generative":
             ids = torch.tensor([[*t.prompt_ids, *t.solution_ids, *verification_ids(tokenizer, "plain")]])
             term = -trained(ids).logits[0, -1].log_softmax(-1)[label_of[t.reward]]
         else:
             ids = torch.tensor([[*t.prompt_ids, *t.solution_ids]])
             hidden_H = trained(ids, output_hidden_states=True).hidden_states[-1][0, -1]
             z, reward = (hidden_H @ weight_H + bias)[0], torch.tensor(t.reward)
-            if config.verification_objective == "bce":
+            if config.verification.objective == "bce":
                 term = torch.nn.functional.binary_cross_entropy_with_logits(z, reward)
             else:
                 term = (z - reward) ** 2
-        loss = loss + config.verification_coefficient * balance[t.reward] * term / n
+        loss = loss + config.verification.coefficient * balance[t.reward] * term / n
     loss.backward()
     found = {
         f"model.{name}": torch.zeros_like(p) if p.grad is None else p.grad
         for name, p in trained.named_parameters()
     }
-    if config.verification_objective != "generative":
+    if config.verification.objective != "generative":
         found |= {"head.weight": weight_H.grad, "head.bias": bias.grad}
     return found
 
@@ -239,7 +240,7 @@ def verification_gradient(model, tokenizer, trajectories, config):
 def test_a_separate_verifier_learns_j_verify_and_nothing_else(
     tiny_model, tiny_tokenizer, trajectories, objective
 ):
-    config = dataclasses.replace(UNCLIPPED, verification_objective=objective, tokens_per_microbatch=60)
+    config = UNCLIPPED.but(verification_objective=objective, tokens_per_microbatch=60)
     head_weight = None if objective == "generative" else WEIGHT_H
     found = gradients(
         tiny_model, tiny_tokenizer, trajectories, config, labels_only=True, head_weight=head_weight
@@ -255,21 +256,19 @@ def test_a_separate_verifier_learns_j_verify_and_nothing_else(
 def test_a_head_learns_jointly_however_micro_batches_split(
     tiny_model, tiny_tokenizer, trajectories, objective
 ):
-    config = dataclasses.replace(UNCLIPPED, verification_objective=objective)
+    config = UNCLIPPED.but(verification_objective=objective)
     whole, split = (
         gradients(
             tiny_model,
             tiny_tokenizer,
             trajectories,
-            dataclasses.replace(config, tokens_per_microbatch=tokens),
+            config.but(tokens_per_microbatch=tokens),
             head_weight=WEIGHT_H,
         )
         for tokens in (10_000, 40)
     )
     assert_same(split, whole, atol=1e-5)
-    without = gradients(
-        tiny_model, tiny_tokenizer, trajectories, dataclasses.replace(config, verification_coefficient=0.0)
-    )
+    without = gradients(tiny_model, tiny_tokenizer, trajectories, config.but(verification_coefficient=0.0))
     alone = verification_gradient(tiny_model, tiny_tokenizer, trajectories, config)
     summed = {name: alone[name] + without.get(name, 0.0) for name in alone}
     assert_same(whole, summed, atol=1e-5)
@@ -279,7 +278,7 @@ def test_a_head_learns_jointly_however_micro_batches_split(
 def test_a_new_head_scores_one_half_and_its_gradient_is_clipped_too(
     tiny_model, tiny_tokenizer, trajectories, objective
 ):
-    config = dataclasses.replace(CONFIG, verification_objective=objective, gradient_clip=1e-3)
+    config = CONFIG.but(verification_objective=objective, gradient_clip=1e-3)
     learner = make_learner(copy.deepcopy(tiny_model), tiny_tokenizer, config)
     lesson = learn(learner, trajectories, config, step=0)
     assert lesson.scores_B is not None and lesson.scores_B.tolist() == [0.5] * 9
@@ -292,7 +291,7 @@ def test_a_new_head_scores_one_half_and_its_gradient_is_clipped_too(
 
 
 def test_lesson_where_only_labels_are_learned(tiny_model, tiny_tokenizer, trajectories):
-    config = dataclasses.replace(CONFIG, epochs=2, minibatches=2)
+    config = CONFIG.but(epochs=2, minibatches=2)
     learner = make_learner(copy.deepcopy(tiny_model), tiny_tokenizer, config, labels_only=True)
     lesson = learn(learner, trajectories, config, step=0)
     assert lesson.policy_loss == 0 and lesson.clip_fraction == 0
@@ -302,6 +301,6 @@ def test_lesson_where_only_labels_are_learned(tiny_model, tiny_tokenizer, trajec
 
 @pytest.mark.parametrize("wrong", [{"kl_coefficient": 0.1}, {"verification_coefficient": 0.0}])
 def test_labels_alone_need_the_verification_objective_and_no_kl(tiny_model, tiny_tokenizer, wrong):
-    config = dataclasses.replace(CONFIG, **wrong)
+    config = CONFIG.but(**wrong)
     with pytest.raises(StudyError, match=next(iter(wrong))):
         make_learner(copy.deepcopy(tiny_model), tiny_tokenizer, config, tiny_model, labels_only=True)

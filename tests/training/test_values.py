@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import random
 from collections import Counter
@@ -12,12 +11,12 @@ import pytest
 
 from rlv.sampling.engine import Request, Sampled, SamplingParams, request_seed
 from rlv.sampling.transformers_engine import TransformersEngine
-from rlv.training.config import TrainingConfig
 from rlv.training.rollout import Prompt
+from rlv.training.run import Run
 from rlv.training.values import merged_steps, monte_carlo_values
 
 STEP = 3
-CONFIG = TrainingConfig(advantage="vineppo", continuations=4, step_rule="try", max_tokens=30, seed=5)
+CONFIG = Run.of(advantage="vineppo", continuations=4, step_rule="try", max_tokens=30, seed=5)
 
 
 def grade(prompts, solutions, finished):
@@ -114,11 +113,11 @@ def test_values_of_merged_steps_are_those_of_the_steps_that_begin_there(tiny_tok
 
     whole = valued(CONFIG, Scripted(tiny_tokenizer))
     engine = Scripted(tiny_tokenizer)
-    found = valued(dataclasses.replace(CONFIG, valued_steps=most), engine)
+    found = valued(CONFIG.but(valued_steps=most), engine)
     assert found.starts == [tuple(whole.starts[0][k] for k in kept)]
     np.testing.assert_array_equal(found.values_BK, whole.values_BK[:, kept])
     # Nothing is sampled for the others.
-    assert len(engine.calls[0]) == len(kept) * CONFIG.continuations
+    assert len(engine.calls[0]) == len(kept) * CONFIG.training.continuations
 
 
 def test_every_state_once_in_one_call_within_its_budget(tiny_tokenizer, prompts):
@@ -135,7 +134,7 @@ def test_every_state_once_in_one_call_within_its_budget(tiny_tokenizer, prompts)
     for r in requests:
         prompt = prompts[int(r.problem_id[1])]
         assert r.prompt_ids[: len(prompt.ids)] == prompt.ids
-        assert r.max_tokens == CONFIG.max_tokens - (len(r.prompt_ids) - len(prompt.ids))
+        assert r.max_tokens == CONFIG.training.max_tokens - (len(r.prompt_ids) - len(prompt.ids))
     assert len({r.seed for r in requests}) == len(requests)
 
 
@@ -208,11 +207,11 @@ def test_values_are_those_of_a_naive_loop(real, tiny_tokenizer):
         starts = [i for i, token in enumerate(ids) if token == begin or i == 0]
         for k, start in enumerate(starts):
             outcomes = []
-            for j in range(CONFIG.continuations):
+            for j in range(CONFIG.training.continuations):
                 digest = hashlib.sha256(",".join(str(t) for t in ids[:start]).encode()).hexdigest()
                 seed = request_seed(5, prompt.problem_id, j, "value", STEP, digest)
                 request = Request(prompt.problem_id, j, prompt.ids + ids[:start], seed)
-                (s,) = engine.sample([request], SamplingParams(max_tokens=CONFIG.max_tokens - start))
+                (s,) = engine.sample([request], SamplingParams(max_tokens=CONFIG.training.max_tokens - start))
                 whole = ids[:start] + s.token_ids
                 expected_texts.add((prompt.problem_id, whole))
                 outcomes.append(s.finish_reason == "stop" and (sum(whole) + len(prompt.ids)) % 2 == 1)

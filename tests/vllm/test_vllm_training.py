@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 BASE_SETTINGS = {
@@ -24,7 +22,7 @@ def test_a_few_steps_with_verification(advantage, problems, tmp_path, monkeypatc
     """Every step's log-probabilities are, when sampled, those of the weights that the step trains."""
     from rlv import tables
     from rlv.training import handover, loop
-    from rlv.training.config import TrainingConfig
+    from rlv.training.run import Run
 
     from .conftest import BASE
 
@@ -36,7 +34,7 @@ def test_a_few_steps_with_verification(advantage, problems, tmp_path, monkeypatc
 
     handover_verify = handover.verify
     monkeypatch.setattr(handover, "verify", watched)
-    config = TrainingConfig(
+    config = Run.of(
         **BASE_SETTINGS, advantage=advantage, continuations=2, step_rule="try", verification_coefficient=0.5
     )
     lines: list[str] = []
@@ -55,7 +53,7 @@ def test_a_few_steps_with_verification(advantage, problems, tmp_path, monkeypatc
     assert (steps["tokens_values"] > 0).all() == (advantage == "vineppo")
     assert (tmp_path / "out" / "model.safetensors").is_file()
     if advantage == "grpo":
-        again = dataclasses.replace(config, save_every=1)
+        again = config.but(save_every=1)
         loop.train(
             again,
             model_dir=BASE,
@@ -73,8 +71,8 @@ def test_a_few_steps_with_verification(advantage, problems, tmp_path, monkeypatc
 def test_old_weights_stop_the_run_and_name_the_step(problems, tmp_path, monkeypatch) -> None:
     from rlv.errors import ModelError
     from rlv.sampling.vllm_engine import VllmEngine
-    from rlv.training.config import TrainingConfig
     from rlv.training.loop import train
+    from rlv.training.run import Run
 
     from .conftest import BASE
 
@@ -91,7 +89,7 @@ def test_old_weights_stop_the_run_and_name_the_step(problems, tmp_path, monkeypa
     monkeypatch.setattr(VllmEngine, "update", only_once)
     with pytest.raises(ModelError, match=r"step 2: the engine's .* is not the trainer's in float32"):
         train(
-            TrainingConfig(**BASE_SETTINGS, advantage="grpo", verification_coefficient=0.5),
+            Run.of(**BASE_SETTINGS, advantage="grpo", verification_coefficient=0.5),
             model_dir=BASE,
             problems=problems,
             work_dir=tmp_path / "work",
@@ -105,16 +103,16 @@ def test_two_ranks_with_divided_weights_sample_what_one_does(problems, tmp_path)
     import polars as pl
 
     from rlv import tables
-    from rlv.training.config import TrainingConfig
     from rlv.training.launch import train_on_ranks
     from rlv.training.loop import train
+    from rlv.training.run import Run
 
     from .conftest import BASE
 
     settings = {**BASE_SETTINGS, "steps": 2, "advantage": "grpo", "verification_coefficient": 0.5}
     folders = {"model_dir": BASE, "log": print}
     train(
-        TrainingConfig(**settings),
+        Run.of(**settings),
         problems=problems,
         work_dir=tmp_path / "one",
         out_dir=tmp_path / "out-one",
@@ -123,7 +121,7 @@ def test_two_ranks_with_divided_weights_sample_what_one_does(problems, tmp_path)
     tables.write(problems, tmp_path / "problems.parquet", "problems")
     (tmp_path / "two").mkdir()
     train_on_ranks(
-        TrainingConfig(**settings, ranks=2, zero_stage=3, threads=2),
+        Run.of(**settings, ranks=2, zero_stage=3, threads=2),
         problems=tmp_path / "problems.parquet",
         recorded=None,
         work_dir=tmp_path / "two",

@@ -1,4 +1,4 @@
-"""What a study says of its data sets that its types cannot check: sources, files, commits, sizes, circles.
+"""Whether the data sets of a study can work, as far as types cannot check it: files, commits, sizes, circles.
 
 Files are read, the network never is.
 """
@@ -9,21 +9,22 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rlv.errors import StudyError
+from rlv.plan.checks.names import broken_method, unknown
+from rlv.plan.external import WHY_SIZE, count
+from rlv.problems import FIELDS, SOURCES, Published, levels_of
+from rlv.problems.files import data_path
+from rlv.problems.stage import columns_of
 
 if TYPE_CHECKING:
-    from rlv.problems import Published
     from rlv.study.types import Dataset, Study
 
 
 def broken_datasets(study: Study) -> Iterator[tuple[str, str]]:
     """(key path, message) of everything in a study's data sets that cannot work."""
-    from rlv.plan.checks.parts import unknown
-    from rlv.problems import SOURCES, Published
-
     evaluated = {name for reasoner in study.reasoners.values() for name in reasoner.evaluate_on}
     for name, dataset in study.datasets.items():
         key = f"datasets.{name}"
-        yield from unknown(f"{key}.source", dataset.source, SOURCES, "source of problems")
+        yield from broken_method(f"{key}.source", dataset.source, SOURCES, "source of problems")
         for other in dataset.exclude:
             yield from unknown(f"{key}.exclude", other, study.datasets, "data set")
         source = SOURCES.get(dataset.source)
@@ -64,10 +65,6 @@ def _generated(key: str, dataset: Dataset) -> Iterator[tuple[str, str]]:
 
 
 def _published(name: str, dataset: Dataset, source: Published, evaluated: bool) -> Iterator[tuple[str, str]]:
-    from rlv.plan.external import WHY_SIZE, count
-    from rlv.problems import FIELDS
-    from rlv.problems.files import data_path
-
     key = f"datasets.{name}"
     if dataset.source == "local" and dataset.path is None:
         yield f"{key}.path", "a local data set needs the path of its file"
@@ -114,10 +111,6 @@ def _hub(key: str, dataset: Dataset, source: Published) -> Iterator[tuple[str, s
 
 def _levels(name: str, dataset: Dataset, source: Published) -> Iterator[tuple[str, str]]:
     """Complaints about levels that no problem of a file has."""
-    from rlv.problems import levels_of
-    from rlv.problems.files import data_path
-    from rlv.problems.stage import columns_of
-
     key, path = f"datasets.{name}.levels", data_path(name, dataset)
     if path is None:
         return

@@ -1,7 +1,7 @@
-"""What a study's types cannot say of its models, and of how they are trained and sampled on GPUs.
+"""Whether the models of a study can work, as far as types cannot check it, and fit how they are used.
 
-Cheap: configurations of folders that are there are read, nothing is fetched. What needs a tokenizer is
-checked in preflight.py, before jobs start.
+Cheap: configurations of folders that are there are read, nothing is fetched. Checks that need a tokenizer
+follow before jobs start (rlv/estimate/preflight.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rlv.models.sources import model_folder
 if TYPE_CHECKING:
     from rlv.study.types import Model, Sampling, Study
 
-# What each source reads of the keys that say where a model is.
+# The keys that each source reads, of those that specify where a model is.
 _READS = {
     "package": ("path",),
     "local": ("path",),
@@ -65,12 +65,12 @@ def _model(name: str, model: Model) -> Iterator[tuple[str, str]]:
 
 
 def read_sizes(name: str, model: Model) -> dict[str, Any] | None:
-    """What is known of a model's size before anything is fetched: its config.json, else `architecture`."""
+    """The sizes of a model, as far as known before a fetch: its config.json, else `architecture`."""
     if model.source in ("package", "local") and model.path:
         try:
             config = read_config(model_folder(name, model))
         except StudyError:
-            config = None  # said by `_model`
+            config = None  # `_model` complains about it
         if config is not None:
             return config.get("text_config") or config
     return model.architecture.model_dump() if model.architecture is not None else None
@@ -103,7 +103,7 @@ def _sampling(study: Study) -> Iterator[tuple[str, str]]:
     used = {r.model: name for name, r in reversed(study.reasoners.items()) if r.evaluate_on}
     for model, reasoner in used.items():
         if model not in study.models:
-            continue  # said by study_checks.py
+            continue  # parts.py complains about it
         own, sampling = study.models[model].sampling, study.sampling_of(reasoner)
 
         def at(field: str, model: str = model, own: dict[str, Any] = own) -> str:

@@ -1,22 +1,27 @@
 """What a study's types cannot say of its parts: names that must exist, and settings that must fit.
 
-What is made of the parts, comparisons and figures and claims, is checked in product_checks.py.
+What is made of the parts (comparisons, figures, claims) is checked in products.py.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from rlv.evaluation.votes import VOTES
 from rlv.plan.checks.datasets import broken_datasets
 from rlv.plan.checks.models import broken_models
+from rlv.plan.checks.names import broken_method, unknown
+from rlv.plan.methods import ours
+from rlv.prompts import STYLES
 from rlv.sampling.engine import VLLM_TEMPERATURES
-from rlv.study.types import OBJECTIVES, TOP_P, UNREAD_BY_VERIFIERS, Sampling
+from rlv.scoring import ON_VLLM, SCORES
+from rlv.study.types import Role, Sampling, Training
+from rlv.training.advantages import ADVANTAGES
+from rlv.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
-    from rlv.study.types import Reasoner, Study, Training
-
+    from rlv.study.types import Reasoner, Study
 
 # Jobs that sample one reasoner on one data set; a workflow of more is not planned in reasonable time.
 MOST_SHARDS = 10_000
@@ -34,21 +39,14 @@ def broken_references(study: Study) -> Iterator[tuple[str, str]]:
     yield from broken_models(study)
 
 
-def unknown(key: str, name: str | None, known: Iterable[str], what: str) -> Iterator[tuple[str, str]]:
-    """The complaint about a name that is not known, with the nearest one that is; nothing about None."""
-    known = sorted(known)
-    if name is not None and name not in known:
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        yield key, f"no {what} named {name!r}{hint} (there are: {', '.join(known) or 'none'})"
-
-
 def _reasoners(study: Study) -> Iterator[tuple[str, str]]:
-    from rlv.training.advantages import ADVANTAGES
-
     for name, reasoner in study.reasoners.items():
         key = f"reasoners.{name}"
-        yield from unknown(f"{key}.advantage", reasoner.advantage, ADVANTAGES, "advantage")
+        yield from broken_method(f"{key}.advantage", reasoner.advantage, ADVANTAGES, "advantage")
+        objective = reasoner.verification.objective
+        yield from broken_method(
+            f"{key}.verification.objective", objective, OBJECTIVES, "verification objective"
+        )
         yield from unknown(f"{key}.model", reasoner.model, study.models, "model")
         yield from unknown(f"{key}.dataset", reasoner.dataset, study.datasets, "data set")
         for dataset in reasoner.evaluate_on:
@@ -61,23 +59,10 @@ def _reasoners(study: Study) -> Iterator[tuple[str, str]]:
             yield from _recorded(study, key, reasoner)
         elif reasoner.dataset is None and reasoner.verification.coefficient > 0:
             yield f"{key}.verification.coefficient", "an untrained reasoner has no verification objective"
-        if reasoner.dataset is not None:
-            training = study.training_of(name)
-            batch = training.problems_per_step * training.solutions_per_problem
-            if training.minibatches > batch:
-                yield f"{key}.training.minibatches", f"{training.minibatches} of {batch} solutions a step"
-            if training.top_p != 1:
-                yield f"{key}.training.top_p", f"found {training.top_p}; {TOP_P}"
         if reasoner.dataset is not None or reasoner.recorded_by is not None:
-            yield from _ranks(f"{key}.training", study.training_of(name))
+            for field, fault in study.training_of(name).faults(sampled=reasoner.dataset is not None):
+                yield f"{key}.training.{field}", fault
             yield from _warmup(study, name)
-
-
-def _ranks(key: str, training: Training) -> Iterator[tuple[str, str]]:
-    if training.ranks % training.nodes:
-        yield f"{key}.nodes", f"{training.nodes} nodes cannot have equally many of {training.ranks} ranks"
-    if training.offload and training.zero_stage == 0:
-        yield f"{key}.offload", "nothing can be offloaded at zero_stage 0; 1, 2 or 3 would do"
 
 
 def _warmup(study: Study, name: str) -> Iterator[tuple[str, str]]:
@@ -100,7 +85,7 @@ def _recorded(study: Study, key: str, reasoner: Reasoner) -> Iterator[tuple[str,
         yield f"{key}.recorded_by", "it learns from recorded solutions; leave `dataset` and `advantage` out"
     if reasoner.verification.coefficient == 0:
         yield f"{key}.verification.coefficient", "all that it learns is to verify; it must be above 0"
-    for unread in sorted(UNREAD_BY_VERIFIERS & set(reasoner.training)):
+    for unread in sorted(Training.having(Role.SAMPLED) & set(reasoner.training)):
         yield (
             f"{key}.training.{unread}",
             "it learns from recorded solutions and never reads this; leave it out",
@@ -108,8 +93,6 @@ def _recorded(study: Study, key: str, reasoner: Reasoner) -> Iterator[tuple[str,
 
 
 def _system_prompts(study: Study) -> Iterator[tuple[str, str]]:
-    from rlv.prompts import STYLES
-
     for name, entry in study.reasoners.items():
         model = study.models.get(entry.model)
         if model is None or model.system_prompt is None:
@@ -129,13 +112,11 @@ def _system_prompts(study: Study) -> Iterator[tuple[str, str]]:
 
 
 def _verifiers(study: Study) -> Iterator[tuple[str, str]]:
-    from rlv.scoring import ON_VLLM, SCORES
-
     for section, taken in (("reasoners", "self"), ("verifiers", "votes")):
         if taken in getattr(study, section):
-            yield f"{section}.{taken}", f"the name {taken!r} means something already; choose another"
+            yield f"{section}.{taken}", f"the name {taken!r} has a meaning already; choose another"
     for name, verifier in study.verifiers.items():
-        yield from unknown(f"verifiers.{name}.score", verifier.score, SCORES, "score")
+        yield from broken_method(f"verifiers.{name}.score", verifier.score, SCORES, "score")
         if verifier.engine == "vllm" and verifier.score in SCORES and verifier.score not in ON_VLLM:
             yield (
                 f"verifiers.{name}.engine",
@@ -167,7 +148,7 @@ def _reader(study: Study, key: str, verifier: str, reader: str) -> Iterator[tupl
 
 
 def _temperatures(study: Study) -> Iterator[tuple[str, str]]:
-    """vLLM draws with these temperatures alone; one below would be raised without a word."""
+    """vLLM draws with these temperatures only; it would raise a lower one without a message."""
     low, high = VLLM_TEMPERATURES
     drawn = {"sampling": study.sampling}
     drawn |= {
@@ -181,6 +162,10 @@ def _temperatures(study: Study) -> Iterator[tuple[str, str]]:
 
 
 def _evaluation(study: Study) -> Iterator[tuple[str, str]]:
+    for vote in study.evaluation.votes:
+        yield from broken_method("evaluation.votes", vote, VOTES, "vote")
+        if vote in ours(VOTES):
+            yield "evaluation.votes", f"{vote!r} is computed in any case; leave it out"
     ns, largest = study.evaluation.ns, max(s.n for _, s in _samplings(study))
     if not ns or list(ns) != sorted(set(ns)) or ns[0] != 1:
         yield "evaluation.ns", f"must increase from 1, one solution, found {list(ns)}"

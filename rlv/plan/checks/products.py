@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rlv.plan.checks.parts import unknown
+from rlv.figures import FIGURES
+from rlv.plan.checks.names import broken_method, unknown
 from rlv.run.stages import STAGES
 from rlv.study.types import CLAIM_ROLES, LARGEST_SEED, replica_name
 
@@ -14,12 +15,12 @@ if TYPE_CHECKING:
     from rlv.study.types import Comparison, Figure, Study
 
 
-# What the workflow's own rules are called; a figure is asked for by its name, beside them.
+# The names of the workflow's own rules; a figure is asked for by its name, beside them.
 RULES = frozenset({*STAGES, "all", "claims_table", "report"})
 
 
 def broken_products(study: Study) -> Iterator[tuple[str, str]]:
-    """(key path, message) of what cannot be made. The parts are sound (study_checks.py)."""
+    """(key path, message) of what cannot be made. The parts are sound already (parts.py)."""
     yield from _comparisons(study)
     yield from _seeds(study)
     yield from _figures(study)
@@ -73,16 +74,12 @@ def _seeds(study: Study) -> Iterator[tuple[str, str]]:
 
 
 def _figures(study: Study) -> Iterator[tuple[str, str]]:
-    from rlv.figures import FIGURES
-
     for name, figure in study.figures.items():
         key = f"figures.{name}"
         if name in RULES:
-            yield key, f"the workflow has a rule {name!r}; choose another name and say `drawing`"
-        if figure.drawing is None:
-            yield from unknown(key, name, FIGURES, "figure")
-        else:
-            yield from unknown(f"{key}.drawing", figure.drawing, FIGURES, "figure")
+            yield key, f"the workflow has a rule {name!r}; choose another name and set `drawing`"
+        named = key if figure.drawing is None else f"{key}.drawing"
+        yield from broken_method(named, figure.drawing or name, FIGURES, "figure")
         for dataset in figure.datasets:
             yield from unknown(f"{key}.datasets", dataset, study.datasets, "data set")
         for comparison in figure.comparisons:
@@ -94,7 +91,7 @@ def _figures(study: Study) -> Iterator[tuple[str, str]]:
 
 
 def _drawn(study: Study, key: str, figure: Figure, drawing: Drawing, name: str) -> Iterator[tuple[str, str]]:
-    """What one figure, whose names are all known, still lacks."""
+    """Complaints about one figure, whose names are all known."""
     if figure.against != "n" and not drawing.costs:
         yield f"{key}.against", f"{name} is not drawn against {figure.against}; leave it out"
     chosen = [study.comparisons[m] for m in figure.comparisons or study.comparisons]
@@ -174,7 +171,10 @@ def _claims(study: Study) -> Iterator[tuple[str, str]]:
         for comparison, (base, ours) in zip(study.comparisons.values(), sides, strict=True):
             if base != ours:
                 absent = comparison.rl_v if base else comparison.base
-                yield key, f"{absent!r} is not evaluated on {dataset!r}, what it is compared with is"
+                yield (
+                    key,
+                    f"{absent!r} is not evaluated on {dataset!r}, its counterpart is",
+                )
 
 
 def _sides(study: Study, comparison: Comparison, dataset: str) -> tuple[bool, bool]:

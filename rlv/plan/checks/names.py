@@ -1,0 +1,35 @@
+"""Names that a study uses and nothing has: each refused with the nearest name that exists."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from rlv.errors import StudyError
+
+
+def nearest(found: str, valid: Iterable[str]) -> str:
+    """ "; did you mean 'NAME'?" with the nearest valid name, or nothing if none is near."""
+    close = difflib.get_close_matches(found, sorted(valid), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def unknown(key: str, name: str | None, known: Iterable[str], what: str) -> Iterator[tuple[str, str]]:
+    """The complaint about a name that is not known, with the nearest one that is; nothing about None."""
+    known = sorted(known)
+    if name is not None and name not in known:
+        yield key, f"no {what} named {name!r}{nearest(name, known)} (there are: {', '.join(known) or 'none'})"
+
+
+def broken_method(
+    key: str, name: str | None, methods: Mapping[str, Any], what: str
+) -> Iterator[tuple[str, str]]:
+    """The complaint about a method that is unknown, or whose package cannot be imported."""
+    try:
+        if name is not None and name in methods:
+            methods[name]
+        else:
+            yield from unknown(key, name, methods, what)
+    except StudyError as error:
+        yield key, str(error)

@@ -1,0 +1,60 @@
+"""The sections of a study file as types: every key with its type, its default, its meaning and its role.
+
+config/README.md is generated from them (rlv/study/docs.py). Left out on purpose: reading files
+(rlv/plan/reading.py), rules that need more than one section (rlv/plan/checks/), and artifacts (rlv/plan/).
+"""
+
+from rlv.study.types.data import (
+    AnswerFormat,
+    Architecture,
+    Dataset,
+    Model,
+    Pretraining,
+    PromptStyle,
+    StepRule,
+)
+from rlv.study.types.evaluation import (
+    CLAIM_ROLES,
+    Claims,
+    Comparison,
+    Evaluation,
+    Figure,
+    Lengths,
+    Overhead,
+    Sampling,
+    Verifier,
+)
+from rlv.study.types.section import LARGEST_SEED, Name, Role, Section
+from rlv.study.types.study import Assumption, Study, replica_name
+from rlv.study.types.training import EngineName, Reasoner, Schedule, Training, Verification
+
+__all__ = [
+    "CLAIM_ROLES",
+    "LARGEST_SEED",
+    "AnswerFormat",
+    "Architecture",
+    "Assumption",
+    "Claims",
+    "Comparison",
+    "Dataset",
+    "EngineName",
+    "Evaluation",
+    "Figure",
+    "Lengths",
+    "Model",
+    "Name",
+    "Overhead",
+    "Pretraining",
+    "PromptStyle",
+    "Reasoner",
+    "Role",
+    "Sampling",
+    "Schedule",
+    "Section",
+    "StepRule",
+    "Study",
+    "Training",
+    "Verification",
+    "Verifier",
+    "replica_name",
+]

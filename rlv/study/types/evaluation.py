@@ -1,0 +1,122 @@
+"""What is done with trained reasoners: verifiers, sampling, evaluation, comparisons, figures and claims."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rlv.study.types.section import LARGEST_SEED, Name, Role, Section
+from rlv.study.types.training import EngineName
+
+
+class Verifier(Section):
+    """Gives each solution a score in [0, 1]."""
+
+    score: str = Field(
+        description="`generative`, `bce`, `regression`: the objective that the reader was trained with, "
+        "lambda > 0; `judge`: the prompt to any model"
+    )
+    reasoner: Name = Field(
+        default="self", description="the reasoner that reads the solution; `self`: the one that wrote it"
+    )
+    engine: EngineName = Field(default="transformers", description="the engine that runs the model")
+
+
+class Sampling(Section):
+    """Solutions for evaluation."""
+
+    engine: EngineName = Field(default="transformers", description="the engine that runs the model")
+    n: int = Field(default=64, ge=1, description="solutions of a problem; raising it keeps the first ones")
+    temperature: float = Field(default=1.0, ge=0, description="0 is greedy")
+    top_p: float = Field(default=1.0, gt=0, le=1, description="nucleus")
+    max_tokens: int = Field(default=64, ge=1, description="longest solution")
+    seed: int = Field(
+        default=0, ge=0, le=LARGEST_SEED, description="with problem and sample it decides a solution"
+    )
+    problems_per_shard: int = Field(default=256, ge=1, description="problems in one job")
+    samples_per_shard: int = Field(default=32, ge=1, description="samples of a problem in one job; divides n")
+    max_batch: Annotated[int, Role.HOW] = Field(default=256, ge=1, description="solutions in flight at once")
+    tensor_parallel: Annotated[int, Role.HOW] = Field(
+        default=1, ge=1, description="vllm: GPUs that share one model, when sampling and scoring"
+    )
+
+
+class Evaluation(Section):
+    """Votes and curves."""
+
+    ns: tuple[int, ...] = Field(default=(1, 2, 4, 8, 16, 32, 64), description="numbers of votes, increasing")
+    subsets: int = Field(
+        default=256, ge=8, description="random subsets, for votes whose expectation has no closed form"
+    )
+    draws: int = Field(default=1000, ge=100, description="bootstrap draws over problems")
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="of subsets and draws")
+    votes: Annotated[tuple[str, ...], Role.YOUNG] = Field(
+        default=(), description="votes of installed packages that are computed beside those of rlv"
+    )
+
+
+class Comparison(Section):
+    """A base method and its RL^V counterpart, compared by claims and figures."""
+
+    base: Name = Field(description="reasoner trained without the verification objective")
+    start: Name | None = Field(default=None, description="untrained reasoner that both started from")
+    rl_v: Name = Field(description="reasoner trained with it")
+    verifier: Name = Field(
+        default="unified", description="the verifier that scores the RL^V reasoner's solutions"
+    )
+    judge: Name = Field(default="judge", description="the verifier that scores the base reasoner's solutions")
+    separate: Name | None = Field(
+        default=None, description="a verifier that was trained apart and scores the solutions of both"
+    )
+
+
+class Overhead(Section):
+    """The measurement behind the claim `overhead`: training steps with and without verification."""
+
+    reasoner: Name = Field(description="the reasoner whose training is measured; its lambda must be above 0")
+    repeats: int = Field(default=8, ge=2, description="pairs of steps on the same rollouts")
+
+
+class Lengths(Section):
+    """Length budgets: at its budget a solution is cut at a step boundary and its answer is forced."""
+
+    datasets: tuple[Name, ...] = Field(min_length=1, description="data sets whose solutions are cut")
+    comparisons: tuple[Name, ...] = Field(min_length=1, description="methods, base and RL^V")
+    budgets: tuple[int, ...] = Field(
+        description="tokens of a solution before its answer is forced, increasing"
+    )
+    answer_tokens: int = Field(ge=1, description="most tokens that are sampled for a forced answer")
+    thresholds: tuple[float, ...] = Field(
+        default=(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0),
+        description="confidence in the voted answer at which the budget is raised no further, increasing",
+    )
+
+
+class Figure(Section):
+    """What one figure shows; a list that is absent means all."""
+
+    drawing: str | None = Field(
+        default=None, description="which figure to draw under this name; absent: the one of the name"
+    )
+    against: Literal["n", "tokens", "flops"] = Field(
+        default="n",
+        description="the axis that accuracy is drawn against; costs include the tokens that a verifier reads",
+    )
+    reasoners: dict[str, tuple[Name, ...]] = Field(
+        default={}, description="objectives, coefficient: reasoners by method"
+    )
+    datasets: tuple[Name, ...] = Field(default=(), description="data sets, one panel column each")
+    comparisons: tuple[Name, ...] = Field(default=(), description="methods, one panel row each")
+
+
+class Claims(Section):
+    """The data sets that the scoreboard is computed on."""
+
+    dataset: Name = Field(description="in distribution")
+    hard: Name | None = Field(default=None, description="harder than any problem of training")
+    out_of_domain: Name | None = Field(default=None, description="another kind of problem than in training")
+
+
+# What a data set is to the claims -> the key of `claims` that names it.
+CLAIM_ROLES = {"in_distribution": "dataset", "hard": "hard", "out_of_domain": "out_of_domain"}

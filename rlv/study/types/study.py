@@ -1,0 +1,101 @@
+"""A whole study, and what its sections mean for one of its reasoners."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from rlv.study.types.data import Dataset, Model, Pretraining, PromptStyle
+from rlv.study.types.evaluation import (
+    Claims,
+    Comparison,
+    Evaluation,
+    Figure,
+    Lengths,
+    Overhead,
+    Sampling,
+    Verifier,
+)
+from rlv.study.types.section import Name, Section
+from rlv.study.types.training import Reasoner, Training
+
+
+class Assumption(Section):
+    """A value that is not known from the paper, as it is written in a study."""
+
+    value: Any
+    source: str | None = None
+
+
+class Study(Section):
+    """Everything that decides the results of a study."""
+
+    name: str = Field(
+        description="names the folder of results", pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64
+    )
+    description: str = Field(default="", description="one line for people")
+    datasets: dict[Name, Dataset] = Field(default={}, description="by name")
+    models: dict[Name, Model] = Field(default={}, description="by name")
+    pretraining: dict[Name, Pretraining] = Field(default={}, description="bases to pretrain, by name")
+    training: Training = Field(default=Training(), description="defaults of every trained reasoner")
+    reasoners: dict[Name, Reasoner] = Field(default={}, description="by name")
+    verifiers: dict[Name, Verifier] = Field(default={}, description="by name")
+    sampling: Sampling = Field(default=Sampling(), description="solutions for evaluation")
+    evaluation: Evaluation = Field(default=Evaluation(), description="votes and curves")
+    comparisons: dict[Name, Comparison] = Field(default={}, description="methods by name")
+    lengths: Lengths | None = Field(default=None, description="length budgets, if present")
+    overhead: Overhead | None = Field(default=None, description="measured if present")
+    figures: dict[Name, Figure] = Field(default={}, description="figures to draw, by the figure's own name")
+    claims: Claims | None = Field(default=None, description="scoreboard, if present")
+    seeds: tuple[int, ...] = Field(
+        default=(), description="training seeds: every compared reasoner is trained once with each"
+    )
+    conventions: dict[Name, str] = Field(
+        default={},
+        description="what is done one way here and another way elsewhere, and no setting decides; for people",
+    )
+    assumed: dict[str, Assumption] = Field(
+        default={}, description="filled in on reading: key path -> what is assumed there"
+    )
+
+    def prompt_style(self, reasoner: str, dataset: str) -> PromptStyle:
+        """How a data set's questions are put to a reasoner: by its model family's style if that has one."""
+        family = self.models[self.reasoners[reasoner].model]
+        return family.prompt_style or self.datasets[dataset].prompt_style
+
+    def system_prompt(self, reasoner: str) -> str | None:
+        """The system prompt of chats with a reasoner; None: the one of its family's template."""
+        return self.models[self.reasoners[reasoner].model].system_prompt
+
+    def training_of(self, reasoner: str) -> Training:
+        """The study's training settings with the reasoner's own on top."""
+        own = self.reasoners[reasoner].training
+        return Training.model_validate({**self.training.model_dump(), **own})
+
+    def sampling_of(self, reasoner: str) -> Sampling:
+        """The study's sampling settings with those of the reasoner's model family on top."""
+        own = self.models[self.reasoners[reasoner].model].sampling
+        return Sampling.model_validate({**self.sampling.model_dump(), **own})
+
+    def replicas(self, reasoner: str) -> tuple[str, ...]:
+        """A compared reasoner, once for each training seed, in the order of the study's seeds."""
+        if not self.seeds or self.reasoners[reasoner].dataset is None:
+            return (reasoner,)
+        own = self.training_of(reasoner).seed
+        return tuple(reasoner if seed == own else replica_name(reasoner, seed) for seed in self.seeds)
+
+    def own_verifier(self, reasoner: str) -> str | None:
+        """The verifier with which a reasoner reads itself: as it was trained to, else as a judge."""
+        entry = self.reasoners[reasoner]
+        wanted = entry.verification.objective if entry.verification.coefficient > 0 else "judge"
+        for name in entry.verifiers:
+            verifier = self.verifiers.get(name)
+            if verifier is not None and verifier.reasoner == "self" and verifier.score == wanted:
+                return name
+        return None
+
+
+def replica_name(reasoner: str, seed: int) -> str:
+    """The name of a reasoner's copy with another training seed."""
+    return f"{reasoner}_seed{seed}"

@@ -1,0 +1,51 @@
+"""Verification objectives by the name used in study files: J_verify, and the heads that it is compared with.
+
+A new one is a loss (losses.py), one entry here, and, if a head answers, its start in rlv/models/heads.py.
+Imports no torch, so the planner can ask what an objective reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
+
+from rlv.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A verification objective, computed from what the reader answers: verification_BX, X its own.
+
+    `loss`: (verification_BX, correct_B, weights_B, n_solutions=...) to a loss, as `losses.generative_loss`.
+    `scores`: verification_BX to scores_B in [0, 1], 1/2 if the reader cannot tell. `instructed`: the reader
+    is given [x, y, I] and answers in words; otherwise [x, y], and a head answers (rlv/models/heads.py).
+    """
+
+    loss: Callable[..., Tensor]
+    scores: Callable[[Tensor], Tensor]
+    instructed: bool
+
+
+def _late(name: str) -> Callable[..., Any]:
+    """A function of losses.py, which imports torch when it is first called."""
+    return lambda *args, **kwargs: resolve_name(f"rlv.training.losses:{name}")(*args, **kwargs)
+
+
+OBJECTIVES = Registry(
+    "rlv.objectives",
+    Objective,
+    {
+        "generative": Objective(
+            _late("generative_loss"), lambda logprobs_B2: logprobs_B2[:, 0].exp(), instructed=True
+        ),
+        "bce": Objective(_late("bce_loss"), lambda logits_B1: logits_B1[:, 0].sigmoid(), instructed=False),
+        "regression": Objective(
+            _late("regression_loss"), lambda outputs_B1: outputs_B1[:, 0].clip(0, 1), instructed=False
+        ),
+    },
+)
