@@ -32,13 +32,12 @@ from rlv.models.sources import at_hand
 from rlv.outside.templates import bounded
 from rlv.plan import Plan
 from rlv.plan.checks.models import read_sizes
+from rlv.scoring import SCORES
 from rlv.store import Artifact, Store
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# Scores that are asked for in words; what the others read has no instruction.
-ASKED = ("generative", "judge")
 # The longest questions by characters are tokenized; one of them has the most tokens.
 LONGEST = 64
 # Repositories that are asked for at the same time.
@@ -328,8 +327,9 @@ def _job_prompts(
 def _asks(job: Artifact) -> bool:
     p = job.params
     if job.stage == "score":
-        return p["score"] in ASKED
-    return p.get("verification_coefficient", 0) > 0 and p["verification_objective"] in ASKED
+        return SCORES[p["score"]].asks
+    # A reader is trained with what the score of the same name reads.
+    return p.get("verification_coefficient", 0) > 0 and SCORES[p["verification_objective"]].asks
 
 
 def _solution_tokens(job: Artifact) -> int:
