@@ -27,7 +27,9 @@ from rlv.prompts import solver_ids
 from rlv.sampling import SamplingParams, sample_shard
 from rlv.sampling.budgets import Forcing, force_answers
 from rlv.sampling.transformers_engine import TransformersEngine
-from rlv.scoring.generative import score_shard, score_solutions
+from rlv.scoring import SCORES
+from rlv.scoring.readers import transformers_verifier
+from rlv.scoring.verifier import score_solutions, scores_table
 
 # A try is 7 tokens; 3 more say the answer and end.
 BUDGETS = (10, 17, 24, 31, 38, 45)
@@ -46,6 +48,7 @@ def measure(folder: Path, n_problems: int, n_samples: int) -> None:
     model, tokenizer = load_model(folder)
     shape = shape_of(model)
     engine = TransformersEngine(model, tokenizer)
+    verifier = transformers_verifier(SCORES["judge"], model, tokenizer)
     problems = tables.frame("problems", task.problems("quadratic", 10, "test", n_problems, 0))
 
     def sample(limit: int) -> pl.DataFrame:
@@ -72,12 +75,12 @@ def measure(folder: Path, n_problems: int, n_samples: int) -> None:
 
     def every(table: pl.DataFrame) -> None:
         prompts = [prompt_of[problem_id] for problem_id in table["problem_id"]]
-        score_solutions(model, tokenizer, prompts, table["token_ids"].to_list(), "plain")
+        score_solutions(verifier, prompts, table["token_ids"].to_list(), "plain")
 
     for name, table in {"largest budget": samples, "all budgets": solutions}.items():
         different = table.select("problem_id", "token_ids").unique().height / len(table)
         _, seconds_each = timed(lambda table=table: every(table))
-        _, seconds_once = timed(lambda table=table: score_shard(model, tokenizer, problems, table, "plain"))
+        _, seconds_once = timed(lambda table=table: scores_table(verifier, problems, table, "plain"))
         print(
             f"  scoring, {name:14s} {different:6.1%} different  every row {seconds_each:6.2f} s  "
             f"equal ones once {seconds_once:6.2f} s  {seconds_each / seconds_once:5.2f} x faster"

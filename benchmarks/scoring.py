@@ -19,12 +19,15 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from benchmarks.sampling import fastest, print_table
 from rlv.mini.tokenizer import build_tokenizer
+from rlv.models.reading import grouped
 from rlv.prompts import verification_ids
-from rlv.scoring.generative import length_sorted_batches, score_solutions
+from rlv.scoring import SCORES
+from rlv.scoring.readers import transformers_verifier
+from rlv.scoring.verifier import score_solutions
 
 
 @torch.inference_mode()
-def plain_forward(model: PreTrainedModel, sequences: list[list[int]], batches: list[np.ndarray]) -> int:
+def plain_forward(model: PreTrainedModel, sequences: list[list[int]], batches: list[list[int]]) -> int:
     """Full logits of every sequence, right-padded with a mask; the real tokens read."""
     for batch in batches:
         rows = [sequences[i] for i in batch]
@@ -55,13 +58,14 @@ def measure(n: int, vocabulary: int, repeats: int) -> None:
         max_position_embeddings=256,
     )
     model = LlamaForCausalLM(config).eval()
-    in_order = [np.arange(s, min(s + 128, n)) for s in range(0, n, 128)]
-    by_length = list(length_sorted_batches(np.array([len(s) for s in sequences]), 4096))
+    in_order = [list(range(s, min(s + 128, n))) for s in range(0, n, 128)]
+    by_length = grouped({i: len(s) for i, s in enumerate(sequences)}, 4096, longest_first=True)
 
     def scoring(budget: int) -> Callable[[], int]:
+        verifier = transformers_verifier(SCORES["judge"], model, tokenizer, token_budget=budget)
+
         def run() -> int:
-            _, read = score_solutions(model, tokenizer, prompts, solutions, "plain", token_budget=budget)
-            return int(read.sum())
+            return int(score_solutions(verifier, prompts, solutions, "plain")[1].sum())
 
         return run
 

@@ -19,10 +19,13 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.sampling import print_table
 from benchmarks.vllm_sampling import build_requests, write_llama
+from rlv.models.flops import shape_of_folder
 from rlv.prompts import verification_ids
 from rlv.sampling import SamplingParams
 from rlv.sampling.engines import open_vllm
-from rlv.scoring.vllm_scores import score_solutions
+from rlv.scoring import SCORES
+from rlv.scoring.readers import vllm_verifier
+from rlv.scoring.verifier import score_solutions
 
 # What prepares a run, and the run, which returns its tokens.
 Prepared = tuple[Callable[[], None], Callable[[], int]]
@@ -68,8 +71,10 @@ def main() -> None:
                 engine.llm.generate([{"prompt_token_ids": s} for s in sequences], one, use_tqdm=False)
                 return sum(map(len, sequences))
 
+            verifier = vllm_verifier(SCORES["judge"], engine, tokenizer, shape_of_folder(folder))
+
             def score() -> int:
-                return int(score_solutions(engine, tokenizer, prompts, solutions, "plain")[1].sum())
+                return int(score_solutions(verifier, prompts, solutions, "plain")[1].sum())
 
             def sampled() -> None:
                 engine.forget()

@@ -30,7 +30,9 @@ from rlv.models import load_model, pick_device
 from rlv.prompts import label_ids, solver_ids, verification_ids
 from rlv.sampling import Request, SamplingParams, request_seed
 from rlv.sampling.transformers_engine import TransformersEngine
-from rlv.scoring.generative import score_solutions
+from rlv.scoring import SCORES
+from rlv.scoring.readers import transformers_verifier
+from rlv.scoring.verifier import score_solutions
 from rlv.training import losses
 from rlv.training.batches import Trajectory, micro_batches
 from rlv.training.forward import Reader
@@ -46,7 +48,7 @@ LOSS = {"float32": 1e-4, "bfloat16": 1e-3}
 GRADIENT = 1e-4  # of float32; bfloat16 keeps 8 bits, and what they make of it is measured on the CPU
 TIMES_THE_CPU = 2.0
 GAPS = {"float32": 1e-4, "bfloat16": 0.05}  # nats, mean over tokens
-SCORES = {"float32": 1e-4, "bfloat16": 0.1}  # of a probability, the largest difference
+PROBABILITIES = {"float32": 1e-4, "bfloat16": 0.1}  # of a probability, the largest difference
 
 
 @dataclass(frozen=True)
@@ -192,10 +194,15 @@ def scores(n: int) -> Iterator[Row]:
     prompts, solutions = [r.prompt_ids for r in requests], [s.token_ids for s in sampled]
 
     plain = AutoModelForCausalLM.from_pretrained(MINI_BASE, dtype=torch.float32).eval()
-    truth, _ = score_solutions(plain, tokenizer, prompts, solutions, "plain")
-    for dtype, bound in SCORES.items():
+
+    def yes(model: PreTrainedModel) -> np.ndarray:
+        verifier = transformers_verifier(SCORES["judge"], model, tokenizer)
+        return score_solutions(verifier, prompts, solutions, "plain")[0]
+
+    truth = yes(plain)
+    for dtype, bound in PROBABILITIES.items():
         model, _ = load_model(MINI_BASE, dtype)
-        found, _ = score_solutions(model, tokenizer, prompts, solutions, "plain")
+        found = yes(model)
         error = float(np.abs(found - truth).max())
         beside = f"the CPU's in float32, {len(found)} solutions"
         yield at_most(PART, f"P(Yes), {dtype}: largest difference", error, bound, beside)

@@ -17,11 +17,13 @@ from benchmarks.gpu.step import wait
 from benchmarks.sampling import build_requests, end_after, fastest, generate, token_id
 from benchmarks.scoring import plain_forward
 from rlv.models import load_model
+from rlv.models.reading import grouped
 from rlv.prompts import verification_ids
 from rlv.sampling import SamplingParams
 from rlv.sampling.transformers_engine import TransformersEngine
-from rlv.scoring import TOKEN_BUDGETS
-from rlv.scoring.generative import length_sorted_batches, score_solutions
+from rlv.scoring import SCORES
+from rlv.scoring.readers import transformers_verifier
+from rlv.scoring.verifier import score_solutions
 
 PART = "e"
 # A plain pass keeps the logits of every position, which a GPU has no memory for at our batches' size.
@@ -74,19 +76,21 @@ def _scoring(sizes: Sizes, folder: Path) -> Iterator[Row]:
     solutions = [rng.integers(4, vocabulary, n).tolist() for n in rng.integers(low, high, sizes.scored)]
     instruction = verification_ids(tokenizer, "chat")
     sequences = [x + y + instruction for x, y in zip(prompts, solutions, strict=True)]
-    batches = list(length_sorted_batches(np.array([len(s) for s in sequences]), PLAIN_TOKENS))
+    batches = grouped({i: len(s) for i, s in enumerate(sequences)}, PLAIN_TOKENS, longest_first=True)
+
+    verifier = transformers_verifier(SCORES["judge"], model, tokenizer)
 
     def ours() -> int:
-        return int(score_solutions(model, tokenizer, prompts, solutions, "chat")[1].sum())
+        return int(score_solutions(verifier, prompts, solutions, "chat")[1].sum())
 
     def peer() -> int:
         return plain_forward(model, sequences, batches)
 
-    score_solutions(model, tokenizer, prompts[:4], solutions[:4], "chat")
-    plain_forward(model, sequences[:4], [np.arange(4)])
+    score_solutions(verifier, prompts[:4], solutions[:4], "chat")
+    plain_forward(model, sequences[:4], [list(range(4))])
     best = fastest({"plain": _waited(peer), "ours": _waited(ours)}, 2)
     speeds = {name: tokens / seconds for name, (seconds, tokens) in best.items()}
-    budget = TOKEN_BUDGETS[model.device.type]
+    budget = SCORES["judge"].padded_tokens[model.device.type]
     what = f"scoring, {sizes.scored} solutions of {low} to {high} tokens"
     yield noted(PART, what, speeds["ours"], "tokens/s", f"{budget:,} padded tokens a batch")
     beside = f"plain prefill by length, {PLAIN_TOKENS:,} tokens a batch"

@@ -17,6 +17,7 @@ from rlv.estimate.hours import Machine
 from rlv.estimate.memory import Memory
 from rlv.estimate.sizes import Size, size_of
 from rlv.plan import Plan
+from rlv.scoring import SCORES
 from rlv.store import Artifact, Store
 
 # Stages whose jobs need a GPU.
@@ -169,7 +170,8 @@ def _memory(artifact: Artifact, size: Size, assumed: Assumptions, device: float 
     dtype, engine = _dtype(artifact, size), _engine(artifact)
     # What transformers reads in one pass keeps no cache; vLLM keeps one in any case.
     if artifact.stage == "score" and engine != "vllm":
-        return [memory.scoring_memory(size, dtype, longest)]
+        padded_tokens = SCORES[p["score"]].padded_tokens["cuda"]
+        return [memory.scoring_memory(size, dtype, padded_tokens, longest)]
     return [memory.engine_memory(size, engine, dtype, int(how.get("max_batch", 1)), longest, _gpus(artifact))]
 
 

@@ -36,8 +36,6 @@ BUCKET = 50_000_000
 FLAT_BUCKET = 500_000_000
 # Of the memory that is free when vLLM starts beside a trainer: SHARE_BESIDE of rlv/sampling/vllm_start.py.
 SHARE_BESIDE = 0.5
-# Padded tokens that transformers scores in one pass on a GPU: TOKEN_BUDGETS of rlv/scoring.
-SCORED_TOKENS = 32_768
 _MOMENTS = 8  # bytes a parameter of AdamW's two, in float32
 
 
@@ -275,12 +273,11 @@ def slots_bytes(size: Size, rows: int, positions: int, dtype: str) -> float:
     return rows * positions * size.kv_bytes(dtype) * (1 + 1 / (2 * size.layers))
 
 
-def scoring_memory(size: Size, dtype: str, longest: int) -> Memory:
-    """Scoring with transformers: one pass at a time, which keeps no cache."""
-    tokens = max(SCORED_TOKENS, longest)
+def scoring_memory(size: Size, dtype: str, padded_tokens: int, longest: int) -> Memory:
+    """Scoring with transformers: one pass at a time over `padded_tokens` (Score), which keeps no cache."""
     parts = {
         "engine weights": size.parameters * BYTES[dtype],
-        "activations": tokens * layer_bytes(size, dtype),
+        "activations": max(padded_tokens, longest) * layer_bytes(size, dtype),
     }
     return Memory("scoring", parts)
 

@@ -32,14 +32,13 @@ from rlv.models.sources import at_hand
 from rlv.outside.templates import bounded
 from rlv.plan import Plan
 from rlv.plan.checks.models import read_sizes
+from rlv.scoring import SCORES
 from rlv.store import Artifact, Store
 from rlv.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# Scores that are asked for in words; what the others read has no instruction.
-ASKED = ("generative", "judge")
 # The longest questions by characters are tokenized; one of them has the most tokens.
 LONGEST = 64
 # Repositories that are asked for at the same time.
@@ -329,7 +328,7 @@ def _job_prompts(
 def _asks(job: Artifact) -> bool:
     p = job.params
     if job.stage == "score":
-        return p["score"] in ASKED
+        return SCORES[p["score"]].asks
     return p.get("verification_coefficient", 0) > 0 and OBJECTIVES[p["verification_objective"]].instructed
 
 

@@ -1,7 +1,7 @@
 """Classification and regression heads: one linear map on the backbone's hidden state after [x, y].
 
 The peers that the paper compares the generative verifier with. A head is trained with the backbone
-(rlv/training) and read by the scores of its objective's name (rlv/scoring/heads.py). Beside a checkpoint it
+(rlv/training) and read by the scores of its objective's name (rlv/scoring/readers.py). Beside a checkpoint it
 lies in a folder of its own, where nothing that loads the backbone as a causal language model sees it:
 
     model.safetensors, config.json, ...      the backbone, as transformers writes it

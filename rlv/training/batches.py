@@ -1,13 +1,9 @@
 """Trajectories, and how they become tensors: divided over ranks, then in length-sorted micro-batches.
 
-A sequence is [x, y, I] (I only with the verification objective). Rows are padded on the RIGHT and attention
-is causal, so a real token sees only real tokens to its left in its own row; padding comes after everything
-real. Hence no attention mask is needed, the fast causal kernel applies, positions count from 0 in every row,
-and no sequence can attend to another, because each has a row of its own.
-
-Axes: S solution tokens, all trajectories one after the other in the caller's order; B rows of a micro-batch;
-T its padded length. Left out on purpose: packing several sequences in a row (a mask would be needed), and
-the cost of attention in what ranks are balanced by (tokens alone).
+A sequence is [x, y, I] (I only with the verification objective); how it becomes a row, and what is read of
+it, is rlv/models/reading.py's. Axes: S solution tokens, all trajectories one after the other in the caller's
+order; B rows of a micro-batch. Left out on purpose: the cost of attention in what ranks are balanced by
+(tokens only).
 """
 
 from __future__ import annotations
@@ -19,6 +15,8 @@ import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor
+
+from rlv.models.reading import Passage, Rows, grouped
 
 
 @dataclass(frozen=True)
@@ -42,20 +40,15 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """Some trajectories as tensors, on one device.
+    """Some trajectories as rows of [x, y, I] on one device: y's tokens are predicted, the last is judged.
 
-    trajectories_B: indices in the caller's list, shortest first. tokens_BT: right-padded. flat_positions_S:
-    b · T + t of each token that predicts a solution token; targets_S: the token predicted; slots_S: its place
-    in arrays over all solution tokens of the caller's list. flat_last_B: b · T + t of each sequence's last
-    token. n_tokens: real tokens, padding not counted.
+    trajectories_B: indices in the caller's list, shortest first. slots_S: the place of each solution token in
+    arrays over all solution tokens of the caller's list. n_tokens: real tokens, padding not counted.
     """
 
+    rows: Rows
     trajectories_B: Int64[Tensor, " B"]
-    tokens_BT: Int64[Tensor, "B T"]
-    flat_positions_S: Int64[Tensor, " S"]
-    targets_S: Int64[Tensor, " S"]
     slots_S: Int64[Tensor, " S"]
-    flat_last_B: Int64[Tensor, " B"]
     n_tokens: int
 
 
@@ -78,13 +71,27 @@ def micro_batches(
     `instruction_ids` is I, empty without the verification objective. A sequence longer than the budget gets a
     micro-batch of its own. The result depends on nothing but the arguments.
     """
-    ends = np.cumsum(solution_lengths(trajectories))
-    first_slot = ends - solution_lengths(trajectories)
+    n_solution = solution_lengths(trajectories)
+    first_slot = np.cumsum(n_solution) - n_solution
     lengths = sequence_lengths(trajectories, chosen, len(instruction_ids))
-    return [
-        _tensors(trajectories, group, lengths, first_slot, instruction_ids, pad_id, device)
-        for group in grouped(lengths, padded_tokens)
-    ]
+    made = []
+    for group in grouped(lengths, padded_tokens):
+        passages = [_passage(trajectories[i], instruction_ids) for i in group]
+        slots = [np.arange(first_slot[i], first_slot[i] + n_solution[i]) for i in group]
+        batch = MicroBatch(
+            rows=Rows.of(passages, device, pad_id),
+            trajectories_B=torch.tensor(group, device=device),
+            slots_S=torch.as_tensor(np.concatenate(slots), device=device),
+            n_tokens=sum(lengths[i] for i in group),
+        )
+        made.append(batch)
+    return made
+
+
+def _passage(trajectory: Trajectory, instruction_ids: Sequence[int]) -> Passage:
+    x, y = trajectory.prompt_ids, trajectory.solution_ids
+    ids = [*x, *y, *instruction_ids]
+    return Passage(ids, judged=[len(ids) - 1], predicted=range(len(x), len(x) + len(y)))
 
 
 def sequence_lengths(
@@ -95,19 +102,6 @@ def sequence_lengths(
         int(i): len(trajectories[i].prompt_ids) + len(trajectories[i].solution_ids) + n_instruction
         for i in chosen
     }
-
-
-def grouped(lengths: Mapping[int, int], padded_tokens: int) -> list[list[int]]:
-    """Indices in micro-batches of similar lengths, shortest first; see `micro_batches`."""
-    # Sorting by length keeps padding small; the index breaks ties, so the order is reproducible.
-    groups: list[list[int]] = []
-    for i in sorted(lengths, key=lambda i: (lengths[i], i)):
-        # i is the longest so far, so its length is the padded length of the group that takes it.
-        if groups and (len(groups[-1]) + 1) * lengths[i] <= padded_tokens:
-            groups[-1].append(i)
-        else:
-            groups.append([i])
-    return groups
 
 
 def shared_out(lengths: Mapping[int, int], n_ranks: int) -> list[list[int]]:
@@ -123,39 +117,3 @@ def shared_out(lengths: Mapping[int, int], n_ranks: int) -> list[list[int]]:
         shares[rank].append(i)
         tokens[rank] += lengths[i]
     return shares
-
-
-def _tensors(
-    trajectories: Sequence[Trajectory],
-    group: list[int],
-    lengths: dict[int, int],
-    first_slot: np.ndarray,
-    instruction_ids: Sequence[int],
-    pad_id: int,
-    device: torch.device,
-) -> MicroBatch:
-    n_columns = max(lengths[i] for i in group)
-    tokens_BT = np.full((len(group), n_columns), pad_id, dtype=np.int64)
-    positions, targets, slots, last = [], [], [], []
-    for row, i in enumerate(group):
-        x, y = trajectories[i].prompt_ids, trajectories[i].solution_ids
-        tokens_BT[row, : lengths[i]] = [*x, *y, *instruction_ids]
-        # The token before y_t predicts y_t: from the last of x up to the last but one of y.
-        first = row * n_columns + len(x) - 1
-        positions.append(np.arange(first, first + len(y)))
-        targets.append(np.array(y, dtype=np.int64))
-        slots.append(np.arange(first_slot[i], first_slot[i] + len(y)))
-        last.append(row * n_columns + lengths[i] - 1)
-
-    def tensor(array: np.ndarray | list[int]) -> Tensor:
-        return torch.as_tensor(np.asarray(array, dtype=np.int64), device=device)
-
-    return MicroBatch(
-        trajectories_B=tensor(group),
-        tokens_BT=tensor(tokens_BT),
-        flat_positions_S=tensor(np.concatenate(positions)),
-        targets_S=tensor(np.concatenate(targets)),
-        slots_S=tensor(np.concatenate(slots)),
-        flat_last_B=tensor(last),
-        n_tokens=sum(lengths[i] for i in group),
-    )

@@ -1,47 +1,24 @@
-"""One forward pass over [x, y, I] for both objectives (house rule: verification costs tokens, not a pass).
+"""The pass over [x, y, I] as a module that DeepSpeed can wrap: one for both objectives.
 
-The backbone runs once; the output matrix is applied only where something is predicted: before each token of
-y, and after the last token of I. With large vocabularies those logits are most of a training step's memory.
-A verification head reads the hidden state after [x, y] instead. Left out on purpose: a fused cross-entropy
-that never holds the logits.
+Verification costs tokens, not a pass: what is read, and how, is rlv/models/reading.py's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from rlv.models.heads import VerificationHead
-from rlv.models.reading import last_hidden, logits
+from rlv.models.reading import Reading, label_logprobs, read
 from rlv.training.batches import MicroBatch
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-# Rows of logits whose exponentials are there at the same time.
-_ROWS = 256
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What one pass says of a micro-batch.
-
-    logprobs_S: log π_T(y_t | x, y_<t) of each solution token at the reader's temperature T, full vocabulary,
-    in nats. as_sampled_S: the same at temperature 1, as samplers return them (sampling/engine.py), without
-    gradient. Both are None where only labels are learned. verification_BX: what the verification objective is
-    computed from: [B, 2] log π(Yes | x, y, I) and log π(No | x, y, I), always at temperature 1, or [B, 1] the
-    head's output; None without verification.
-    """
-
-    logprobs_S: Float[Tensor, " S"] | None
-    as_sampled_S: Float[Tensor, " S"] | None
-    verification_BX: Float[Tensor, "B X"] | None
 
 
 class Reader(nn.Module):
@@ -69,39 +46,12 @@ class Reader(nn.Module):
         self.temperature = temperature
 
     def forward(self, batch: MicroBatch) -> Reading:
-        """Log-probabilities of the batch's solutions, and what is said of their labels.
-
-        Raises ModelError where the model has no output matrix.
-        """
-        # No attention mask and no cache: see batches.py for why right padding needs none.
-        hidden_FH = last_hidden(self.model, batch.tokens_BT).flatten(0, 1)
-        logprobs_S = as_sampled_S = verification_BX = None
-        if self.reads_solutions:
-            logits_SV = logits(self.model, hidden_FH.index_select(0, batch.flat_positions_S))
-            if self.temperature != 1.0:
-                as_sampled_S = _chosen_logprobs(logits_SV, batch.targets_S)
-                # The name is bound anew: nothing holds the logits before the division any longer.
-                logits_SV = logits_SV / self.temperature
-            logprobs_S = -cross_entropy(logits_SV, batch.targets_S, reduction="none")
-            if as_sampled_S is None:
-                as_sampled_S = logprobs_S.detach()
-        if self.head is not None:
-            verification_BX = self.head(hidden_FH.index_select(0, batch.flat_last_B))
-        elif self.label_ids is not None:
-            logits_BV = logits(self.model, hidden_FH.index_select(0, batch.flat_last_B))
-            verification_BX = torch.log_softmax(logits_BV, dim=-1)[:, list(self.label_ids)]
-        return Reading(logprobs_S, as_sampled_S, verification_BX)
-
-
-@torch.no_grad()
-def _chosen_logprobs(logits_SV: Float[Tensor, "S V"], targets_S: Int64[Tensor, " S"]) -> Float[Tensor, " S"]:
-    """log softmax of the logits at the targets, some rows at a time: no second [S, V] is ever there."""
-    return torch.cat(
-        [
-            rows_RV.gather(1, chosen_R[:, None])[:, 0] - rows_RV.logsumexp(-1)
-            for rows_RV, chosen_R in zip(logits_SV.split(_ROWS), targets_S.split(_ROWS), strict=True)
-        ]
-    )
+        """Log-probabilities of the batch's solutions, and those of the labels or the head's output."""
+        judge = self.head
+        if judge is None and self.label_ids is not None:
+            judge = partial(label_logprobs, self.model, self.label_ids)
+        temperature = self.temperature if self.reads_solutions else None
+        return read(self.model, batch.rows, judge, temperature=temperature)
 
 
 @torch.no_grad()
@@ -112,7 +62,7 @@ def solution_logprobs(
 
     Row 0 is at the reader's temperature, row 1 at temperature 1 (`Reading.as_sampled_S`).
     """
-    device = batches[0].tokens_BT.device
+    device = batches[0].slots_S.device
     logprobs_2S = torch.zeros(2, n_tokens, dtype=torch.float32, device=device)
     for batch in batches:
         reading: Reading = reader(batch)

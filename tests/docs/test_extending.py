@@ -20,7 +20,8 @@ from rlv.problems import SOURCES
 from rlv.sampling import SamplingParams, sample_shard
 from rlv.sampling.transformers_engine import TransformersEngine
 from rlv.scoring import SCORES
-from rlv.scoring.generative import score_shard
+from rlv.scoring.readers import transformers_verifier
+from rlv.scoring.verifier import scores_table
 from rlv.training.advantages import ADVANTAGES
 from rlv.training.loop import train
 from rlv.training.run import Run
@@ -35,7 +36,7 @@ SECTIONS = {part.split("\n", 1)[0]: BLOCK.findall(part) for part in PAGE.split("
 @pytest.fixture
 def registries():
     """Puts the dictionaries back as they were."""
-    tables = (ADVANTAGES, SCORES, VOTES, SOURCES, FIGURES)
+    tables = (ADVANTAGES, SCORES.own, VOTES, SOURCES, FIGURES)
     before, scored = [dict(table) for table in tables], set(NEEDS_SCORES)
     yield
     for table, content in zip(tables, before, strict=True):
@@ -108,7 +109,8 @@ def test_an_added_score_reads_a_shard(registries, tiny_model, tiny_tokenizer):
     budget = SamplingParams(max_tokens=8)
     shape = shape_of(tiny_model)
     samples = sample_shard(engine, tiny_tokenizer, shape, problems, range(3), budget, "plain", 0)
-    scores = score_shard(tiny_model, tiny_tokenizer, problems, samples, "plain", score=SCORES["brevity"])
+    verifier = transformers_verifier(SCORES["brevity"], tiny_model, tiny_tokenizer)
+    scores = scores_table(verifier, problems, samples, "plain")
     lengths = samples["token_ids"].list.len().to_numpy()
     np.testing.assert_allclose(scores["score"].to_numpy(), 1 / (1 + lengths / 100))
     assert scores["flops"].to_list() == [0.0] * 6

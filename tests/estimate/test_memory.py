@@ -301,11 +301,12 @@ def test_a_share_too_small_for_the_weights_is_said_and_not_hidden():
 
 
 def test_transformers_scores_as_many_tokens_at_a_time_as_the_scores_do():
-    from rlv.scoring import TOKEN_BUDGETS
+    from rlv.scoring import SCORES
 
-    assert TOKEN_BUDGETS["cuda"] == memory.SCORED_TOKENS
-    size = size_of(llama())
-    short, long = (memory.scoring_memory(size, "float32", n).parts["activations"] for n in (10, 65_536))
+    padded, size = SCORES["generative"].padded_tokens["cuda"], size_of(llama())
+    short, long = (
+        memory.scoring_memory(size, "float32", padded, n).parts["activations"] for n in (10, 2 * padded)
+    )
     assert long == 2 * short
 
 

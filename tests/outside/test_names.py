@@ -163,7 +163,7 @@ ALLOWED = {
         "_folder() / f'{hashlib.sha256(json.dumps(identity).encode()).hexdigest()}.json'"  # a digest
     },
     "rlv/store/processes.py": {"Path(f'/proc/{pid}/stat')"},  # a number
-    "rlv/models/reading.py": {"logits_NV / divisor", "logits_NV / cap"},  # numbers
+    "rlv/models/reading.py": {"logits_NV / divisor", "logits_NV / cap", "logits_SV / temperature"},  # numbers
     "rlv/job/job.py": {"self.out / f'{table}.parquet'"},  # tables of the code's own
 }
 

@@ -28,7 +28,8 @@ from rlv.prompts import (
 )
 from rlv.sampling import Sampled, SamplingParams, sample_shard
 from rlv.sampling.budgets import Forcing, force_answers
-from rlv.scoring.tables import scores_table
+from rlv.scoring import SCORES
+from rlv.scoring.verifier import Verifier, scores_table
 from rlv.training.rollout import read_prompts
 from tests.tokenizers_for_tests import family_tokenizer
 
@@ -175,11 +176,12 @@ def test_trainer_sampler_and_verifier_read_a_question_with_the_same_system_promp
     force_answers(engine, tokenizer, shape, problems, cut, [1], style, forcing, system_prompt=own)
     assert len(engine.asked) == 4 and all(asked[: len(x)] == x for asked in engine.asked)
 
-    def read(prompts, solutions, names):
-        assert prompts == [x]
-        return np.array([0.5]), np.array([9])
+    def read(passages):
+        assert [list(passage.ids[: len(x)]) for passage in passages] == [x]
+        return [np.array([0.5])]
 
-    assert len(scores_table(read, tokenizer, shape, problems, samples, style, own)) == 2
+    verifier = Verifier(SCORES["judge"], tokenizer, shape, read)
+    assert len(scores_table(verifier, problems, samples, style, own)) == 2
 
 
 @pytest.mark.parametrize("published", [QWEN_MATH, R1_DISTILL, SMOLLM2], ids=lambda p: p.family)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from functools import partial
 
 import numpy as np
 import pytest
@@ -13,8 +12,9 @@ from rlv import tables
 from rlv.errors import ModelError
 from rlv.models import heads
 from rlv.prompts import solver_ids
-from rlv.scoring import SCORES
-from rlv.scoring.generative import score_shard
+from rlv.scoring import SCORES, Score
+from rlv.scoring.readers import transformers_verifier
+from rlv.scoring.verifier import score_solutions, scores_table
 
 SCORE_OF = {"bce": lambda z: 1 / (1 + np.exp(-z)), "regression": lambda z: min(max(z, 0.0), 1.0)}
 
@@ -48,12 +48,30 @@ def test_scores_are_those_of_the_last_hidden_state_in_any_batch(headed, tiny_mod
     expected = [by_hand(tiny_model, head, objective, x, y) for x, y in zip(prompts, solutions, strict=True)]
     assert len(set(expected)) > len(expected) / 2
     for budget in (1, 60, 10_000):
-        scores_B, read_B = SCORES[objective](
-            tiny_model, tiny_tokenizer, prompts, solutions, "plain", token_budget=budget, folder=folder
+        verifier = transformers_verifier(
+            SCORES[objective], tiny_model, tiny_tokenizer, folder, token_budget=budget
         )
+        scores_B, read_B, _ = score_solutions(verifier, prompts, solutions, "plain")
         np.testing.assert_allclose(scores_B, expected, atol=1e-5)
         assert scores_B.dtype == np.float64 and scores_B.min() >= 0 and scores_B.max() <= 1
         assert read_B.tolist() == [len(x) + len(y) for x, y in zip(prompts, solutions, strict=True)]
+
+
+def test_a_head_reads_all_tokens_of_a_solution_in_one_pass(headed, tiny_model, tiny_tokenizer):
+    objective, head, folder = headed
+    every = Score(
+        along=lambda _, read_K: float(read_K.mean()),
+        reads="head",
+        places=lambda y, _: range(1, len(y) + 1),
+        trained=objective,
+    )
+    prompts, solutions = pairs(6)
+    verifier = transformers_verifier(every, tiny_model, tiny_tokenizer, folder, token_budget=60)
+    scores_B, read_B, _ = score_solutions(verifier, prompts, solutions, "plain")
+    for x, y, score, read in zip(prompts, solutions, scores_B, read_B, strict=True):
+        expected = [by_hand(tiny_model, head, objective, x, y[:k]) for k in range(1, len(y) + 1)]
+        assert score == pytest.approx(np.mean(expected), abs=1e-5)
+        assert read == len(x) + len(y)
 
 
 def test_a_shard_is_scored_as_with_any_score(headed, tiny_model, tiny_tokenizer):
@@ -73,9 +91,9 @@ def test_a_shard_is_scored_as_with_any_score(headed, tiny_model, tiny_tokenizer)
         "flops": [1.0] * 4,
         "finish_reason": ["stop"] * 4,
     }
-    score = partial(SCORES[objective], folder=folder)
+    verifier = transformers_verifier(SCORES[objective], tiny_model, tiny_tokenizer, folder)
     problems, samples = tables.frame("problems", rows), tables.frame("samples", columns)
-    found = score_shard(tiny_model, tiny_tokenizer, problems, samples, "plain", score=score)
+    found = scores_table(verifier, problems, samples, "plain")
     tables.check(found, "scores", "test")
     x = solver_ids(tiny_tokenizer, "Find x to 3", "plain")
     expected = [by_hand(tiny_model, head, objective, x, y) for y in solutions]
@@ -85,7 +103,6 @@ def test_a_shard_is_scored_as_with_any_score(headed, tiny_model, tiny_tokenizer)
 
 def test_a_head_that_is_not_there_is_named(headed, tiny_model, tiny_tokenizer, tmp_path):
     objective, _, folder = headed
-    prompts, solutions = pairs(2)
     other = "bce" if objective == "regression" else "regression"
     for score, where, message in (
         (other, folder, f"a head of objective '{objective}'"),
@@ -93,17 +110,17 @@ def test_a_head_that_is_not_there_is_named(headed, tiny_model, tiny_tokenizer, t
         (objective, None, "no checkpoint folder"),
     ):
         with pytest.raises(ModelError, match=message):
-            SCORES[score](tiny_model, tiny_tokenizer, prompts, solutions, "plain", folder=where)
+            transformers_verifier(SCORES[score], tiny_model, tiny_tokenizer, where)
 
 
 def test_lengths_and_numbers_are_checked(headed, tiny_model, tiny_tokenizer):
     objective, head, folder = headed
     with pytest.raises(ModelError, match="here: 300 tokens to verify exceed"):
-        SCORES[objective](
-            tiny_model, tiny_tokenizer, [[5]], [[5] * 299], "plain", names=["here"], folder=folder
-        )
+        verifier = transformers_verifier(SCORES[objective], tiny_model, tiny_tokenizer, folder)
+        score_solutions(verifier, [[5]], [[5] * 299], "plain", names=["here"])
     with torch.no_grad():
         head.bias.fill_(float("nan"))
     heads.save(head, folder)
     with pytest.raises(ModelError, match="not finite"):
-        SCORES[objective](tiny_model, tiny_tokenizer, [[5]], [[6]], "plain", folder=folder)
+        verifier = transformers_verifier(SCORES[objective], tiny_model, tiny_tokenizer, folder)
+        score_solutions(verifier, [[5]], [[6]], "plain")

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlv.training.batches import grouped, micro_batches, sequence_lengths, shared_out, solution_lengths
+from rlv.models.reading import grouped
+from rlv.training.batches import micro_batches, sequence_lengths, shared_out, solution_lengths
 
 CPU = torch.device("cpu")
 
@@ -22,7 +23,7 @@ def test_every_trajectory_once_within_the_budget(trajectories, padded_tokens):
     batches = build(trajectories, range(9), (41, 42), padded_tokens)
     assert sorted(i for b in batches for i in b.trajectories_B.tolist()) == list(range(9))
     for batch in batches:
-        assert batch.tokens_BT.numel() <= padded_tokens or len(batch.trajectories_B) == 1
+        assert batch.rows.tokens_BT.numel() <= padded_tokens or len(batch.trajectories_B) == 1
     lengths = [
         len(trajectories[i].prompt_ids) + len(trajectories[i].solution_ids)
         for b in batches
@@ -34,16 +35,16 @@ def test_every_trajectory_once_within_the_budget(trajectories, padded_tokens):
 
 def test_positions_point_one_before_what_they_predict(trajectories):
     for batch in build(trajectories, [7, 1, 4], (41, 42)):
-        flat = batch.tokens_BT.flatten()
-        torch.testing.assert_close(flat[batch.flat_positions_S + 1], batch.targets_S)
-        assert (flat[batch.flat_last_B] == 42).all()
+        flat = batch.rows.tokens_BT.flatten()
+        torch.testing.assert_close(flat[batch.rows.before_S + 1], batch.rows.targets_S)
+        assert (flat[batch.rows.judged_J] == 42).all()
 
 
 def test_slots_number_the_solution_tokens_of_the_whole_list(trajectories):
     tokens_S = np.concatenate([t.solution_ids for t in trajectories])
     seen = []
     for batch in build(trajectories, range(9)):
-        np.testing.assert_array_equal(tokens_S[batch.slots_S.numpy()], batch.targets_S.numpy())
+        np.testing.assert_array_equal(tokens_S[batch.slots_S.numpy()], batch.rows.targets_S.numpy())
         seen += batch.slots_S.tolist()
     assert sorted(seen) == list(range(int(solution_lengths(trajectories).sum())))
 
@@ -51,7 +52,7 @@ def test_slots_number_the_solution_tokens_of_the_whole_list(trajectories):
 def test_without_an_instruction_the_last_token_is_the_solutions(trajectories):
     for batch in build(trajectories, range(9)):
         last = [trajectories[i].solution_ids[-1] for i in batch.trajectories_B.tolist()]
-        assert batch.tokens_BT.flatten()[batch.flat_last_B].tolist() == last
+        assert batch.rows.tokens_BT.flatten()[batch.rows.judged_J].tolist() == last
 
 
 @given(

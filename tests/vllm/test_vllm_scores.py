@@ -18,16 +18,27 @@ def samples(engine, base, problems):
     return sample_shard(engine, base[1], shape_of(base[0]), problems, range(6), params, "plain", 0)
 
 
-def test_a_shard_scores_as_with_transformers(engine, base, problems, samples) -> None:
-    """Right after sampling, when the cache holds the solutions, and with an empty cache."""
+@pytest.fixture
+def verifier(engine, base):
     from rlv.models.flops import shape_of
-    from rlv.scoring import generative, vllm_scores
+    from rlv.scoring import SCORES
+    from rlv.scoring.readers import vllm_verifier
+
+    return vllm_verifier(SCORES["generative"], engine, base[1], shape_of(base[0]))
+
+
+def test_a_shard_scores_as_with_transformers(engine, verifier, base, problems, samples) -> None:
+    """Right after sampling, when the cache holds the solutions, and with an empty cache."""
+    from rlv.scoring.readers import transformers_verifier
+    from rlv.scoring.verifier import scores_table
 
     model, tokenizer = base
-    expected = generative.score_shard(model, tokenizer, problems, samples, "plain")
-    cached = vllm_scores.score_shard(engine, tokenizer, shape_of(model), problems, samples, "plain")
+    expected = scores_table(
+        transformers_verifier(verifier.score, model, tokenizer), problems, samples, "plain"
+    )
+    cached = scores_table(verifier, problems, samples, "plain")
     engine.forget()
-    cold = vllm_scores.score_shard(engine, tokenizer, shape_of(model), problems, samples, "plain")
+    cold = scores_table(verifier, problems, samples, "plain")
     for found in (cached, cold):
         assert found.drop("score").equals(expected.drop("score"))
         np.testing.assert_allclose(found["score"], expected["score"], atol=1e-5)
@@ -41,17 +52,17 @@ def test_probabilities_are_over_the_whole_vocabulary(engine, base, samples) -> N
     assert np.exp(logprobs).sum() == pytest.approx(1.0, abs=1e-5)
 
 
-def test_a_solution_that_fills_the_model_is_named(engine, base) -> None:
-    from rlv.scoring.vllm_scores import score_solutions
+def test_a_solution_that_fills_the_model_is_named(verifier) -> None:
+    from rlv.scoring.verifier import score_solutions
 
     with pytest.raises(ModelError, match=r"problem 'a', sample 3: 2\d\d tokens .* 256 positions"):
-        score_solutions(engine, base[1], [[1]], [[5] * 255], "plain", names=["problem 'a', sample 3"])
+        score_solutions(verifier, [[1]], [[5] * 255], "plain", names=["problem 'a', sample 3"])
 
 
-def test_a_cached_solution_is_not_read_again(engine, base, samples) -> None:
+def test_a_cached_solution_is_not_read_again(engine, verifier, samples) -> None:
     """Of a solution that was just sampled, whole blocks of the cache are used."""
     from rlv.sampling import Request
-    from rlv.scoring.vllm_scores import score_solutions
+    from rlv.scoring.verifier import score_solutions
 
     core = engine.llm.llm_engine
     step, cached = core.step, []
@@ -65,9 +76,9 @@ def test_a_cached_solution_is_not_read_again(engine, base, samples) -> None:
     sampled = engine.sample([Request("p", 0, prompt, 1)], SamplingParams(max_tokens=40))[0]
     core.step = watched
     try:
-        score_solutions(engine, base[1], [list(prompt)], [list(sampled.token_ids)], "plain")
+        score_solutions(verifier, [list(prompt)], [list(sampled.token_ids)], "plain")
         engine.forget()
-        score_solutions(engine, base[1], [list(prompt)], [list(sampled.token_ids)], "plain")
+        score_solutions(verifier, [list(prompt)], [list(sampled.token_ids)], "plain")
     finally:
         core.step = step
     assert cached[0] >= 32 and cached[1] == 0

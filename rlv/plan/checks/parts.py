@@ -15,7 +15,7 @@ from rlv.plan.checks.names import broken_method, unknown
 from rlv.plan.methods import ours
 from rlv.prompts import STYLES
 from rlv.sampling.engine import VLLM_TEMPERATURES
-from rlv.scoring import ON_VLLM, SCORES
+from rlv.scoring import SCORES
 from rlv.study.types import Role, Sampling, Training
 from rlv.training.advantages import ADVANTAGES
 from rlv.training.objectives import OBJECTIVES
@@ -115,12 +115,13 @@ def _verifiers(study: Study) -> Iterator[tuple[str, str]]:
     for section, taken in (("reasoners", "self"), ("verifiers", "votes")):
         if taken in getattr(study, section):
             yield f"{section}.{taken}", f"the name {taken!r} has a meaning already; choose another"
+    on_vllm = sorted(name for name, score in SCORES.own.items() if score.on_vllm)
     for name, verifier in study.verifiers.items():
         yield from broken_method(f"verifiers.{name}.score", verifier.score, SCORES, "score")
-        if verifier.engine == "vllm" and verifier.score in SCORES and verifier.score not in ON_VLLM:
+        if verifier.engine == "vllm" and verifier.score in SCORES and not SCORES[verifier.score].on_vllm:
             yield (
                 f"verifiers.{name}.engine",
-                f"'vllm' gives the scores {', '.join(sorted(ON_VLLM))}, the score is {verifier.score!r}; "
+                f"'vllm' gives the scores {', '.join(on_vllm)}, the score is {verifier.score!r}; "
                 "'transformers' gives it",
             )
         if verifier.reasoner != "self":
@@ -134,11 +135,14 @@ def _verifiers(study: Study) -> Iterator[tuple[str, str]]:
 
 def _reader(study: Study, key: str, verifier: str, reader: str) -> Iterator[tuple[str, str]]:
     """The complaint about a verifier whose reader was not trained for its score."""
+    from rlv.scoring import SCORES
+
     score = study.verifiers[verifier].score
-    if score not in OBJECTIVES or reader not in study.reasoners:
+    wanted = SCORES[score].trained if score in SCORES else None
+    if wanted is None or reader not in study.reasoners:
         return  # a judge, or another score that reads with any weights
     trained = study.reasoners[reader].verification
-    if trained.coefficient == 0 or trained.objective != score:
+    if trained.coefficient == 0 or trained.objective != wanted:
         has = f"objective {trained.objective!r}" if trained.coefficient > 0 else "coefficient 0"
         yield (
             key,

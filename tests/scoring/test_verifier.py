@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import random
 import subprocess
 import sys
@@ -11,15 +12,14 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rlv import tables
 from rlv.errors import DataError, ModelError
 from rlv.models.flops import shape_of
 from rlv.prompts import label_ids, solver_ids, verification_ids
-from rlv.scoring import SCORES, generative
-from rlv.scoring.generative import length_sorted_batches, score_shard, score_solutions
+from rlv.scoring import SCORES, Score, readers
+from rlv.scoring.readers import transformers_verifier, vllm_verifier
+from rlv.scoring.verifier import score_solutions, scores_table
 
 
 def pairs(n: int = 23) -> tuple[list[list[int]], list[list[int]]]:
@@ -30,6 +30,10 @@ def pairs(n: int = 23) -> tuple[list[list[int]], list[list[int]]]:
         return [rng.randrange(4, 30) for _ in range(rng.randrange(1, limit))]
 
     return [tokens(13) for _ in range(n)], [tokens(41) for _ in range(n)]
+
+
+def verifier(model, tokenizer, score=SCORES["generative"], **kwargs):
+    return transformers_verifier(score, model, tokenizer, **kwargs)
 
 
 def test_scores_are_those_of_a_plain_forward_in_any_batch(tiny_model, tiny_tokenizer) -> None:
@@ -43,8 +47,8 @@ def test_scores_are_those_of_a_plain_forward_in_any_batch(tiny_model, tiny_token
         expected.append(float(logits.double().softmax(-1)[yes]))
     assert len(set(expected)) == len(expected)
     for budget in (1, 64, 200, 16_384):
-        scores, read = score_solutions(
-            tiny_model, tiny_tokenizer, prompts, solutions, "plain", token_budget=budget
+        scores, read, _ = score_solutions(
+            verifier(tiny_model, tiny_tokenizer, token_budget=budget), prompts, solutions, "plain"
         )
         np.testing.assert_allclose(scores, expected, atol=1e-6)
         assert scores.dtype == np.float64
@@ -53,36 +57,27 @@ def test_scores_are_those_of_a_plain_forward_in_any_batch(tiny_model, tiny_token
         ]
     shuffled = list(range(len(prompts)))
     random.Random(1).shuffle(shuffled)
-    scores, _ = score_solutions(
-        tiny_model, tiny_tokenizer, [prompts[i] for i in shuffled], [solutions[i] for i in shuffled], "plain"
-    )
+    mixed = [prompts[i] for i in shuffled], [solutions[i] for i in shuffled]
+    scores, *_ = score_solutions(verifier(tiny_model, tiny_tokenizer), *mixed, "plain")
     np.testing.assert_allclose(scores, np.array(expected)[shuffled], atol=1e-6)
 
 
 def test_only_last_positions_meet_the_vocabulary(tiny_model, tiny_tokenizer, monkeypatch) -> None:
     prompts, solutions = pairs()
-    monkeypatch.setattr(generative, "check_reading", lambda model: None)
+    monkeypatch.setattr(readers, "check_reading", lambda model: None)
     rows: list[int] = []
     hook = tiny_model.lm_head.register_forward_hook(lambda m, i, o: rows.append(o.numel() // o.shape[-1]))
     try:
-        score_solutions(tiny_model, tiny_tokenizer, prompts, solutions, "plain", token_budget=100)
+        score_solutions(verifier(tiny_model, tiny_tokenizer, token_budget=100), prompts, solutions, "plain")
     finally:
         hook.remove()
     assert sum(rows) == len(prompts)
     assert len(rows) > 1
 
 
-@given(st.lists(st.integers(1, 50), max_size=30), st.integers(1, 200))
-def test_batches_hold_every_sequence_once_within_the_budget(lengths, budget) -> None:
-    lengths_B = np.array(lengths, dtype=np.int64)
-    batches = list(length_sorted_batches(lengths_B, budget))
-    assert sorted(i for b in batches for i in b) == list(range(len(lengths)))
-    assert all(len(b) == 1 or len(b) * lengths_B[b].max() <= budget for b in batches)
-
-
 def test_nothing_to_score(tiny_model, tiny_tokenizer) -> None:
-    scores, read = score_solutions(tiny_model, tiny_tokenizer, [], [], "plain")
-    assert scores.shape == read.shape == (0,)
+    found = score_solutions(verifier(tiny_model, tiny_tokenizer), [], [], "plain")
+    assert [numbers.shape for numbers in found] == [(0,)] * 3
 
 
 QUESTIONS = {"a": "Find x to 3", "b": "Find x to 4"}
@@ -118,20 +113,20 @@ def shard_inputs():
 
 def test_a_shard_keeps_the_order_of_its_samples(tiny_model, tiny_tokenizer) -> None:
     problems, samples = shard_inputs()
-    found = score_shard(tiny_model, tiny_tokenizer, problems, samples, "plain")
+    found = scores_table(verifier(tiny_model, tiny_tokenizer), problems, samples, "plain")
     tables.check(found, "scores", "test")
     assert found.select("problem_id", "sample_id", "budget").equals(
         samples.select("problem_id", "sample_id", "budget")
     )
     for row, ids in zip(found.iter_rows(named=True), samples["token_ids"], strict=True):
         x = solver_ids(tiny_tokenizer, QUESTIONS[row["problem_id"]], "plain")
-        score, read = score_solutions(tiny_model, tiny_tokenizer, [x], [ids.to_list()], "plain")
+        score, read, _ = score_solutions(verifier(tiny_model, tiny_tokenizer), [x], [ids.to_list()], "plain")
         assert row["score"] == pytest.approx(score[0], abs=1e-6)
         assert row["n_tokens_read"] == read[0]
 
 
 def test_rows_count_the_flops_of_the_tokens_read(tiny_model, tiny_tokenizer) -> None:
-    found = score_shard(tiny_model, tiny_tokenizer, *shard_inputs(), "plain")
+    found = scores_table(verifier(tiny_model, tiny_tokenizer), *shard_inputs(), "plain")
     shape = shape_of(tiny_model)
     expected = [
         sum(2 * shape.parameters + 4 * 2 * 32 * (t + 1) for t in range(n)) for n in found["n_tokens_read"]
@@ -143,6 +138,7 @@ def test_equal_solutions_of_a_problem_are_read_once_and_paid_for_each_time(
     tiny_model, tiny_tokenizer
 ) -> None:
     problems, samples = shard_inputs()
+    usual = verifier(tiny_model, tiny_tokenizer)
     again = samples.with_columns(budget=pl.lit(64, pl.Int32), sample_id=pl.col("sample_id") + 2)
     # The same tokens under another problem are another question.
     swapped = pl.Series(["a" if p == "b" else "b" for p in samples["problem_id"]])
@@ -150,18 +146,15 @@ def test_equal_solutions_of_a_problem_are_read_once_and_paid_for_each_time(
     every = pl.concat([samples, again, other]).sample(fraction=1.0, shuffle=True, seed=0)
     read: list[tuple[int, ...]] = []
 
-    def watched(model, tokenizer, prompts, solutions, style, **kwargs):
-        read.extend((*x, *y) for x, y in zip(prompts, solutions, strict=True))
-        assert len(kwargs["names"]) == len(prompts)
-        return score_solutions(model, tokenizer, prompts, solutions, style, **kwargs)
+    def watched(passages):
+        read.extend(tuple(passage.ids) for passage in passages)
+        return usual.read(passages)
 
-    found = score_shard(tiny_model, tiny_tokenizer, problems, every, "plain", score=watched)
+    found = scores_table(dataclasses.replace(usual, read=watched), problems, every, "plain")
     assert len(read) == len(set(read)) == 8
     key = ["problem_id", "sample_id", "budget"]
     assert found.select(key).equals(every.select(key))
-    alone = pl.concat(
-        [score_shard(tiny_model, tiny_tokenizer, problems, row, "plain") for row in every.iter_slices(1)]
-    )
+    alone = pl.concat([scores_table(usual, problems, row, "plain") for row in every.iter_slices(1)])
     assert found.drop("score").equals(alone.drop("score"))
     np.testing.assert_allclose(found["score"], alone["score"], atol=1e-6)
     assert found.filter(budget=64).height == 4 and found["score"].n_unique() == 8
@@ -170,11 +163,11 @@ def test_equal_solutions_of_a_problem_are_read_once_and_paid_for_each_time(
 def test_bad_shards_are_named(tiny_model, tiny_tokenizer) -> None:
     problems, samples = shard_inputs()
     with pytest.raises(DataError, match="'b' is not in the problems table"):
-        score_shard(tiny_model, tiny_tokenizer, problems[:1], samples, "plain")
+        scores_table(verifier(tiny_model, tiny_tokenizer), problems[:1], samples, "plain")
     model = copy.deepcopy(tiny_model)
     model.config.max_position_embeddings = 8
     with pytest.raises(ModelError, match=r"problem '.', sample .: \d+ tokens to verify exceed the model's 8"):
-        score_shard(model, tiny_tokenizer, problems, samples, "plain")
+        scores_table(verifier(model, tiny_tokenizer), problems, samples, "plain")
 
 
 def test_models_that_cannot_be_scored_are_reported(tiny_model, tiny_tokenizer) -> None:
@@ -183,23 +176,60 @@ def test_models_that_cannot_be_scored_are_reported(tiny_model, tiny_tokenizer) -
     model.config.final_logit_softcapping = 30.0
     # A cap that this family's forward pass does not apply, whatever its configuration has.
     with pytest.raises(ModelError, match="does with the logits what"):
-        score_solutions(model, tiny_tokenizer, prompts, solutions, "plain")
+        verifier(model, tiny_tokenizer)
     broken = copy.deepcopy(tiny_model)
     broken.lm_head.weight.data.fill_(float("nan"))
     with pytest.raises(ModelError, match="not finite"):
-        score_solutions(broken, tiny_tokenizer, prompts, solutions, "plain")
+        score_solutions(verifier(broken, tiny_tokenizer), prompts, solutions, "plain")
 
 
 def test_judge_and_verifier_compute_the_same_thing(tiny_model, tiny_tokenizer) -> None:
     prompts, solutions = pairs(5)
-    assert set(SCORES) == {"generative", "judge", "bce", "regression"}
-    expected, _ = score_solutions(tiny_model, tiny_tokenizer, prompts, solutions, "plain")
-    problems, samples = shard_inputs()
-    for score in (SCORES["generative"], SCORES["judge"]):
-        assert score_shard(tiny_model, tiny_tokenizer, problems, samples, "plain", score=score).equals(
-            score_shard(tiny_model, tiny_tokenizer, problems, samples, "plain")
-        )
-        assert np.array_equal(score(tiny_model, tiny_tokenizer, prompts, solutions, "plain")[0], expected)
+    assert set(SCORES.own) == {"generative", "judge", "bce", "regression"}
+    found = [
+        score_solutions(verifier(tiny_model, tiny_tokenizer, SCORES[name]), prompts, solutions, "plain")
+        for name in ("generative", "judge")
+    ]
+    for generative, judge in zip(*found, strict=True):
+        assert np.array_equal(generative, judge)
+
+
+def test_a_score_of_steps_reads_each_beginning_of_a_solution(tiny_model, tiny_tokenizer) -> None:
+    """The least P(Yes) after any third of a solution: each is read with the instruction, and paid for."""
+    thirds = Score(
+        along=lambda _, read_K: float(read_K.min()),
+        reads="yes",
+        places=lambda y, _: sorted({-(-len(y) * k // 3) for k in (1, 2, 3)}),
+    )
+    prompts, solutions = pairs()
+    steps = verifier(tiny_model, tiny_tokenizer, thirds)
+    scores_B, read_B, flops_B = score_solutions(steps, prompts, solutions, "plain")
+    whole = verifier(tiny_model, tiny_tokenizer)
+    for i, (x, y) in enumerate(zip(prompts, solutions, strict=True)):
+        beginnings = [y[:k] for k in thirds.places(y, tiny_tokenizer)]
+        assert beginnings[-1] == y
+        each = score_solutions(whole, [x] * len(beginnings), beginnings, "plain")
+        assert scores_B[i] == pytest.approx(each[0].min(), abs=1e-6)
+        assert (read_B[i], flops_B[i]) == (each[1].sum(), each[2].sum())
+    assert (read_B > score_solutions(whole, prompts, solutions, "plain")[1]).any()
+
+
+def test_vllm_is_asked_for_yes_and_refuses_heads(tiny_model, tiny_tokenizer) -> None:
+    class Engine:
+        def next_logprobs(self, sequences, token_id, names, progress):
+            self.asked = sequences, token_id, names
+            return np.log([0.25, 0.75])
+
+    engine, shape = Engine(), shape_of(tiny_model)
+    found = vllm_verifier(SCORES["judge"], engine, tiny_tokenizer, shape)
+    scores_B, read_B, _ = score_solutions(found, [[5], [6]], [[7], [8, 9]], "plain")
+    words = verification_ids(tiny_tokenizer, "plain")
+    sequences = [[5, 7, *words], [6, 8, 9, *words]]
+    assert engine.asked == (sequences, label_ids(tiny_tokenizer)[0], ["sequence 0", "sequence 1"])
+    np.testing.assert_allclose(scores_B, [0.25, 0.75])
+    assert read_B.tolist() == [len(s) for s in sequences]
+    with pytest.raises(ModelError, match="vllm does not load heads"):
+        vllm_verifier(SCORES["bce"], engine, tiny_tokenizer, shape)
 
 
 def test_names_and_plans_do_not_load_torch() -> None:

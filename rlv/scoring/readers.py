@@ -1,0 +1,91 @@
+"""Verifiers that read with transformers, and with vLLM.
+
+transformers reads length-sorted batches; its speed beside a plain forward pass: `python -m
+benchmarks.scoring`. vLLM makes one prefill a passage, computes the log-probabilities of all tokens and hands
+out that of Yes, so no vocabulary becomes a Python object. What its prefix cache holds of [x, y], because it
+has just sampled or scored it, is not read again. Tokens read and FLOPs are counted alike for both: they are
+what a method costs, not how it was run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rlv.errors import ModelError
+from rlv.models import heads
+from rlv.models.flops import ModelShape, shape_of
+from rlv.models.reading import Judge, Passage, check_reading, judged, logits
+from rlv.prompts import label_ids
+from rlv.sampling.engine import Progress
+from rlv.scoring import Score
+from rlv.scoring.verifier import Verifier
+from rlv.training.objectives import OBJECTIVES
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from rlv.sampling.vllm_engine import VllmEngine
+
+
+def transformers_verifier(
+    score: Score,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path | None = None,
+    *,
+    token_budget: int | None = None,
+) -> Verifier:
+    """The score with a model's own weights.
+
+    `folder`: the checkpoint of `model`, in which its head lies. `token_budget`: padded tokens of a batch, if
+    not the score's own. Raises ModelError for a model whose own forward pass gives other logits
+    (`check_reading`), and for a checkpoint without the head that the score needs.
+    """
+    judge = _judge(score, model, tokenizer, folder)
+    budget = token_budget or score.padded_tokens.get(model.device.type, score.padded_tokens["cpu"])
+
+    def read(passages: Sequence[Passage]) -> list[np.ndarray]:
+        return [read_J1[:, 0] for read_J1 in judged(model, passages, judge, padded_tokens=budget)]
+
+    return Verifier(score, tokenizer, shape_of(model), read)
+
+
+def _judge(
+    score: Score, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path | None
+) -> Judge:
+    """From hidden states [J, H] to numbers in [0, 1], [J, 1]."""
+    if score.reads != "head":
+        check_reading(model)
+        yes_id, _ = label_ids(tokenizer)
+        return lambda hidden_JH: logits(model, hidden_JH).double().softmax(-1)[:, [yes_id]]
+    if folder is None or score.trained is None:
+        raise ModelError(f"score {score.trained!r}: no checkpoint folder was given; its head lies there")
+    head = heads.load(folder, score.trained, model.config.get_text_config().hidden_size).to(model.device)
+    scores = OBJECTIVES[score.trained].scores
+    return lambda hidden_JH: scores(head(hidden_JH))[:, None]
+
+
+def vllm_verifier(
+    score: Score,
+    engine: VllmEngine,
+    tokenizer: PreTrainedTokenizerBase,
+    shape: ModelShape,
+    progress: Progress | None = None,
+) -> Verifier:
+    """The score with vLLM; `shape`: the model's. Raises ModelError for a score that vLLM cannot give.
+
+    Reading raises it for a passage that leaves no position for the answer, and if vLLM fails.
+    """
+    if not score.on_vllm:
+        raise ModelError("vllm does not load heads; engine 'transformers' gives this score")
+    yes_id, _ = label_ids(tokenizer)
+
+    def read(passages: Sequence[Passage]) -> np.ndarray:
+        ids, names = [passage.ids for passage in passages], [passage.name for passage in passages]
+        return np.exp(engine.next_logprobs(ids, yes_id, names, progress))[:, None]
+
+    return Verifier(score, tokenizer, shape, read)

@@ -1,0 +1,128 @@
+"""A score and the model that reads for it, and tables of scores.
+
+Left out on purpose: sharing x's keys and values between the solutions of a problem (x is short beside y), and
+words: what a model reads is in prompts.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float64, Int64
+
+from rlv import tables
+from rlv.errors import DataError, ModelError
+from rlv.models.flops import ModelShape, flops
+from rlv.models.reading import Passage
+from rlv.prompts import solver_ids, verification_ids
+from rlv.scoring import Score
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """A score, and the model that reads for it: made by rlv/scoring/readers.py.
+
+    `read`: from passages to the numbers at each one's judged places, float64 [J] in [0, 1]. `shape`: the
+    model's.
+    """
+
+    score: Score
+    tokenizer: PreTrainedTokenizerBase
+    shape: ModelShape
+    read: Callable[[Sequence[Passage]], Sequence[np.ndarray]]
+
+
+def score_solutions(
+    verifier: Verifier,
+    prompts: Sequence[Sequence[int]],
+    solutions: Sequence[Sequence[int]],
+    style: str,
+    names: Sequence[str] | None = None,
+) -> tuple[Float64[np.ndarray, " B"], Int64[np.ndarray, " B"], Float64[np.ndarray, " B"]]:
+    """Scores of B pairs, the tokens read for each, and the FLOPs of reading them, in the order given.
+
+    `prompts` are x and `solutions` y as token ids (y's end token included); `style` decides I; `names`: what
+    each pair is called in messages (default: its number). Raises ModelError for a sequence that is too long
+    for the model, for a model that cannot be read, and for scores that are not finite.
+    """
+    words = verification_ids(verifier.tokenizer, style) if verifier.score.asks else []
+    names = names or [f"sequence {i}" for i in range(len(solutions))]
+    passages_B = [
+        _passages(verifier, x, y, words, name) for x, y, name in zip(prompts, solutions, names, strict=True)
+    ]
+    found = iter(verifier.read([passage for passages in passages_B for passage in passages]))
+    scores, lengths = [], []
+    for y, passages in zip(solutions, passages_B, strict=True):
+        read_K = np.concatenate([np.empty(0), *islice(found, len(passages))])
+        scores.append(verifier.score.along(y, read_K))
+        lengths.append([len(passage.ids) for passage in passages])
+    scores_B = np.array(scores, dtype=np.float64)
+    if np.isnan(scores_B).any():
+        raise ModelError("a score is not a number: what the model says is not finite; check its weights")
+    flops_B = np.array([flops(verifier.shape, 0, n).sum() for n in lengths], dtype=np.float64)
+    return scores_B, np.array([sum(n) for n in lengths], dtype=np.int64), flops_B
+
+
+def _passages(
+    verifier: Verifier, x: Sequence[int], y: Sequence[int], words: Sequence[int], name: str
+) -> list[Passage]:
+    """What is read of one solution: a passage a place if `words` follow it, else one for all places."""
+    score = verifier.score
+    if score.reads is None:
+        return []
+    places = score.places(y, verifier.tokenizer)
+    if score.asks:
+        sequences = [[*x, *y[:k], *words] for k in places]
+        return [Passage(ids, judged=[len(ids) - 1], name=name) for ids in sequences]
+    return [Passage([*x, *y[: max(places)]], judged=[len(x) + k - 1 for k in places], name=name)]
+
+
+def scores_table(
+    verifier: Verifier,
+    problems: pl.DataFrame,
+    samples: pl.DataFrame,
+    style: str,
+    system_prompt: str | None = None,
+) -> pl.DataFrame:
+    """A "samples" table scored, as a "scores" table, row for row in the same order.
+
+    Equal solutions of a problem (after RL there are many, and a solution that ended early is the same at
+    every budget) are read once. Tokens read and FLOPs count for each row all the same: what they say of a
+    method must not depend on how it is run. Raises DataError for a sample of no problem in `problems`.
+    """
+    questions = dict(problems.select("problem_id", "question").iter_rows())
+    ids = samples["problem_id"].to_list()
+    unknown = next((i for i in ids if i not in questions), None)
+    if unknown is not None:
+        raise DataError(f"samples: problem {unknown!r} is not in the problems table of {len(questions)} rows")
+    prompt_of = {
+        i: solver_ids(verifier.tokenizer, questions[i], style, system_prompt) for i in dict.fromkeys(ids)
+    }
+    pairs = list(zip(ids, map(tuple, samples["token_ids"].to_list()), strict=True))
+    names: dict[tuple[str, tuple[int, ...]], str] = {}
+    for pair, sample_id in zip(pairs, samples["sample_id"], strict=True):
+        names.setdefault(pair, f"problem {pair[0]!r}, sample {sample_id}")
+    scores_U, read_U, flops_U = score_solutions(
+        verifier, [prompt_of[i] for i, _ in names], [list(y) for _, y in names], style, list(names.values())
+    )
+    number = {pair: u for u, pair in enumerate(names)}
+    row_S = [number[pair] for pair in pairs]
+    return tables.frame(
+        "scores",
+        {
+            "problem_id": ids,
+            "sample_id": samples["sample_id"].to_list(),
+            "budget": samples["budget"].to_list(),
+            "score": scores_U[row_S].tolist(),
+            "n_tokens_read": read_U[row_S].tolist(),
+            "flops": flops_U[row_S].tolist(),
+        },
+    )
