@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from rlv.errors import DataError
+from rlv.evaluation.templates import fill
 from rlv.evaluation.verifier_metrics import ANSWERED
 from rlv.evaluation.votes import NEEDS_SCORES
 from rlv.figures import style, table_text
@@ -166,12 +167,8 @@ def _numbers(column: str, found: pl.DataFrame) -> dict[str, float | None]:
 
 
 def files(data: pl.DataFrame) -> dict[str, str]:
-    """The table as text, by suffix: Markdown, a LaTeX fragment (package booktabs) and HTML."""
-    return {
-        ".md": table_text.markdown(data),
-        ".tex": table_text.latex(data),
-        ".html": table_text.html(data),
-    }
+    """The table as text, by suffix: HTML, Markdown and a LaTeX fragment (package booktabs)."""
+    return {suffix: fill(__file__, suffix, **table_text.values(data)) for suffix in (".html", ".md", ".tex")}
 
 
 def draw(data: pl.DataFrame) -> Figure:
@@ -255,57 +252,26 @@ def _row_name(reasoner: str, verifier: str) -> str:
 
 def caption(data: pl.DataFrame) -> str:
     """What the paper tabulates, what to see, and the best row of each data set, as reStructuredText."""
-    lines = [
-        "All reasoners of the study with all their verifiers, by the names that the study gives them ",
-        "(reasoner + verifier): accuracy of one solution, and at the largest N of majority voting and of ",
-        "weighted voting with the verifier's scores, grey where a row is in no comparison; lines are 95 % ",
-        "intervals over problems. The whole table, with best of N, pass@N and the verifiers' balanced ",
-        "accuracy and AUROC over solutions that have an answer, lies beside the picture as CSV, Markdown, ",
-        "LaTeX and HTML. The paper gives ",
-        "these numbers for every model and data set; they are not known here. To see: in which rows ",
-        "weighted voting is ahead of majority voting of ",
-        f"the same solutions, and how far both are from one solution. {_counted(data)}{_budgets(data)}",
-        "Highest by data set, chosen by value:\n\n",
-    ]
+    several = data.filter(pl.col("budgets") > 1).select("dataset", "reasoner", "budget")
+    highest = []
     for dataset in in_order(data, "dataset"):
         rows = data.filter(pl.col("dataset") == dataset)
-        said = [
-            _best(rows, "weighted_voting", f"weighted voting at N = {rows['n'][0]}", percent=True),
-            _best(rows, "pass_at_1", "pass@1", percent=True),
-            _best(rows, "balanced_accuracy", "balanced accuracy", percent=False),
-        ]
-        lines.append(f"* ``{dataset}``: {'; '.join(said)}.\n")
-    return "".join(lines)
-
-
-def _counted(data: pl.DataFrame) -> str:
-    """In how many rows weighted voting is ahead of majority voting."""
-    found = counted(data, "gain")
-    return (
-        f"Of {found.all} rows with a verifier it is ahead in {found.ahead}, behind in {found.behind}, "
-        f"undecided (the paired 95 % interval holds 0) in {found.undecided}. "
+        votes = [_best(rows, column, ".1f", 100, " %") for column in ("weighted_voting", "pass_at_1")]
+        highest.append((dataset, rows["n"][0], *votes, _best(rows, "balanced_accuracy")))
+    return fill(
+        __file__,
+        ".rst",
+        sides=counted(data, "gain"),
+        largest=several.unique(maintain_order=True).rows(),
+        highest=highest,
     )
 
 
-def _budgets(data: pl.DataFrame) -> str:
-    """Which rows are of the largest of several budgets."""
-    several = data.filter(pl.col("budgets") > 1).select("dataset", "reasoner", "budget")
-    several = several.unique(maintain_order=True)
-    if several.is_empty():
-        return ""
-    named = ", ".join(f"``{r}`` on ``{d}`` ({b} tokens)" for d, r, b in several.rows())
-    return f"Of several length budgets the largest is shown: {named}. "
-
-
-def _best(rows: pl.DataFrame, column: str, name: str, *, percent: bool) -> str:
-    """`pass@1, 61.2 % [58.0, 64.4] of ``grpo_v``` of the best row."""
+def _best(rows: pl.DataFrame, column: str, *form: Any) -> dict[str, str] | None:
+    """The row with the highest number: {"number", "reasoner", "verifier"}; one solution has no verifier."""
     known = rows.drop_nulls(column).sort(column, descending=True, maintain_order=True)
     if known.is_empty():
-        return f"{name} is not measured"
+        return None
     row = known.row(0, named=True)
-    ends = [f"{column}{end}" for end in ENDS]
-    said = number(row, ends, ".1f", 100, " %") if percent else number(row, ends)
-    who = f"``{row['reasoner']}``"
-    if column != "pass_at_1" and row["verifier"]:
-        who += f" with ``{row['verifier']}``"
-    return f"{name}, {said} of {who}"
+    names = {"reasoner": row["reasoner"], "verifier": "" if column == "pass_at_1" else row["verifier"]}
+    return {"number": number(row, [f"{column}{end}" for end in ENDS], *form)} | names

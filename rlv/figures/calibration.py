@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rlv.errors import DataError
+from rlv.evaluation.templates import fill
 from rlv.evaluation.verifier_metrics import ALL, ANSWERED
 from rlv.figures import rows as of
 from rlv.figures import style
 from rlv.figures.accuracy_panels import Curve, in_order, training_seeds
-from rlv.figures.panel_captions import first_of, number, panel_list
+from rlv.figures.panel_captions import number, panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,7 +39,6 @@ LABELS = {
     "judge": "Base RL, LLM as judge",
     "separate": "Base RL, separate verifier",
 }
-NAMES = {"own": "RL\\ :sup:`V`'s verifier", "judge": "the judge", "separate": "the separate verifier"}
 
 
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
@@ -165,43 +165,26 @@ def _draw_bins(upper: Any, lower: Any, bins: pl.DataFrame, look: style.Look) -> 
 
 def caption(data: pl.DataFrame) -> str:
     """What the paper does, what to see, and what came out here, as reStructuredText."""
-    few = data.filter(pl.col("few"), pl.col("solutions") > 0)
-    faint = (
-        f"{few.height} bins with fewer than {FEW} solutions are faint and open, and interrupt the lines. "
-        if few.height
-        else ""
-    )
     compared = data.unique(["dataset", "method", "scorer"], maintain_order=True)
-    own = compared.filter(pl.col("scorer") == "own")
-    judge = compared.filter(pl.col("scorer") == "judge")
+    own, judge = (compared.filter(pl.col("scorer") == scorer) for scorer in ("own", "judge"))
     pairs = own.join(judge, on=["dataset", "method"], suffix="_judge").drop_nulls(
         ["calibration_error", "calibration_error_judge"]
     )
-    better = pairs.filter(pl.col("calibration_error") < pl.col("calibration_error_judge")).height
-    counted = f"{pairs.height} panel{'s' if pairs.height != 1 else ''}"
-    return "".join(
-        [
-            "Reliability of the scores: of the solutions in a bin of the score, those without an answer ",
-            "included, the fraction that is correct, with 95 % intervals over problems; on the dotted ",
-            "diagonal a score is the chance of ",
-            f"being right. Beneath, the share of the solutions in each bin. {faint}",
-            "The paper takes the probability of Yes as the weight of a vote, so a verifier must rank well, ",
-            "and sums of its scores mean most where they are calibrated. To see: whether the lines rise (a ",
-            "score that says something), how far they are from the diagonal, and whether scores crowd at ",
-            f"one end. One training run a reasoner{first_of(data)}. RL\\ :sup:`V`'s verifier (blue) has the ",
-            "smaller expected calibration error than the base method as its own judge (purple) in ",
-            f"{better} of {counted} (by value, intervals aside). Expected ",
-            "calibration error of all solutions (0 is best) and balanced accuracy of those that have an ",
-            "answer (0.5 is chance) with 95 % intervals:\n\n",
-            panel_list(data, _said),
-        ]
+    return fill(
+        __file__,
+        ".rst",
+        few=data.filter(pl.col("few"), pl.col("solutions") > 0).height,
+        enough=FEW,
+        runs=data["seeds"].max(),
+        better=pairs.filter(pl.col("calibration_error") < pl.col("calibration_error_judge")).height,
+        pairs=pairs.height,
+        panels=[(*names, _verifiers(panel)) for *names, panel in panels(compared)],
     )
 
 
-def _said(panel: pl.DataFrame) -> list[str]:
-    said = []
-    for scorer in in_order(panel, "scorer"):
-        row = panel.filter(pl.col("scorer") == scorer).row(0, named=True)
-        error, accuracy = (number(row, [f"{metric}{end}" for end in ENDS]) for metric in METRICS)
-        said.append(f"{NAMES[scorer]}, calibration error {error}, balanced accuracy {accuracy}")
-    return said
+def _verifiers(panel: pl.DataFrame) -> list[tuple[str, ...]]:
+    """(scorer, calibration error, balanced accuracy) of each verifier of a panel, in words."""
+    return [
+        (row["scorer"], *(number(row, [f"{metric}{end}" for end in ENDS]) for metric in METRICS))
+        for row in panel.iter_rows(named=True)
+    ]

@@ -18,9 +18,10 @@ import polars as pl
 
 from rlv.errors import DataError
 from rlv.evaluation.sides import ROUNDING, side
+from rlv.evaluation.templates import fill
 from rlv.figures import style
 from rlv.figures.accuracy_panels import in_order
-from rlv.figures.panel_captions import number
+from rlv.figures.panel_captions import number, panels
 from rlv.figures.rows import compared, curve, metric
 
 if TYPE_CHECKING:
@@ -226,55 +227,33 @@ def _tick_labels(x_of: Mapping[float, float], width: float) -> list[str]:
 
 def caption(data: pl.DataFrame) -> str:
     """What the paper found, what to see, and what came out here, as reStructuredText."""
+    found = []
+    for method, dataset, panel in panels(data):
+        one = panel.filter(pl.col("quantity") == "pass_at_1").sort("coefficient")
+        scored = panel.filter(pl.col("quantity") == "balanced_accuracy").drop_nulls("value")
+        accuracy = None if scored.is_empty() else _extremes(scored, 1, ".3f", "")
+        found.append((method, dataset, _extremes(one, 100, ".1f", " %"), _change(one), accuracy))
     tested = sorted(data["coefficient"].unique().to_list())
-    lines = [
-        "The weight λ of the verification objective: above, accuracy of a single solution (pass@1); below, ",
-        "balanced accuracy of the reasoner's own verifier at the threshold 0.5, over solutions that have an ",
-        "answer (dotted: chance). Bars are ",
-        "95 % intervals over problems; each point is a training run of its own, so differences between ",
-        "neighbours include those between runs. ",
-        "λ = 0 is the base method (orange), prompted as judge of its own solutions (purple). "
-        if 0.0 in tested
-        else "",
-        "The paper trades the reasoner's accuracy against the verifier's by λ; the numbers it found are not ",
-        "known here. To see: how soon the verifier becomes good as λ grows, and at which λ the reasoner ",
-        "begins to pay for it. ",
-        f"Tested here: λ = {', '.join(f'{c:g}' for c in tested)}.\n\n",
-    ]
-    for method in in_order(data, "method"):
-        for dataset in in_order(data, "dataset"):
-            panel = data.filter(pl.col("method") == method, pl.col("dataset") == dataset)
-            one = panel.filter(pl.col("quantity") == "pass_at_1").sort("coefficient")
-            scored = panel.filter(pl.col("quantity") == "balanced_accuracy").drop_nulls("value")
-            said = [f"pass@1 is {_extremes(one, 100, '.1f', ' %')}", _change(one)]
-            if scored.is_empty():
-                said.append("balanced accuracy is undefined, one class of solutions is missing")
-            else:
-                said.append(f"balanced accuracy is {_extremes(scored, 1, '.3f', '')}")
-            lines.append(f"* {style.method_name(method)}\\ :sup:`V` on ``{dataset}``: {'; '.join(said)}.\n")
-    return "".join(lines)
+    return fill(__file__, ".rst", tested=tested, panels=found)
 
 
-def _extremes(rows: pl.DataFrame, scale: float, form: str, unit: str) -> str:
+def _extremes(rows: pl.DataFrame, scale: float, form: str, unit: str) -> dict[str, Any]:
     """Highest and lowest value with their intervals, and the coefficients at which they are."""
     ordered = rows.sort("value", descending=True, maintain_order=True)
     top, bottom = ordered.row(0, named=True), ordered.row(-1, named=True)
-
-    quoted = [number(row, form=form, scale=scale, unit=unit) for row in (top, bottom)]
-    if top["value"] - bottom["value"] <= ROUNDING:
-        return f"the same at all λ, {quoted[0]}"
-    return (
-        f"highest, {quoted[0]} at λ = {top['coefficient']:g}, and lowest, {quoted[1]} at λ = "
-        f"{bottom['coefficient']:g}"
-    )
+    highest, lowest = (number(row, form=form, scale=scale, unit=unit) for row in (top, bottom))
+    return {
+        "same": top["value"] - bottom["value"] <= ROUNDING,
+        **{"highest": highest, "at_highest": top["coefficient"]},
+        **{"lowest": lowest, "at_lowest": bottom["coefficient"]},
+    }
 
 
-def _change(one: pl.DataFrame) -> str:
+def _change(one: pl.DataFrame) -> dict[str, Any]:
     """By how much pass@1 changes from the smallest coefficient to the largest, and whether it is decided."""
     first, last = one.row(0, named=True), one.row(-1, named=True)
-    change, low, high = (100 * last[c] for c in CHANGE)
-    words = {"ahead": "a rise", "behind": "a fall", "undecided": "undecided, the interval holds 0"}
-    return (
-        f"from λ = {first['coefficient']:g} to λ = {last['coefficient']:g} it changes by {change:+.1f} "
-        f"[{low:+.1f}, {high:+.1f}] points, paired over problems ({words[side(low, high)]})"
-    )
+    return {
+        **{"start": first["coefficient"], "end": last["coefficient"]},
+        "points": number(last, CHANGE, "+.1f", 100),
+        "side": side(last["change_low"], last["change_high"]),
+    }

@@ -18,9 +18,9 @@ import polars as pl
 from rlv.errors import DataError
 from rlv.evaluation.bootstrap import interval, resampled_means, resamples
 from rlv.evaluation.sides import ROUNDING, side
+from rlv.evaluation.templates import fill
 from rlv.figures import style
-from rlv.figures.accuracy_panels import in_order
-from rlv.figures.panel_captions import points
+from rlv.figures.panel_captions import panels, points
 from rlv.figures.rows import curve, tidy
 from rlv.figures.sides import counted
 
@@ -242,67 +242,33 @@ def _thresholds(axes: Axes, swept: pl.DataFrame) -> None:
 
 def caption(data: pl.DataFrame) -> str:
     """What the paper found, what to see, and what came out here, as reStructuredText."""
-    lines = [
-        "Accuracy against mean length, with the middle and the largest N of those evaluated. Black: the ",
-        "budget of each problem is raised until RL\\ :sup:`V`'s verifier is confident enough in the voted ",
-        "answer, one point a threshold (some are written beside their points). Blue and orange: the same ",
-        "budget for all problems, RL\\ :sup:`V` by weighted voting and the base method by majority voting. ",
-        "Length is the mean number of tokens generated for a solution, where its problem stopped; bands are ",
-        "95 % intervals over problems. The paper ",
-        "lets length grow problem by problem in this way and draws its accuracy against mean length. To ",
-        "see: whether black lies above blue, which says that the verifier knows which problems need more. ",
-        "The honest price is in tokens, all generated and read on the way: a fixed budget is read once, the ",
-        "selection reads at every budget that a problem goes through. Here:\n\n",
+    found = [
+        (*names, [_found(panel.filter(pl.col("n") == n), n) for n in _ns(panel)])
+        for *names, panel in panels(data)
     ]
-    for method in in_order(data, "method"):
-        for dataset in in_order(data, "dataset"):
-            part = data.filter(pl.col("method") == method, pl.col("dataset") == dataset)
-            said = [f"at N = {n} {_found(part.filter(pl.col('n') == n))}" for n in _ns(part)]
-            lines.append(f"* {style.method_name(method)} on ``{dataset}``: {'; '.join(said)}.\n")
-    return "".join(lines)
+    return fill(__file__, ".rst", points=points, panels=found)
 
 
-def _found(panel: pl.DataFrame) -> str:
+def _found(panel: pl.DataFrame, n: int) -> dict[str, Any]:
     """The best fixed budget, the shortest selection that is as good, and the lead of the middle threshold.
 
-    The middle threshold is chosen by rule, as in the claim; the best one is told only where it is ahead.
+    The middle threshold is chosen by rule, as in the claim; the one that is furthest ahead is there only if
+    it is ahead of that.
     """
     fixed = panel.filter(pl.col("series") == "fixed").sort("accuracy", "length", descending=[True, False])
     swept = panel.filter(pl.col("series") == "selection").sort("length", "threshold")
     best = fixed.row(0, named=True)
-    price = f"{best['tokens']:.0f} tokens"
-    text = f"the best fixed budget, {best['budget']} tokens, gives {_percent(best)} for {price}"
     enough = swept.filter(pl.col("accuracy") >= best["accuracy"])
-    if enough.is_empty():
-        top = swept.sort("accuracy", descending=True, maintain_order=True).row(0, named=True)
-        text += f", which no threshold reaches (closest: {_point(top)})"
-    else:
-        text += f", which the selection reaches with {_point(enough.row(0, named=True))}"
-    by_threshold = swept.sort("threshold")
-    middle = by_threshold.row(by_threshold.height // 2, named=True)
-    text += (
-        f"; over fixed budgets at equal mean length it has {points(middle)} points with {_lengthy(middle)}"
-    )
-    found = counted(swept)
-    text += (
-        f", the middle of those swept; of all {swept.height} thresholds it is ahead at {found.ahead}, behind "
-        f"at {found.behind}, undecided (the interval holds 0) at {found.undecided}"
-    )
+    middle = swept.sort("threshold").row(swept.height // 2, named=True)
     top = swept.sort("lead", descending=True, maintain_order=True).row(0, named=True)
-    if side(top["lead_low"], top["lead_high"]) == "ahead" and top["lead"] > middle["lead"] + ROUNDING:
-        text += f"; the largest lead, chosen by its result, is {points(top)} points with {_lengthy(top)}"
-    return text
-
-
-def _percent(row: Mapping[str, Any]) -> str:
-    accuracy, low, high = (100 * row[c] for c in ("accuracy", "low", "high"))
-    return f"{accuracy:.1f} % [{low:.1f}, {high:.1f}]"
-
-
-def _lengthy(row: Mapping[str, Any]) -> str:
-    return f"threshold {row['threshold']:g} and mean length {row['length']:.1f}"
-
-
-def _point(row: Mapping[str, Any]) -> str:
-    """A threshold with what it gives and costs."""
-    return f"{_lengthy(row)}: {_percent(row)} for {row['tokens']:.0f} tokens"
+    ahead = side(top["lead_low"], top["lead_high"]) == "ahead" and top["lead"] > middle["lead"] + ROUNDING
+    return {
+        "n": n,
+        "best": best,
+        "enough": None if enough.is_empty() else enough.row(0, named=True),
+        "closest": swept.sort("accuracy", descending=True, maintain_order=True).row(0, named=True),
+        "middle": middle,
+        "furthest": top if ahead else None,
+        "swept": swept.height,
+        "sides": counted(swept),
+    }

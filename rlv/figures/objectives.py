@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rlv.errors import DataError
+from rlv.evaluation.templates import fill
 from rlv.figures import VOTES, style
 from rlv.figures.accuracy_panels import (
     AGAINST,
@@ -26,7 +27,7 @@ from rlv.figures.accuracy_panels import (
     percent_axis,
     quoted_ns,
 )
-from rlv.figures.panel_captions import WHAT, at, no_number, number, points, tally
+from rlv.figures.panel_captions import at, number, panels, points, tally
 from rlv.figures.rows import metric, tidy
 
 if TYPE_CHECKING:
@@ -201,41 +202,19 @@ def caption(data: pl.DataFrame) -> str:
     """What the paper found, what to see, and what came out here, as reStructuredText."""
     ns = quoted_ns(data.drop_nulls("n"))
     reference, *others = in_order(data, "objective")
-    ours = _named(reference)
     weighted = data.filter(pl.col("quantity") == "weighted_voting")
     results = [
-        f"Against the {_named(objective)} {at(data, n)} it is "
-        f"{tally(weighted.filter(pl.col('objective') == objective, pl.col('n') == n))}. "
-        for objective in others
+        (_named(other), at(data, n), tally(weighted.filter(pl.col("objective") == other, pl.col("n") == n)))
+        for other in others
         for n in ns
     ]
-    lines = [
-        "The same RL method with verifiers trained with different objectives. Each objective is a training ",
-        "run of its own, with solutions of its own: differences include those between runs. Above, ",
-        f"{WHAT[data['against'][0]][0].lower()}{WHAT[data['against'][0]][1:]}, by weighted voting with each ",
-        "verifier's own scores (thin: majority voting of the same reasoner, which reads no scores); below, ",
-        "how well the scores tell correct solutions from wrong ones, of those that have an answer (dotted: ",
-        "chance). Bands and bars are ",
-        "95 % intervals over problems. The paper asks whether generative verification, Yes or No by ",
-        "next-token prediction, is better than a classification head (BCE) and a regression head; the ",
-        "number it found is not known here. To see: whether the generative line (blue) is above the others ",
-        "and, where it is, whether the verifier is better or, by majority voting, the reasoner. ",
-        f"Here the {ours} is the reference. ",
-        *results,
-        f"Its lead in percentage points with paired 95 % intervals{no_number(data)}, and what each verifier ",
-        "reaches:\n\n",
-    ]
-    for method in in_order(data, "method"):
-        for dataset in in_order(data, "dataset"):
-            panel = data.filter(pl.col("method") == method, pl.col("dataset") == dataset)
-            leads = [
-                f"over the {_named(objective)} {_leads(panel, objective, ns)}"
-                for objective in in_order(panel, "objective")[1:]
-            ]
-            scored = [_quality(panel, objective) for objective in in_order(panel, "objective")]
-            name = f"{style.method_name(method)}\\ :sup:`V` on ``{dataset}``"
-            lines.append(f"* {name}: {'; '.join([*leads, *scored])}.\n")
-    return "".join(lines)
+    found = []
+    for method, dataset, panel in panels(data):
+        objectives = in_order(panel, "objective")
+        leads = [(_named(other), _leads(panel, other, ns)) for other in objectives[1:]]
+        found.append((method, dataset, leads, [(_named(one), *_quality(panel, one)) for one in objectives]))
+    against = data["against"][0]
+    return fill(__file__, ".rst", against=against, reference=_named(reference), results=results, panels=found)
 
 
 def _named(objective: str) -> str:
@@ -249,7 +228,7 @@ def _named(objective: str) -> str:
 
 
 def _leads(panel: pl.DataFrame, objective: str, ns: list[int]) -> str:
-    """The reference's leads at the quoted N, by weighted and by majority voting."""
+    """The reference's leads at the quoted N, by weighted and by majority voting; "" where not measured."""
     said = []
     for n in ns:
         rows = panel.filter(pl.col("objective") == objective, pl.col("n") == n)
@@ -259,14 +238,10 @@ def _leads(panel: pl.DataFrame, objective: str, ns: list[int]) -> str:
         )
         if weighted and majority:
             said.append(f"{at(panel, n)} {weighted[0]} (by majority voting {majority[0]})")
-    return ", ".join(said) or "not measured"
+    return ", ".join(said)
 
 
-def _quality(panel: pl.DataFrame, objective: str) -> str:
-    """`BCE head: balanced accuracy 0.81 [0.78, 0.84], AUROC …`, undefined where a class is missing."""
-    said = []
-    for name, title in METRICS.items():
-        chosen = (pl.col("objective") == objective) & (pl.col("quantity") == name)
-        row = panel.filter(chosen).row(0, named=True)
-        said.append(f"{title if title == 'AUROC' else 'balanced accuracy'} {number(row)}")
-    return f"{_named(objective)}: {', '.join(said)}"
+def _quality(panel: pl.DataFrame, objective: str) -> list[str]:
+    """Balanced accuracy and AUROC with their intervals, undefined where a class is missing."""
+    rows = panel.filter(pl.col("objective") == objective)
+    return [number(rows.filter(pl.col("quantity") == name).row(0, named=True)) for name in METRICS]

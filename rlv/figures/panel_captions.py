@@ -1,52 +1,46 @@
-"""Sentences that the captions of accuracy panels share, filled from what `accuracy_panels.select` returned.
+"""Phrases that the captions of accuracy panels share, about what `accuracy_panels.select` returned.
 
-Left out on purpose: what a figure asks and what the paper found (the figure's module).
+Their sentences are in panel_captions.rst.jinja. Left out on purpose: what a figure asks and what the paper
+found (the figure's own template).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from rlv.figures import style
-from rlv.figures.accuracy_panels import Curve, in_order, of_curve
+from rlv.figures.accuracy_panels import Curve, in_order, of_curve, quoted_ns
 from rlv.figures.sides import counted
 
-WHAT = {
-    "n": "Accuracy against the number N of solutions sampled for each problem",
-    "tokens": (
-        "Accuracy against the mean number of tokens a problem, generated and read by the verifier or judge "
-        "where there is one, one point an N"
-    ),
-    "flops": (
-        "Accuracy against the mean floating-point operations a problem, of generating and, where there is a "
-        "verifier or judge, of its reading (the prompt's prefill, the same for all, left out), one point an N"
-    ),
-}
 SAME = {"n": "the same N", "tokens": "equal tokens", "flops": "equal FLOPs"}
 UNIT = {"n": "solutions", "tokens": "tokens", "flops": "FLOPs"}
 
 
-def axes_sentence(data: pl.DataFrame) -> str:
-    """What is plotted and what the bands are."""
-    seeds = int(data["replicas"].max())  # pyright: ignore[reportArgumentType]
-    over = f"problems and {seeds} training seeds, whose mean is drawn" if seeds > 1 else "problems"
-    return f"{WHAT[data['against'][0]]}; bands are 95 % intervals over {over}. "
+def about(data: pl.DataFrame, rivals: Mapping[str, Curve]) -> dict[str, Any]:
+    """What the template of a figure of accuracy panels is filled with: its axes, its tallies, and its leads.
+
+    `panels`: (method, data set, leads at the quoted N) of each panel.
+    """
+    ns = quoted_ns(data)
+    return {
+        "against": data["against"][0],
+        "seeds": int(data["replicas"].max()),  # pyright: ignore[reportArgumentType]
+        "same": same(data),
+        "tallies": tallies(data, rivals, ns),
+        "panels": [(*names, leads(panel, rivals, ns)) for *names, panel in panels(data)],
+    }
 
 
-def first_of(data: pl.DataFrame) -> str:
-    """`, the first of 3 training seeds`, where a figure draws the first of several."""
-    seeds = int(data["seeds"].max())  # pyright: ignore[reportArgumentType]
-    return f", the first of {seeds} training seeds" if seeds > 1 else ""
-
-
-def no_number(data: pl.DataFrame) -> str:
-    """What `no number` means in a list of leads; nothing against N, where all are measured alike."""
-    measured = " (no number: the first curve was not measured at that cost)"
-    return "" if data["against"][0] == "n" else measured
+def panels(data: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
+    """(name of the method, data set, rows) of each panel, in the order in which they first appear."""
+    for method in in_order(data, "method"):
+        for dataset in in_order(data, "dataset"):
+            panel = data.filter(pl.col("method") == method, pl.col("dataset") == dataset)
+            yield style.method_name(method), dataset, panel
 
 
 def same(data: pl.DataFrame) -> str:
@@ -113,7 +107,7 @@ def tallies(data: pl.DataFrame, rivals: Mapping[str, Curve], ns: Sequence[int]) 
     )
 
 
-def leads(panel: pl.DataFrame, rivals: Mapping[str, Curve], ns: Sequence[int]) -> list[str]:
+def leads(panel: pl.DataFrame, rivals: Mapping[str, Curve], ns: Sequence[int]) -> str:
     """For each N: `at N = 8 +12.3 [8.1, 16.5] over majority voting, +9.9 [...] over the judge`."""
     said = []
     for n in ns:
@@ -123,7 +117,7 @@ def leads(panel: pl.DataFrame, rivals: Mapping[str, Curve], ns: Sequence[int]) -
             for row in lead_over(panel, rival, n).iter_rows(named=True)
         ]
         said.append(f"{at(panel, n)} {', '.join(over)}")
-    return said
+    return "; ".join(said)
 
 
 def enough(panel: pl.DataFrame, ours: Curve, base: Curve, name: str) -> str:
@@ -143,15 +137,3 @@ def enough(panel: pl.DataFrame, ours: Curve, base: Curve, name: str) -> str:
 
 def _amount(against: str, x: float) -> str:
     return f"N = {x:.0f}" if against == "n" else f"{style.si(x)} {UNIT[against]}"
-
-
-def panel_list(data: pl.DataFrame, say: Callable[[pl.DataFrame], Sequence[str]], suffix: str = "") -> str:
-    """One list item a panel: method (with `suffix`) and data set, then what is said of it."""
-    items = []
-    for method in in_order(data, "method"):
-        for dataset in in_order(data, "dataset"):
-            panel = data.filter(pl.col("method") == method, pl.col("dataset") == dataset)
-            items.append(
-                f"* {style.method_name(method)}{suffix} on ``{dataset}``: {'; '.join(say(panel))}.\n"
-            )
-    return "".join(items)

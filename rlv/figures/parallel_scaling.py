@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from rlv.figures.accuracy_panels import Curve, draw_panels, quoted_ns, select
-from rlv.figures.panel_captions import axes_sentence, enough, leads, no_number, panel_list, same, tallies
+from rlv.evaluation.templates import fill
+from rlv.figures.accuracy_panels import Curve, draw_panels, select
+from rlv.figures.panel_captions import about, enough, panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,23 +43,8 @@ def draw(data: pl.DataFrame) -> Figure:
 
 def caption(data: pl.DataFrame) -> str:
     """What the paper found, what to see, and what came out here, as reStructuredText."""
-    ns = quoted_ns(data)
-    return "".join(
-        [
-            axes_sentence(data),
-            "The paper reports that RL\\ :sup:`V` raises accuracy on MATH by over 20 % with parallel ",
-            "sampling and makes test-time scaling 8 to 32 times more efficient than the base method. ",
-            f"To see: how far weighted voting with RL\\ :sup:`V`'s own scores (blue) lies, at {same(data)}, ",
-            "above majority voting of the base method (orange) and above weighted voting with the base ",
-            "method as its own judge (purple), and how close it comes to pass@N, the limit of any choice ",
-            "among its N solutions (dashed grey). Here weighted voting is, ",
-            f"{tallies(data, RIVALS, ns)}. ",
-            f"Its lead in percentage points with paired 95 % intervals{no_number(data)}:\n\n",
-            panel_list(data, lambda panel: _said(panel, ns)),
-        ]
-    )
-
-
-def _said(panel: pl.DataFrame, ns: list[int]) -> list[str]:
-    """Both leads at the quoted N, and what the base method's best majority vote is worth."""
-    return [*leads(panel, RIVALS, ns), enough(panel, OURS, MAJORITY, "majority voting")]
+    said = about(data, RIVALS)
+    # Beside the leads: what the base method's best majority vote is worth.
+    worth = [enough(panel, OURS, MAJORITY, "majority voting") for _, _, panel in panels(data)]
+    said["panels"] = [(*panel, one) for panel, one in zip(said["panels"], worth, strict=True)]
+    return fill(__file__, ".rst", **said)

@@ -17,9 +17,10 @@ import polars as pl
 from rlv.errors import DataError
 from rlv.evaluation.bootstrap import Floats
 from rlv.evaluation.ratio import ratio
+from rlv.evaluation.templates import fill
 from rlv.figures import style
 from rlv.figures.accuracy_panels import AGAINST, in_order, percent_axis, same_points
-from rlv.figures.panel_captions import number
+from rlv.figures.panel_captions import number, panels
 from rlv.figures.rows import curve, same_problems
 from rlv.figures.sides import counted
 
@@ -43,14 +44,6 @@ ARROW: dict[str, Any] = {
 COLUMNS = ["dataset", "method", "role", "strategy", "reasoner", "verifier", "n", "budget", "against", "x"]
 RATIO = ["ratio", "ratio_low", "ratio_high"]
 VALUES = ["accuracy", "low", "high", "tokens", "flops", *RATIO]
-WHAT = {
-    "n": "the length budget of a solution",
-    "tokens": "the mean number of tokens a problem, generated and read by the verifier where there is one",
-    "flops": (
-        "the mean floating-point operations a problem, of generating and, where there is a verifier, of its "
-        "reading (the prompt's prefill, the same for all, left out)"
-    ),
-}
 
 
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
@@ -253,53 +246,33 @@ def budget_axis(axes: Axes, budgets: Sequence[int]) -> None:
 
 def caption(data: pl.DataFrame) -> str:
     """What the paper found, what to see, and what came out here, as reStructuredText."""
-    most = int(data["n"].max())  # pyright: ignore[reportArgumentType]
-    top = data.filter(pl.col("role") == "rl_v", pl.col("n") == most).drop_nulls("ratio")
-    found = counted(top, "ratio", 1.0)
-    inside = top.filter(pl.col("ratio").is_between(*PAPER)).height
-    against = data["against"][0]
-    arrows = "; an arrow has no upper end" if top["ratio_high"].is_infinite().any() else ""
-    where = "" if against == "n" else ", whatever they cost"
-    lines = [
-        f"Accuracy against {WHAT[against]}, with few, some and many solutions N a problem: ",
-        "weighted voting of RL\\ :sup:`V` with its own scores (blue) and majority voting of the base method ",
-        "(orange), pale for few and full for many, one point a budget; at its budget a solution is cut and ",
-        f"made to answer. Bands are 95 % intervals over problems, drawn for N = {most}. Under it, against ",
-        f"the budget, the ratio of the two at N = {most} and the same budget{where} (the dotted line is ",
-        f"equality, the grey band the paper's range{arrows}). The paper reports ",
-        f"{PAPER[0]:g} to {PAPER[1]:g} times the performance when parallel and sequential compute grow ",
-        "together. To see: whether accuracy grows with the budget at all, and whether the lead of ",
-        "RL\\ :sup:`V` lasts or grows with it. ",
-        f"Of {found.all} ratios at N = {most}, RL\\ :sup:`V` is ahead in {found.ahead}, ",
-        f"behind in {found.behind}, undecided (the interval holds 1) in {found.undecided}; the ratio ",
-        f"lies in the paper's range in {inside} (by value, intervals aside). ",
-        "Ratios by budget with paired 95 % intervals:\n\n",
-    ]
-    for method in in_order(data, "method"):
-        for dataset in in_order(data, "dataset"):
-            panel = data.filter(pl.col("method") == method, pl.col("dataset") == dataset)
-            ours = panel.filter(pl.col("role") == "rl_v", pl.col("n") == panel["n"].max()).sort("budget")
-            ratios = ", ".join(
-                f"{row['budget']} tokens {_times(row, panel)}" for row in ours.iter_rows(named=True)
-            )
-            lines.append(
-                f"* {style.method_name(method)} on ``{dataset}``: {ratios}; from the smallest to the largest "
-                f"budget {_growth(panel, 'rl_v', 'RL' + chr(92) + ' :sup:`V`')} and "
-                f"{_growth(panel, 'base', 'the base method')}.\n"
-            )
-    return "".join(lines)
+    top = data.filter(pl.col("role") == "rl_v", pl.col("n") == data["n"].max()).drop_nulls("ratio")
+    found = []
+    for method, dataset, panel in panels(data):
+        largest = panel.filter(pl.col("n") == panel["n"].max()).sort("budget")
+        ours, base = (largest.filter(pl.col("role") == role) for role in LINES)
+        ratios = [(row["budget"], _times(row, base)) for row in ours.iter_rows(named=True)]
+        found.append((method, dataset, ratios, _growth(ours), _growth(base)))
+    return fill(
+        __file__,
+        ".rst",
+        against=data["against"][0],
+        paper=PAPER,
+        most=data["n"].max(),
+        unbounded=top["ratio_high"].is_infinite().any(),
+        sides=counted(top, "ratio", 1.0),
+        inside=top.filter(pl.col("ratio").is_between(*PAPER)).height,
+        panels=found,
+    )
 
 
-def _times(row: Mapping[str, Any], panel: pl.DataFrame) -> str:
+def _times(row: Mapping[str, Any], base: pl.DataFrame) -> str:
     """`1.23 [1.10, 1.41]`, or why there is no ratio."""
     if row["ratio"] is not None:
         return number(row, RATIO, ".2f")
-    evaluated = panel.filter(pl.col("role") == "base", pl.col("n") == row["n"])["budget"]
-    return "undefined (the base method solves nothing)" if row["budget"] in evaluated else "no number"
+    return "undefined (the base method solves nothing)" if row["budget"] in base["budget"] else "no number"
 
 
-def _growth(panel: pl.DataFrame, role: str, name: str) -> str:
-    """From which accuracy to which a role goes at its largest N."""
-    chosen = panel.filter(pl.col("role") == role, pl.col("n") == panel["n"].max()).sort("budget")
-    first, last = (100 * chosen["accuracy"][i] for i in (0, -1))
-    return f"{name} goes from {first:.1f} to {last:.1f} %"
+def _growth(rows: pl.DataFrame) -> str:
+    """From which accuracy to which a role goes, with budgets ascending."""
+    return f"{100 * rows['accuracy'][0]:.1f} to {100 * rows['accuracy'][-1]:.1f} %"

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from rlv.evaluation.templates import fill
 from rlv.figures import style
-from rlv.figures.accuracy_panels import Curve, draw_panels, quoted_ns, select
-from rlv.figures.panel_captions import axes_sentence, leads, no_number, panel_list, tallies
+from rlv.figures.accuracy_panels import Curve, draw_panels, select
+from rlv.figures.panel_captions import about
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,17 +42,4 @@ def draw(data: pl.DataFrame) -> Figure:
 
 def caption(data: pl.DataFrame) -> str:
     """What the paper does, what to see, and what came out here, as reStructuredText."""
-    ns = quoted_ns(data)
-    return "".join(
-        [
-            "The same solutions of each RL\\ :sup:`V` reasoner, turned into one answer in different ways. ",
-            axes_sentence(data),
-            "The paper's main strategy is weighted voting: the answer with the highest sum of the ",
-            "verifier's scores (blue). To see: what the scores add to counting votes (green), what voting ",
-            "adds to trusting the single highest score (vermilion, an orange-red; a fall with N says that ",
-            "the verifier can be fooled), and what is left to pass@N (dashed grey). Weighted voting is, ",
-            f"{tallies(data, RIVALS, ns)}. ",
-            f"Its lead in percentage points with paired 95 % intervals{no_number(data)}:\n\n",
-            panel_list(data, lambda panel: leads(panel, RIVALS, ns), "\\ :sup:`V`"),
-        ]
-    )
+    return fill(__file__, ".rst", **about(data, RIVALS))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rlv.errors import DataError
+from rlv.evaluation.templates import fill
 from rlv.figures import style
 
 if TYPE_CHECKING:
@@ -129,34 +130,18 @@ def draw(data: pl.DataFrame) -> Figure:
 
 def caption(data: pl.DataFrame) -> str:
     """What the paper does, what to see, and where training ended here, as reStructuredText."""
-    window = int(data["window"][0])
-    smoothed = f"a centred rolling mean over {window} steps"
-    seeds = max(part["reasoner"].n_unique() for part in data.partition_by("method", "role"))
-    if seeds == 1:
-        drawn = f"thin lines are single steps, thick ones {smoothed if window > 1 else 'the same'}"
-        spread = "One run a reasoner: differences between lines include those between seeds. "
-    else:
-        alone = f"single seeds{f', each as {smoothed}' if window > 1 else ''}"
-        drawn = f"thin lines are {alone}, thick ones the mean over {seeds} seeds"
-        spread = f"{seeds} seeds a reasoner: differences within the spread of the thin lines say little. "
-    lines = [
-        "Training of each base method and of its RL\\ :sup:`V` counterpart, which learns to verify from the ",
-        f"same solutions; {drawn}, the dotted line is chance. Balanced accuracy is of all solutions of a ",
-        "batch, those without an answer included. ",
-        "The paper trains both objectives in one model and reports no significant overhead. To see: whether ",
-        "the verifier becomes good without costing the reasoner reward, and whether solutions change in ",
-        f"length. {spread}",
-        f"Means over the last {window} steps that have a value, in brackets the smallest and largest:\n\n",
-    ]
+    runs = []
     for method in data["method"].unique(maintain_order=True):
         for role in LOOKS:
             rows = data.filter(pl.col("method") == method, pl.col("role") == role)
-            name = style.method_name(method) + ("\\ :sup:`V`" if role == "rl_v" else "")
-            said = [
-                f"{text} {_ended(rows, column, form)}" for column, text, form in ENDINGS if _has(rows, column)
+            ended = [
+                f"{text} {_ended(found, form)}"
+                for column, text, form in ENDINGS
+                if not (found := rows.filter(pl.col("quantity") == column)).is_empty()
             ]
-            lines.append(f"* {name}: {', '.join(said)}.\n")
-    return "".join(lines)
+            runs.append((style.method_name(method), role, ended))
+    seeds = max(part["reasoner"].n_unique() for part in data.partition_by("method", "role"))
+    return fill(__file__, ".rst", window=data["window"][0], seeds=seeds, runs=runs)
 
 
 ENDINGS = (
@@ -166,13 +151,8 @@ ENDINGS = (
 )
 
 
-def _has(rows: pl.DataFrame, column: str) -> bool:
-    return not rows.filter(pl.col("quantity") == column).is_empty()
-
-
-def _ended(rows: pl.DataFrame, column: str, form: str) -> str:
+def _ended(rows: pl.DataFrame, form: str) -> str:
     """`0.712 [0.650, 0.781]`: mean, smallest and largest of the last steps (of every seed) with a value."""
-    chosen = rows.filter(pl.col("quantity") == column).sort("step")
-    last = int(chosen["window"][0])
-    values = chosen.group_by("reasoner", maintain_order=True).tail(last)["value"].to_numpy()
+    last = rows.sort("step").group_by("reasoner", maintain_order=True).tail(int(rows["window"][0]))
+    values = last["value"].to_numpy()
     return f"{values.mean():{form}} [{values.min():{form}}, {values.max():{form}}]"

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rlv.errors import DataError
-from rlv.figures.accuracy_panels import Curve, draw_panels, quoted_ns, select, training_seeds
-from rlv.figures.panel_captions import axes_sentence, first_of, leads, no_number, panel_list, same, tallies
+from rlv.evaluation.templates import fill
+from rlv.figures.accuracy_panels import Curve, draw_panels, select, training_seeds
+from rlv.figures.panel_captions import about
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,18 +61,4 @@ def draw(data: pl.DataFrame) -> Figure:
 
 def caption(data: pl.DataFrame) -> str:
     """What the paper asks, what to see, and what came out here, as reStructuredText."""
-    ns = quoted_ns(data)
-    return "".join(
-        [
-            axes_sentence(data),
-            "The paper unifies reasoner and verifier in one model, at no significant overhead, and asks how ",
-            "that compares with a separate verifier trained on the same RL data, a second model to keep and ",
-            "to run; the number it found is not known here. ",
-            f"To see, at {same(data)}: what a separate reader makes of the same solutions (light blue ",
-            "against blue: the verifiers alone), how the two whole systems compare (brown against blue), ",
-            "and what any verifier adds to majority voting of the base method (orange); one training run a ",
-            f"reasoner{first_of(data)}. RL\\ :sup:`V`'s own scores are, {tallies(data, RIVALS, ns)}. ",
-            f"Their lead in percentage points with paired 95 % intervals{no_number(data)}:\n\n",
-            panel_list(data, lambda panel: leads(panel, RIVALS, ns)),
-        ]
-    )
+    return fill(__file__, ".rst", runs=data["seeds"].max(), **about(data, RIVALS))

@@ -2,8 +2,9 @@
 
 Nothing is imported, and nothing parsed, which would take longer than all other planning: modules are found
 as files, and their comments, docstrings and imports by what they look like. The tests compare that with
-Python's own parser, for every file of this package. The version of Python does not matter. Left out on
-purpose: other packages (manifests name their versions), and a stage's meaning, for which it has its recipe.
+Python's own parser, for every file of this package. The version of Python does not matter. The templates that
+a module fills count as its code. Left out on purpose: other packages (manifests name their versions), and a
+stage's meaning, for which it has its recipe.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ def _is_part(module: str, packages: Iterable[str]) -> bool:
 
 
 def _digest(modules: Iterable[str]) -> str:
-    read = {module: hashlib.sha256(_running(_file(module)).encode()).hexdigest() for module in modules}
+    texts = {module: _running(_file(module)) + _templates(_file(module)) for module in modules}
+    read = {module: hashlib.sha256(text.encode()).hexdigest() for module, text in texts.items()}
     text = "\n".join(f"{module} {digest}" for module, digest in sorted(read.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
@@ -96,6 +98,12 @@ def _imports(file: Path | None) -> tuple[str, ...]:
                 inside = f"{package}.{name.split()[0]}"
                 named.add(inside if _file(inside) else package)
     return tuple(sorted(named))
+
+
+def _templates(file: Path | None) -> str:
+    """The templates that a module fills: those beside it that have its name (rlv/evaluation/templates.py)."""
+    beside = [] if file is None else sorted(file.parent.glob(f"{file.stem}.*.jinja"))
+    return "".join(template.read_text(encoding="utf-8") for template in beside)
 
 
 @cache

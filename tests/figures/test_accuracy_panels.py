@@ -10,6 +10,7 @@ from rlv.errors import DataError
 from rlv.evaluation.bootstrap import interval, resampled_means, resamples
 from rlv.figures import accuracy_panels as panels
 from rlv.figures import panel_captions as captions
+from rlv.figures import parallel_scaling
 
 OURS = panels.Curve("rl_v", "weighted_voting", "own")
 MAJORITY = panels.Curve("base", "majority")
@@ -126,10 +127,9 @@ def test_seeds_are_averaged_and_resampled_with_the_problems(seeded_evaluations, 
 
 
 def test_captions_say_that_seeds_are_in_the_intervals(seeded_evaluations, params):
-    data = panels.select(
-        seeded_evaluations, params("f", ("test",), ("grpo",), seeds=3), [OURS, MAJORITY, JUDGE]
-    )
-    assert "over problems and 3 training seeds" in captions.axes_sentence(data)
+    chosen = params("f", ("test",), ("grpo",), seeds=3)
+    data = panels.select(seeded_evaluations, chosen, [OURS, MAJORITY, JUDGE])
+    assert "over problems and 3 training seeds" in parallel_scaling.caption(data)
     assert len(panels.draw_panels(data).axes[0].get_lines()) == 3
 
 

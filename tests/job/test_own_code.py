@@ -66,9 +66,13 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
     return {name for name in before if before[name] != after[name]}
 
 
-def test_a_colour_in_a_figures_module_redraws_that_figure_and_no_other(checkout):
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [("calibration.py", "style.DARK_GREY", "style.INK"), ("calibration.rst.jinja", "To see", "Look")],
+)
+def test_a_colour_or_a_word_of_one_figure_redraws_that_figure_and_no_other(checkout, file, old, new):
     before = checkout.keys()
-    checkout.edit("figures/calibration.py", "style.DARK_GREY", "style.INK")
+    checkout.edit(f"figures/{file}", old, new)
     assert changed(before, checkout.keys()) == {"figures/calibration"}
 
 
@@ -80,7 +84,7 @@ def test_the_look_of_all_figures_redraws_them_all_and_nothing_else(checkout):
 
 def test_the_page_of_the_claims_is_its_own(checkout):
     before = checkout.keys()
-    checkout.edit("evaluation/claims/page.py", "#1a1a1a", "#000000")
+    checkout.edit("evaluation/claims/page.html.jinja", "#1a1a1a", "#000000")
     assert changed(before, checkout.keys()) == {"claims/claims"}
 
 
