@@ -22,6 +22,7 @@ COMMANDS = {
     "study": ("study", "show or check a study: its artifacts and their cost; whether it can run here"),
     "plan": ("study", "what a study costs by stage; --estimate: exit 1 if a job cannot fit"),
     "fetch": ("fetch", "fetch models and data sets of the hub into its cache, on a machine with a network"),
+    "methods": ("methods", "what studies can name: advantages, scores, votes, ...; ours and of packages"),
     "make": ("make", "make one artifact, whose inputs must be there; the workflow's rules call it"),
     "status": ("status", "done, missing, made by older code, damaged; what is in progress and where"),
     "why": ("why", "what an artifact is made from, and why it is not there"),
