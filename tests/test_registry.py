@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
+from functools import partial
 from importlib.metadata import entry_points
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from rlv import registry
 from rlv.errors import StudyError
 from rlv.registry import Registry
+from tests.packages import install
 
 GROUP = "rlv.test_votes"
 
@@ -19,18 +19,7 @@ GROUP = "rlv.test_votes"
 def package(tmp_path, monkeypatch):
     """Installs a package that brings the methods of a text; a second call, a second package."""
     monkeypatch.syspath_prepend(tmp_path)
-
-    def install(points: str, code: str = "", name: str = "squares", version: str = "1.2") -> None:
-        sys.modules.pop(f"{name}_module", None)  # of another test
-        (tmp_path / f"{name}_module.py").write_text(code)
-        folder = tmp_path / f"{name}-{version}.dist-info"
-        folder.mkdir()
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        (folder / "entry_points.txt").write_text(f"[{GROUP}]\n{points}\n")
-        importlib.invalidate_caches()
-        registry._brought.cache_clear()
-
-    yield install
+    yield partial(install, tmp_path, GROUP)
     registry._brought.cache_clear()
 
 

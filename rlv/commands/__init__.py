@@ -1,1 +1,4 @@
-"""The commands of `rlv`, one module a group of questions; the command line (cli.py) calls them."""
+"""The commands of `rlv`, one module a group of questions.
+
+`add_<command>(parser)` defines a command's own arguments, and as `run` the function that answers it.
+"""

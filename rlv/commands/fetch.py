@@ -5,14 +5,32 @@ Jobs then find it there without one. Everything that cannot be fetched is named,
 
 from __future__ import annotations
 
+import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
+from rlv.commands.places import settings_of
+from rlv.commands.printing import say
 from rlv.errors import RlvError
 from rlv.models import gguf, hub
 from rlv.models.sources import model_spec
+from rlv.plan.reading import load
 from rlv.problems import fetch_dataset
 from rlv.study.types import Study
+
+
+def add_fetch(parser: ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", help="instead of --study")
+    parser.set_defaults(run=_fetch)
+
+
+def _fetch(options: Namespace) -> int:
+    failed = 0
+    for line, fine in fetch_study(load(settings_of(options, options.name).study)):
+        say([line] if fine else f"rlv: {line}".split("\n"), file=sys.stdout if fine else sys.stderr)
+        failed += not fine
+    return 1 if failed else 0
 
 
 def fetch_study(study: Study) -> Iterator[tuple[str, bool]]:

@@ -30,7 +30,7 @@ from rlv.provenance.entities import (
     ref,
 )
 from rlv.provenance.history import FileFact, History, Made, Record, artifacts_of, made_from
-from rlv.store import copy_file
+from rlv.store import Artifact, copy_file
 
 METADATA = "ro-crate-metadata.json"
 CONTEXT = ["https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/context"]
@@ -116,6 +116,14 @@ def read_crate(place: Path) -> History:
             f"{path}: lacks what `rlv provenance` writes ({type(error).__name__}: {error}); it is a crate of "
             "another program, or was edited"
         ) from error
+
+
+def artifact_in(crate: Path, path: str) -> Artifact:
+    """One artifact as a crate tells of it. Raises StoreError where it tells of no such artifact."""
+    found = artifacts_of(read_crate(crate))
+    if path not in found:
+        raise StoreError(f"{crate}: tells of no artifact {path!r}; it has {', '.join(found)}")
+    return found[path]
 
 
 def _history(by_id: Mapping[str, Entity], root: Entity) -> History:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rlv.cli import main
+from rlv.cli import COMMANDS, main
 from rlv.errors import IN_VAIN
 from rlv.plan import build_plan
 from rlv.plan.reading import load
@@ -33,11 +33,30 @@ def test_planning_and_figures_load_no_model_library():
     program = (
         "import sys; from rlv.plan import build_plan; from rlv.plan.reading import load;"
         "build_plan(load('mini'));"
-        "import rlv.figures.parallel_scaling, rlv.evaluation.curves, rlv.commands.reports;"
+        "import rlv.figures.parallel_scaling, rlv.evaluation.curves, rlv.commands.status, rlv.commands.study;"
         "print([m for m in ('torch', 'transformers', 'deepspeed', 'matplotlib') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_help_loads_no_library():
+    program = (
+        "import sys; before = set(sys.modules); from rlv.cli import COMMANDS, main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: new = [m for name, m in sys.modules.items() if name not in before]\n"
+        "print([m.__name__ for m in new if 'site-packages' in (getattr(m, '__file__', None) or '')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(capsys, command):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    said = capsys.readouterr().out
+    assert ended.value.code == 0 and said.startswith(f"usage: rlv {command}") and "--upstream" in said
 
 
 def test_an_empty_store_is_all_missing(capsys, tmp_path):

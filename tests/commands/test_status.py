@@ -7,7 +7,10 @@ import socket
 
 import pytest
 
-from rlv.commands.reports import computed_lines, find, progress_lines, state, status_lines, why_lines
+from rlv.commands.find import find
+from rlv.commands.status import progress_lines, state, status_lines
+from rlv.commands.time import computed_lines
+from rlv.commands.why import why_lines
 from rlv.plan import Plan, build_plan
 from rlv.plan.reading import load
 from rlv.store import Artifact, Store

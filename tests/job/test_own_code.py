@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rlv.commands.reports import state, status_lines
+from rlv.commands.status import state, status_lines
 from rlv.job import own_code
 from rlv.plan import build_plan
 from rlv.plan.reading import load

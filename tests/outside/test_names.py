@@ -132,7 +132,7 @@ def test_the_command_line_prints_in_one_place():
     }
     # A rank of a training prints into its own log, study_docs.py a page of the documentation.
     assert {path: n for path, n in prints.items() if n} == {
-        "cli.py": 1,
+        "commands/printing.py": 1,
         "training/worker.py": 1,
         "study/docs.py": 1,
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rlv.commands.reports import assumption_lines
+from rlv.commands.study import assumption_lines
 from rlv.errors import StudyError
 from rlv.plan import build_plan
 from rlv.plan.reading import load

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from rlv.commands.provenance import target_of
 from rlv.errors import DamagedArtifactError, StoreError, StudyError
-from rlv.provenance.commands import target_of
 from rlv.provenance.history import artifacts_of, history_of, ordered
 from rlv.store import MANIFEST, Store, computed
 from tests.manifests import rewrite
@@ -121,6 +121,6 @@ def test_an_artifact_of_another_study_is_refused(finished, copy_of):
 
 
 def test_neither_command_loads_what_trains_and_samples():
-    code = "import sys; import rlv.provenance.commands; print({'torch', 'transformers'} & set(sys.modules))"
+    code = "import sys; import rlv.commands.provenance; print({'torch', 'transformers'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -6,13 +6,17 @@ import errno
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rlv.commands.reports import find, fsck_lines, state, status_lines, time_lines, why_lines
+from rlv.commands.find import find
+from rlv.commands.status import state, status_lines
+from rlv.commands.store import fsck_lines
+from rlv.commands.time import time_lines
+from rlv.commands.why import why_lines
 from rlv.errors import StoreError
-from rlv.job import Stage
 from rlv.plan import Plan, build_plan
 from rlv.plan.reading import load
 from rlv.run import make as run
@@ -23,6 +27,7 @@ from rlv.store.garbage import gc_lines
 from rlv.store.permissions import remove_tree
 from tests.manifests import how_made
 from tests.store.test_sharing import as_user, needs_root
+from tests.store.working import writing
 from tests.unsealed import unseal
 
 
@@ -39,7 +44,7 @@ def plan() -> Plan:
 def made(plan, monkeypatch) -> Artifact:
     """An artifact without inputs, whose stage takes no time."""
     artifact = next(a for a in plan.artifacts.values() if not a.inputs)
-    again = Stage(artifact.recipe, lambda job: (job.out / "a").write_text("again") and {})
+    again = replace(writing("again"), recipe=artifact.recipe)
     monkeypatch.setitem(run.STAGES, artifact.stage, again)
     return artifact
 
@@ -257,7 +262,8 @@ def test_somebody_elses_that_may_not_be_entered_does_not_stop_the_others(open_pa
     store, computed = Store(open_path / "store"), []
     other = Artifact(made.stage, "other", 1, {})
     again = run.STAGES[made.stage]
-    monkeypatch.setitem(run.STAGES, made.stage, Stage(1, lambda job: computed.append(job) or again.run(job)))
+    counted = replace(again, run=lambda job: computed.append(job) or again.run(job))
+    monkeypatch.setitem(run.STAGES, made.stage, counted)
     publish(store, made)
     store.location(made).chmod(0o000)
 

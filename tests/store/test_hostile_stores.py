@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from rlv.commands.reports import fsck_lines, publish
+from rlv.commands.publish import publish
+from rlv.commands.store import fsck_lines
 from rlv.errors import DamagedArtifactError, StoreError
-from rlv.job import Stage
 from rlv.run import make as run
 from rlv.store import Artifact, Store, copy_file
 from rlv.store.archive import INDEX, import_artifacts
 from tests.manifests import how_made, rewrite
+from tests.store.working import writing
 
 EVIL = b"evil"
 ENTRY = {"sha256": hashlib.sha256(EVIL).hexdigest(), "bytes": len(EVIL), "mtime_ns": 1}
@@ -44,7 +45,7 @@ def name(request, home):
 
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
-    monkeypatch.setitem(run.STAGES, "stage", Stage(1, lambda job: (job.out / "a").write_text("ours") and {}))
+    monkeypatch.setitem(run.STAGES, "stage", writing("ours"))
     store = Store(tmp_path / "lab")
     with store.publishing(MADE) as publication:
         (publication.path / "a").write_bytes(EVIL)

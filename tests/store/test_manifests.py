@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from rlv.commands.reports import computed_lines, fsck_lines, status_lines, time_lines, why_lines
+from rlv.commands.status import status_lines
+from rlv.commands.store import fsck_lines
+from rlv.commands.time import computed_lines, time_lines
+from rlv.commands.why import why_lines
 from rlv.errors import DamagedArtifactError, StoreError
-from rlv.job import Stage
 from rlv.plan import build_plan
 from rlv.plan.reading import load
 from rlv.run import make as run
@@ -18,6 +20,7 @@ from rlv.store import DIGEST, Artifact, Store, origin_fault
 from rlv.store.archive import export_artifacts, import_artifacts
 from rlv.store.manifests import digest_of, manifest_text, parsed_manifest
 from tests.manifests import how_made, rewrite
+from tests.store.working import writing
 from tests.unsealed import unseal
 
 MADE = Artifact("stage", "thing", 1, {"x": 1})
@@ -86,7 +89,7 @@ def test_an_edit_is_found_by_fsck(tmp_path, what):
 
 
 def test_an_edited_manifest_is_damage_like_any_other(tmp_path, monkeypatch):
-    monkeypatch.setitem(run.STAGES, "stage", Stage(1, lambda job: (job.out / "a").write_text("again") and {}))
+    monkeypatch.setitem(run.STAGES, "stage", writing("again"))
     store = Store(tmp_path)
     publish(store)
     edit(store, EDITS["host"])
@@ -119,7 +122,7 @@ def test_manifests_of_older_versions_stay_usable_and_are_named(tmp_path):
 
 @pytest.mark.parametrize("origin", [{}, {"made": "x"}, how_made(made=None)])
 def test_an_upstream_that_does_not_state_how_it_made_something_is_no_source(tmp_path, monkeypatch, origin):
-    monkeypatch.setitem(run.STAGES, "stage", Stage(1, lambda job: (job.out / "a").write_text("ours") and {}))
+    monkeypatch.setitem(run.STAGES, "stage", writing("ours"))
     lab, mine = Store(tmp_path / "lab"), Store(tmp_path / "mine", [tmp_path / "lab"])
     publish(lab, facts=origin)
     said: list[str] = []

@@ -64,7 +64,7 @@ def stage(monkeypatch):
             handle.write(f"{job.params['x']};")
         return {}
 
-    monkeypatch.setitem(run.STAGES, "stage", Stage(1, compute))
+    monkeypatch.setitem(run.STAGES, "stage", Stage(1, compute, "making", 1, 1))
 
 
 # ---- upstreams
@@ -177,7 +177,7 @@ def test_what_was_computed_in_vain_is_logged_too(tmp_path, monkeypatch):
         (job.out / "x.txt").write_text("x")
         return {}
 
-    monkeypatch.setitem(run.STAGES, "stage", Stage(1, compute))
+    monkeypatch.setitem(run.STAGES, "stage", Stage(1, compute, "making", 1, 1))
     makers = [FORK.Process(target=_make_all, args=(tmp_path, 1)) for _ in range(3)]
     for maker in makers:
         maker.start()
@@ -203,7 +203,7 @@ def test_a_signal_takes_claim_and_draft_with_it(tmp_path, number):
                 time.sleep(60)
             except Exception:
                 print("swallowed")
-        run.STAGES["stage"] = Stage(1, compute)
+        run.STAGES["stage"] = Stage(1, compute, "making", 1, 1)
         try:
             thing = Artifact("stage", "thing", 1, {{"x": 1}})
             run.make(thing, Store({str(tmp_path)!r}), log=lambda line: None)

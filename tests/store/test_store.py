@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from rlv.commands.reports import fsck_lines
+from rlv.commands.store import fsck_lines
 from rlv.errors import DamagedArtifactError, StoreError
 from rlv.run import make as run
 from rlv.run.make import set_aside_damaged

@@ -1,13 +1,19 @@
-"""A job at work: another process that holds a claim, as it would while computing."""
+"""Jobs at work: a stage that writes one file, and another process that computes."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 
+from rlv.job.job import Stage
 from rlv.store import Artifact, Store
 
 FORK = multiprocessing.get_context("fork")
+
+
+def writing(text: str) -> Stage:
+    """A stage that leaves `text` in the file `a`."""
+    return Stage(1, lambda job: (job.out / "a").write_text(text) and {}, "writing", 1, 1)
 
 
 class Working:

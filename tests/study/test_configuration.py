@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rlv.cli import _parser
+from rlv.cli import parser
 from rlv.errors import StudyError
 from rlv.plan.reading import study_path
 from rlv.store import Store
@@ -64,7 +64,7 @@ def test_what_snakemake_is_told_replaces_what_is_written(config, written, replac
     store = open_store({**written, **replaced})
     assert folders(store) == found
     # Jobs are told the same by options, whatever the file says.
-    options = _parser().parse_args(["status", *store_options(store)])
+    options = parser().parse_args(["status", *store_options(store)])
     assert folders(settings(None, options.store, options.upstream).open()) == found
 
 
@@ -128,8 +128,8 @@ def test_options_of_a_store_name_it_whatever_its_name(config, tmp_path, store):
     config(store="mine")
     (tmp_path / store).mkdir(exist_ok=True)
     options = store_options(Store(Path("own"), (Path(store),)))
-    parsed = _parser().parse_args(["status", *options])
+    parsed = parser().parse_args(["status", *options])
     assert folders(settings(None, parsed.store, parsed.upstream).open()) == ["own", store]
     options = store_options(Store(Path(store)))
-    parsed = _parser().parse_args(["status", *options])
+    parsed = parser().parse_args(["status", *options])
     assert folders(settings(None, parsed.store, parsed.upstream).open()) == [store]

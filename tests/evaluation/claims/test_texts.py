@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
-
-from rlv.commands import reports
+from rlv.commands.claims import claims_lines, claims_table
 from rlv.evaluation.bootstrap import Estimate
 from rlv.evaluation.claims.rows import OURS, PAPER, row
 
@@ -19,15 +15,8 @@ ROWS = [
 ]
 
 
-@pytest.fixture
-def board(monkeypatch):
-    monkeypatch.setattr(reports, "_claims", lambda plan, store: ROWS)
-    nothing: Any = None
-    return nothing, nothing
-
-
-def test_markdown_says_whose_a_bar_is(board):
-    assert reports.claims_table(*board)[2:] == [
+def test_markdown_says_whose_a_bar_is():
+    assert claims_table(ROWS)[2:] == [
         "| gain on test | 62.5 [52.9, 72.6] | 20 (paper) | reproduced |",
         "| points on test | -3 [-4, -2] | 0 (ours) | does not hold |",
         "| ratio on hard | 1.5 [1.1, unbounded] | 1.2 (paper) | undecided |",
@@ -35,8 +24,8 @@ def test_markdown_says_whose_a_bar_is(board):
     ]
 
 
-def test_lines_say_whose_a_bar_is_and_what_the_paper_says(board):
-    lines = reports.claims_lines(*board)
+def test_lines_say_whose_a_bar_is_and_what_the_paper_says():
+    lines = claims_lines(ROWS)
     assert lines[0] == "REPRODUCED      math_gain: 62.5 [52.9, 72.6]; bar 20 (paper); paper: over 20 %"
     assert lines[4] == "DOES NOT HOLD   separate: -3 [-4, -2]; bar 0 (ours); paper: not stated"
     assert lines[5:7] == [" " * 16 + "points on test", " " * 16 + "more"]

@@ -1,27 +1,63 @@
-"""What `rlv provenance` and `rlv replay` are asked for, found: a target or a crate, and the stores.
-
-Left out on purpose: what they answer (report.py, crate.py, replay.py).
-"""
+"""`rlv provenance` and `rlv replay`: every artifact behind a figure, and all of it made again elsewhere."""
 
 from __future__ import annotations
 
 import difflib
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rlv.commands.reports import find
+from rlv.commands.find import find
+from rlv.commands.places import plan_and_store
+from rlv.commands.printing import say, say_progress, say_text
 from rlv.errors import RlvError, StoreError, StudyError
 from rlv.outside.names import below
 from rlv.plan import Plan, build_plan
 from rlv.plan.reading import load
 from rlv.provenance.crate import METADATA, read_crate, write_crate
-from rlv.provenance.history import artifacts_of, history_of
-from rlv.provenance.replay import Replay, replay
+from rlv.provenance.history import history_of
+from rlv.provenance.replay import Replay, replay, summary_lines
 from rlv.provenance.report import history_lines
 from rlv.store import Artifact, Store
 from rlv.study.configuration import results_folder, settings, store_folder
 
 Log = Callable[[str], None]
+
+
+def add_provenance(parser: ArgumentParser) -> None:
+    parser.add_argument("wanted", metavar="FIGURE", help="or claims, or an artifact's key, path or name")
+    parser.add_argument(
+        "--into", type=Path, help="folder of the crate; default: results/STUDY/provenance/FIGURE"
+    )
+    parser.add_argument("--quick", action="store_true", help="verify files by size and time first")
+    parser.set_defaults(run=_provenance)
+
+
+def _provenance(options: Namespace) -> None:
+    plan, store = plan_and_store(options)
+    log = say_progress  # verifying many gigabytes takes a while
+    say(provenance(options.wanted, plan, store, into=options.into, quick=options.quick, log=log))
+
+
+def add_replay(parser: ArgumentParser) -> None:
+    parser.add_argument("wanted", metavar="CRATE", help="of `rlv provenance`; or a figure of the study")
+    parser.add_argument("--into", type=Path, help="folder of logs and report; default: in the new store")
+    parser.add_argument("--any-code", action="store_true", help="with this code, whatever commit made it")
+    parser.set_defaults(run=_replay)
+
+
+def _replay(options: Namespace) -> int:
+    done = replayed(
+        options.wanted,
+        options.store,
+        options.study,
+        options.upstream,
+        into=options.into,
+        any_code=options.any_code,
+        log=say_text,
+    )
+    say(["", *summary_lines(done)])
+    return 1 if done.differing else 0
 
 
 def provenance(
@@ -68,14 +104,6 @@ def replayed(
         plan, origin = _at_hand(study, upstreams)
     nearby = {} if plan is None else {a.key: a for a in plan.artifacts.values()}
     return replay(history, target, origin, nearby=nearby, any_code=any_code, into=into, log=log)
-
-
-def artifact_in(crate: Path, path: str) -> Artifact:
-    """One artifact as a crate tells of it. Raises StoreError where it tells of no such artifact."""
-    found = artifacts_of(read_crate(crate))
-    if path not in found:
-        raise StoreError(f"{crate}: tells of no artifact {path!r}; it has {', '.join(found)}")
-    return found[path]
 
 
 def target_of(plan: Plan, store: Store, wanted: str) -> tuple[str, Artifact]:

@@ -1,0 +1,53 @@
+"""`rlv claims`: the scoreboard of a study, as text or as a Markdown table."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rlv.commands.places import plan_and_store
+from rlv.commands.printing import say
+from rlv.errors import StudyError
+from rlv.evaluation.claims.rows import bar, number
+from rlv.plan import Plan
+from rlv.store import Store
+
+
+def add_claims(parser: ArgumentParser) -> None:
+    parser.add_argument("--markdown", action="store_true", help="as a table for a README")
+    parser.set_defaults(run=_claims)
+
+
+def _claims(options: Namespace) -> None:
+    lines = claims_table if options.markdown else claims_lines
+    say(lines(rows_of(*plan_and_store(options))))
+
+
+def rows_of(plan: Plan, store: Store) -> list[dict[str, Any]]:
+    """The rows of the study's scoreboard. Raises StudyError if the study has none."""
+    if plan.claims is None:
+        raise StudyError(f"study {plan.study.name}: has no section `claims`")
+    return json.loads(store.open(plan.claims, "claims.json").read_text())
+
+
+def claims_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The scoreboard as a Markdown table."""
+    lines = ["| claim | number [95 % interval] | bar (whose) | verdict |", "|---|---|---|---|"]
+    for row in rows:
+        lines.append(f"| {row['statement']} | {number(row)} | {bar(row)} | {row['verdict']} |")
+    return lines
+
+
+def claims_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The scoreboard as text."""
+    lines = []
+    for row in rows:
+        lines += [
+            f"{row['verdict'].upper():15s} {row['id']}: {number(row)}; bar {bar(row)}; paper: {row['paper']}",
+            f"{'':15s} {row['statement']}",
+            f"{'':15s} {row['detail']}",
+            "",
+        ]
+    return lines[:-1]

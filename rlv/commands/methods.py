@@ -1,0 +1,73 @@
+"""`rlv methods`: every method that a study can name, ours and those of installed packages."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
+from functools import partial
+from importlib import import_module
+from inspect import getdoc, isroutine
+from typing import Any
+
+from rlv.commands.printing import say
+from rlv.errors import StudyError
+from rlv.registry import KINDS, Registry
+
+
+def add_methods(parser: ArgumentParser) -> None:
+    parser.set_defaults(run=_methods)
+
+
+def _methods(options: Namespace) -> None:
+    say(methods_lines(KINDS))
+
+
+def methods_lines(kinds: Mapping[str, tuple[str, str]]) -> list[str]:
+    """A section for each kind: the names, where each is from, and what it is or why it cannot be used."""
+    lines = []
+    for group, (module, name) in kinds.items():
+        try:
+            methods = getattr(import_module(module), name)
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
+            continue
+        rows = list(_rows(methods))
+        width, from_width = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
+        lines.append(group)
+        lines += [f"  {method:{width}s}  {origin:{from_width}s}  {what}" for method, origin, what in rows]
+        lines.append("")
+    return lines[:-1]
+
+
+def _rows(methods: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """(Name, package or "rlv", description or error) of every method of a kind."""
+    brought = isinstance(methods, Registry)
+    try:
+        names = list(methods)
+    except StudyError as error:  # two packages bring one name
+        yield "", "", str(error)
+        names = list(methods.own) if brought else []
+    for name in names:
+        origin = methods.package(name) if brought else None
+        try:
+            yield name, origin or "rlv", description(methods[name])
+        except StudyError as error:
+            yield name, origin or "rlv", str(error)
+
+
+def description(method: object) -> str:
+    """The first line that documents a method: of the module that it names, of its function or of its type."""
+    module = getattr(method, "module", None)
+    if isinstance(module, str):
+        try:
+            text = import_module(module).__doc__
+        except Exception as error:  # whatever an import can raise
+            return f"{module} cannot be imported ({type(error).__name__}: {error})"
+    else:
+        parts = (method, *(vars(method).values() if is_dataclass(method) else ()))
+        functions = (part.func if isinstance(part, partial) else part for part in parts)
+        texts = (getdoc(function) for function in functions if isroutine(function))
+        text = next(filter(None, texts), None) or getdoc(type(method))
+    return (text or "").partition("\n")[0]
