@@ -3,10 +3,10 @@
     make arrows    # writes both into CONTRIBUTING.md again
 
 A room is a folder or a module of rlv/ itself. An arrow runs from a room to one that it imports, wherever the
-import stands: at the top of a module, in a function, or for type checkers only, since each of them breaks when
-the other room changes. Arrows run down the layers, and never in a circle (tests/docs/test_arrows.py). Left
-out: modules that are named in a string, as a registry names those of its methods, and `rlv/__init__.py` and
-`rlv/__main__.py`, through which everything is reached.
+import stands: at the top of a module, in a function, or for type checkers only, since each of them breaks
+when the other room changes. Arrows run down the layers, and never in a circle (tests/docs/test_arrows.py).
+Left out: modules that are named in a string, as a registry names those of its methods, and `rlv/__init__.py`
+and `rlv/__main__.py`, through which everything is reached.
 """
 
 from __future__ import annotations
