@@ -14,7 +14,7 @@ SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES)
 
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: mini mini-paper mini-seeds mini-base pilot pilot-smoke test test-vllm test-slurm lint smoke benchmarks
+.PHONY: mini mini-paper mini-seeds mini-base pilot pilot-smoke test test-vllm test-slurm lint arrows smoke benchmarks
 .PHONY: env-cpu env-vllm env-gpu
 
 # mini: the quick first look. mini-paper: all experiments. mini-seeds: mini's claims over three training seeds.
@@ -37,6 +37,10 @@ lint: $(READY)
 	$(BIN)/snakefmt --check workflow
 	$(BIN)/basedpyright rlv benchmarks
 	$(BIN)/snakemake --lint
+
+# The rooms of rlv/ and the imports between them, written into CONTRIBUTING.md.
+arrows: $(READY)
+	$(BIN)/python -m docs.arrows
 
 # The whole workflow in two minutes, with a few of everything.
 smoke: $(READY)

@@ -1,1 +1,1 @@
-"""What is fast, measured side by side with its peers: `python -m benchmarks.<name>` prints the figures."""
+"""Speed, measured side by side with peers: `python -m benchmarks.<name>` prints the figures."""

@@ -1,4 +1,4 @@
-"""What solutions at several length budgets cost, made from one set or each budget by itself.
+"""The cost of solutions at several length budgets, made from one set or each budget by itself.
 
     python -m benchmarks.budgets [--problems 32] [--samples 32] [--threads 1] [--model FOLDER]
 
@@ -31,13 +31,13 @@ from rlv.scoring import SCORES
 from rlv.scoring.readers import transformers_verifier
 from rlv.scoring.verifier import score_solutions, scores_table
 
-# A try is 7 tokens; 3 more say the answer and end.
+# A try is 7 tokens; 3 more give the answer and end.
 BUDGETS = (10, 17, 24, 31, 38, 45)
 T = TypeVar("T")
 
 
 def timed(run: Callable[[], T]) -> tuple[T, float]:
-    """What a call returns, and its seconds."""
+    """The result of a call, and its seconds."""
     start = time.perf_counter()
     found = run()
     return found, time.perf_counter() - start

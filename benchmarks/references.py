@@ -8,7 +8,7 @@ FOLDER holds math_train12k.jsonl, math500.jsonl, gsm8k_test.jsonl and aime24.jso
 Measured:
 
 - boxed: the reference in a box equals the reference;
-- solution: what the data set's own solution boxes last equals the reference (MATH only);
+- solution: the last box of the data set's own solution equals the reference (MATH only);
 - respelled: the reference, as somebody else would typeset it, equals it (SPELLINGS, one row each);
 - apart: of any two references that are not the same string, those that are taken for equal; a person reads
   that list.
@@ -56,7 +56,7 @@ class Failure:
 
 
 def load(folder: Path) -> list[Reference]:
-    """All references with an answer, in the order of FILES. OSError where a file is missing."""
+    """All references with an answer, in the order of FILES. Raises OSError if a file is missing."""
     rows = (json.loads(line) for name in FILES for line in (folder / name).read_text().splitlines())
     return [Reference(r["id"], r["answer"].strip(), r["solution"]) for r in rows]
 
@@ -104,7 +104,7 @@ def _in_brackets(answer: str) -> str | None:
     return spelled if spelled != answer and r"\\" not in answer and r"\sqrt\left[" not in spelled else None
 
 
-# What others write for the same answer; None: does not apply. A spelling that changes nothing is no case.
+# Other ways to write the same answer; None: does not apply. A spelling that changes nothing is no case.
 SPELLINGS: dict[str, Callable[[str], str | None]] = {
     r"in dollars, `$...$`": lambda a: None if "$" in a else f"${a}$",
     r"a full stop at the end": lambda a: None if a.endswith(".") else f"{a}.",
@@ -277,7 +277,7 @@ def report(references: list[Reference], grader: Grader) -> Iterator[str]:
 
 
 def _telling(a: str, b: str) -> bool:
-    """Pairs that a person should look at: not those that differ in braces and spaces alone."""
+    """Pairs that a person should look at: not those that differ in braces and spaces only."""
 
     def bare(text: str) -> str:
         text = re.sub(r"\\(?:[dtc]?frac|left|right|text|mbox|!|,|;|\$|\\)|[\s{}()]", "", text)

@@ -1,7 +1,7 @@
 """Models and solutions for benchmarks of training steps: the same token ids for both sides, as plain lists.
 
-The models have the published sizes of real ones (SmolLM2-135M, Qwen2.5-1.5B) and random weights: what they
-write means nothing, what it costs is what the real one costs. Their tokenizer has a chat template, and the
+The models have the published sizes of real ones (SmolLM2-135M, Qwen2.5-1.5B) and random weights: their
+text means nothing, and its cost is that of the real ones. Their tokenizer has a chat template, and the
 words of the verifier's question as tokens, so that the question is as long as a real one.
 """
 
@@ -40,7 +40,7 @@ CHAT_TEMPLATE = (
 class Workload:
     """One batch: `groups` has for each problem {prompt_ids, solutions, rewards}; lengths as stated.
 
-    `tokens`: prompts and solutions, padding and verification prompt not counted; what speed is measured in.
+    `tokens`: prompts and solutions, padding and verification prompt not counted; speed is measured in these.
     """
 
     groups: list[dict[str, Any]]

@@ -52,7 +52,7 @@ Step = Callable[[], tuple[float, float]]
 class Case:
     """A model, and how many problems and solutions of which lengths it learns from.
 
-    `even`: also with equal lengths, where that takes seconds and not minutes.
+    `even`: also with equal lengths, if that takes seconds and not minutes.
     """
 
     name: str
@@ -110,7 +110,7 @@ def start_peer(case: Case, workload: Workload, rows: int, scratch: Path, stack: 
 
 
 def choose_rows(case: Case, workload: Workload, scratch: Path) -> int:
-    """The rows a pass with which TRL is fastest; each candidate runs alone, so memory is never a reason."""
+    """The rows a pass with which TRL is fastest; each candidate runs by itself, so memory never decides."""
     seconds = {}
     for rows in case.peer_rows:
         with ExitStack() as stack:
@@ -122,7 +122,7 @@ def choose_rows(case: Case, workload: Workload, scratch: Path) -> int:
 
 
 def measure(steps: dict[str, Step], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each repeat; whoever went first goes last the next time."""
+    """Seconds of each repeat; the side that went first goes last the next time."""
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     names = list(steps)
     for _ in range(repeats):

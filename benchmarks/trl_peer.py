@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-# "cpu" is the processor time of all threads: what can be compared where the machine is shared.
+# "cpu" is the processor time of all threads: comparable on a machine that others use.
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
@@ -91,7 +91,7 @@ class TrlPeer:
 
 
 def serve(settings: dict[str, Any]) -> None:
-    """The peer's end: train until nobody asks for another step."""
+    """The peer's end: train until no other step is asked for."""
     import torch
 
     torch.set_num_threads(settings["threads"])
@@ -161,7 +161,7 @@ def serve(settings: dict[str, Any]) -> None:
 
 
 def _clock(torch: Any, name: str) -> Callable[[], float]:
-    """The clock of this name, read when the GPU has done what it was given."""
+    """The clock of this name, read when the GPU has finished its work."""
 
     def now() -> float:
         if torch.cuda.is_available():
@@ -172,7 +172,7 @@ def _clock(torch: Any, name: str) -> Callable[[], float]:
 
 
 def _stopwatch(base: Any, trainer: Any, now: Callable[[], float], peak_gib: Callable[[], float]) -> Any:
-    """A callback that waits for the word before each step and says how long the step took."""
+    """A callback that waits for the word before each step and reports how long the step took."""
     elsewhere, norms = [0.0], [0.0]
     generate, clip = trainer._generate_and_score_completions, trainer.accelerator.clip_grad_norm_
 

@@ -1,4 +1,4 @@
-"""Tokens per second of scoring with vLLM beside the same engine's plain prefill, and what its cache saves.
+"""Tokens per second of scoring with vLLM beside the same engine's plain prefill, and the saving by its cache.
 
     python -m benchmarks.vllm_scoring [--threads 1] [--sequences 32] [--tokens 768] [--repeats 3]
 
@@ -27,12 +27,12 @@ from rlv.scoring import SCORES
 from rlv.scoring.readers import vllm_verifier
 from rlv.scoring.verifier import score_solutions
 
-# What prepares a run, and the run, which returns its tokens.
+# A run's preparation, and the run, which returns its tokens.
 Prepared = tuple[Callable[[], None], Callable[[], int]]
 
 
 def fastest(runs: dict[str, Prepared], repeats: int) -> dict[str, tuple[float, int]]:
-    """(seconds, tokens) of each run's fastest of `repeats`; what prepares a run is not timed."""
+    """(seconds, tokens) of each run's fastest of `repeats`; its preparation is not timed."""
     best: dict[str, tuple[float, int]] = {}
     for _ in range(repeats):
         for name, (prepare, run) in runs.items():

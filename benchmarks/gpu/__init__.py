@@ -1,4 +1,4 @@
-"""What works on a GPU and how fast, in eight minutes: one command, one table, one JSON file.
+"""Whether rlv works on a GPU and how fast, in eight minutes: one command, one table, one JSON file.
 
     PYTHONPATH=. python -m benchmarks.gpu --out gpu.json        # on a machine with an H100 or H200
     python -m benchmarks.gpu --small                            # every part, tiny, on a CPU: does it run?

@@ -24,7 +24,7 @@ POLL_SECONDS = 0.2
 
 @dataclass
 class Report:
-    """What has been measured so far; its file is complete at every moment."""
+    """The measurements so far; their file is complete at every moment."""
 
     file: Path
     small: bool
@@ -141,7 +141,7 @@ def _collect(file: BinaryIO, report: Report) -> None:
 
 
 def summary(report: Report) -> str:
-    """The table, and what it was measured on."""
+    """The table, and the machine that it was measured on."""
     facts = report.facts
     took = ", ".join(f"{letter} {seconds:.0f} s" for letter, seconds in report.seconds.items())
     verdict = "all passed" if passed(report.rows) else _amounts(report.rows)

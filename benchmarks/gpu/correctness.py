@@ -1,4 +1,4 @@
-"""Part a: what the GPU computes against what the CPU computes, in float32 and in bfloat16.
+"""Part a: results of the GPU against those of the CPU, in float32 and in bfloat16.
 
 Joint loss and gradients of a tiny model against one with float64 weights on the CPU; in bfloat16 the GPU's
 gradient may be twice as far from it as the CPU's in bfloat16. Log-probabilities when sampled against the

@@ -53,7 +53,7 @@ def _sampling(sizes: Sizes, folder: Path) -> Iterator[Row]:
     def peer() -> int:
         return generate(model, tokenizer, requests, engine.max_batch, None, sizes.max_tokens)
 
-    # What is compiled or allocated once is not timed.
+    # Compiling and allocating once is not timed.
     engine.sample(requests[:16], SamplingParams(max_tokens=4))
     generate(model, tokenizer, requests[:16], 16, None, 4)
     best = fastest({"generate": _waited(peer), "engine": _waited(ours)}, 2)

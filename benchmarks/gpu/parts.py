@@ -1,6 +1,6 @@
-"""The parts by letter: their modules, the packages and the memory that they need, and what of it is missing.
+"""The parts by letter: their modules, the packages and the memory that they need, and which are missing.
 
-Imports no torch, so that the command starts at once. Left out on purpose: running a part (worker.py).
+Imports no torch, so that the command starts at once. worker.py runs a part.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PARTS = {
 
 
 def missing(packages: Sequence[str]) -> str | None:
-    """What is not installed, and the command that brings it; None if all is there."""
+    """The packages that are not installed, and the command that installs them; None if all are there."""
     absent = [package for package in packages if importlib.util.find_spec(package) is None]
     if not absent:
         return None
@@ -47,7 +47,7 @@ def missing(packages: Sequence[str]) -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """What is installed of what pyproject.toml pins, with the pinned version if that is another."""
+    """The installed versions of the packages that pyproject.toml pins, and the pinned one if it differs."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked = [*project["dependencies"], *project["optional-dependencies"]["test"]]
     found = {}

@@ -35,7 +35,7 @@ COMPARED = ("policy_loss", "verification_loss", "reward", "grad_norm")
 
 
 def run(sizes: Sizes, folder: Path) -> Iterator[Row]:
-    """Rows: what differs in all steps, and how fast a step is."""
+    """Rows: the differences in all steps, and the speed of a step."""
     del folder  # the mini base is in the checkout
     settings = {
         "steps": sizes.training_steps,

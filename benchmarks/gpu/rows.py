@@ -1,6 +1,6 @@
-"""One measured number with what it was compared with, its bar and whether it passed; and a table of them.
+"""One measured number beside its peer, its bar and whether it passed; and a table of them.
 
-Left out on purpose: measuring (the parts) and collecting (__main__.py).
+The parts measure, __main__.py collects.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def noted(part: str, what: str, value: float, unit: str, beside: str = "") -> Ro
 
 
 def failed(part: str, what: str, why: str) -> Row:
-    """Could not be measured: what went wrong, in one line."""
+    """A row of a number that could not be measured: the reason, in one line."""
     return Row(part, what, None, "", "", " ".join(why.split()), False)
 
 

@@ -1,6 +1,6 @@
 """How large each part is: on a GPU, and `--small`, which only shows that everything runs.
 
-The sizes on a GPU are meant for eight minutes and 40 GiB. Left out on purpose: an option for each number.
+The sizes on a GPU are meant for eight minutes and 40 GiB.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class StepSize:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of all parts. `seconds`: what each part may take, by its letter."""
+    """Sizes of all parts. `seconds`: the most that each part may take, by its letter."""
 
     seconds: dict[str, float]
     model: str  # of step_workloads.SHAPES

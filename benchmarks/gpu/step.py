@@ -1,4 +1,4 @@
-"""Part c: a training step at 1.5 B parameters, with and without verification, beside what was estimated.
+"""Part c: a training step at 1.5 B parameters, with and without verification, beside the estimate.
 
 One learner takes turns: with the verification prompt at the end of each sequence, and without. Tokens a
 second count prompts and solutions. Model FLOPs utilisation is 3 forward passes' worth of FLOPs a token (no
@@ -155,7 +155,7 @@ def _rows(step: StepSize, run: Run, found: Measured, size: Size, *, longest: boo
 
 
 def estimated_bytes(size: Size, run: Run, step: StepSize) -> float:
-    """What `rlv plan --estimate` has for the phase in which a model learns."""
+    """The estimate of `rlv plan --estimate` for the phase in which a model learns."""
     params = {"dtype": run.training.dtype, "max_tokens": step.solution[1]}
     params |= {"problems_per_step": run.training.problems_per_step, "solutions_per_problem": step.group}
     how = {
@@ -171,7 +171,7 @@ def estimated_bytes(size: Size, run: Run, step: StepSize) -> float:
 
 
 def wait() -> None:
-    """Until the GPU has done what it was given."""
+    """Wait until the GPU has finished its work."""
     if pick_device().type == "cuda":
         torch.cuda.synchronize()
 

@@ -54,7 +54,7 @@ def run(letter: str, sizes: Sizes, model: Path, *, small: bool) -> Iterator[Row 
         return
     try:
         started = time.perf_counter()
-        # What is freed is used again whatever its size, so that memory taken is near memory used.
+        # Freed memory is used again whatever its size, so that memory taken is near memory used.
         os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
         for package in part.packages:
             importlib.import_module(package)
@@ -114,7 +114,7 @@ def _memory(letter: str) -> Iterator[Row]:
 
 
 def differs(error: Exception) -> str:
-    """What went wrong, and at which line of this project, in words of one line."""
+    """The error and the line of this project that raised it, in one line."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [f for f in frames if f.filename.startswith(str(ROOT)) and "site-packages" not in f.filename]
     place = f"{Path(ours[-1].filename).relative_to(ROOT)}:{ours[-1].lineno} `{ours[-1].line}`" if ours else ""

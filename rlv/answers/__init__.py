@@ -14,7 +14,7 @@ once, and plain integers never leave the process.
     pool.py         workers that may be killed, and are replaced
     grading.py      tables of samples -> tables of solutions; rewards for the training loop
 
-Importing it loads neither sympy nor polars: the workers must start quickly and stay small.
+Importing this package loads neither sympy nor polars: the workers must start quickly and stay small.
 """
 
 from rlv.answers.extract import ANSWER_FORMATS, extract_answer

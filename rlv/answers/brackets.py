@@ -1,7 +1,4 @@
-r"""Where a text may be taken apart: signs that stand in no brackets.
-
-Left out on purpose: what the parts mean (parsing.py).
-"""
+r"""Where a text may be taken apart: at signs outside all brackets. Their meaning is up to parsing.py."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from rlv.answers.trees import Unreadable
 
-DEPTH = 30  # of brackets in brackets: deeper ones are no answers
+DEPTH = 30  # of brackets in brackets; a text with deeper ones is no answer
 _TOKEN = re.compile(
     r"\\begin\s*\{[a-zA-Z*]+\}|\\end\s*\{[a-zA-Z*]+\}"
     r"|\\(?:text|mbox|textbf|textit|textrm|mathrm)\s*\{[^{}]*\}"
@@ -66,7 +63,7 @@ def separator(token: str) -> str | None:
 
 
 def unbraced(text: str) -> str:
-    """The text without braces around all of it."""
+    """The text without the braces that enclose all of it."""
     for _ in range(DEPTH):
         if not (text.startswith("{") and text.endswith("}")):
             break

@@ -1,7 +1,7 @@
-r"""Formulas in the commands and braces that LaTeX wants: `pi/2`, `exp(16)`, `sqrt[3]2`, `\frac12`.
+r"""Formulas in the commands and braces of LaTeX, however they are typed: `pi/2`, `exp(16)`, `\frac12`.
 
-Colours, sizes and environments of display go. Left out on purpose: what TeX itself reads otherwise (`\sqrt10`
-is the root of 1, times 0; `√10` is the root of 10, as nobody types that sign for TeX).
+Colours, sizes and environments of display are removed. What TeX reads in its own way stays so: `\sqrt10` is
+the root of 1, times 0. `√10` is the root of 10, because nobody types that sign for TeX.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def braced(text: str) -> str:
     pieces: list[str] = []
     last = 0
     for start, end in sorted(spans):
-        if start >= last:  # else a fraction's argument is a fraction without braces: nobody can read that
+        if start >= last:  # else a fraction's argument is a fraction without braces, which cannot be read
             pieces += [text[last:start], "{", text[start:end], "}"]
             last = end
     return "".join(pieces) + text[last:]
@@ -121,7 +121,7 @@ def _in_braces(text: str) -> str:
 
 
 def _group_ends(text: str) -> dict[int, int]:
-    """Where every group in braces ends, by where it begins; an escaped brace is none."""
+    """The end of every group in braces, by its beginning; an escaped brace is no brace."""
     ends: dict[int, int] = {}
     opened: list[int] = []
     for token in _BRACE.finditer(text):

@@ -2,18 +2,19 @@
 
 Two answers are the same if
 
-- they differ in their typesetting only, whether anybody can read them or not;
+- they differ in their typesetting only, whether they can be read or not;
 - both are marked (a base, a half of the day), and digits and mark are the same;
 - neither is unreadable, and their shapes are the same (shapes.py).
 
-The relation is symmetric, and not transitive: `x = 5`, 5, `y = 5`. So a problem's classes are made of its set
-of answers, in whatever order they come: what equals the reference is right, and one class; the others are
-grouped by the connected components of the relation. An answer is right or wrong whatever else was answered,
-and a class is right or wrong as a whole. Every answer votes: what nobody can read, as its string. What was
-not read because of a limit is what an answer is that was read and differs from it in typesetting only.
+The relation is symmetric, but not transitive: `x = 5`, 5, `y = 5`. So the classes of a problem are a function
+of its set of answers, in any order: the answers that equal the reference are right and form one class; the
+others are grouped by the connected components of the relation. Whether an answer is right does not depend on
+the other answers, and a class is right or wrong as a whole. Every answer votes; one that cannot be read votes
+as its string. An answer that was not read because of a limit is the same as one that was read and differs
+from it in typesetting only.
 
-Left out on purpose: limits. Reading may take for ever; only worker.py calls it on strings that are not plain
-integers. Comparing takes microseconds: all that is slow has been evaluated in reading.
+Nothing here has a limit. Reading may never end, so only worker.py reads strings that are not plain integers.
+Comparing takes microseconds, because reading has evaluated all that is slow.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where an answer went: its class within the problem (None: none was asked for) and whether it is right.
+    """An answer's class within its problem (None: none was asked for), and whether the answer is right.
 
-    `read` is false for a string that nobody could read; it is the same answer as its own spellings only.
+    `read` is false for a string that could not be read; such an answer equals only its own spellings.
     """
 
     answer_class: int | None
@@ -65,8 +66,8 @@ def plain_integer(text: str) -> int | None:
 def forget() -> None:
     """Bring sympy into the state in which every problem is graded.
 
-    sympy tries its rules in a random order, and keeps what it derived; now and then an answer's fate hangs on
-    that. With this before each problem, it does not hang on what the process has seen before.
+    sympy tries its rules in a random order and caches what it derived, which now and then decides how an
+    answer is read. After this call the result does not depend on what the process has read before.
     """
     from sympy.core import cache as sympy_cache
     from sympy.core import random as sympy_random
@@ -76,7 +77,7 @@ def forget() -> None:
 
 
 def unread(text: str) -> Answer:
-    """The answer by its spelling alone. Fast."""
+    """The answer by its spelling only. Fast."""
     if len(text) > _SPELLED:
         return Answer(text, text)
     respelled = _respelled(text)
@@ -86,7 +87,7 @@ def unread(text: str) -> Answer:
 
 
 def read(text: str) -> Answer:
-    """One answer string (LaTeX, as it would stand inside \\boxed). Slow, may hang: see the module."""
+    """One answer string (LaTeX, as it would stand inside \\boxed). Slow, may never end."""
     from rlv.answers import parsing
     from rlv.answers.shapes import Marked
     from rlv.answers.values import Unreadable
@@ -103,7 +104,7 @@ def read(text: str) -> Answer:
 
 
 def equal(one: Answer, other: Answer) -> bool:
-    """Whether the two are the same answer (the module says when). Symmetric; fast."""
+    """Whether the two are the same answer, by the rules of this module. Symmetric; fast."""
     if one.text == other.text:
         return True
     if one.mark is not None and other.mark is not None:
@@ -124,7 +125,7 @@ def equal(one: Answer, other: Answer) -> bool:
 
 
 def is_read(answer: Answer) -> bool:
-    """Whether it is more than a string."""
+    """Whether the answer is known by more than its string."""
     return answer.integer is not None or answer.shape is not None
 
 
@@ -154,7 +155,7 @@ class Classes:
         if place == len(self._distinct):
             self._compare(answer)
         elif is_read(answer) and not is_read(self._distinct[place][0]):
-            # What it equals may be more, and right: the trees are grown again.
+            # Read, it may equal more answers, and be right: the trees are grown again.
             distinct = [one for one, _ in self._distinct]
             distinct[place] = answer
             self._distinct, self._parents = [], []

@@ -1,6 +1,6 @@
 """The final answer of a solution, as the string that the solution gives.
 
-Left out on purpose: any guess. A solution that does not mark its answer in the agreed format has none.
+Nothing is guessed: a solution that does not mark its answer in the agreed format has none.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from rlv.errors import DataError
 
-# What is read of a text that is longer than any solution: so many characters on either side of its last box,
-# or at its end.
+# Characters that are read of a text longer than any solution: on either side of its last box, or at its end.
 LONGEST = 400_000
 
 # "\\\\boxed" is a line break and a box, or a box escaped twice.
@@ -41,7 +40,7 @@ _MARKER = re.compile(r"\bAnswer\b[^\S\n]*:?([^\n]*)")
 
 
 def extract_answer(text: str, answer_format: str) -> str | None:
-    """The answer that a solution's text gives, stripped; None where it gives none (or an empty one).
+    """The answer that a solution's text gives, stripped; None if it gives none, or an empty one.
 
     "boxed": what stands inside the last \\boxed{...}, \\fbox{...} or \\framebox{...}; several boxes with
     nothing but commas, "and" or "or" between them are one list. If the last box is not closed, the answer
@@ -57,10 +56,10 @@ def extract_answer(text: str, answer_format: str) -> str | None:
 
 
 def answer_end(text: str, answer_format: str) -> int | None:
-    """Where an answer ends that the text before `text` has opened (prompts.ANSWER_PREFIXES); None: nowhere.
+    """The end, in `text`, of an answer that the text before it has opened (prompts.ANSWER_PREFIXES).
 
-    "boxed": after the brace that closes the box. Others: nowhere, such an answer goes on until the solution
-    ends. Raises DataError for any other format.
+    "boxed": after the brace that closes the box. Other formats: None, such an answer goes on until the
+    solution ends. Raises DataError for any other format.
     """
     if answer_format not in ANSWER_FORMATS:
         raise DataError(f"unknown answer format {answer_format!r}; known: {', '.join(ANSWER_FORMATS)}")
@@ -75,7 +74,7 @@ def answer_end(text: str, answer_format: str) -> int | None:
 
 
 def last_box(text: str) -> str | None:
-    """What stands in the last complete box, as data sets of references mean it; None if nothing does."""
+    """The content of the last complete box, as the references of data sets use it; None if there is none."""
     found, _ = _boxes(_window(text))
     return found[-1].content or None if found else None
 
@@ -93,7 +92,7 @@ def _boxes(text: str) -> tuple[list[_Box], bool]:
     if first is None:
         return [], False
     # One pass with a stack, so that ten thousand unclosed boxes cost no more than one.
-    opened: list[tuple[int, int] | None] = []  # where a box and its content begin; None for other braces
+    opened: list[tuple[int, int] | None] = []  # where box and content begin; None: other braces
     found: list[_Box] = []
     for token in _BRACES.finditer(text, first.start()):
         if token["box"]:

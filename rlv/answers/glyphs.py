@@ -1,6 +1,6 @@
 r"""Unicode in answers, as the LaTeX or ASCII that means the same: `−5`, `√3`, `10⁻³`, `½`, `５`, `α`, `2、3`.
 
-Left out on purpose: anything that is ASCII already (spelling.py).
+Text that is ASCII already is spelling.py's.
 """
 
 from __future__ import annotations

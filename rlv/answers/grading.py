@@ -30,14 +30,14 @@ _NO_VOTE = Placement(None, False)
 
 @dataclass(frozen=True)
 class Counts:
-    """What a grader has seen. Solutions count each time, answers that ended a worker once."""
+    """Counts of a grader. Solutions count each time, answers that ended a worker once."""
 
     solutions: int = 0
     missing: int = 0  # solutions without an answer
-    unparsable: int = 0  # solutions whose answer nobody could read: it votes as its string
+    unparsable: int = 0  # solutions whose answer could not be read: it votes as its string
     timed_out: int = 0  # answers that overran the time limit
     killed: int = 0  # answers that ended a worker otherwise: memory, a crash
-    unread: int = 0  # answers that were left when their problem's time was over
+    unread: int = 0  # answers not yet read when the time of their problem was over
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -75,7 +75,7 @@ class Grader:
     def rewards(self, answers: Sequence[str | None], references: Sequence[str]) -> np.ndarray:
         """1.0 where an answer equals its reference, else 0.0: float64, one a pair, in order.
 
-        Plain integers and pairs seen before never touch a worker. Raises DataError where the lengths differ.
+        Plain integers and pairs seen before never touch a worker. Raises DataError if the lengths differ.
         """
         import numpy as np
 
@@ -116,7 +116,7 @@ class Grader:
 
         Classes are those of a problem's set of answers, over all its budgets, numbered in the order of
         (sample_id, budget). `progress` is called with (problems
-        done, problems). Raises DataError where a sample belongs to no problem, or for an unknown format.
+        done, problems). Raises DataError if a sample belongs to no problem, or for an unknown format.
         """
         # Not at the top: workers import this package, and must stay small.
         import polars as pl
@@ -130,7 +130,7 @@ class Grader:
                 f"samples table: {len(strangers)} problem ids that the problems table lacks, first "
                 f"{min(strangers)!r}; grade with the problems that were sampled"
             )
-        # A solution that was cut off has no answer, as in training: what stands there may be half a number.
+        # A solution that was cut off has no answer, as in training: its last number may be half of one.
         # One whose answer was forced has been allowed to end it.
         extracted = [
             extract_answer(text, answer_format) if reason in ("stop", "forced") else None
@@ -176,7 +176,7 @@ class Grader:
         return frozenset(k for k, a in enumerate(answers) if len(a) > self._limits.characters)
 
     def _judge_here(self, reference: str, answer: str) -> bool | None:
-        """Whether the pair is equal, where that needs no mathematics; None: a worker must say."""
+        """Whether the pair is equal, if that needs no mathematics; None: a worker must decide."""
         if reference == answer:
             return True
         gold, value = plain_integer(reference), plain_integer(answer)
@@ -197,7 +197,7 @@ def grade(
 
 
 def _place_integers(reference: str, answers: list[str]) -> dict[str, Placement] | None:
-    """The placements of one problem's answers, if all of it are plain integers, else None."""
+    """The placements of one problem's answers, if all of them are plain integers, else None."""
     values = [plain_integer(text) for text in [reference, *answers]]
     if any(value is None for value in values):
         return None

@@ -1,10 +1,9 @@
 r"""What names a value: the `x` of `x = 5`, `f(2)`, `AB`, `\angle ABC`, `a_{n+1}`, `\text{Area}`.
 
 An equation names a value if one of its sides is a name. `\sqrt{x} = 4`, `|x| = 2`, `\sin x = 1`, `xyz = 6`
-name none: what they say of x is not that it is 4. So a name has no operator and no function with a meaning of
-its own. Capital letters side by side are points; small ones are a product.
-
-Left out on purpose: what the name means. Names are compared as they are written (`canonical`).
+name none: the first does not mean that x is 4. So a name has no operator and no function with a meaning of
+its own. Capital letters side by side are points; small ones are a product. Names are compared as they are
+written (`canonical`).
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ _VOWEL = re.compile("[aeiouy]", re.IGNORECASE)
 
 
 def is_name(text: str) -> bool:
-    """Whether it names something (x, f(2), AB, \\angle A, a_{n+1}), and is no formula to be worked out."""
+    """Whether the text names something (x, f(2), AB, \\angle A, a_{n+1}) and is no formula to evaluate."""
     if any(_is_product(letter, inside) for letter, inside in _APPLIED.findall(text)):
         return False
     bare = _ARGUMENTS.sub("", SUBSCRIPT.sub("", text)).strip()
@@ -69,13 +68,13 @@ def is_name(text: str) -> bool:
 
 
 def is_variable(text: str) -> bool:
-    """Whether it is one letter, with or without index, or a function of one letter (for its range)."""
+    """Whether the text is one letter, with or without index, or a function of one letter (for its range)."""
     bare = _STYLE.sub("", SUBSCRIPT.sub("", _PLAIN_ARGUMENT.sub("", text.strip()))).strip()
     return _VARIABLE.fullmatch(re.sub(r"\{([A-Za-z])\}", r"\1", bare)) is not None
 
 
 def canonical(text: str) -> str:
-    """The name without what is typesetting in it."""
+    """The name without its typesetting."""
     bare = re.sub(r"\s+|\\[,;:! ]", "", _COMMAND_TEXT.sub("", text))
     bare = re.sub(r"_\{(\w)\}", r"_\1", bare)
     return bare if "_{" in bare else bare.replace("{", "").replace("}", "")
@@ -93,7 +92,7 @@ def _is_product(letter: str, inside: str) -> bool:
 
 
 def _is_label(text: str, typeset: bool = False) -> bool:
-    """Whether it is words: "Area", "total cost", "Area of ABC"; no function and no product."""
+    """Whether the text is words: "Area", "total cost", "Area of ABC"; no function and no product."""
     text = " ".join(text.split()).strip("-")
     if not _WORDS.fullmatch(text):
         return False

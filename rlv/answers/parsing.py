@@ -1,8 +1,7 @@
 r"""A respelled answer -> its shape (shapes.py): lists, brackets, sets, relations, ratios, down to formulas.
 
-Everything is split at signs that stand in no brackets. What is a formula is left to values.py.
-
-Left out on purpose: answers without mathematics (words), unless they are elements of a list.
+Everything is split at signs outside all brackets, down to formulas, which values.py reads. Answers without
+mathematics (words) are read only as elements of a list.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ _WORD = re.compile(
 
 
 def shape(text: str, depth: int = 0) -> Shape:
-    """The shape of a respelled answer. Slow, may hang (its formulas). Raises Unreadable."""
+    """The shape of a respelled answer. Slow, may never end (its formulas). Raises Unreadable."""
     text = unbraced(text.strip())
     if not text or depth > DEPTH:
         raise Unreadable("nothing, or too deep")
@@ -143,7 +142,7 @@ def formula(text: str) -> Number | Grid:
 
 def _mixed(match: re.Match[str]) -> str:
     whole, top, bottom = map(int, match.groups())
-    # An improper fraction beside a number is no mixed number; as they stand they are read by nobody.
+    # An improper fraction beside a number is no mixed number, and cannot be read.
     return rf"\frac{{{whole * bottom + top}}}{{{bottom}}}" if top < bottom else match[0]
 
 
@@ -172,7 +171,7 @@ def _both_signs(text: str, depth: int) -> Shape:
 
 
 def _listed(items: list[tuple[str, Shape]]) -> Shape:
-    """A list, or what its elements are together: a record of named values, a region of inequalities."""
+    """A list, or the one thing that its elements make: a record of named values, a region of inequalities."""
     shapes: list[Shape] = []
     for _, item in items:
         shapes += item.items if isinstance(item, Several) and item.kind == "list" else [item]
@@ -267,7 +266,7 @@ def _equated(texts: list[str], depth: int) -> Shape:
 
 
 def _names(text: str) -> bool:
-    """Whether it is a name, or several in brackets."""
+    """Whether the text is a name, or several in brackets."""
     whole = bracketed(text)
     parts = [] if whole is None else pieces(whole[1], separator)
     return is_name(text) or (len(parts) > 1 and all(is_name(part) for _, part in parts))

@@ -4,8 +4,6 @@ A ProcessPoolExecutor is broken for good when one of its processes dies; here a 
 workers are fresh interpreters (no fork, no import of the caller's main module), so the pool may live beside
 torch and its threads. Their hash seed is fixed: sympy's order of arguments, and so the result, does not
 change from run to run.
-
-Left out on purpose: grading in threads, and any state of the tables (grading.py).
 """
 
 from __future__ import annotations
@@ -33,12 +31,12 @@ _PATIENCE = 3  # deaths that no answer explains, before giving up
 
 @dataclass(frozen=True)
 class Limits:
-    """What one answer may cost. Beyond a limit it is not read, and is the answer that its string is."""
+    """What one answer may cost. An answer beyond a limit is not read, and stands for its string."""
 
     seconds: float = 5.0  # wall clock, each answer
-    problem_seconds: float = 60.0  # wall clock, all answers of a problem; those left after that are not read
+    problem_seconds: float = 60.0  # wall clock, all answers of a problem; the rest is not read
     megabytes: int = 1024  # address space of a worker, its libraries (some 70) included
-    characters: int = 2000  # longer answers are not even read
+    characters: int = 2000  # longer answers are not read
 
     def __post_init__(self) -> None:
         if self.seconds <= 0 or self.problem_seconds <= 0 or self.megabytes < 256 or self.characters < 1:
@@ -91,7 +89,7 @@ class Pool:
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Result]]:
         """(index, result) of every job, in the order in which they end. Jobs begin in the given order.
 
-        Raises RlvError where workers die without an answer that explains it.
+        Raises RlvError if workers die without an answer that explains it.
         """
         waiting = deque(
             _Task(number, replace(job, seconds=min(job.seconds, self.limits.problem_seconds)))

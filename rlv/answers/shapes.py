@@ -1,18 +1,16 @@
 r"""The shape of an answer: a formula, a list, a tuple, a set, an interval, an equation, … and their equality.
 
-A respelled answer (spelling.py) is taken apart where its outermost signs say so, down to formulas, which
-values.py reads. `same` compares two shapes. It is symmetric, and where answers of different shapes may mean
-the same, these rules say so and no others:
+A respelled answer (spelling.py) is taken apart at its outermost signs, down to formulas, which values.py
+reads. `same` compares two shapes. It is symmetric. Answers of different shapes are the same by these rules
+only:
 
-- a named value is its value: `x = 5` is 5, but neither `y = 5` nor what solves an equation (`2x + z = 1` is
-  not 1); several named values are the tuple of their values by name, or the list;
+- a named value is its value: `x = 5` is 5, but neither `y = 5` nor the solution of an equation (`2x + z = 1`
+  is not 1); several named values are the tuple of their values by name, or the list;
 - a list is the set of its elements, with their multiplicity, and the tuple written in the same order;
 - an open interval with two ends is the pair of these; inequalities in one name are the numbers that they
   allow;
 - a percentage is its number with the sign, or without; a ratio of two is their quotient;
 - a number with a mark (a base) is the number without, if the digits are the same.
-
-Left out on purpose: what a shape means for a problem (equivalence.py).
 """
 
 from __future__ import annotations
@@ -41,7 +39,7 @@ class Percent:
 
 @dataclass(frozen=True)
 class Marked:
-    """A number in some base, or a time of day; `digits` as they stand."""
+    """A number in some base, or a time of day; `digits` as they are written."""
 
     digits: str
     mark: str
@@ -74,16 +72,16 @@ class Span:
 
 @dataclass(frozen=True)
 class Region:
-    """A set of real numbers as disjoint spans in order; `name` of the variable that is said to lie in it."""
+    """A set of real numbers as disjoint spans in order; `name` of the variable that lies in it."""
 
     spans: tuple[Span, ...]
     name: str | None = None
-    merged: bool = True  # false: ends with symbols, whose order nobody knows
+    merged: bool = True  # false: ends with symbols, whose order is unknown
 
 
 @dataclass(frozen=True)
 class Named:
-    """`name = value`; `difference` (left - right) as in Relation, where the value is a number."""
+    """`name = value`; `difference` (left - right) as in Relation, if the value is a number."""
 
     name: str
     value: Shape
@@ -110,7 +108,7 @@ Shape = Number | Grid | Words | Percent | Marked | Ratio | Several | Region | Na
 
 
 def same(one: Shape, other: Shape) -> bool:
-    """Whether two shapes are the same answer (the module says when). Symmetric; microseconds."""
+    """Whether two shapes are the same answer, by the rules of this module. Symmetric; takes microseconds."""
     for rule, swapped in _fitting(type(one), type(other)):
         if rule(other, one) if swapped else rule(one, other):
             return True
@@ -152,7 +150,7 @@ def united(regions: Sequence[Region], name: str | None) -> Region:
 
 
 def complement(region: Region) -> Region:
-    """All real numbers that are not in it. Raises Unreadable for ends with symbols."""
+    """All real numbers outside a region. Raises Unreadable for ends with symbols."""
     if not region.merged:
         raise values.Unreadable("the complement of a set whose ends nobody knows")
     low, closed = Number((), infinite=-1), False
@@ -323,7 +321,7 @@ def _grids(a: Grid, b: Grid) -> bool:
     )
 
 
-# A pair of kinds that is not here differs.
+# Shapes of any other pair of kinds differ.
 _RULES: list[tuple[tuple[type, type | tuple[type, ...]], Callable[..., bool]]] = [
     ((Number, Number), values.equal),
     ((Several, Several), _several),

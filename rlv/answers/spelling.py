@@ -1,11 +1,11 @@
-r"""One spelling for answers that differ only in how they are typeset, before anybody reads them.
+r"""One spelling for answers that differ only in how they are typeset, before they are read.
 
-Rules that are exact and few (docs/grading.md says how often each matters):
+The rules are exact and few (docs/grading.md has how often each matters):
 
 - Unicode signs become commands or ASCII (glyphs.py), words and parentheses of plain text commands and braces
-  (commands.py), and what is decoration goes: colours, sizes, `**`, `\left`, `\langle` for a parenthesis;
+  (commands.py), and decoration is removed: colours, sizes, `**`, `\left`, `\langle` for a parenthesis;
 - separators of thousands that can be nothing else go (`5,\!525`, `8{,}880`, `10\,000`, `10 000`; the comma of
-  `1,234` stays: alone it is read as a number, a list writes `70, 110`);
+  `1,234` stays: by itself it is read as a number, and a list is written `70, 110`);
 - arguments without braces get them, as TeX gives them (`\frac\pi2`); `\phantom` goes with its argument;
 - repeating decimals become fractions (`0.1\overline{6}`, `0.(3)`, `0.333...`);
 - a numeral loses its wrapper (`\text{13}`, `\mathbf{2340}`), a list of choices too (`\text{A, D}`);
@@ -13,11 +13,9 @@ Rules that are exact and few (docs/grading.md says how often each matters):
   beginning;
 - units go (units.py).
 
-And what a number is marked with counts (`marked`): 25_6 is not 25_7, nor 9 a.m. 9 p.m.; math-verify drops
-both. A number without the mark equals it, as MATH's own references leave the base out now and then. A letter
-with the text of its choice is the letter (`choice`).
-
-Left out on purpose: anything that needs mathematics.
+The mark of a number counts (`marked`): 25_6 is not 25_7, and 9 a.m. is not 9 p.m.; math-verify drops both. A
+number without the mark equals it, because MATH's own references leave out the base now and then. A letter
+with the text of its choice is the letter (`choice`). Nothing here needs mathematics.
 """
 
 from __future__ import annotations
@@ -106,14 +104,14 @@ def respelled(text: str) -> str:
 
 
 def readable(text: str) -> str:
-    """A respelled answer without what only a typesetter needs: spaces by command, sizes of brackets."""
+    """A respelled answer without typesetting: spaces by command, sizes of brackets."""
     text = _FRENCH.sub(_turned, _SPACING.sub(" ", text))
     text = _PRIMES.sub(lambda m: "_{" + "p" * len(m[1]) + "}", text)
     return re.sub(r"(?<=[)\]])\s*U\s*(?=[(\[])", r"\\cup ", text).strip()
 
 
 def key(text: str) -> str:
-    """What two respelled answers share if they differ in nothing but spaces, and words also in their case."""
+    """A text that two respelled answers share if they differ only in spaces, and words also in their case."""
     wrapped = _WORD_COMMAND.fullmatch(text)
     text = wrapped[1].strip() if wrapped else text
     words = _WORDS.fullmatch(" ".join(_WORD_COMMAND.sub(r"\1", text).split()))
@@ -123,7 +121,7 @@ def key(text: str) -> str:
 
 
 def marked(text: str) -> tuple[str, str] | None:
-    """A number's digits and what it is marked with: a base, or the half of the day; None without mark."""
+    """A number's digits and its mark, a base or the half of the day; None without mark."""
     if len(text) > 200:
         return None
     plain = re.sub(r"\s+|\\[,;:! ]|~|\{,\}|[$]", "", _WORD_COMMAND.sub(r"\1", text.rstrip(". ,$")))

@@ -1,6 +1,6 @@
 """The stage `grade`: the shards of one reasoner on one data set, joined, their answers read and judged.
 
-Apart from sampling, so that a better grader never costs a GPU a second.
+It is a stage of its own, so that a better grader never costs GPU time.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def _run(job: Job) -> dict[str, Any]:
 
 
 def counts(solutions: pl.DataFrame) -> dict[str, Any]:
-    """What a solutions table holds, for the manifest; `by_budget` has one entry a budget.
+    """Counts of a solutions table for the manifest; `by_budget` has one entry a budget.
 
     `never_voting` counts the (problem, sample) pairs whose solution casts no vote at any budget, and
-    `unanswered` the problems where no solution does: wrong in every vote, whatever the strategy.
+    `unanswered` the problems of which no solution does: wrong in every vote, whatever the strategy.
     """
     parts = [
         pl.len().alias("solutions"),

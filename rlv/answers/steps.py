@@ -1,15 +1,15 @@
 r"""Where the reasoning steps of a solution begin: a rule on its text, and the token of each place.
 
-A rule is a pattern. A step ends where a match with a named group ends; a match without one only keeps what it
-covers from being read. White space belongs to the step that follows it, and there is no step of white space
-alone.
+A rule is a pattern. A step ends at the end of a match with a named group; a match without one only keeps the
+text that it covers from being read. White space belongs to the step that follows it, and no step is only
+white space.
 
     try       the mini task: a step begins at each word Try or Answer
-    sentence  mathematical text: a step ends after a sentence, after display math, and at blank lines. What
-              looks like the end of a sentence is none in $...$ or \(...\) (but at the very end of it, as in
+    sentence  mathematical text: a step ends after a sentence, after display math, and at blank lines. The end
+              of a sentence does not count in $...$ or \(...\) (but at the very end of it, as in
               "$x = 3.$ Then"), in a number, after the number of a list's item, and in i.e., e.g., cf., vs.
 
-Left out on purpose: steps of equal length, and steps that a model marks.
+Left out: steps of equal length, and steps that a model marks.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ STEP_RULES: dict[str, re.Pattern[str]] = {
         re.VERBOSE | re.DOTALL | re.MULTILINE,
     ),
 }
-# What opens and closes anywhere in the rest of a text.
+# Signs that open and close anywhere in the rest of a text.
 _PAIRS = [("\\[", "\\]"), ("[asy]", "[/asy]")] + [
     (rf"\begin{{{name}{star}}}", rf"\end{{{name}{star}}}") for name in _NAMES for star in ("", "*")
 ]
@@ -59,7 +59,7 @@ _BLANK_LINE = re.compile(r"(\n\s*\n)")
 def text_steps(text: str, rule: str) -> list[int]:
     """Character offsets at which the steps of a text begin: increasing, the first is 0; no step is blank.
 
-    Costs time in proportion to the text, whatever it opens and never closes.
+    Takes time in proportion to the text, whatever it opens and never closes.
     """
     last = len(text.rstrip())
     places = [0]
@@ -77,7 +77,7 @@ def text_steps(text: str, rule: str) -> list[int]:
 def _without_unclosed(text: str) -> str:
     """The text, as long as before, with a NUL in each opening that nothing closes.
 
-    They are no math either way, but each would be followed to the end of the text to find that out.
+    They are no math either way, but a search would follow each to the end of the text to find that out.
     """
     for opening, closing in _PAIRS:
         text = _blunted(text, opening, closing)
@@ -97,7 +97,7 @@ def _blunted(text: str, opening: str, closing: str) -> str:
 def step_starts(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int], rule: str) -> list[int]:
     """Token offsets at which the steps of a solution begin: increasing, the first is 0.
 
-    `rule` is a key of STEP_RULES. Where a step begins within a token, the next token counts as its first. No
+    `rule` is a key of STEP_RULES. If a step begins within a token, the next token counts as its first. No
     step is blank, and the end token belongs to the last one. Empty for a solution without tokens. Costs three
     decodings of the solution, and a few of _WINDOW tokens a step.
     """
@@ -135,8 +135,8 @@ class _Prefixes:
     """How long the text of the first n tokens is, for every n, without decoding from the first token.
 
     As decoders of streams do it: the text that tokens add is what they add to that of the few tokens before
-    them. Checkpoints hold the lengths every _WINDOW tokens. Where it is not certain that a decoding from the
-    middle continues the text (characters of which bytes are missing, special tokens alone), a checkpoint is
+    them. Checkpoints hold the lengths every _WINDOW tokens. If it is not certain that a decoding from the
+    middle continues the text (characters of which bytes are missing, only special tokens), a checkpoint is
     left out, and the window before it grows.
     """
 
@@ -164,7 +164,7 @@ class _Prefixes:
         return self._lengths[n]
 
     def first(self, place: int, start: int) -> int:
-        """The first n from `start` on whose tokens reach `place` characters; all tokens where none does."""
+        """The first n from `start` on whose tokens reach `place` characters; all tokens if none does."""
         after = bisect_left(self._known, place)
         low = max(start, self._offsets[after - 1] if after else 0)
         high = self._offsets[after] if after < len(self._offsets) else len(self._ids)

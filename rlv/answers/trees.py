@@ -1,6 +1,6 @@
 """The value of one tree of sympy at one point: exact fractions while they stay small, else mpmath's numbers.
 
-Left out on purpose: sympy's own evaluation, except for sums, products, integrals, limits and derivatives.
+sympy's own evaluation is used only for sums, products, integrals, limits and derivatives.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Value = Any  # a Fraction, or a number of one of mpmath's contexts
 
 
 class Unreadable(RlvError):
-    """The text is no formula that anybody here can evaluate; its message is for developers."""
+    """The text is no formula that can be evaluated here; the message is for developers."""
 
 
 def wide(value: Value, context: Any) -> Any:
@@ -38,7 +38,7 @@ def place(name: str, point: int, context: Any) -> Any:
 
 
 def value_of(tree: Any, point: int, context: Any) -> Value:
-    """One formula at one point. Raises Unreadable where it has no value that can be computed."""
+    """One formula at one point. Raises Unreadable if it has no value that can be computed."""
     from sympy.core.function import AppliedUndef
 
     if tree.is_Symbol:
@@ -68,7 +68,7 @@ def value_of(tree: Any, point: int, context: Any) -> Value:
     if any(abs(part) > _HUGE for part in numbers):
         raise Unreadable(f"{name} of a huge number")
     if isinstance(tree, AppliedUndef):
-        # Nobody knows f, so it is some function: the same for the same name.
+        # f is unknown, so any function will do: the same for the same name.
         seed = context.mpf(zlib.crc32(name.encode()) + 1) / 2**32
         return context.cos(sum((k + 1 + seed) * (part + seed) for k, part in enumerate(numbers))) + seed
     function = _FUNCTIONS.get(name)

@@ -1,4 +1,4 @@
-r"""What stands around a number and does not change it: units, nouns, currencies, a modulus, remarks.
+r"""Words around a number that do not change it: units, nouns, currencies, a modulus, remarks.
 
 `36 eggs`, `60 km/h`, `USD 5`, `5米`, `8 \pmod{13}`, `7 (seven)`, `2x + c \text{ for any constant } c`. A unit
 goes if there is something with a number before it. A single letter stays: `4t` is not 4.
@@ -10,7 +10,7 @@ import re
 
 TEXT = r"\\(?:text(?:bf|it|rm|normal|tt|sf)?|mbox|mathrm|mathbf|mathit)\s*"
 _ENDING = r"(?:\s*\^\s*(?:\d|\{-?\d\}))?"
-# Words after a number that say what it counts. No single letters, nor in and mi: those may be variables.
+# Words after a number for what it counts. No single letters, nor in and mi: those may be variables.
 _UNIT = (
     r"(?:(?:sq(?:uare)?|cubic|cu)\b\.?|(?:centi|milli|kilo)?met(?:er|re)s?|(?:milli)?lit(?:er|re)s?|inch(?:es)?"
     r"|feet|foot|ft|yards?|yd|miles?|mph|kmh?|cm|mm|(?:kilo|milli)?grams?|kg|mg|pounds?|lbs?|ounces?|oz|tons?"
@@ -69,7 +69,7 @@ _DEGREES = re.compile(rf"(\^\s*\{{?\\circ\}}?)\s*(?:[CF]|{TEXT}\{{\s*[CF]\s*\}})
 
 
 def without_units(text: str) -> str:
-    """The text without what stands around its number. Linear."""
+    """The text without the words around its number. Linear."""
     text = _PERCENT.sub(_percent, _DEGREES.sub(r"\1", text))
     if _COMPARED.search(text):
         return text

@@ -1,13 +1,11 @@
-r"""What a formula is worth: its values at fixed points, by which formulas are compared.
+r"""The values of a formula at fixed points, by which formulas are compared.
 
 latex2sympy2 (math-verify's parser) reads the formula; the tree that it returns is evaluated with exact
 fractions as long as that is possible, else with 40 digits. A symbol stands for the same number in every
 formula, at each of four points: positive, small, negative, mixed. Two formulas with equal values at all
 points are equal (a nonzero formula vanishes at random points with probability 0), so no symbolic
 simplification is needed, and comparing costs microseconds. A point where a formula of real symbols has no
-real value lies outside its domain, and is left out.
-
-Left out on purpose: what a formula is part of (shapes.py), and limits of time (worker.py).
+real value lies outside its domain, and is left out. worker.py has the limits of time.
 """
 
 from __future__ import annotations
@@ -51,7 +49,7 @@ class Grid:
 
 
 def formula(text: str) -> Number | Grid:
-    """The values of one formula without relation, list or unit. Slow, may hang. Raises Unreadable."""
+    """The values of one formula without relation, list or unit. Slow, may never end. Raises Unreadable."""
     text = text.strip()
     if _NUMBER.fullmatch(text):
         digits = text.lstrip("+-").replace(".", "").lstrip("0")
@@ -79,7 +77,7 @@ def formula(text: str) -> Number | Grid:
 
 
 def minus(left: Number, right: Number) -> tuple[Value, ...]:
-    """left - right at every point; None where either has no value. Raises Unreadable for infinities."""
+    """left - right at every point; None at points where one has none. Raises Unreadable for infinities."""
     if left.infinite or right.infinite:
         raise Unreadable("an infinity in an equation")
     pairs = _aligned(left.values, right.values)
@@ -156,7 +154,7 @@ def quotient(top: Number, bottom: Number) -> Number:
 
 
 def is_real(number: Number) -> bool:
-    """Whether it is one constant real number."""
+    """Whether the number is one real constant."""
     return len(number.values) == 1 and (
         isinstance(number.values[0], Fraction) or mpmath.im(number.values[0]) == 0
     )
@@ -200,7 +198,7 @@ def _mixed(value: Value) -> Any:
 def _normalization() -> Any:
     from latex2sympy2_extended.math_normalization import NormalizationConfig
 
-    # Units and operators without braces have been dealt with (spelling.py); a box has been opened.
+    # spelling.py has dealt with units and operators without braces; a box has been opened.
     return NormalizationConfig(units=False, malformed_operators=False, nits=False, boxed="none")
 
 
@@ -247,7 +245,7 @@ def _number(tree: Any) -> Number:
 
 
 def _checked(values: list[Value], real: bool = True) -> Number:
-    """Without what is not real where formulas of real symbols have a domain, if that leaves anything."""
+    """Without the points outside the domain of a formula of real symbols, if that leaves any."""
     for value in values:
         if not isinstance(value, Fraction) and not mpmath.isfinite(value):
             raise Unreadable("not finite")

@@ -1,9 +1,9 @@
 """The loop of one grading worker, a process that pool.py starts.
 
-Protocol on its connection: the worker says "ready"; then for each Job it says the index of every answer
-as it begins with it (REFERENCE for the reference) and at last Done. So when a worker dies, the parent knows
-on which answer. A worker that has grown beyond half of its memory says so with its Done and ends, so that no
-answer is blamed for what earlier ones left in sympy's caches.
+Protocol on its connection: the worker sends "ready"; then for each Job it sends the index of every answer
+when it begins with it (REFERENCE for the reference), and at last Done. So if a worker dies, the parent knows
+on which answer. A worker that has grown beyond half of its memory reports that with its Done and ends, so
+that no answer is blamed for what earlier ones left in sympy's caches.
 
 The time limit is a timer of the operating system whose signal, unhandled, ends the process: it stops C code
 too, and a worker whose parent was killed. The memory limit is that of the address space; because sympy
@@ -31,7 +31,8 @@ _NEAR, _GROWN = 0.8, 0.5  # fractions of the memory limit: an answer is to blame
 class Job:
     """The different answer strings of one problem, in order. `hopeless`: indices not to be read.
 
-    `classes` false asks only whether each equals the reference. After `seconds` no more answers are read.
+    If `classes` is false, only whether each equals the reference is asked. After `seconds` no more answers
+    are read.
     """
 
     reference: str
@@ -51,8 +52,8 @@ class Done:
 def run_job(job: Job, connection: Connection, seconds: float, limit: int) -> tuple[list[Placement], int]:
     """Place every answer of the job, with at most `seconds` for each; and how many were left unread.
 
-    What is not read, because it ended a worker or the job's time is over, is placed as a string. Raises
-    MemoryError at the first answer after which the process has held most of `limit` bytes.
+    An answer that is not read, because it ended a worker or the job's time is over, is placed as a string.
+    Raises MemoryError at the first answer after which the process has held most of `limit` bytes.
     """
 
     def timed_read(text: str) -> Answer:
@@ -70,7 +71,7 @@ def run_job(job: Job, connection: Connection, seconds: float, limit: int) -> tup
         connection.send(index)
         signal.setitimer(signal.ITIMER_REAL, seconds)
         answer = unread(text)
-        # What is typeset otherwise only need not be read.
+        # A string that differs in typesetting only need not be read.
         if (answer.key, answer.mark) == (reference.key, reference.mark):
             answer = reference
         elif index not in job.hopeless and not classes.known(answer):
@@ -91,12 +92,12 @@ def run_job(job: Job, connection: Connection, seconds: float, limit: int) -> tup
 def main(descriptor: float, seconds: float, megabytes: float) -> None:
     """Serve jobs on the inherited connection of that file descriptor until the other end closes it."""
     logging.disable(logging.CRITICAL)
-    equal(read(r"\frac{x}{2}"), read("0.5 x"))  # loads what the first answer would otherwise wait for
+    equal(read(r"\frac{x}{2}"), read("0.5 x"))  # the first answer need not wait for modules
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt ends
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
     limit = int(megabytes) * 2**20
-    with contextlib.suppress(ValueError, OSError):  # some systems know no such limit
+    with contextlib.suppress(ValueError, OSError):  # some systems have no such limit
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with Connection(int(descriptor)) as connection:
@@ -110,7 +111,7 @@ def main(descriptor: float, seconds: float, megabytes: float) -> None:
 
 
 def _peak_bytes() -> int:
-    """The largest address space so far; 0 where the system does not tell, and only its own limit holds.
+    """The largest address space so far; 0 if the system does not report it, and only its own limit holds.
 
     Not getrusage's maximum: that one is inherited from the process that started this one.
     """

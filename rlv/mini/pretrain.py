@@ -2,7 +2,7 @@
 
 The document of a demonstration is [x, y, I, c]: question, solution, instruction, verdict, so the base has
 seen every token that later stages put before it, and I and c cost its first verification gradients
-nothing. Left out on purpose: resuming (a rerun costs minutes) and several processes.
+nothing. A run cannot be resumed (it takes minutes), and uses one process.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast) -> L
     ids = tokenizer.get_vocab()
     return LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=64,  # room beyond the words, so that a later word does not change the shapes
+            vocab_size=64,  # more than there are words, so that a later word does not change the shapes
             hidden_size=config.width,
             intermediate_size=config.intermediate,
             num_hidden_layers=config.layers,

@@ -1,4 +1,4 @@
-"""The shipped base: where it lies in the package, and how a freshly pretrained one gets there.
+"""The base that ships with the package: its place, and how a freshly pretrained one gets there.
 
 rlv/mini/base/ is an ordinary Hugging Face directory plus recipe.json: the pretraining artifact's spec and
 key, the weights' digest and the command that makes them again.
@@ -19,7 +19,7 @@ COMMAND = "make mini-base"
 
 
 def ship(artifact: Artifact, store: Store) -> list[str]:
-    """Copy a pretrained base into the package; says whether the weights are those that shipped before."""
+    """Copy a pretrained base into the package; returns whether the weights are those that shipped before."""
     source = store.open_all(artifact)
     why = origin_fault(store.manifest(artifact))
     if why is not None:

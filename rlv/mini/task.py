@@ -1,4 +1,4 @@
-"""The mini task: guess and check, where finding is harder than checking.
+"""The mini task, guess and check: finding an answer is harder than checking it.
 
 A problem asks for the one x in 1..reach that solves an equation mod 17. A solution is a series of tries,
 each a guess, its check worked out value by value, and a mark, and then the answer:
@@ -11,8 +11,8 @@ each a guess, its check worked out value by value, and a mark, and then the answ
     Find x from 1 to 9 : ( x + 3 ) ( x + 6 ) = 1 mod 17
     Try 8 11 14 1 yes Answer 8
 
-The demonstrations that the base is pretrained on are those of a fallible solver, and the ways in which it
-fails are what RL and verification work on:
+The demonstrations that the base is pretrained on are those of a fallible solver, and its
+failures are what RL and verification work on:
 - it tries popular (small) numbers first, whatever the problem, so rare answers are found late;
 - it slips in values and in marks;
 - it bluffs: a failing try is marked "yes" and answered all the same;
@@ -21,7 +21,7 @@ fails are what RL and verification work on:
 The guesses never look at the answer, so imitation cannot memorise answers, and the number of tries sets
 how often a problem is solved: more length is more tries. Harder is a longer reach with the same arithmetic.
 
-The verdicts of the demonstrations come from a credulous reader who believes what a solution claims about
+The verdicts of the demonstrations come from a credulous reader, which believes what a solution claims about
 itself; a base that imitates it is a weak judge. Problems are split into train and test by a hash of
 their coefficients; the test quarter is in no demonstration.
 """
@@ -118,7 +118,7 @@ def _split(form: str, a: int, b: int, c: int) -> str:
 def problems(form: str, reach: int, split: str, size: int, seed: int) -> list[dict]:
     """`size` different problems as rows of the problems table; level is the reach, subject the form.
 
-    Raises DataError where the split holds fewer.
+    Raises DataError if the split holds fewer.
     """
     pool = list(equations(form, reach, split))
     if size > len(pool):
@@ -176,7 +176,7 @@ def _written_values(equation: Equation, x: int, rng: random.Random, slip: float)
 
 
 def verdict(claims: bool, rng: random.Random, solver: Solver) -> bool:
-    """What the credulous reader says of a solution: what it claims, now and then the opposite."""
+    """The credulous reader's verdict on a solution: what it claims, now and then the opposite."""
     return claims != (rng.random() < solver.verdict_flip)
 
 

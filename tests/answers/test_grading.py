@@ -167,7 +167,7 @@ def test_a_problem_has_a_limit_of_its_own():
     with Pool(1, Limits(seconds=0.5, problem_seconds=1.2)) as pool:
         [(_, result)] = pool.run([Job("1/2", (*answers, "x + 1", "0.5", "1/2", "7"))])
     assert 1 <= result.timed_out <= 3
-    # What is left is told apart by its string, and plain integers need no reading.
+    # The rest is told apart by its string, and plain integers need no reading.
     assert result.timed_out + result.unread == len(answers) + 2
     assert len({p.answer_class for p in result.placements}) == len(answers) + 4
     assert [p.correct for p in result.placements[-4:]] == [False, False, True, False]

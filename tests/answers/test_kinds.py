@@ -1,4 +1,4 @@
-"""Kinds of answers: what is the same answer for a mathematician, and what is not."""
+"""Kinds of answers: those that are the same for a mathematician, and those that are not."""
 
 import json
 import os

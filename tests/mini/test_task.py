@@ -1,4 +1,4 @@
-"""The mini task: problems against brute force, demonstrations that fail at the rates they say."""
+"""The mini task: problems against brute force, demonstrations that fail at the rates of their recipe."""
 
 from __future__ import annotations
 

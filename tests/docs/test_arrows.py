@@ -1,0 +1,98 @@
+"""Imports run down the layers and in no circle, and CONTRIBUTING.md shows them as they are."""
+
+from __future__ import annotations
+
+from graphlib import CycleError, TopologicalSorter
+
+import pytest
+
+from docs.arrows import (
+    LAYERS,
+    PAGE,
+    ROOT,
+    Arrows,
+    arrows_between_files,
+    arrows_between_rooms,
+    reaches,
+    shortened,
+    written,
+)
+
+PACKAGE = ROOT / "rlv"
+FILES = arrows_between_files(PACKAGE)
+ROOMS = arrows_between_rooms(PACKAGE)
+# Arrows to remove: both lists only become shorter, and an arrow that is gone leaves its list.
+ROOMS_TO_MEND = {("provenance", "commands"), ("errors", "outside"), ("sampling", "training")}
+FILES_TO_MEND = {
+    ("rlv.plan.checks.datasets", "rlv.plan.checks.parts"),
+    ("rlv.scoring.generative", "rlv.scoring"),
+    ("rlv.training.lesson", "rlv.training.update"),
+    ("rlv.training.norms", "rlv.training.update"),
+    ("rlv.training.values", "rlv.training.rollout"),
+}
+
+
+def circle(arrows: Arrows, without: set[tuple[str, str]]) -> list[str]:
+    """One circle, as the names along it; [] if there is none."""
+    left = {start: {end for end in ends if (start, end) not in without} for start, ends in arrows.items()}
+    try:
+        TopologicalSorter(left).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_every_room_has_its_layer():
+    assert sorted(room for layer in LAYERS for room in layer) == sorted(ROOMS)
+
+
+def test_no_arrow_runs_up():
+    depth = {room: number for number, layer in enumerate(LAYERS) for room in layer}
+    up = {(start, end) for start, ends in ROOMS.items() for end in ends if depth[end] < depth[start]}
+    assert up <= ROOMS_TO_MEND, "rlv/: these import from a layer above theirs (LAYERS in docs/arrows.py)"
+
+
+@pytest.mark.parametrize(("arrows", "to_mend"), [(ROOMS, ROOMS_TO_MEND), (FILES, FILES_TO_MEND)])
+def test_there_is_no_circle(arrows, to_mend):
+    assert circle(arrows, to_mend) == []
+    assert [arrow for arrow in to_mend if arrow[1] not in arrows[arrow[0]]] == [], "mended: strike it out"
+
+
+def test_the_package_does_not_go_through_its_own_public_interface():
+    assert {file for file, ends in FILES.items() if "rlv" in ends} <= {"rlv.cli"}  # which asks its version
+
+
+def test_what_the_page_shows_is_so():
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == written(page, PACKAGE), "CONTRIBUTING.md: run `make arrows`"
+
+
+def test_imports_are_found_wherever_they_stand(tmp_path):
+    package = tmp_path / "pack"
+    (package / "room").mkdir(parents=True)
+    (package / "__init__.py").write_text("from pack.room import one")
+    (package / "room" / "__init__.py").write_text("")
+    (package / "room" / "one.py").write_text("import os\nimport pack.top\nfrom pack.room.two import x")
+    (package / "room" / "two.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from pack import low\n"
+        "def f():\n    from pack.top import (\n        a,\n        b)\n"
+    )
+    (package / "top.py").write_text("'import pack.low'")
+    (package / "low.py").write_text("from pack import version")
+    assert arrows_between_files(package) == {
+        "pack": {"pack.room.one"},
+        "pack.room": set(),
+        "pack.room.one": {"pack.top", "pack.room.two"},
+        "pack.room.two": {"pack.low", "pack.top"},
+        "pack.top": set(),
+        "pack.low": {"pack"},
+    }
+    assert arrows_between_rooms(package) == {"room": {"top", "low"}, "top": set(), "low": set()}
+
+
+def test_the_picture_leaves_out_what_a_longer_path_replaces():
+    arrows = {"a": {"b", "c", "d"}, "b": {"c"}, "c": {"d"}, "d": set(), "e": {"a", "d"}}
+    short = shortened(arrows)
+    assert short == {"a": {"b"}, "b": {"c"}, "c": {"d"}, "d": set(), "e": {"a"}}
+    assert all(reaches(arrows, x, y) == reaches(short, x, y) for x in arrows for y in arrows)
+    assert circle(arrows, set()) == [] and circle({"a": {"b"}, "b": {"a"}}, set()) == ["a", "b", "a"]
