@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import StudyError
-from rlv.problems import SOURCES, Published
+from rlv.problems import SOURCES
 from rlv.problems.files import data_path, file_rows
 from rlv.problems.rows import Selection, choose
-from rlv.problems.sources import Source
 from rlv.problems.stage import columns_of, id_prefix
 from rlv.store.digests import digest_of
 from rlv.study.types import Dataset
@@ -22,7 +21,7 @@ def problem_spec(name: str, dataset: Dataset, study: str) -> tuple[dict[str, Any
     """(params, how) of the artifact of a data set. Raises StudyError as `data_path`."""
     source = SOURCES[dataset.source]
     path = data_path(name, dataset)
-    if isinstance(source, Source):
+    if source.load is not None:
         params = {"source": dataset.source, **dataset.model_dump(mode="json", include=set(source.keys))}
         if "path" in params:
             assert path is not None  # a source that reads `path` is given one, see dataset_checks.py
@@ -72,7 +71,7 @@ _COUNTS: dict[tuple[str, str, int], int] = {}
 def count(dataset: Dataset, path: Path) -> int:
     """Problems of a file that a data set takes, but for `size`, `exclude`. Raises DataError as `choose`."""
     source = SOURCES[dataset.source]
-    assert isinstance(source, Published)  # others say their size, see dataset_checks.py
+    assert source.load is None  # others say their size, see dataset_checks.py
     described = dataset.model_dump_json(include={"source", "levels", "without", "fields"})
     identity = (described, str(path), path.stat().st_mtime_ns)
     if identity not in _COUNTS:

@@ -38,10 +38,10 @@ def fetch_dataset(name: str, dataset: Dataset, study: str = "STUDY") -> Path | N
 
     Returns the folder of the commit; None for a data set that is no hub's. Raises DataError as `snapshot`.
     """
-    from rlv.problems.sources import SOURCES, Published
+    from rlv.problems.sources import SOURCES
 
     source = SOURCES.get(dataset.source)
-    repo = dataset.repo or (source.repo if isinstance(source, Published) else None)
+    repo = dataset.repo or (None if source is None else source.repo)
     if dataset.path is not None or repo is None or dataset.revision is None:
         return None
     return snapshot(repo, dataset.revision, key=f"datasets.{name}", study=study)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from rlv.errors import StudyError
 
 if TYPE_CHECKING:
-    from rlv.problems import Published
+    from rlv.problems import Source
     from rlv.study.types import Dataset, Study
 
 
 def broken_datasets(study: Study) -> Iterator[tuple[str, str]]:
     """(key path, message) of everything in a study's data sets that cannot work."""
     from rlv.plan.checks.parts import unknown
-    from rlv.problems import SOURCES, Published
+    from rlv.problems import SOURCES
 
     evaluated = {name for reasoner in study.reasoners.values() for name in reasoner.evaluate_on}
     for name, dataset in study.datasets.items():
@@ -27,10 +27,10 @@ def broken_datasets(study: Study) -> Iterator[tuple[str, str]]:
         for other in dataset.exclude:
             yield from unknown(f"{key}.exclude", other, study.datasets, "data set")
         source = SOURCES.get(dataset.source)
-        if isinstance(source, Published):
-            yield from _published(name, dataset, source, name in evaluated)
-        elif source is not None:
+        if source is not None and source.load is not None:
             yield from _made(key, dataset, source.keys)
+        elif source is not None:
+            yield from _published(name, dataset, source, name in evaluated)
     yield from _circles(study)
 
 
@@ -63,7 +63,7 @@ def _generated(key: str, dataset: Dataset) -> Iterator[tuple[str, str]]:
         )
 
 
-def _published(name: str, dataset: Dataset, source: Published, evaluated: bool) -> Iterator[tuple[str, str]]:
+def _published(name: str, dataset: Dataset, source: Source, evaluated: bool) -> Iterator[tuple[str, str]]:
     from rlv.plan.external import WHY_SIZE, count
     from rlv.problems import FIELDS
     from rlv.problems.files import data_path
@@ -93,7 +93,7 @@ def _published(name: str, dataset: Dataset, source: Published, evaluated: bool) 
             yield f"{key}.size", f"{dataset.size} problems of {dataset.path}, which has {there}"
 
 
-def _hub(key: str, dataset: Dataset, source: Published) -> Iterator[tuple[str, str]]:
+def _hub(key: str, dataset: Dataset, source: Source) -> Iterator[tuple[str, str]]:
     repo = dataset.repo or source.repo
     if repo is None:
         yield f"{key}.repo", "which data set of the hub? owner/name"
@@ -112,7 +112,7 @@ def _hub(key: str, dataset: Dataset, source: Published) -> Iterator[tuple[str, s
         yield f"{key}.subset", f"{dataset.source!r} has no subset {dataset.subset!r} (there are: {there})"
 
 
-def _levels(name: str, dataset: Dataset, source: Published) -> Iterator[tuple[str, str]]:
+def _levels(name: str, dataset: Dataset, source: Source) -> Iterator[tuple[str, str]]:
     """Complaints about levels that no problem of a file has."""
     from rlv.problems import levels_of
     from rlv.problems.files import data_path
