@@ -102,8 +102,7 @@ def _named(what: str, names: Collection[str]) -> str:
 
 def _layers(folder: Path) -> str | None:
     """The complaint about more layers than tensors, which would take forever to build."""
-    config = read_config(folder) or {}
-    layers = (config.get("text_config") or config).get("num_hidden_layers")
+    layers = (read_config(folder) or {}).get("num_hidden_layers")
     tensors = len(stored_weights(folder))
     if isinstance(layers, int) and layers > tensors:
         return (

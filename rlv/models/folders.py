@@ -18,11 +18,12 @@ _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 def read_config(folder: Path) -> dict[str, Any] | None:
-    """config.json of a model's folder; None where it is missing or no JSON mapping."""
+    """What config.json of a model's folder has of its language model; None if there is no JSON mapping."""
     try:
-        return _config(folder)
+        config = _config(folder)
     except (OSError, ValueError):
         return None
+    return config.get("text_config") or config
 
 
 def _config(folder: Path) -> dict[str, Any]:
