@@ -22,9 +22,9 @@ _SHOWN = 3
 
 
 def require_complete(folder: Path) -> None:
-    """Raises ModelError, with the names, where tensors are missing, unexpected or of another shape.
+    """Raises ModelError, with the names, if tensors are missing, unexpected or of another shape.
 
-    Reads headers only. Raises ModelError too as `complaint` says, and where transformers has no causal
+    Reads headers only. Raises ModelError, too, for what `complaint` finds, and if transformers has no causal
     language model for the configuration.
     """
     found = complaint(folder) or _layers(folder)
@@ -59,7 +59,7 @@ def require_complete(folder: Path) -> None:
 
 
 def require_loaded(where: Path, info: Mapping[str, Any]) -> None:
-    """Raises ModelError, with the names, where the `output_loading_info` of a checkpoint has tensors that
+    """Raises ModelError, with the names, if the `output_loading_info` of a checkpoint has tensors that
     are missing, unexpected or of another shape; `where`: the folder or file that was loaded."""
     shapes = [
         f"{name} {list(found)} (expected {list(wanted)})"

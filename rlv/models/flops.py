@@ -48,7 +48,7 @@ def shape_of(model: PreTrainedModel) -> ModelShape:
 def shape_of_folder(folder: Path) -> ModelShape:
     """The same, from config.json and the headers of the safetensors files; no weights are read, no torch.
 
-    Raises ModelError where the folder has no safetensors weights or no configuration, or one of the files
+    Raises ModelError if the folder has no safetensors weights or no configuration, or one of the files
     is cut off.
     """
     found = complaint(folder)

@@ -1,7 +1,7 @@
 """Models of the Hugging Face hub, at a pinned commit: fetched into its cache, read from there offline.
 
 Only configuration, tokenizer, chat template and safetensors are ever fetched: no pickled weights, no code.
-Left out on purpose: a cache of our own (HF_HOME says where it is, HF_HUB_OFFLINE and HF_TOKEN are obeyed),
+Left out on purpose: a cache of our own (HF_HOME names its folder, HF_HUB_OFFLINE and HF_TOKEN are obeyed),
 branches and tags (they move; a study names a commit).
 """
 
@@ -42,7 +42,7 @@ NOT_FETCHED = ("*/*", "consolidated*")
 
 
 def cached(repo: str, revision: str) -> Path | None:
-    """The snapshot in the cache of the hub; None where it is not there or not complete. No network."""
+    """The snapshot in the cache of the hub; None if it is not there or not complete. No network."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -102,9 +102,9 @@ def asked(repo: str, revision: str, *, key: str, study: str) -> Asked:
 
 
 def place(snapshot: Path, out: Path) -> None:
-    """The snapshot's files in `out`: hard links where the file system allows them, else copies.
+    """The snapshot's files in `out`: hard links if the file system allows them, else copies.
 
-    Raises ModelError where one differs from what the hub published.
+    Raises ModelError if one differs from what the hub published.
     """
     for entry in sorted(snapshot.iterdir()):
         if not entry.is_file() or not _wanted(entry.name):

@@ -2,7 +2,7 @@ r"""The registry of sources, and one small function a published data set: from i
 
 Adding a published data set is one function, one entry in SOURCES, one test. The function is given a row as
 the authors write it, or one that has our columns already (`is_ready`); it returns the columns of the
-problems table (None in `problem_id` where the authors give none, see rows.py), or None for a row that is not
+problems table (None in `problem_id` if the authors give none, see rows.py), or None for a row that is not
 of the data set. Which repositories, subsets and splits there are stands beside it, so that a study that
 names a wrong one is refused when it is read.
 """
@@ -42,7 +42,7 @@ class Source:
 
 
 def mini(*, form: str, reach: int, split: str, size: int, seed: int = 0) -> pl.DataFrame:
-    """Problems of the generated task. Raises DataError where there is no such task, or fewer problems."""
+    """Problems of the generated task. Raises DataError if there is no such task, or fewer problems."""
     from rlv.mini import task
 
     return problems_table(task.problems(form, reach, split, size, seed), "mini task")

@@ -32,7 +32,7 @@ def columns_of(source: Source, fields: dict[str, str]) -> Columns:
 
 
 def id_prefix(source: str, repo: str | None) -> str | None:
-    """What ids begin with that are made of a problem's text; None where rows must bring their own."""
+    """What ids begin with that are made of a problem's text; None if rows must bring their own."""
     if source == "local":
         return None
     return str(repo).split("/")[-1] if source == "hub" else source
