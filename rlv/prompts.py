@@ -6,8 +6,8 @@ instruction continues the solution, so one forward pass serves the policy loss o
 loss on c, and an engine that caches prefixes scores a solution for the price of I.
 
 A solution that its length budget cut off goes on with `answer_prefix_ids`, after which only the answer is
-left to say. After the answer come `answer_suffix_ids` and `solution_end_id`, so that it looks like a solution
-that ended by itself.
+left to write. After the answer come `answer_suffix_ids` and `solution_end_id`, so that it looks like one that
+ended by itself.
 
 A style is how a question is put to a model, one entry of STYLES each:
 
@@ -114,9 +114,9 @@ def solver_ids(
 def verification_ids(tokenizer: PreTrainedTokenizerBase, style: str) -> list[int]:
     """I: the tokens between the solution (its end token included) and the label.
 
-    The template's own end of a turn is left out: the end token of y stands in its place, also where a base
-    model ends with another one than its template. Raises ModelError as `solver_ids` does, where the template
-    leaves solutions out, and where the label is not the one token that comes next.
+    The template's own end of a turn is left out: the end token of y stands in its place, also if a base
+    model ends with another one than its template. Raises ModelError as `solver_ids` does, if the template
+    leaves solutions out, and if the label is not the one token that comes next.
     """
     text = _style(style).instruction(tokenizer)
     # Tokens are those that the text has with its label: white space before a word may join in another way.
@@ -133,7 +133,7 @@ def verification_ids(tokenizer: PreTrainedTokenizerBase, style: str) -> list[int
 def label_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int]:
     """The tokens of Yes and No at the beginning of a line, which is where every instruction leaves off.
 
-    Raises ModelError where either is not a single token there.
+    Raises ModelError if either is not a single token there.
     """
     line = tokenizer.encode("\n", add_special_tokens=False)
     ids = [tokenizer.encode(f"\n{label}", add_special_tokens=False) for label in LABELS]
@@ -145,7 +145,7 @@ def label_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int]:
 
 
 def turn_end_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """The token by which the chat template ends a solution; None without a template, or where it has none.
+    """The token by which the chat template ends a solution; None without a template, or if it has none.
 
     It need not be the tokenizer's end token: base models that come with a template often have another one.
     """
@@ -175,7 +175,7 @@ def answer_prefix_ids(
     """The tokens that force an answer after `context_ids` (prompt and cut thought).
 
     An open thought is closed (`thought_end_ids`), then come the words of ANSWER_PREFIXES. Raises ModelError
-    for an unknown format, and where the tokenizer lacks the words.
+    for an unknown format, and if the tokenizer lacks the words.
     """
     if answer_format not in ANSWER_PREFIXES:
         raise ModelError(f"unknown answer format {answer_format!r}; known: {', '.join(ANSWER_PREFIXES)}")
@@ -186,7 +186,7 @@ def answer_prefix_ids(
 def answer_suffix_ids(tokenizer: PreTrainedTokenizerBase, answer_format: str, rest: str) -> list[int]:
     """The tokens that close what the answer prefix has opened, after an answer and the text `rest`.
 
-    None are needed if `rest` has begun to close it. Raises ModelError where the tokenizer lacks the words.
+    None are needed if `rest` has begun to close it. Raises ModelError if the tokenizer lacks the words.
     """
     text = ANSWER_SUFFIXES.get(answer_format, "")
     if not text or text[0] in rest:
@@ -207,7 +207,7 @@ def forcing_tokens(tokenizer: PreTrainedTokenizerBase, answer_format: str) -> in
 def thought_end_ids(tokenizer: PreTrainedTokenizerBase, context_ids: Sequence[int]) -> list[int]:
     """The token that closes a thought which `context_ids` (prompt and cut thought) leave open, or none.
 
-    A thought is open where the tokenizer knows "</think>" as one token and the context has none after its
+    A thought is open if the tokenizer knows "</think>" as one token and the context has none after its
     last "<think>"; in a context without "<think>" nothing is open, unless the tokenizer does not know that
     one as a token.
     """

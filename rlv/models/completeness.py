@@ -22,9 +22,9 @@ _SHOWN = 3
 
 
 def require_complete(folder: Path) -> None:
-    """Raises ModelError, with the names, where tensors are missing, unexpected or of another shape.
+    """Raises ModelError, with the names, if tensors are missing, unexpected or of another shape.
 
-    Reads headers only. Raises ModelError too as `complaint` says, and where transformers has no causal
+    Reads headers only. Raises ModelError, too, for what `complaint` finds, and if transformers has no causal
     language model for the configuration.
     """
     found = complaint(folder) or _layers(folder)
@@ -59,7 +59,7 @@ def require_complete(folder: Path) -> None:
 
 
 def require_loaded(where: Path, info: Mapping[str, Any]) -> None:
-    """Raises ModelError, with the names, where the `output_loading_info` of a checkpoint has tensors that
+    """Raises ModelError, with the names, if the `output_loading_info` of a checkpoint has tensors that
     are missing, unexpected or of another shape; `where`: the folder or file that was loaded."""
     shapes = [
         f"{name} {list(found)} (expected {list(wanted)})"
@@ -102,8 +102,7 @@ def _named(what: str, names: Collection[str]) -> str:
 
 def _layers(folder: Path) -> str | None:
     """The complaint about more layers than tensors, which would take forever to build."""
-    config = read_config(folder) or {}
-    layers = (config.get("text_config") or config).get("num_hidden_layers")
+    layers = (read_config(folder) or {}).get("num_hidden_layers")
     tensors = len(stored_weights(folder))
     if isinstance(layers, int) and layers > tensors:
         return (

@@ -13,7 +13,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,27 +38,23 @@ class ModelShape:
 
 def shape_of(model: PreTrainedModel) -> ModelShape:
     """A causal language model's shape; an input embedding of its own is looked up, never multiplied."""
-    config = model.config.get_text_config()
-    heads = int(config.num_attention_heads)
-    head_size = int(getattr(config, "head_dim", None) or config.hidden_size // heads)
     parameters = sum(p.numel() for p in model.parameters())
     inputs, outputs = model.get_input_embeddings(), model.get_output_embeddings()
     if outputs is None or inputs.weight is not outputs.weight:
         parameters -= int(inputs.weight.numel())  # pyright: ignore[reportCallIssue]
-    return ModelShape(parameters, int(config.num_hidden_layers), heads * head_size)
+    return _shape(parameters, model.config.get_text_config())
 
 
 def shape_of_folder(folder: Path) -> ModelShape:
     """The same, from config.json and the headers of the safetensors files; no weights are read, no torch.
 
-    Raises ModelError where the folder has no safetensors weights or no configuration, or one of the files
+    Raises ModelError if the folder has no safetensors weights or no configuration, or one of the files
     is cut off.
     """
     found = complaint(folder)
     config = read_config(folder)
     if found is not None or config is None:
         raise ModelError(found or f"{folder / 'config.json'}: not readable")
-    config = config.get("text_config") or config
     weights = stored_weights(folder)
     # Rotary frequencies stand in the files of older checkpoints; they are no parameters.
     sizes = {name: math.prod(shape) for name, shape in weights.items() if "rotary" not in name}
@@ -66,9 +63,13 @@ def shape_of_folder(folder: Path) -> ModelShape:
     parameters = sum(sizes.values())
     # Tied, one matrix is both, whether or not the files have it twice; untied, the input's is looked up.
     parameters -= output if tied else sum(n for name, n in sizes.items() if name.endswith(_INPUTS))
-    heads = int(config["num_attention_heads"])
-    head_size = int(config.get("head_dim") or config["hidden_size"] // heads)
-    return ModelShape(parameters, int(config["num_hidden_layers"]), heads * head_size)
+    return _shape(parameters, SimpleNamespace(**config))
+
+
+def _shape(parameters: int, config: Any) -> ModelShape:
+    heads = int(config.num_attention_heads)
+    head_size = int(getattr(config, "head_dim", None) or config.hidden_size // heads)
+    return ModelShape(parameters, int(config.num_hidden_layers), heads * head_size)
 
 
 # How the embeddings are called in the files of causal language models.

@@ -18,11 +18,12 @@ _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 def read_config(folder: Path) -> dict[str, Any] | None:
-    """config.json of a model's folder; None where it is missing or no JSON mapping."""
+    """What config.json of a model's folder has of its language model; None if there is no JSON mapping."""
     try:
-        return _config(folder)
+        config = _config(folder)
     except (OSError, ValueError):
         return None
+    return config.get("text_config") or config
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def _config(folder: Path) -> dict[str, Any]:
 
 
 def complaint(folder: Path) -> str | None:
-    """Why a folder's weights are not loaded, and what would do; None where nothing speaks against it."""
+    """Why a folder's weights are not loaded, and what would do; None if they are."""
     if not folder.is_dir():
         return f"{folder}: no such folder"
     try:
@@ -67,7 +68,7 @@ def complaint(folder: Path) -> str | None:
         named = next(iter(code.values())) if isinstance(code, dict) else code
         return (
             f"{folder / 'config.json'}: auto_map asks for code of the model's own ({named}), which is never "
-            f"run; take a model whose architecture transformers has itself, or, where it has this one "
+            f"run; take a model whose architecture transformers has itself, or, if it has this one "
             f"(model_type {config.get('model_type')!r}), a copy of the folder without auto_map"
         )
     try:

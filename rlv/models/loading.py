@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 def pick_device() -> torch.device:
-    """The GPU where there is one, else the CPU."""
+    """The GPU if there is one, else the CPU."""
     import torch
 
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def load_model(folder: Path, dtype: str = "auto") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A checkpoint and its tokenizer, in evaluation mode, on a GPU where there is one.
+    """A checkpoint and its tokenizer, in evaluation mode, on a GPU if there is one.
 
-    `dtype` is a torch type's name, or "auto" for the checkpoint's own. Raises ModelError where the folder has
+    `dtype` is a torch type's name, or "auto" for the checkpoint's own. Raises ModelError if the folder has
     no safetensors weights, wants code of its own to be run, or has other tensors than its architecture.
     """
     import torch.nn
@@ -33,7 +33,7 @@ def load_model(folder: Path, dtype: str = "auto") -> tuple[PreTrainedModel, PreT
     found = complaint(folder)
     if found is not None:
         raise ModelError(found)
-    # Said outright: left open, transformers would ask on the terminal whether code may be run.
+    # Explicit: by default transformers asks on the terminal whether code may be run.
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         folder,

@@ -1,11 +1,11 @@
 """The one pass over [x, y, I] that trainer and scorer share: from token ids to what is read at some places.
 
-A `Passage` is a sequence and the places in it that are read, `Rows` are passages as tensors, and `read` runs
-the backbone over everything and the output matrix only where something is asked: with a large vocabulary, the
-logits of all positions would be most of the memory. Places are any: the end of a solution, the ends of its
-steps, all its tokens. Rows are padded on the RIGHT and attention is causal, so a token sees only real tokens
-to its left in its own row. Hence no attention mask is needed, the fast causal kernel applies, and positions
-count from 0 in every row.
+A `Passage` is a sequence and the places in it that are read; `Rows` are passages as tensors. `read` runs the
+backbone over everything and applies the output matrix only at those places: with a large vocabulary, the
+logits of all positions would be most of the memory. Any place can be read: the end of a solution, the ends of
+its steps, all its tokens. Rows are padded on the RIGHT and attention is causal, so a token sees only real
+tokens to its left in its own row. Hence no attention mask is needed, the fast causal kernel applies, and
+positions count from 0 in every row.
 
 What a model's own forward pass does after its output matrix must be done here, too:
 
@@ -243,7 +243,7 @@ def logits(model: PreTrainedModel, hidden_NH: Float[Tensor, "N H"]) -> Float[Ten
 def check_reading(model: PreTrainedModel) -> None:
     """Raises ModelError if this pass and the model's own forward pass differ on a short sequence.
 
-    The weights must be whole. Logits that are not finite pass: whoever meets them can say in which problem.
+    The weights must be whole. Logits that are not finite pass here: training and scoring refuse them.
     """
     own: Any = model
     ids_1T = probe(model)

@@ -27,7 +27,7 @@ RECIPE = "recipe.json"
 
 
 def model_spec(name: str, model: Model, study: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(params, how) of a model's artifact. Raises StudyError where a folder of the user's is missing."""
+    """(params, how) of a model's artifact. Raises StudyError if a folder of the user's is missing."""
     key = f"models.{name}"
     how: dict[str, Any] = {"key": key, "study": study}
     if model.source == "hub":

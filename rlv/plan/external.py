@@ -11,10 +11,9 @@ from typing import Any
 
 from rlv.errors import StudyError
 from rlv.plan.methods import brought
-from rlv.problems import SOURCES, Published
+from rlv.problems import SOURCES
 from rlv.problems.files import data_path, file_rows
 from rlv.problems.rows import Selection, choose
-from rlv.problems.sources import Source
 from rlv.problems.stage import columns_of, id_prefix
 from rlv.store.digests import digest_of
 from rlv.study.types import Dataset
@@ -25,7 +24,7 @@ def problem_spec(name: str, dataset: Dataset, study: str) -> tuple[dict[str, Any
     source = SOURCES[dataset.source]
     path = data_path(name, dataset)
     described = {"source": dataset.source, **brought(SOURCES, dataset.source, "source_package")}
-    if isinstance(source, Source):
+    if source.load is not None:
         params = {**described, **dataset.model_dump(mode="json", include=set(source.keys))}
         if "path" in params:
             assert path is not None  # a source that reads `path` is given one, see checks/datasets.py
@@ -74,7 +73,7 @@ _COUNTS: dict[tuple[str, str, int], int] = {}
 def count(dataset: Dataset, path: Path) -> int:
     """Problems of a file that a data set takes, but for `size`, `exclude`. Raises DataError as `choose`."""
     source = SOURCES[dataset.source]
-    assert isinstance(source, Published)  # others state their size, see checks/datasets.py
+    assert source.load is None  # others state their size, see checks/datasets.py
     described = dataset.model_dump_json(include={"source", "levels", "without", "fields"})
     identity = (described, str(path), path.stat().st_mtime_ns)
     if identity not in _COUNTS:

@@ -17,7 +17,7 @@ Planning reads files at most; nothing here asks the network before a job runs or
 
 from rlv.problems.hub import fetch_dataset
 from rlv.problems.rows import FIELDS, levels_of, load_local
-from rlv.problems.sources import SOURCES, Published, Source
+from rlv.problems.sources import SOURCES, Source
 from rlv.problems.stage import PROBLEMS
 from rlv.problems.table import problems_table
 
@@ -25,7 +25,6 @@ __all__ = [
     "FIELDS",
     "PROBLEMS",
     "SOURCES",
-    "Published",
     "Source",
     "fetch_dataset",
     "levels_of",

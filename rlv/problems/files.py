@@ -24,9 +24,9 @@ _JSON_LINES = (".jsonl", ".json", ".ndjson")
 
 
 def data_path(name: str, dataset: Dataset) -> Path | None:
-    """The file of a study's data set, its environment variables filled in; None where it has none.
+    """The file of a study's data set, its environment variables filled in; None if it has none.
 
-    Raises StudyError, naming the key, where a variable is not set or there is no such file.
+    Raises StudyError, naming the key, if a variable is not set or there is no such file.
     """
     if dataset.path is None:
         return None
@@ -40,7 +40,7 @@ def data_path(name: str, dataset: Dataset) -> Path | None:
 def file_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """(where, row) of every row of a file; `where` names the file and the line (blank ones count) or row.
 
-    Raises DataError where the file is missing, is of another kind, or has a line that is no JSON object.
+    Raises DataError if the file is missing, is of another kind, or has a line that is no JSON object.
     """
     if path.suffix not in (*_JSON_LINES, ".parquet"):
         raise DataError(

@@ -2,11 +2,11 @@
 
 Two steps. `huggingface_hub` fetches the files of the commit into its cache, or finds them there without a
 network; `datasets` reads them from that folder. Asked for a repository by name, `datasets` itself would go on
-offline with whatever commit its own cache had last, and say so in a warning: a key that names a commit must
-not hold another one's problems.
+offline with whatever commit its own cache had last, and only warn: a key that names a commit must not hold
+another one's problems.
 
 Left out on purpose: branches and tags (they move), data sets that are code (`datasets` runs none any more),
-and fetching one subset of a repository alone.
+and fetching only one subset of a repository.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # Where a card names files, in each of its `configs`.
 _PARTS = ("data_files", "data_dir")
-# What `datasets` reads, and the card that says which file is which subset. No archives, weights or code.
+# What `datasets` reads, and the card that assigns files to subsets. No archives, weights or code.
 FETCHED = tuple(
     f"*.{kind}" for kind in ("parquet", "json", "jsonl", "csv", "tsv", "arrow", "gz", "zst", "md")
 )
@@ -38,10 +38,10 @@ def fetch_dataset(name: str, dataset: Dataset, study: str = "STUDY") -> Path | N
 
     Returns the folder of the commit; None for a data set that is no hub's. Raises DataError as `snapshot`.
     """
-    from rlv.problems.sources import SOURCES, Published
+    from rlv.problems.sources import SOURCES
 
     source = SOURCES.get(dataset.source)
-    repo = dataset.repo or (source.repo if isinstance(source, Published) else None)
+    repo = dataset.repo or (None if source is None else source.repo)
     if dataset.path is not None or repo is None or dataset.revision is None:
         return None
     return snapshot(repo, dataset.revision, key=f"datasets.{name}", study=study)
@@ -50,8 +50,8 @@ def fetch_dataset(name: str, dataset: Dataset, study: str = "STUDY") -> Path | N
 def snapshot(repo: str, revision: str, *, key: str, study: str = "STUDY") -> Path:
     """The folder of a repository's data files at a commit: from the cache, else from the network.
 
-    `key` is where the study names the data set. Raises DataError, with what would do: not in the cache and
-    no network; a gated set without access; no such repository or commit; a file that was damaged.
+    `key`: the data set's path in the study. Raises DataError, with what would do: not in the cache and no
+    network; a gated set without access; no such repository or commit; a file that was damaged.
     """
     from huggingface_hub import snapshot_download
 
@@ -72,7 +72,7 @@ def asked(repo: str, revision: str, *, key: str, study: str) -> Asked:
 
 
 def cached(repo: str, revision: str) -> Path | None:
-    """The folder of a commit in the cache of the hub; None where it is not there or not whole. No network."""
+    """The folder of a commit in the cache of the hub; None if it is not there or not whole. No network."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 

@@ -2,8 +2,8 @@
 
 Two measures, of every pair of a trained and an evaluated problem: the same normalised text (text.py), and
 13-grams of words that both have, as in appendix C of Brown et al. 2020 (GPT-3), words being runs of letters
-and digits in lower case. A problem of fewer than 13 words has no 13-gram and is compared by its text alone;
-common phrases count as any other words do, so `share` says how much of a problem is shared. Counts are exact.
+and digits in lower case. A problem of fewer than 13 words has no 13-gram and is compared only by its text;
+common phrases count as any other words do, so `share` is the shared part of a problem. Counts are exact.
 
 Left out on purpose: leaving problems out (a data set's `exclude` does that, by text), paraphrases, and the
 generated task, whose questions have seven words and whose splits are disjoint by construction.
@@ -24,7 +24,7 @@ NGRAM = 13
 
 
 def ngrams(text: str, n: int) -> set[str]:
-    """The distinct runs of n words of a text, empty where it has fewer."""
+    """The distinct runs of n words of a text; empty if it has fewer."""
     found = words(text)
     return {" ".join(found[i : i + n]) for i in range(len(found) - n + 1)}
 

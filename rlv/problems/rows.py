@@ -1,10 +1,10 @@
-"""From the rows of a data set to its problems: columns mapped, rows chosen, ids given where there are none.
+"""From the rows of a data set to its problems: columns mapped, rows chosen, ids given if there are none.
 
 A row passes in this order: its columns are mapped (a source may refuse it: "not of this data set"), its level
 is looked at, then whether its id is left out (`without`), and only then is it checked; problems whose text
 is in another data set of the study are left out (`exclude`); the first `size` that remain are the data set.
 
-Where the authors give no id, it is made of the problem's text: `gsm8k/` and 12 hex digits of the text's
+If the authors give no id, it is made of the problem's text: `gsm8k/` and 12 hex digits of the text's
 SHA-256, with `-2`, `-3` … for a text that came before. So a problem keeps its id, and with it the seeds of
 its samples, wherever it stands and whichever file it comes from.
 """
@@ -26,7 +26,7 @@ from rlv.problems.table import level_of, problems_table, require_characters
 from rlv.problems.text import normalised
 
 Row = Mapping[str, Any]
-# A row as the authors write it -> columns of the problems table; None where it is not of the data set.
+# A row as the authors write it -> columns of the problems table; None if it is not of the data set.
 Columns = Callable[[Row], dict[str, Any] | None]
 
 # Column of the problems table -> names that files use for it, in order of preference.
@@ -42,7 +42,7 @@ _NEEDED = ("problem_id", "question", "answer")
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows become problems: of these levels (all where empty), less some ids and texts, `size` at most.
+    """Which rows become problems: of these levels (all if empty), less some ids and texts, `size` at most.
 
     `excluded` are texts of other data sets, normalised.
     """
@@ -145,9 +145,9 @@ def load_local(
     levels: Sequence[int] = (),
     without: Sequence[str] = (),
 ) -> pl.DataFrame:
-    """The problems of a local file, the first `size` of them where given.
+    """The problems of a local file, the first `size` of them if given.
 
-    `levels` keeps the problems of these levels only; all where empty. `fields` maps columns of the problems
+    `levels` keeps the problems of these levels only; all if empty. `fields` maps columns of the problems
     table to the file's own names, before `FIELDS`. Raises DataError, with the file and the line (JSON Lines;
     blank lines count) or row (Parquet, from 1), for rows that break the contract, files that cannot be read,
     and files with fewer than `size` problems.
@@ -163,7 +163,7 @@ def load_local(
 
 
 def levels_of(path: str | Path, columns: Columns = by_fields) -> list[int | None]:
-    """The level of every problem of a file, in its order; None where it has none."""
+    """The level of every problem of a file, in its order; None if it has none."""
     mapped = ((where, columns(row)) for where, row in file_rows(Path(path)))
     return [level_of(problem["level"], where) for where, problem in mapped if problem is not None]
 

@@ -2,11 +2,9 @@ r"""The registry of sources, and one small function a published data set: from i
 
 Adding a published data set is one function, one entry in SOURCES, one test. The function is given a row as
 the authors write it, or one that has our columns already (`is_ready`); it returns the columns of the
-problems table (None in `problem_id` where the authors give none, see rows.py), or None for a row that is not
+problems table (None in `problem_id` if the authors give none, see rows.py), or None for a row that is not
 of the data set. Which repositories, subsets and splits there are stands beside it, so that a study that
 names a wrong one is refused when it is read.
-
-A source of your own that makes its problems itself is a `Source`.
 """
 
 from __future__ import annotations
@@ -22,31 +20,29 @@ import polars as pl
 from rlv.answers import extract
 from rlv.problems.rows import Columns, Row, by_fields, is_ready
 from rlv.problems.table import problems_table
+from rlv.registry import Registry
 
 
 @dataclass(frozen=True)
 class Source:
-    """Problems that a function makes; `keys` of a study's data set are its arguments and decide the key."""
+    """Where problems come from: a function that makes them, or rows that somebody publishes.
 
-    load: Callable[..., pl.DataFrame]
-    keys: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Published:
-    """Rows that somebody publishes, in a file or on the Hugging Face hub.
-
-    `columns` None: by the names of FIELDS and the study's `fields`. `repo` None: the study says it.
+    Made: `load` returns the problems table; `keys` of a study's data set are its arguments, and decide the
+    artifact's key. Published, in a file or on the Hugging Face hub: `columns` maps a row to the columns of
+    the problems table (None: by the names of FIELDS and the study's `fields`); `repo` is the repository on
+    the hub (None: the study names it), with its `subsets` and `splits` (empty: not known here).
     """
 
+    load: Callable[..., pl.DataFrame] | None = None
+    keys: tuple[str, ...] = ()
     columns: Columns | None = None
     repo: str | None = None
     subsets: tuple[str | None, ...] = (None,)
-    splits: tuple[str, ...] = ()  # empty: not known here
+    splits: tuple[str, ...] = ()
 
 
 def mini(*, form: str, reach: int, split: str, size: int, seed: int = 0) -> pl.DataFrame:
-    """Problems of the generated task. Raises DataError where there is no such task, or fewer problems."""
+    """Problems of the generated task. Raises DataError if there is no such task, or fewer problems."""
     from rlv.mini import task
 
     return problems_table(task.problems(form, reach, split, size, seed), "mini task")
@@ -163,14 +159,22 @@ _MATH_SUBSETS = (
 )
 
 # Name in a study's `datasets.<name>.source` -> source.
-SOURCES: dict[str, Source | Published] = {
-    "mini": Source(mini, ("form", "reach", "split", "size")),
-    "local": Published(),
-    "hub": Published(),
-    "math": Published(math, "EleutherAI/hendrycks_math", _MATH_SUBSETS, ("train", "test")),
-    "math500": Published(math500, "HuggingFaceH4/MATH-500", splits=("test",)),
-    "math_squared": Published(math_squared, "veds12/math-squared", splits=("train",)),
-    "gpqa_physics": Published(gpqa_physics, "Idavidrein/gpqa", ("gpqa_diamond",), ("train",)),
-    "aime24": Published(aime24, "HuggingFaceH4/aime_2024", splits=("train",)),
-    "gsm8k": Published(gsm8k, "openai/gsm8k", ("main",), ("train", "test")),
-}
+SOURCES: Registry[Source] = Registry(
+    "rlv.datasets",
+    Source,
+    {
+        "mini": Source(mini, ("form", "reach", "split", "size")),
+        "local": Source(),
+        "hub": Source(),
+        "math": Source(
+            columns=math, repo="EleutherAI/hendrycks_math", subsets=_MATH_SUBSETS, splits=("train", "test")
+        ),
+        "math500": Source(columns=math500, repo="HuggingFaceH4/MATH-500", splits=("test",)),
+        "math_squared": Source(columns=math_squared, repo="veds12/math-squared", splits=("train",)),
+        "gpqa_physics": Source(
+            columns=gpqa_physics, repo="Idavidrein/gpqa", subsets=("gpqa_diamond",), splits=("train",)
+        ),
+        "aime24": Source(columns=aime24, repo="HuggingFaceH4/aime_2024", splits=("train",)),
+        "gsm8k": Source(columns=gsm8k, repo="openai/gsm8k", subsets=("main",), splits=("train", "test")),
+    },
+)

@@ -13,7 +13,7 @@ from rlv.job import Job, Stage
 from rlv.problems import hub
 from rlv.problems.files import file_rows
 from rlv.problems.rows import Columns, Row, Selection, by_fields, choose, table_of
-from rlv.problems.sources import SOURCES, Published
+from rlv.problems.sources import SOURCES, Source
 from rlv.problems.text import normalised
 from rlv.store import file_digest
 
@@ -26,13 +26,13 @@ _REASONS = {
 }
 
 
-def columns_of(published: Published, fields: dict[str, str]) -> Columns:
+def columns_of(source: Source, fields: dict[str, str]) -> Columns:
     """How a row of a published data set becomes the columns of the problems table."""
-    return published.columns or partial(by_fields, fields=fields)
+    return source.columns or partial(by_fields, fields=fields)
 
 
 def id_prefix(source: str, repo: str | None) -> str | None:
-    """What ids begin with that are made of a problem's text; None where rows must bring their own."""
+    """What ids begin with that are made of a problem's text; None if rows must bring their own."""
     if source == "local":
         return None
     return str(repo).split("/")[-1] if source == "hub" else source
@@ -42,7 +42,7 @@ def _run(job: Job) -> dict[str, Any]:
     arguments = job.params
     name = arguments.pop("source")
     source = SOURCES[name]
-    if not isinstance(source, Published):
+    if source.load is not None:
         table = source.load(**{key: arguments[key] for key in source.keys})
         job.write(table, "problems")
         job.log(f"{len(table)} problems")

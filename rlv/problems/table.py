@@ -50,7 +50,7 @@ def problems_table(rows: Iterable[Mapping[str, Any]], where: str | Callable[[int
 
 
 def level_of(value: Any, where: str) -> int | None:
-    """A level as files give it, as an integer; None where there is none. Raises DataError naming `where`."""
+    """A level as files give it, as an integer; None if there is none. Raises DataError naming `where`."""
     if value is None or value in ("", "Level ?"):
         return None
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _HIGHEST:
@@ -64,7 +64,7 @@ def level_of(value: Any, where: str) -> int | None:
 
 
 def shown(value: Any) -> str:
-    """A value as messages show it, cut where it is long."""
+    """A value as messages show it, cut if it is long."""
     text = repr(value)
     return "missing" if value is None else text if len(text) <= 60 else f"{text[:60]}…"
 

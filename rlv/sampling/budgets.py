@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 class Forcing:
     """How answers are forced: the rule that finds steps, the format of answers, and how they are drawn.
 
-    `answer_tokens` is the most that is sampled for an answer after its prefix. Raises StudyError where that
+    `answer_tokens` is the most that is sampled for an answer after its prefix. Raises StudyError if that
     is less than 1.
     """
 
@@ -156,7 +156,7 @@ def force_answers(
 
 
 def check_budgets(budgets: Sequence[int]) -> None:
-    """Raises StudyError where there are no budgets, or one is below 1 or not above the one before it."""
+    """Raises StudyError if there are no budgets, or one is below 1 or not above the one before it."""
     if not budgets or budgets[0] < 1 or any(b <= a for a, b in pairwise(budgets)):
         raise StudyError(f"budgets are {list(budgets)}; they must increase, from 1 or more")
 

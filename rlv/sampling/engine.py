@@ -3,7 +3,7 @@
 Random numbers are counter-based: u(seed, t) for the t-th token of a solution, from a 64-bit mixer. So a
 solution is a function of (weights, prompt, seed, parameters), whatever the batch, the order or the
 companions, and a run with a smaller `max_tokens` yields a prefix of the run with a larger one. What remains
-is rounding: batches of other shapes may differ in the last bits of a logit, which changes a token only where
+is rounding: batches of other shapes may differ in the last bits of a logit, which changes a token only if
 u falls within those bits of a boundary.
 
 Left out on purpose: beam search, penalties, n-gram rules. The paper samples with temperature and top-p.
@@ -52,7 +52,7 @@ class SamplingParams:
 class Request:
     """One solution asked for: the prompt x as tokens, and a 64-bit seed of its own.
 
-    `max_tokens` is a budget below that of the parameters, for this solution alone; None: that of the
+    `max_tokens` is a budget below that of the parameters, for this solution only; None: that of the
     parameters.
     """
 
@@ -63,7 +63,7 @@ class Request:
     max_tokens: int | None = None
 
     def budget(self, params: SamplingParams) -> int:
-        """Tokens that this solution may have. Raises ValueError where it asks for more than `params` or none.
+        """Tokens that this solution may have. Raises ValueError if it asks for more than `params` or none.
 
         More is refused because engines size their memory by `params`.
         """
@@ -129,7 +129,7 @@ def end_tokens(tokenizer: PreTrainedTokenizerBase, generation_ends: Any, name: s
     """Every token that ends a solution: the tokenizer's, its chat template's, the generation configuration's.
 
     A base model that comes with a chat template often ends texts with another token than its template does.
-    Raises ModelError where none of them names one; `name` is the model's.
+    Raises ModelError if none of them names one; `name` is the model's.
     """
     ends = generation_ends if isinstance(generation_ends, list) else [generation_ends]
     own: Any = tokenizer.eos_token_id
@@ -140,9 +140,9 @@ def end_tokens(tokenizer: PreTrainedTokenizerBase, generation_ends: Any, name: s
 
 
 def request_seed(study_seed: int, problem_id: str, sample_id: int, *salt: str | int) -> int:
-    """A 64-bit seed that depends on its arguments alone, the same on every machine and in every version.
+    """A 64-bit seed that depends only on its arguments, the same on every machine and in every version.
 
-    `salt` tells apart what would otherwise share random numbers, such as training steps.
+    `salt` separates what would otherwise share random numbers, such as training steps.
     """
     text = "\x1f".join(map(str, (study_seed, problem_id, sample_id, *salt)))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")

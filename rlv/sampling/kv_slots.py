@@ -3,7 +3,7 @@
 Memory is [slots, heads, columns, head_dim] a layer. Row r holds the first `length[r]` positions of its
 sequence in columns 0 … length[r] − 1; a decoding step writes every active row at its own column. Active rows
 are rows 0 … n − 1: when sequences finish, rows from the end move into the holes, so a step never computes for
-a row nobody wants.
+a row that is finished.
 
 There are no more columns than some row has reached (rounded up), so what attention is handed is one
 contiguous block: on CPUs a view with gaps between its rows costs attention several times as much. Buffers for
@@ -148,7 +148,7 @@ class SlotCache(Cache):
     def _reach(self, needed: int, *, shrink: bool = False) -> int:
         """Have `needed` columns or somewhat more; how many there are now.
 
-        `shrink` where no active row is longer than `needed`: columns go when a quarter would do.
+        `shrink` if no active row is longer than `needed`: columns go when a quarter would do.
         """
         width = self.slot_layers[0].width
         if needed > width or (shrink and needed <= width // 4):

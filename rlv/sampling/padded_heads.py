@@ -1,7 +1,7 @@
-"""The same attention with wider heads: for kernels that know some head sizes only.
+"""The same attention with wider heads: for kernels that know only some head sizes.
 
 vLLM's CPU build has kernels for heads of 32, 64, 80, ... dimensions; a model with heads of 24 is handed to it
-with zeros in what is missing, and says the same, up to rounding:
+with zeros in what is missing, and computes the same, up to rounding:
 
     scores    q·k gains products of zeros; the kernel divides by √D' in place of √D, so q is scaled by √(D'/D)
     rotation  dimension i turns with i + D/2, by θ^(−2i/D): the halves are padded each, and θ' = θ^(D'/D)
@@ -9,7 +9,7 @@ with zeros in what is missing, and says the same, up to rounding:
 
 Left out on purpose: norms of queries and keys (their mean would be taken over the zeros, too), other
 rotations than the plain one, and other families than those named here (vLLM's Qwen2 takes the size of its
-heads from its width whatever the configuration says, and would read a part of each).
+heads from its width whatever the configuration has, and would read a part of each).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Padding:
     padded: int
 
     def tensor(self, name: str, value: Tensor) -> Tensor:
-        """A tensor of the model by its name, padded where it has heads, the same object where it has none."""
+        """A tensor of the model by its name, padded if it has heads, else the same object."""
         found = _PROJECTION.search(name)
         if found is None:
             return value
@@ -61,7 +61,7 @@ class Padding:
 def padding_for(config: dict[str, Any], sizes: list[int], name: str) -> Padding | None:
     """How a model (the contents of its config.json) fits kernels for heads of these sizes; None: as it is.
 
-    Raises ModelError where it would have to be padded and cannot be; `name` is the model's.
+    Raises ModelError if it would have to be padded and cannot be; `name` is the model's.
     """
     heads = int(config["num_attention_heads"])
     size = int(config.get("head_dim") or config["hidden_size"] // heads)
@@ -99,5 +99,5 @@ def write_padded(folder: Path, target: Path, padding: Padding) -> None:
 
 
 def _rotation(config: dict[str, Any]) -> dict[str, Any]:
-    # Newer configurations have the base among the parameters, older ones scaling alone, or nothing.
+    # Newer configurations have the base among the parameters, older ones only scaling, or nothing.
     return dict(config.get("rope_parameters") or config.get("rope_scaling") or {})

@@ -48,7 +48,7 @@ def shard_ranges(
 ) -> list[Shard]:
     """All shards of n_problems × n_samples, problem ranges outermost; the last problem range may be shorter.
 
-    Raises ValueError where n_samples is no multiple of samples_per_shard: a partial shard could not be kept
+    Raises ValueError if n_samples is no multiple of samples_per_shard: a partial shard could not be kept
     when n_samples grows.
     """
     if min(problems_per_shard, samples_per_shard) < 1 or min(n_problems, n_samples) < 0:

@@ -12,6 +12,7 @@ from rlv.job.progress import reporter
 
 if TYPE_CHECKING:
     from rlv.sampling.engines import Opened
+    from rlv.store import Artifact
 
 
 def _engine(job: Job) -> AbstractContextManager[Opened]:

@@ -53,7 +53,7 @@ class TransformersEngine:
     ) -> None:
         """`max_batch`: rows sampled side by side, which decides the memory of the cache and no solution.
 
-        Raises ModelError where the model has no end token, or other than full sdpa or eager attention.
+        Raises ModelError if the model has no end token, or other than full sdpa or eager attention.
         """
         if max_batch < 1:
             raise ValueError(f"max_batch is {max_batch}; it must be 1 or more")
@@ -83,7 +83,7 @@ class TransformersEngine:
         """One solution a request, in the order of the requests; `progress(done, total, tokens)` now and then.
 
         Raises ModelError, naming the problem, for a prompt that with its budget does not fit the model, and
-        where the model's logits are not finite.
+        if the model's logits are not finite.
         """
         if not requests:
             return []
@@ -145,7 +145,7 @@ class TransformersEngine:
         return [solutions[r] for r in range(len(requests))]
 
     def _empty_cache(self, queue: _PromptQueue, n_slots: int, n_columns: int) -> SlotCache:
-        """The cache of the last call where it fits: on a CPU, memory that is new costs more than the copies.
+        """The cache of the last call if it fits: on a CPU, memory that is new costs more than the copies.
 
         On a GPU nothing is kept (allocating is cheap there, holding is not), nor after a call that failed.
         """

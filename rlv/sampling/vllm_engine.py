@@ -101,8 +101,8 @@ class VllmEngine:
         """One solution a request, in the order of the requests; `progress(done, total, tokens)` now and then.
 
         Raises ModelError, naming the problem, for a prompt that with its budget does not fit the engine, and
-        where the model's log-probabilities are not finite; for a temperature that vLLM does not draw with;
-        and where vLLM fails, naming the requests that were under way.
+        if the model's log-probabilities are not finite; for a temperature that vLLM does not draw with;
+        and if vLLM fails, naming the requests that were under way.
         """
         budget_R = [r.budget(params) for r in requests]
         refuse_unfit(requests, params, self.positions, self.vocabulary)
@@ -141,7 +141,7 @@ class VllmEngine:
 
         `token_id`: one for all, or one a sequence. In nats, over the full vocabulary, in the order given.
         Raises ModelError for a sequence that leaves no position for its next token (`names` says which), and
-        where vLLM fails.
+        if vLLM fails.
         """
         ids_B = [token_id] * len(sequences) if isinstance(token_id, int) else list(token_id)
         names = names or [f"sequence {i}" for i in range(len(sequences))]
@@ -237,20 +237,20 @@ class VllmEngine:
         """Replace the weights in place by these, named as in a checkpoint; what was cached is forgotten.
 
         All of the checkpoint's, a tied output matrix excepted. Tensors are copied as they come, so that they
-        may be gathered one by one. Raises ModelError where one is missing or unknown, vLLM refuses a tensor,
+        may be gathered one by one. Raises ModelError if one is missing or unknown, vLLM refuses a tensor,
         or the prefix cache cannot be emptied: after the first three nothing can be sampled.
         """
         self._has_weights = False
         given: list[str] = []
         try:
-            # vLLM's own way to reload: on a CPU layers hold packed copies, which loading alone leaves as they
-            # are, and even the reload leaves that of a tied output matrix.
+            # vLLM's own way to reload: on a CPU layers hold packed copies, which loading weights does not
+            # change, and even the reload does not change that of a tied output matrix.
             rpc = self.llm.llm_engine.collective_rpc
             rpc("reload_weights", kwargs={"weights_iterator": self._taken(named_tensors, given)})
             rpc(_pack_output_matrix)
         except Exception as error:
             raise ModelError(f"{self.name}: vllm refuses the new weights: {error}") from error
-        # vLLM itself keeps the old value of what is not handed over, and says so in a log.
+        # vLLM itself keeps the old value of what is not handed over, and notes it in a log.
         missing, unknown = sorted(self._names - set(given)), [n for n in given if n not in self._names]
         if missing or unknown:
             what = f"{missing[0]!r} was not handed over" if missing else f"{unknown[0]!r} is not in the model"

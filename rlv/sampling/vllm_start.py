@@ -6,8 +6,8 @@ is reproducible, and nothing is spawned unless several GPUs share a model. What 
 - vLLM on a CPU replaces `torch.set_num_threads`, and everywhere seeds the process's random numbers and
   writes environment variables that a launcher of several ranks reads: all are put back;
 - at its end it destroys the process group, also that of a trainer around it: kept (`stop_vllm`);
-- its logger says a page at every start, and at a failure the whole batch: nothing, unless VLLM_LOGGING_LEVEL
-  says otherwise; what fails is raised.
+- its logger writes a page at every start, and at a failure the whole batch: it is silent unless
+  VLLM_LOGGING_LEVEL is set; what fails is raised.
 
 Left out on purpose: quantization, pipeline parallelism, speculative decoding.
 """
@@ -31,11 +31,11 @@ import torch
 from rlv.errors import ModelError
 from rlv.sampling.padded_heads import Padding, padding_for, write_padded
 
-# Tokens of a block of the prefix cache, which holds whole blocks alone; a CPU's kernels want multiples of 32.
+# Tokens of a block of the prefix cache, which holds only whole blocks; a CPU's kernels want multiples of 32.
 BLOCK = {"cpu": 32, "cuda": 16}
-# GiB of keys and values on a CPU where VLLM_CPU_KVCACHE_SPACE does not say.
+# GiB of keys and values on a CPU if VLLM_CPU_KVCACHE_SPACE is not set.
 CPU_CACHE_GIB = 1
-# Tokens that a CPU reads in one pass, or the longest sequence where that is more.
+# Tokens that a CPU reads in one pass, or the longest sequence if that is more.
 BATCHED_TOKENS = 4096
 # Of the GPU memory that is free at the start: alone on the device, and beside a trainer, whose optimizer
 # takes its memory at the first step.
@@ -58,7 +58,7 @@ class Started:
 
 
 def require_vllm() -> None:
-    """Raises ModelError where vLLM is not installed, saying which environment has it."""
+    """Raises ModelError if vLLM is not installed, with the environment that has it."""
     if importlib.util.find_spec("vllm") is None:
         raise ModelError(
             "engine 'vllm' is not installed in this environment; one that has it is described in "
@@ -80,7 +80,7 @@ def start_vllm(
 
     `max_batch`: sequences side by side. `max_model_len`: longest sequence; None: as the model and the
     memory allow. `dtype`: a torch type's name, or "auto" for the checkpoint's own. `beside_trainer`: leave
-    room on the device, and be able to sleep. Raises ModelError where vLLM is missing, cannot take the model,
+    room on the device, and be able to sleep. Raises ModelError if vLLM is missing, cannot take the model,
     or fails to start.
     """
     require_vllm()
@@ -107,7 +107,7 @@ def start_vllm(
             arguments |= {
                 "kv_cache_memory_bytes": int(gib) << 30,
                 "enforce_eager": True,  # compiling takes longer than what is sampled on a CPU
-                # A prompt read in parts fails where its request has a seed: CPU generators have no offset.
+                # A prompt read in parts fails if its request has a seed: CPU generators have no offset.
                 "enable_chunked_prefill": False,
                 "max_num_batched_tokens": max(BATCHED_TOKENS, positions),
             }
@@ -124,7 +124,7 @@ def start_vllm(
             llm = vllm.LLM(
                 model=str(folder if padding is None else scratch),
                 skip_tokenizer_init=True,  # tokens in, tokens out
-                generation_config="vllm",  # each request says how it is drawn and what ends it
+                generation_config="vllm",  # a request contains how it is drawn and what ends it
                 dtype=dtype,
                 tensor_parallel_size=tensor_parallel,
                 max_num_seqs=max_batch,

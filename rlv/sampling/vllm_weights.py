@@ -32,7 +32,7 @@ def checkpoint_names(folder: Path, tied: bool) -> set[str]:
 def held_weights(model: Any) -> Iterator[tuple[str, Tensor]]:
     """Name in a checkpoint and value of every weight of vLLM's model, one matrix at a time.
 
-    A matrix that is tied comes twice where it is held twice, under the embedding's name.
+    A matrix that is tied comes twice if it is held twice, under the embedding's name.
     """
     fused: dict[str, list[str]] = getattr(model, "packed_modules_mapping", {})
     owners: dict[int, str] = {}
@@ -54,7 +54,7 @@ def held_weights(model: Any) -> Iterator[tuple[str, Tensor]]:
 
 
 def pack_output_matrix(model: Any) -> None:
-    """Where the model multiplies with a packed copy of its output matrix, pack it again."""
+    """Pack the output matrix again if the model multiplies with a packed copy of it."""
     for module in model.modules():
         if type(module).__name__ == "ParallelLMHead" and _has_packed_copy(module):
             module.quant_method.process_weights_after_loading(module)

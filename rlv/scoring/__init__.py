@@ -37,7 +37,7 @@ class Score:
     """How a model's reading of a solution y to a prompt x becomes a number in [0, 1], and what it needs.
 
     `reads`: "yes", the probability π(Yes | x, y_≤k, I) at each place k, one sequence a place; "head", what a
-    head beside the reader's weights says of [x, y_≤k], one sequence for all places; None, nothing.
+    head beside the reader's weights makes of [x, y_≤k], one sequence for all places; None, nothing.
     `trained`: the verification objective that the reader must have been trained with; None: any weights do.
     `padded_tokens`: of a batch, by kind of device, a longer sequence being a batch of its own.
     """
@@ -63,8 +63,8 @@ class Score:
 
 # The unified verifier (paper, "The method") is s(x, y) = π_θ(Yes | x, y, I) with θ trained by J_verify.
 # LLM-as-a-judge is the same question put to a model that was never trained to verify (the base, or the
-# reasoner of the RL method): the name tells figures and claims the two apart. A score that needs an objective
-# of training has its name.
+# reasoner of the RL method): figures and claims know the two by their names. A score that needs an objective
+# of training has the objective's name.
 SCORES: Registry[Score] = Registry(
     "rlv.scores",
     Score,

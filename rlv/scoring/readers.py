@@ -84,8 +84,8 @@ def vllm_verifier(
         raise ModelError("vllm does not load heads; engine 'transformers' gives this score")
     yes_id, _ = label_ids(tokenizer)
 
-    def read(passages: Sequence[Passage]) -> np.ndarray:
+    def read(passages: Sequence[Passage]) -> list[np.ndarray]:
         ids, names = [passage.ids for passage in passages], [passage.name for passage in passages]
-        return np.exp(engine.next_logprobs(ids, yes_id, names, progress))[:, None]
+        return list(np.exp(engine.next_logprobs(ids, yes_id, names, progress))[:, None])
 
     return Verifier(score, tokenizer, shape, read)

@@ -66,7 +66,7 @@ def score_solutions(
         lengths.append([len(passage.ids) for passage in passages])
     scores_B = np.array(scores, dtype=np.float64)
     if np.isnan(scores_B).any():
-        raise ModelError("a score is not a number: what the model says is not finite; check its weights")
+        raise ModelError("a score is not a number: the model's output is not finite; check its weights")
     flops_B = np.array([flops(verifier.shape, 0, n).sum() for n in lengths], dtype=np.float64)
     return scores_B, np.array([sum(n) for n in lengths], dtype=np.int64), flops_B
 
@@ -95,7 +95,7 @@ def scores_table(
     """A "samples" table scored, as a "scores" table, row for row in the same order.
 
     Equal solutions of a problem (after RL there are many, and a solution that ended early is the same at
-    every budget) are read once. Tokens read and FLOPs count for each row all the same: what they say of a
+    every budget) are read once. Tokens read and FLOPs count for each row all the same: the cost of a
     method must not depend on how it is run. Raises DataError for a sample of no problem in `problems`.
     """
     questions = dict(problems.select("problem_id", "question").iter_rows())

@@ -23,8 +23,8 @@ from rlv.models.reading import Passage, Rows, grouped
 class Trajectory:
     """One sampled solution and what it earned.
 
-    `solution_ids` include the end token where the solution ended by itself (`finished`). `sampled_logprobs`
-    are those of the sampler at temperature 1. `reward` is 0 or 1, and the verification label is Yes where it
+    `solution_ids` include the end token if the solution ended by itself (`finished`). `sampled_logprobs`
+    are those of the sampler at temperature 1. `reward` is 0 or 1, and the verification label is Yes if it
     is 1. `advantages` has one number a solution token.
     """
 

@@ -33,8 +33,8 @@ class Reader(nn.Module):
         reads_solutions: bool = True,
         temperature: float = 1.0,
     ) -> None:
-        """`label_ids`: the tokens of (Yes, No), where sequences end with I; `head`: what reads their last
-        token, where they end with y; at most one of the two. `reads_solutions`: whether solution tokens get
+        """`label_ids`: the tokens of (Yes, No), if sequences end with I; `head`: what reads their last
+        token, if they end with y; at most one of the two. `reads_solutions`: whether solution tokens get
         log-probabilities. `temperature`: that the solutions were sampled at, so that the policy whose
         gradient is taken is the policy that sampled (Kazemnejad et al. 2024 do the same).
         """

@@ -38,7 +38,7 @@ SECTIONS = {part.split("\n", 1)[0]: BLOCK.findall(part) for part in PAGE.split("
 @pytest.fixture
 def registries():
     """Puts the dictionaries back as they were."""
-    tables = (ADVANTAGES, SCORES.own, VOTES, SOURCES, FIGURES)
+    tables = (ADVANTAGES, SCORES.own, VOTES, SOURCES.own, FIGURES)
     before, scored = [dict(table) for table in tables], set(NEEDS_SCORES)
     yield
     for table, content in zip(tables, before, strict=True):

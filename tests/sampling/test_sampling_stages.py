@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
+import numpy as np
 import polars as pl
 import pytest
 
@@ -10,6 +13,10 @@ from rlv.answers.stage import GRADE
 from rlv.job import Job
 from rlv.mini import task
 from rlv.sampling.stage import FORCE, SAMPLE
+from rlv.scoring import SCORES
+from rlv.scoring.readers import transformers_verifier
+from rlv.scoring.stage import SCORE
+from rlv.scoring.verifier import scores_table
 from rlv.store import Artifact, Store
 
 BUDGETS = [6, 12, 20]
@@ -38,7 +45,16 @@ def chain(tmp_path, tiny_model, tiny_tokenizer):
     return store, {"model": model, "problems": problems}, run
 
 
-def test_solutions_at_every_budget_are_made_from_one_shard(chain) -> None:
+class Eager:
+    """In the place of vLLM: it is always sure of the same."""
+
+    def next_logprobs(self, sequences, token_id, names, progress):
+        return np.full(len(sequences), np.log(0.75))
+
+
+def test_solutions_at_every_budget_are_made_from_one_shard(
+    chain, tiny_model, tiny_tokenizer, monkeypatch
+) -> None:
     store, inputs, run = chain
     drawing = {"temperature": 1.0, "top_p": 1.0, "seed": 3, "prompt_style": "plain"}
     params = drawing | {"engine": "transformers", "max_tokens": 20, "problems": [1, 4], "samples": [2, 6]}
@@ -72,3 +88,17 @@ def test_solutions_at_every_budget_are_made_from_one_shard(chain) -> None:
     assert solutions.select(kept).equals(forced.select(kept))
     assert list(facts["by_budget"]) == ["6", "12", "20"]
     assert facts["without_vote"] == solutions["answer_class"].null_count()
+    # Each of them is scored, by the engine that the study names.
+    reading = {"score": "judge", "prompt_style": "plain"}
+    problems = tables.read(store.open(inputs["problems"], "problems.parquet"), "problems")
+    verifier = transformers_verifier(SCORES["judge"], tiny_model, tiny_tokenizer)
+    expected = scores_table(verifier, problems, forced, "plain")
+    monkeypatch.setattr(
+        "rlv.sampling.engines.open_vllm", lambda *_, **__: nullcontext((Eager(), tiny_tokenizer))
+    )
+    for engine, wanted in (({}, expected["score"].to_list()), ({"engine": "vllm"}, [0.75] * len(forced))):
+        scored, facts, _ = run("score", SCORE, reading | engine, {**inputs, "samples": cut})
+        scores = tables.read(store.open(scored, "scores.parquet"), "scores")
+        assert scores.drop("score").equals(expected.drop("score"))
+        np.testing.assert_allclose(scores["score"], wanted, atol=1e-6)
+        assert facts == {"tokens": expected["n_tokens_read"].sum()}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rlv.errors import StudyError
 from rlv.plan.checks.names import broken_method, unknown
 from rlv.plan.external import WHY_SIZE, count
-from rlv.problems import FIELDS, SOURCES, Published, levels_of
+from rlv.problems import FIELDS, SOURCES, Source, levels_of
 from rlv.problems.files import data_path
 from rlv.problems.stage import columns_of
 
@@ -28,10 +28,10 @@ def broken_datasets(study: Study) -> Iterator[tuple[str, str]]:
         for other in dataset.exclude:
             yield from unknown(f"{key}.exclude", other, study.datasets, "data set")
         source = SOURCES.get(dataset.source)
-        if isinstance(source, Published):
-            yield from _published(name, dataset, source, name in evaluated)
-        elif source is not None:
+        if source is not None and source.load is not None:
             yield from _made(key, dataset, source.keys)
+        elif source is not None:
+            yield from _published(name, dataset, source, name in evaluated)
     yield from _circles(study)
 
 
@@ -64,7 +64,7 @@ def _generated(key: str, dataset: Dataset) -> Iterator[tuple[str, str]]:
         )
 
 
-def _published(name: str, dataset: Dataset, source: Published, evaluated: bool) -> Iterator[tuple[str, str]]:
+def _published(name: str, dataset: Dataset, source: Source, evaluated: bool) -> Iterator[tuple[str, str]]:
     key = f"datasets.{name}"
     if dataset.source == "local" and dataset.path is None:
         yield f"{key}.path", "a local data set needs the path of its file"
@@ -90,7 +90,7 @@ def _published(name: str, dataset: Dataset, source: Published, evaluated: bool) 
             yield f"{key}.size", f"{dataset.size} problems of {dataset.path}, which has {there}"
 
 
-def _hub(key: str, dataset: Dataset, source: Published) -> Iterator[tuple[str, str]]:
+def _hub(key: str, dataset: Dataset, source: Source) -> Iterator[tuple[str, str]]:
     repo = dataset.repo or source.repo
     if repo is None:
         yield f"{key}.repo", "which data set of the hub? owner/name"
@@ -109,7 +109,7 @@ def _hub(key: str, dataset: Dataset, source: Published) -> Iterator[tuple[str, s
         yield f"{key}.subset", f"{dataset.source!r} has no subset {dataset.subset!r} (there are: {there})"
 
 
-def _levels(name: str, dataset: Dataset, source: Published) -> Iterator[tuple[str, str]]:
+def _levels(name: str, dataset: Dataset, source: Source) -> Iterator[tuple[str, str]]:
     """Complaints about levels that no problem of a file has."""
     key, path = f"datasets.{name}.levels", data_path(name, dataset)
     if path is None:
