@@ -220,7 +220,7 @@ class Chain:
             "verifier": verifier,
             **self.study.evaluation.model_dump(mode="json"),
             "ns": [n for n in self.study.evaluation.ns if n <= self.study.sampling_of(reasoner).n],
-            "votes": list(VOTES),  # a vote that is added is computed for what is evaluated already, too
+            "votes": list(VOTES.own),  # a vote that is added is computed for what is evaluated already, too
         }
         if cut and verifier:
             assert self.study.lengths is not None
