@@ -79,6 +79,7 @@ def evaluated(
 
 
 def test_a_vote_of_a_package_is_counted_if_the_study_names_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("rlv.registry._brought", lambda group: {"another": None})
     monkeypatch.setitem(VOTES._loaded, "another", VOTES["majority"])
     for named in ([], ["majority", "another"]):
         job = evaluated(tmp_path, f"{len(named)}-named", "grpo", "", votes=named)
