@@ -1,9 +1,8 @@
 """Accuracy at N: the expectation over random subsets of N of the S recorded solutions of a problem.
 
-Closed forms where they exist: pass@N is hypergeometric (Chen et al. 2021, eq. 1), best-of-N weighs the ranks
-of the scores. Elsewhere the vote is averaged over all subsets where these are few (N = 1 and N = S are always
-exact) and over a fixed set of random ones otherwise. The set depends on the seed, S and N alone: every
-strategy and every reasoner sees the same subsets, and comparisons are paired.
+A vote that has a closed form is computed by it. Any other is averaged: over all subsets if these are few
+(N = 1 and N = S are always exact), and over a fixed set of random ones otherwise. The set depends only on the
+seed, S and N: every vote and every reasoner sees the same subsets, and comparisons are paired.
 
 With the default of 256 subsets the standard error of a problem by Monte Carlo is about 0.03 at
 most (0.5 / 16). A single error may be twice that. The standard error of the mean over P problems is
@@ -13,7 +12,7 @@ Left out on purpose: votes on one set of solutions (votes.py), and picking a win
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from math import ceil, comb
 
@@ -25,7 +24,7 @@ from rlv import tables
 from rlv.errors import DataError
 from rlv.evaluation.bootstrap import interval, resampled_means, resamples
 from rlv.evaluation.recorded import Recorded, recorded
-from rlv.evaluation.votes import NEEDS_SCORES, VOTES, Bools, Floats, Ints
+from rlv.evaluation.votes import VOTES, Bools, Floats, Ints
 
 SUBSETS = 256
 # Elements of the largest temporary array: under 1 MB of float64, so that it stays in the cache and is never
@@ -48,9 +47,10 @@ def evaluate(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The curves and per_problem tables of one reasoner on one data set, every budget on its own.
 
-    Strategies default to all that the inputs allow; those that read no scores carry verifier "" and the same
-    numbers whatever the verifier. Tokens and FLOPs are what N solutions of a problem cost in the mean: N
-    times what its recorded solutions cost to generate and, for strategies with scores, the verifier to read.
+    Strategies are names of votes, by default all of ours that the inputs allow. Those that read no scores
+    carry verifier "" and the same numbers whatever the verifier. Tokens and FLOPs are what N solutions of a
+    problem cost in the mean: N times what its recorded solutions cost to generate and, for strategies with
+    scores, the verifier to read.
 
     Raises DataError where solutions and scores do not join one to one, problems have unequal numbers of
     solutions, an N exceeds that number, or a strategy is unknown or lacks its scores.
@@ -73,10 +73,10 @@ def evaluate(
         low_K, high_K = interval(resampled_means(accuracy_PK, resamples(problems, draws, seed)))
         labels = pl.DataFrame(
             {"dataset": dataset, "reasoner": reasoner, "budget": data.budget}
-            | {"verifier": verifier if name in NEEDS_SCORES else "", "strategy": name, "n": n}
+            | {"verifier": verifier if VOTES[name].reads_scores else "", "strategy": name, "n": n}
             for name, n in cells
         )
-        costs = {name: costs_per_solution(data, read=name in NEEDS_SCORES) for name in names}
+        costs = {name: costs_per_solution(data, read=VOTES[name].reads_scores) for name in names}
         tokens_PK, flops_PK = (
             np.stack([n * costs[name][unit] for name, n in cells], axis=1) for unit in range(2)
         )
@@ -95,8 +95,9 @@ def evaluate(
 def expected(data: Recorded, strategy: str, n: int, *, subsets: int = SUBSETS, seed: int = 0) -> Floats:
     """Expected accuracy of each problem at N: accuracy_P. Exact wherever the module's docstring says so."""
     votes = (data.classes_PS, data.correct_PS, data.scores_PS)
-    if strategy in CLOSED_FORMS:
-        return CLOSED_FORMS[strategy](*votes, n)
+    closed_form = VOTES[strategy].closed_form
+    if closed_form is not None:
+        return closed_form(*votes, n)
     subsets_RN = subset_indices(data.classes_PS.shape[1], n, subsets, seed)
     return averaged(strategy, *votes, subsets_RN)
 
@@ -105,11 +106,12 @@ def averaged(
     strategy: str, classes_PS: Ints, correct_PS: Bools, scores_PS: Floats | None, subsets_RN: Ints
 ) -> Floats:
     """The mean of a vote over given subsets of the solutions (indices into S): accuracy_P."""
-    read_PS = scores_PS if strategy in NEEDS_SCORES else None
+    vote = VOTES[strategy]
+    read_PS = scores_PS if vote.reads_scores else None
     problems = classes_PS.shape[0]
     total_P = np.zeros(problems)
     for chosen in chosen_rows(classes_PS, correct_PS, read_PS, subsets_RN):
-        total_P += VOTES[strategy](*chosen).reshape(problems, -1).sum(axis=1)
+        total_P += vote.count(*chosen).reshape(problems, -1).sum(axis=1)
     return total_P / len(subsets_RN)
 
 
@@ -147,59 +149,13 @@ def subset_indices(size: int, n: int, subsets: int, seed: int) -> NDArray[np.int
     return shuffled[:, : blocks * n].reshape(-1, n)[:subsets]
 
 
-def expected_pass(classes_PS: Ints, correct_PS: Bools, scores_PS: Floats | None, n: int) -> Floats:
-    """pass@N in closed form: 1 - C(S - c, N) / C(S, N) with c correct solutions. Returns accuracy_P."""
-    hits_P = ((classes_PS >= 0) & correct_PS).sum(axis=1)
-    size = classes_PS.shape[1]
-    return 1 - _within(size, n)[size - hits_P]
-
-
-def expected_best(classes_PS: Ints, correct_PS: Bools, scores_PS: Floats | None, n: int) -> Floats:
-    """Best-of-N in closed form. Returns accuracy_P.
-
-    The best of a subset lies among the solutions tied at one score with probability
-    (C(b + t, N) - C(b, N)) / C(S, N), b below and t tied, and is then any of the t with equal chance.
-    Solutions that cast no vote rank below all others and are wrong.
-    """
-    if scores_PS is None:
-        raise ValueError("best_of_n needs scores (see NEEDS_SCORES)")
-    votes_PS = classes_PS >= 0
-    scores_PS = np.where(votes_PS, scores_PS, -np.inf)
-    order_PS = np.argsort(scores_PS, axis=1)
-    ranked_PS = np.take_along_axis(scores_PS, order_PS, axis=1)
-    hits_PS = np.take_along_axis(votes_PS & correct_PS, order_PS, axis=1)
-    problems, size = ranked_PS.shape
-    edge_PS = np.ones((problems, size + 1), dtype=bool)
-    edge_PS[:, 1:-1] = ranked_PS[:, 1:] != ranked_PS[:, :-1]
-    place = np.arange(size + 1)
-    # For each rank: where its group of equal scores begins, and where the next one does.
-    below_PS = np.maximum.accumulate(np.where(edge_PS, place, 0), axis=1)[:, :-1]
-    above_PS = np.minimum.accumulate(np.where(edge_PS, place, size)[:, ::-1], axis=1)[:, ::-1][:, 1:]
-    within_S = _within(size, n)
-    weight_PS = (within_S[above_PS] - within_S[below_PS]) / (above_PS - below_PS)
-    return (weight_PS * hits_PS).sum(axis=1)
-
-
-CLOSED_FORMS: dict[str, Callable[[Ints, Bools, Floats | None, int], Floats]] = {
-    "pass_at_n": expected_pass,
-    "best_of_n": expected_best,
-}
-
-
-def _within(size: int, n: int) -> Floats:
-    """C(k, n) / C(size, n) for k = 0 … size: the chance that a subset of n lies within k given ones."""
-    k = np.arange(size, 0, -1)
-    falling = np.concatenate([[1.0], np.cumprod(np.maximum(k - n, 0) / k)])
-    return falling[::-1]
-
-
 def _strategies(asked: Sequence[str] | None, scored: bool, where: str) -> list[str]:
     if asked is None:
-        return [name for name in VOTES if scored or name not in NEEDS_SCORES]
+        return [name for name, vote in VOTES.own.items() if scored or not vote.reads_scores]
     for name in asked:
         if name not in VOTES:
             raise DataError(f"{where}: unknown strategy {name!r}; known: {', '.join(VOTES)}")
-        if name in NEEDS_SCORES and not scored:
+        if VOTES[name].reads_scores and not scored:
             raise DataError(f"{where}: strategy {name!r} needs scores and there are none; name a verifier")
     return list(asked)
 
@@ -210,7 +166,7 @@ def costs_per_solution(data: Recorded, *, read: bool) -> tuple[Floats, Floats]:
     if not read:
         return tokens_P, flops_P
     if data.read_PS is None or data.read_flops_PS is None:
-        raise ValueError("what was read is known with scores alone")
+        raise ValueError("what was read is known only with scores")
     return tokens_P + data.read_PS.mean(axis=1), flops_P + data.read_flops_PS.mean(axis=1)
 
 

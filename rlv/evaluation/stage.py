@@ -19,16 +19,20 @@ def _evaluate(job: Job) -> dict[str, Any]:
     from rlv.evaluation.curves import evaluate
     from rlv.evaluation.selection import select
     from rlv.evaluation.verifier_metrics import reliability, verification
+    from rlv.evaluation.votes import VOTES
 
     p = job.params
     names = {"dataset": p["dataset"], "reasoner": p["reasoner"], "verifier": p["verifier"]}
     resampling = {"draws": p["draws"], "seed": p["seed"]}
-    votes = {"ns": p["ns"], "subsets": p["subsets"], **names, **resampling}
+    voted = {"ns": p["ns"], "subsets": p["subsets"], **names, **resampling}
+    # Ours, and those of packages that the study names.
+    asked = dict.fromkeys([*VOTES.own, *p.get("votes", ())])
+    strategies = [name for name in asked if p["verifier"] or not VOTES[name].reads_scores]
     # The text takes most of the table, and nothing here reads it.
     read = [column for column in tables.SCHEMAS["solutions"] if column != "text"]
     solutions = job.table("solutions", "solutions", read)
     scores = job.parts("scores", "scores") if p["verifier"] else None
-    curves, per_problem = evaluate(solutions, scores, **votes)
+    curves, per_problem = evaluate(solutions, scores, strategies=strategies, **voted)
     job.write(curves, "curves")
     job.write(per_problem, "per_problem")
     if scores is not None:
@@ -39,7 +43,7 @@ def _evaluate(job: Job) -> dict[str, Any]:
             said = "{metric} over {over} solutions at budget {budget}: {value:.3f} [{low:.3f}, {high:.3f}]"
             job.log(said.format(**row))
         if "thresholds" in p:
-            selection, by_problem = select(solutions, scores, thresholds=p["thresholds"], **votes)
+            selection, by_problem = select(solutions, scores, thresholds=p["thresholds"], **voted)
             job.write(selection, "selection")
             job.write(by_problem, "selection_per_problem")
     for row in curves.filter(curves["n"] == curves["n"].max()).iter_rows(named=True):

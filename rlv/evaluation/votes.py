@@ -4,32 +4,48 @@ Every vote maps arrays of one row a problem to the expected correctness of the a
 
     classes_PN  int   equivalence class of the answer within its problem, small integers; -1 casts no vote
     correct_PN  bool  whether the solution's answer is right
-    scores_PN   float in [0, 1], or None for votes outside NEEDS_SCORES
+    scores_PN   float in [0, 1], or None for votes that read none
     -> credit_P float in [0, 1]
 
 Ties are broken uniformly at random and the expectation over that is returned, so the result depends on the
 order of nothing. A problem in which nobody votes is wrong. The answer of a class is that of a member drawn at
-random from its votes, which only matters where grading and grouping disagree inside a class.
+random from its votes, which only matters if grading and grouping disagree inside a class.
 
-A new vote is one function, one entry in VOTES (and in NEEDS_SCORES where it reads scores), one test.
+A new vote is one function, its record in VOTES, one test.
 Left out on purpose: accuracy over random subsets of the recorded solutions (curves.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rlv.registry import Registry
+
 Ints = NDArray[np.integer]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.floating]
-Vote = Callable[[Ints, Bools, Floats | None], Floats]
-
-# Sums of the same scores in another order differ by rounding alone; closer than this (relative to the largest
+# Sums of the same scores in another order differ only by rounding; closer than this (relative to the largest
 # sum of the scores' sizes in a class of the problem) is a tie.
 TIE = 1e-11
+
+
+@dataclass(frozen=True)
+class Vote:
+    """A way from N solutions to one answer.
+
+    `count`: from the arrays above to credit_P. `reads_scores`: it needs a verifier, and pays for the reading.
+    `closed_form`: from the arrays of all S solutions and N to the mean of `count` over all subsets of N,
+    accuracy_P; None if there is no formula. `limit`: it knows what is right, and is no rival of other votes.
+    """
+
+    count: Callable[[Ints, Bools, Floats | None], Floats]
+    reads_scores: bool = False
+    closed_form: Callable[[Ints, Bools, Floats | None, int], Floats] | None = None
+    limit: bool = False
 
 
 def majority(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None = None) -> Floats:
@@ -48,7 +64,7 @@ def confident_voting(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats) -> 
     """Weighted voting and how sure it is: credit_P and confidence_P.
 
     The confidence is the mean score of the solutions that give the voted answer: over classes that tie the
-    mean of theirs, and 0 where nobody votes.
+    mean of theirs, and 0 if nobody votes.
     """
     totals_PC, counts_PC = tally(classes_PN, scores_PN), tally(classes_PN)
     # Scores of both signs may cancel: their sum is then smaller than the rounding of what was summed.
@@ -67,18 +83,55 @@ def best_of_n(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None) -> 
     return (tied_PN & correct_PN).sum(axis=1) / np.maximum(tied_PN.sum(axis=1), 1)
 
 
+def expected_best(classes_PS: Ints, correct_PS: Bools, scores_PS: Floats | None, n: int) -> Floats:
+    """Best-of-N in closed form. Returns accuracy_P.
+
+    The best of a subset lies among the solutions tied at one score with probability
+    (C(b + t, N) - C(b, N)) / C(S, N), b below and t tied, and is then any of the t with equal chance.
+    Solutions that cast no vote rank below all others and are wrong.
+    """
+    votes_PS = classes_PS >= 0
+    scores_PS = np.where(votes_PS, _required(scores_PS), -np.inf)
+    order_PS = np.argsort(scores_PS, axis=1)
+    ranked_PS = np.take_along_axis(scores_PS, order_PS, axis=1)
+    hits_PS = np.take_along_axis(votes_PS & correct_PS, order_PS, axis=1)
+    problems, size = ranked_PS.shape
+    edge_PS = np.ones((problems, size + 1), dtype=bool)
+    edge_PS[:, 1:-1] = ranked_PS[:, 1:] != ranked_PS[:, :-1]
+    place = np.arange(size + 1)
+    # For each rank: where its group of equal scores begins, and where the next one does.
+    below_PS = np.maximum.accumulate(np.where(edge_PS, place, 0), axis=1)[:, :-1]
+    above_PS = np.minimum.accumulate(np.where(edge_PS, place, size)[:, ::-1], axis=1)[:, ::-1][:, 1:]
+    within_S = _within(size, n)
+    weight_PS = (within_S[above_PS] - within_S[below_PS]) / (above_PS - below_PS)
+    return (weight_PS * hits_PS).sum(axis=1)
+
+
 def pass_at_n(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None = None) -> Floats:
-    """Upper limit of every vote: 1 where any voting solution is correct. Returns credit_P."""
+    """Upper limit of every vote: 1 if any voting solution is correct. Returns credit_P."""
     return np.asarray(((classes_PN >= 0) & correct_PN).any(axis=1), dtype=np.float64)
 
 
-VOTES: dict[str, Vote] = {
-    "majority": majority,
-    "best_of_n": best_of_n,
-    "weighted_voting": weighted_voting,
-    "pass_at_n": pass_at_n,
-}
-NEEDS_SCORES = {"best_of_n", "weighted_voting"}
+def expected_pass(classes_PS: Ints, correct_PS: Bools, scores_PS: Floats | None, n: int) -> Floats:
+    """pass@N in closed form (Chen et al. 2021, eq. 1). Returns accuracy_P.
+
+    1 - C(S - c, N) / C(S, N) with c correct solutions.
+    """
+    hits_P = ((classes_PS >= 0) & correct_PS).sum(axis=1)
+    size = classes_PS.shape[1]
+    return 1 - _within(size, n)[size - hits_P]
+
+
+VOTES = Registry(
+    "rlv.votes",
+    Vote,
+    {
+        "majority": Vote(majority),
+        "best_of_n": Vote(best_of_n, reads_scores=True, closed_form=expected_best),
+        "weighted_voting": Vote(weighted_voting, reads_scores=True),
+        "pass_at_n": Vote(pass_at_n, closed_form=expected_pass, limit=True),
+    },
+)
 
 
 def tally(classes_PN: Ints, weights_PN: NDArray | None = None) -> Floats:
@@ -106,6 +159,13 @@ def leaders(totals_PC: Floats, counts_PC: Floats, sizes_PC: Floats) -> Bools:
     return votes_PC & (totals_PC >= totals_PC.max(axis=1, keepdims=True) - slack_P1)
 
 
+def _within(size: int, n: int) -> Floats:
+    """C(k, n) / C(size, n) for k = 0 … size: the chance that a subset of n lies within k given ones."""
+    k = np.arange(size, 0, -1)
+    falling = np.concatenate([[1.0], np.cumprod(np.maximum(k - n, 0) / k)])
+    return falling[::-1]
+
+
 def _mean_share(amounts_PC: Floats, counts_PC: Floats, chosen_PC: Bools) -> Floats:
     """Amount a vote of each chosen class, averaged over the chosen classes; 0 where there are none."""
     shares_PC = np.divide(amounts_PC, counts_PC, out=np.zeros_like(amounts_PC), where=chosen_PC)
@@ -114,5 +174,5 @@ def _mean_share(amounts_PC: Floats, counts_PC: Floats, chosen_PC: Bools) -> Floa
 
 def _required(scores_PN: Floats | None) -> Floats:
     if scores_PN is None:
-        raise ValueError("this vote needs scores (see NEEDS_SCORES)")
+        raise ValueError("this vote needs scores")
     return scores_PN

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from rlv.registry import Registry
+
 # What a figure is given evaluations (or steps) of; the plan gathers the inputs by this.
 Needs = Literal["comparisons", "training", "reasoners", "lengths", "everything"]
 
@@ -32,24 +34,28 @@ class Drawing:
     costs: bool = False
 
 
-VOTES = ("curves", "per_problem")
+VOTED = ("curves", "per_problem")
 
-FIGURES: dict[str, Drawing] = {
-    "parallel_scaling": Drawing("rlv.figures.parallel_scaling", VOTES, "comparisons", costs=True),
-    "strategies": Drawing("rlv.figures.strategies", VOTES, "comparisons", costs=True),
-    "generalization": Drawing("rlv.figures.generalization", VOTES, "comparisons", costs=True),
-    "unified_vs_separate": Drawing("rlv.figures.unified_vs_separate", VOTES, "comparisons", costs=True),
-    "objectives": Drawing("rlv.figures.objectives", (*VOTES, "verification"), "reasoners", costs=True),
-    "coefficient": Drawing("rlv.figures.coefficient", (*VOTES, "verification"), "reasoners"),
-    "sequential_parallel": Drawing("rlv.figures.sequential_parallel", VOTES, "lengths", costs=True),
-    "length_selection": Drawing(
-        "rlv.figures.length_selection",
-        ("selection", "selection_per_problem", *VOTES),
-        "lengths",
-    ),
-    "calibration": Drawing("rlv.figures.calibration", ("reliability", "verification"), "comparisons"),
-    "accuracy_table": Drawing(
-        "rlv.figures.accuracy_table", (*VOTES, "verification"), "everything", (".html", ".md", ".tex")
-    ),
-    "training_curves": Drawing("rlv.figures.training_curves", ("steps",), "training"),
-}
+FIGURES = Registry(
+    "rlv.figures",
+    Drawing,
+    {
+        "parallel_scaling": Drawing("rlv.figures.parallel_scaling", VOTED, "comparisons", costs=True),
+        "strategies": Drawing("rlv.figures.strategies", VOTED, "comparisons", costs=True),
+        "generalization": Drawing("rlv.figures.generalization", VOTED, "comparisons", costs=True),
+        "unified_vs_separate": Drawing("rlv.figures.unified_vs_separate", VOTED, "comparisons", costs=True),
+        "objectives": Drawing("rlv.figures.objectives", (*VOTED, "verification"), "reasoners", costs=True),
+        "coefficient": Drawing("rlv.figures.coefficient", (*VOTED, "verification"), "reasoners"),
+        "sequential_parallel": Drawing("rlv.figures.sequential_parallel", VOTED, "lengths", costs=True),
+        "length_selection": Drawing(
+            "rlv.figures.length_selection",
+            ("selection", "selection_per_problem", *VOTED),
+            "lengths",
+        ),
+        "calibration": Drawing("rlv.figures.calibration", ("reliability", "verification"), "comparisons"),
+        "accuracy_table": Drawing(
+            "rlv.figures.accuracy_table", (*VOTED, "verification"), "everything", (".html", ".md", ".tex")
+        ),
+        "training_curves": Drawing("rlv.figures.training_curves", ("steps",), "training"),
+    },
+)

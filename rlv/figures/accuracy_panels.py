@@ -18,7 +18,7 @@ import polars as pl
 
 from rlv.errors import DataError
 from rlv.evaluation.bootstrap import Floats, interval, resampled_means, resamples
-from rlv.evaluation.votes import NEEDS_SCORES
+from rlv.evaluation.votes import VOTES
 from rlv.figures import style
 from rlv.figures.rows import curve as rows_of
 
@@ -51,7 +51,7 @@ class Curve:
     def source(self, comparison: Mapping[str, Any]) -> tuple[list[str], str]:
         """(reasoners, verifier) of this curve in a comparison: all training seeds of the reasoner."""
         names = (comparison.get("replicas") or {}).get(self.role) or [comparison[self.role]]
-        if self.strategy not in NEEDS_SCORES or self.scorer is None:
+        if self.scorer is None or not VOTES[self.strategy].reads_scores:
             return names, ""
         return names, comparison["verifier" if self.scorer == "own" else self.scorer]
 
@@ -97,7 +97,7 @@ def select(
                     scorer=pl.lit(curve.scorer or ""),
                     dataset=pl.lit(dataset),
                 )
-                if first is None or curve.strategy == "pass_at_n":
+                if first is None or VOTES[curve.strategy].limit:
                     lead = [pl.lit(None, pl.Float64).alias(c) for c in ("lead", "lead_low", "lead_high")]
                 else:
                     lead = paired_lead(first, found, params, dataset)
@@ -224,7 +224,8 @@ def draw_panels(data: pl.DataFrame, named: Callable[[str], str] = style.method_n
                 panel = data.filter(pl.col("dataset") == dataset, pl.col("method") == method)
                 # The first curve is solid and lies below the dashed ones: where two coincide, both are seen.
                 for key in curve_keys(panel):
-                    _draw_curve(axes, of_curve(panel, *key).sort("n"), style.look(*key), limit=key[1])
+                    limit = VOTES[key[1]].limit
+                    _draw_curve(axes, of_curve(panel, *key).sort("n"), style.look(*key), limit=limit)
                 if against == "n":
                     style.count_axis(axes, ns, every=2 if crowded else 1)
                 else:
@@ -240,10 +241,10 @@ def draw_panels(data: pl.DataFrame, named: Callable[[str], str] = style.method_n
     return figure
 
 
-def _draw_curve(axes: Any, rows: pl.DataFrame, look: style.Look, *, limit: str) -> None:
+def _draw_curve(axes: Any, rows: pl.DataFrame, look: style.Look, *, limit: bool) -> None:
     x = rows["x"].to_numpy()
     y, low, high = (100 * rows[c].to_numpy() for c in ("accuracy", "low", "high"))
-    if limit == "pass_at_n":  # a limit, not a method: below the others, interval in the CSV
+    if limit:  # not a method: below the others, interval in the CSV
         style.line(axes, x, y, look, zorder=1.5)
     else:
         axes.fill_between(x, low, high, color=look.color, alpha=0.16, linewidth=0, zorder=1)

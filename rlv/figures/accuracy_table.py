@@ -17,7 +17,7 @@ import polars as pl
 from rlv.errors import DataError
 from rlv.evaluation.templates import fill
 from rlv.evaluation.verifier_metrics import ANSWERED
-from rlv.evaluation.votes import NEEDS_SCORES
+from rlv.evaluation.votes import VOTES
 from rlv.figures import style, table_text
 from rlv.figures.accuracy_panels import in_order
 from rlv.figures.panel_captions import number
@@ -114,7 +114,7 @@ def _dataset_rows(
             row |= {"budget": mine["budget"][0], "budgets": budgets}
             for column, strategy in VOTE_COLUMNS.items():
                 at = 1 if column == "pass_at_1" else n
-                scorer = verifier if strategy in NEEDS_SCORES else ""
+                scorer = verifier if VOTES[strategy].reads_scores else ""
                 found = mine.filter(
                     pl.col("strategy") == strategy, pl.col("n") == at, pl.col("verifier") == scorer
                 )

@@ -16,7 +16,7 @@ import polars as pl
 
 from rlv.errors import DataError
 from rlv.evaluation.templates import fill
-from rlv.figures import VOTES, style
+from rlv.figures import VOTED, style
 from rlv.figures.accuracy_panels import (
     AGAINST,
     Curve,
@@ -81,7 +81,7 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     for method, entries in params["reasoners"].items():
         ordered = _ordered(method, entries, figure)
         for dataset in params["datasets"]:
-            here = {name: tables[name].filter(pl.col("dataset") == dataset) for name in VOTES}
+            here = {name: tables[name].filter(pl.col("dataset") == dataset) for name in VOTED}
             first: dict[Curve, Measured] = {}
             for entry in ordered:
                 names = {"dataset": dataset, "reasoner": entry["reasoner"], "verifier": entry["verifier"]}

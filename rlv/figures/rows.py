@@ -14,7 +14,7 @@ import polars as pl
 from rlv.errors import DataError
 from rlv.evaluation.bootstrap import Floats, interval, resampled_means, resamples
 from rlv.evaluation.verifier_metrics import ANSWERED
-from rlv.evaluation.votes import NEEDS_SCORES
+from rlv.evaluation.votes import VOTES
 
 
 def curve(
@@ -26,7 +26,7 @@ def curve(
     scores is taken as "". Without `budgets` the rows must be of one budget. Raises DataError where there are
     none, with what there is instead, or where there are several budgets and the figure draws one.
     """
-    if "strategy" in wanted and wanted["strategy"] not in NEEDS_SCORES:
+    if "strategy" in wanted and not VOTES[wanted["strategy"]].reads_scores:
         wanted = {**wanted, "verifier": ""}
     key = [c for c in ("problem_id", "budget", "n", "threshold", "bin_low") if c in table.columns]
     rows = table.filter(*[pl.col(column) == value for column, value in wanted.items()])

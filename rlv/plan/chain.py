@@ -11,7 +11,7 @@ from rlv.errors import StudyError
 from rlv.evaluation.votes import VOTES
 from rlv.models.sources import model_spec
 from rlv.plan.external import dataset_size, problem_spec
-from rlv.plan.methods import brought, ours
+from rlv.plan.methods import brought
 from rlv.problems.overlap import NGRAM
 from rlv.run.stages import STAGES
 from rlv.sampling.shards import Shard, shard_ranges
@@ -231,7 +231,7 @@ class Chain:
             **self.study.evaluation.model_dump(mode="json", exclude={"votes"}),
             "ns": [n for n in self.study.evaluation.ns if n <= self.study.sampling_of(reasoner).n],
             # A vote that is added to ours is computed for what is evaluated already, too.
-            "votes": [*ours(VOTES), *self.study.evaluation.votes],
+            "votes": [*VOTES.own, *self.study.evaluation.votes],
         }
         for vote in self.study.evaluation.votes:
             params |= brought(VOTES, vote, f"vote_package:{vote}")

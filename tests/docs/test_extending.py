@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from rlv.evaluation.curves import evaluate
-from rlv.evaluation.votes import NEEDS_SCORES, VOTES
+from rlv.evaluation.votes import VOTES
 from rlv.figures import FIGURES
 from rlv.models.flops import shape_of
 from rlv.plan import build_plan
@@ -38,14 +38,12 @@ SECTIONS = {part.split("\n", 1)[0]: BLOCK.findall(part) for part in PAGE.split("
 @pytest.fixture
 def registries():
     """Puts the dictionaries back as they were."""
-    tables = (ADVANTAGES, SCORES.own, VOTES, SOURCES.own, FIGURES)
-    before, scored = [dict(table) for table in tables], set(NEEDS_SCORES)
+    tables = (ADVANTAGES.own, SCORES.own, VOTES.own, SOURCES.own, FIGURES.own)
+    before = [dict(table) for table in tables]
     yield
     for table, content in zip(tables, before, strict=True):
         table.clear()
         table.update(content)
-    NEEDS_SCORES.clear()
-    NEEDS_SCORES.update(scored)
     sys.modules.pop("rlv.figures.verifier_auroc", None)
 
 

@@ -17,12 +17,10 @@ from rlv.evaluation.curves import (
     averaged,
     evaluate,
     expected,
-    expected_best,
-    expected_pass,
     subset_indices,
 )
 from rlv.evaluation.recorded import Recorded
-from rlv.evaluation.votes import VOTES
+from rlv.evaluation.votes import VOTES, expected_best, expected_pass
 from tests.evaluation.tables_for_tests import make_tables
 from tests.evaluation.test_votes import plain_vote
 
@@ -97,7 +95,7 @@ def test_sampling_is_close_to_brute_force(strategy):
 def test_one_and_all_are_exact_at_any_size(strategy):
     classes_PS, correct_PS, scores_PS = problem = random_problems(9, 300, seed=1)
     np.testing.assert_allclose(expected(record(*problem), strategy, 1), correct_PS.mean(axis=1))
-    whole = VOTES[strategy](classes_PS, correct_PS, scores_PS)
+    whole = VOTES[strategy].count(classes_PS, correct_PS, scores_PS)
     np.testing.assert_allclose(expected(record(*problem), strategy, 300), whole)
 
 

@@ -14,6 +14,7 @@ from rlv.errors import DataError
 from rlv.evaluation.claims import HARD, IN_DISTRIBUTION, LENGTHS
 from rlv.evaluation.claims.stage import CLAIMS, evidence, pair_of
 from rlv.evaluation.stage import EVALUATE, answered
+from rlv.evaluation.votes import VOTES
 from tests.evaluation.tables_for_tests import make_tables
 
 SETTINGS = {"ns": [1, 2, 4], "subsets": 16, "draws": 100, "seed": 0}
@@ -44,7 +45,9 @@ class Job:
         self.lines.append(line)
 
 
-def evaluated(folder, name, reasoner, verifier, dataset="test", budgets=(64,), thresholds=None, lead=0.0):
+def evaluated(
+    folder, name, reasoner, verifier, dataset="test", budgets=(64,), thresholds=None, lead=0.0, votes=()
+):
     """Run `evaluate` on random solutions, and return its folder and parameters as an input of others."""
     rng = np.random.default_rng(3)
     pairs = []
@@ -67,12 +70,21 @@ def evaluated(folder, name, reasoner, verifier, dataset="test", budgets=(64,), t
     source.mkdir()
     tables.write(pl.concat([s for s, _ in pairs]), source / "solutions.parquet", "solutions")
     tables.write(pl.concat([s for _, s in pairs]), source / "scores.parquet", "scores")
-    params = {"dataset": dataset, "reasoner": reasoner, "verifier": verifier, **SETTINGS}
+    params = {"dataset": dataset, "reasoner": reasoner, "verifier": verifier, "votes": votes, **SETTINGS}
     params |= {"thresholds": thresholds} if thresholds else {}
     inputs = {"solutions": (source, {}), "scores:00000": (source, {})}
     job = Job(folder / name, params, inputs)
     job.facts = EVALUATE.run(job)  # pyright: ignore
     return job
+
+
+def test_a_vote_of_a_package_is_counted_if_the_study_names_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("rlv.registry._brought", lambda group: {"another": None})
+    monkeypatch.setitem(VOTES._loaded, "another", VOTES["majority"])
+    for named in ([], ["majority", "another"]):
+        job = evaluated(tmp_path, f"{len(named)}-named", "grpo", "", votes=named)
+        strategies = tables.read(job.out / "curves.parquet", "curves")["strategy"]
+        assert set(strategies) == {"majority", "pass_at_n", *named}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from rlv.evaluation.claims.evidence import Column, Evidence, Pair, base_at, ours
 from rlv.evaluation.claims.rows import OURS, PAPER, points_row, row, spread, where
 from rlv.evaluation.efficiency import efficiency as efficiency_ratios
 from rlv.evaluation.ratio import divided
-from rlv.evaluation.votes import NEEDS_SCORES
+from rlv.evaluation.votes import VOTES
 
 # Few votes: what a sampling budget of a real model affords.
 EARLY_NS = (4, 8)
@@ -162,8 +162,9 @@ def _gap(evidence: Evidence, pair: Pair, n: int, votes: dict[tuple[str, str], fl
 
 def _votes(evidence: Evidence, reasoner: str, n: int) -> dict[tuple[str, str], float]:
     """Accuracy of every vote over a reasoner's N solutions, by (verifier, strategy); limits are no votes."""
-    known = ["majority", *sorted(NEEDS_SCORES)]
-    rows = evidence.rows(reasoner).filter((pl.col("n") == n) & pl.col("strategy").is_in(known))
+    rows = evidence.rows(reasoner).filter(pl.col("n") == n)
+    rivals = [name for name in rows["strategy"].unique() if name in VOTES and not VOTES[name].limit]
+    rows = rows.filter(pl.col("strategy").is_in(rivals))
     means = rows.group_by("verifier", "strategy").agg(pl.col("accuracy").mean())
     return {(verifier, strategy): accuracy for verifier, strategy, accuracy in means.iter_rows()}
 

@@ -12,7 +12,6 @@ from rlv.evaluation.votes import VOTES
 from rlv.plan.checks.datasets import broken_datasets
 from rlv.plan.checks.models import broken_models
 from rlv.plan.checks.names import broken_method, unknown
-from rlv.plan.methods import ours
 from rlv.prompts import STYLES
 from rlv.sampling.engine import VLLM_TEMPERATURES
 from rlv.scoring import SCORES
@@ -168,7 +167,7 @@ def _temperatures(study: Study) -> Iterator[tuple[str, str]]:
 def _evaluation(study: Study) -> Iterator[tuple[str, str]]:
     for vote in study.evaluation.votes:
         yield from broken_method("evaluation.votes", vote, VOTES, "vote")
-        if vote in ours(VOTES):
+        if vote in VOTES.own:
             yield "evaluation.votes", f"{vote!r} is computed in any case; leave it out"
     ns, largest = study.evaluation.ns, max(s.n for _, s in _samplings(study))
     if not ns or list(ns) != sorted(set(ns)) or ns[0] != 1:
