@@ -20,7 +20,9 @@ import pytest
 from rlv.errors import DamagedArtifactError
 from rlv.job import Job, Stage
 from rlv.run import make as run
-from rlv.store import Artifact, Store, Timing, computed
+from rlv.store import Artifact, Store
+from rlv.store.computed import computed
+from rlv.store.leasing import Timing
 from tests.manifests import how_made
 
 FORK = multiprocessing.get_context("fork")
@@ -168,8 +170,8 @@ def test_what_many_make_is_computed_and_logged_once(tmp_path, stage):
 
 
 def test_what_was_computed_in_vain_is_logged_too(tmp_path, monkeypatch):
-    """So that counting its lines would show a claim that claims nothing."""
-    monkeypatch.setattr(Store, "claiming", lambda *arguments: nullcontext(True))
+    """So that counting its lines would show a lease that keeps nobody off."""
+    monkeypatch.setattr(Store, "leasing", lambda *arguments: nullcontext(True))
     ready = FORK.Barrier(3)
 
     def compute(job: Job) -> dict:
@@ -187,7 +189,7 @@ def test_what_was_computed_in_vain_is_logged_too(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP])
-def test_a_signal_takes_claim_and_draft_with_it(tmp_path, number):
+def test_a_signal_takes_lease_and_draft_with_it(tmp_path, number):
     script = textwrap.dedent(f"""
         import signal, sys, time
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # not as where the tests were started with nohup
@@ -219,8 +221,8 @@ def test_a_signal_takes_claim_and_draft_with_it(tmp_path, number):
     assert process.wait() == 75 and f"stopped by {signal.Signals(number).name}" in said
     store = Store(tmp_path)
     assert list((tmp_path / "stage").iterdir()) == []
-    claim = store.claim_of(artifact())
-    assert claim is not None and claim.released
+    lease = store.lease_of(artifact())
+    assert lease is not None and lease.released
 
 
 # ---- permissions
@@ -303,7 +305,7 @@ def test_two_users_share_a_store_by_its_group(group_store, stage):
             (store.location(artifact(0)) / "new").touch()
         with pytest.raises(PermissionError):
             (store.location(artifact(0)) / "out.txt").write_text("other")
-        with store.claiming(children[1]), store.working(children[1]) as work, store.group_umask():
+        with store.leasing(children[1]), store.working(children[1]) as work, store.group_umask():
             (work / "checkpoints").mkdir(parents=True)
             (work / "checkpoints" / "1").write_text("half way")
             os._exit(0)  # killed: the other goes on from there
@@ -311,7 +313,7 @@ def test_two_users_share_a_store_by_its_group(group_store, stage):
     def second() -> None:
         assert store.problems_of(artifact(0)) == []
         run.make(children[0], store)
-        with store.claiming(children[1]) as ours, store.working(children[1]) as work:
+        with store.leasing(children[1]) as ours, store.working(children[1]) as work:
             assert ours
             (work / "checkpoints" / "1").unlink()
             run._compute(children[1], store, 1, print)
