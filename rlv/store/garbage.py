@@ -247,7 +247,13 @@ def _candidates(store: Store, keep: set[str], busy: frozenset[str]) -> Iterator[
                 yield place, ARTIFACT, path
     for stage in _folders(store.root / ".damaged"):
         yield from ((place, DAMAGED, "") for place in _folders(stage))
-    for stage in _folders(store.root / ".work"):
+    yield from _work_of(store.root, keep, busy)
+    yield from ((place, LEFTOVER, "") for place in _folders(store.root) if place.name.startswith(".probe-"))
+
+
+def _work_of(root: Path, keep: set[str], busy: frozenset[str]) -> Iterator[tuple[Path, str, str]]:
+    """The same of checkpoints, leases and marks of readers."""
+    for stage in _folders(root / ".work"):
         for place in sorted(stage.iterdir()):
             of = _WORK.fullmatch(place.name)
             if of is None or place.is_symlink():
@@ -257,9 +263,8 @@ def _candidates(store: Store, keep: set[str], busy: frozenset[str]) -> Iterator[
             if path in busy:
                 continue
             # What a listed study still has to make goes on from its checkpoints.
-            if path not in keep or is_published(store.root / path) or place.name.startswith("."):
+            if path not in keep or is_published(root / path) or place.name.startswith("."):
                 yield place, CHECKPOINTS if place.is_dir() else LEFTOVER, path
-    yield from ((place, LEFTOVER, "") for place in _folders(store.root) if place.name.startswith(".probe-"))
 
 
 def _is_artifact(place: Path, stage: str) -> bool:

@@ -93,7 +93,7 @@ def leasing(
         error = raised
         raise
     finally:
-        with suppress(OSError):  # else it expires
+        with suppress(OSError, StoreError):  # else it expires
             if published():
                 remove_leases(place, mine.generation)
             else:

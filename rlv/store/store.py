@@ -81,9 +81,6 @@ class Store:
         """Where the store itself has an artifact, or will have it."""
         return self.root / artifact.path
 
-    def own_manifest_path(self, artifact: Artifact) -> Path:
-        return self.own_location(artifact) / MANIFEST
-
     def location(self, artifact: Artifact) -> Path:
         """Where an artifact is published, here or in an upstream; else where it will be, here."""
         own = self.own_location(artifact)
@@ -268,6 +265,8 @@ class Store:
         except (DamagedArtifactError, FileNotFoundError, NotADirectoryError):
             self.set_aside(artifact)
             return False
+        except OSError as error:
+            raise StoreError(f"{source}: cannot be copied to {self.root} ({error.strerror})") from error
         return True
 
     def log_computed(self, artifact: Artifact, seconds: float, *, won: bool = True) -> None:

@@ -332,6 +332,33 @@ def test_what_may_not_be_entered_where_nobody_is_root(tmp_path, plan, made, monk
     assert bad == 0, lines
 
 
+def test_an_upstream_that_does_not_answer_is_one_message(tmp_path, made, monkeypatch):
+    folder = publish(Store(tmp_path / "lab"), made)
+    store = Store(tmp_path / "mine", [tmp_path / "lab"])
+    lstat, fstat = Path.lstat, os.fstat
+
+    def hanging(path):
+        if folder in path.parents:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return lstat(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "lstat", hanging)
+        assert state(made, store) == "cannot be read"
+        with pytest.raises(StoreError, match="Input/output error"):
+            make(made, store, log=quiet)
+
+    def failing(number):
+        if Path(f"/proc/self/fd/{number}").resolve() == folder / "a":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return fstat(number)
+
+    monkeypatch.setattr(os, "fstat", failing)
+    with pytest.raises(StoreError, match=r"cannot be copied .*Input/output error"):
+        store.copy_from_upstream(made)
+    assert not store.own_location(made).exists()
+
+
 @pytest.mark.parametrize("look", ["status", "all"])
 def test_leases_that_cannot_be_read_do_not_stop_status(tmp_path, plan, monkeypatch, look):
     store = Store(tmp_path)

@@ -20,8 +20,9 @@ import pytest
 from rlv.errors import DamagedArtifactError
 from rlv.job import Job, Stage
 from rlv.run import make as run
-from rlv.store import Artifact, Store
+from rlv.store import MANIFEST, Artifact, Store
 from rlv.store.computed import computed
+from rlv.store.folders import is_published
 from rlv.store.leasing import Timing
 from tests.manifests import how_made
 
@@ -83,12 +84,12 @@ def test_upstreams_are_read_and_never_written(tmp_path, stage):
     mine = Store(tmp_path / "mine", [lab.root, old.root], timing=FAST)
     assert [mine.exists(a) for a in parents] == [True, True, False]
     assert mine.manifest_path(parents[0]) == lab.manifest_path(parents[0])
-    assert mine.manifest_path(parents[2]) == mine.own_manifest_path(parents[2])
+    assert mine.manifest_path(parents[2]) == mine.own_location(parents[2]) / MANIFEST
     run.make(parents[2], mine, log=print)
     child = artifact(9, {f"p{i}": p for i, p in enumerate(parents)})
     assert run.make(child, mine, log=print)
     assert mine.open(child, "out.txt").read_text() == "lab;old;3;9;"
-    assert mine.own_manifest_path(child).is_file()
+    assert is_published(mine.own_location(child))
     for upstream, was in zip((lab.root, old.root), before, strict=True):
         now, marks = tree(upstream), str(upstream / ".work" / ".readers")
         assert now.pop(marks)[0] == was.pop(marks)[0] and now == was
@@ -144,7 +145,8 @@ def test_what_an_upstream_published_since_planning_is_copied(tmp_path, stage):
     publish(lab, artifact(), "x" * 1000)
     mine = Store(tmp_path / "mine", [lab.root], timing=FAST)
     assert not run.make(artifact(), mine)
-    assert mine.own_manifest_path(artifact()).read_bytes() == lab.manifest_path(artifact()).read_bytes()
+    copy = mine.own_location(artifact()) / MANIFEST
+    assert copy.read_bytes() == lab.manifest_path(artifact()).read_bytes()
     assert mine.problems_of(artifact()) == mine.problems_of(artifact(), quick=True) == []
     assert computed(mine.root) == []
 
@@ -196,7 +198,7 @@ def test_a_signal_takes_lease_and_draft_with_it(tmp_path, number):
         from rlv.run import make as run
         from rlv.errors import RlvError
         from rlv.job import Stage
-        from rlv.store import Artifact, Store
+        from rlv.store import MANIFEST, Artifact, Store
 
         def compute(job):
             (job.out / "half.txt").write_text("half")
