@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlv.commands.places import plan_and_store
 from rlv.commands.printing import say
-from rlv.errors import StudyError
+from rlv.errors import StoreError, StudyError
 from rlv.evaluation.claims.rows import bar, number
-from rlv.plan import Plan
-from rlv.store import Store
+from rlv.outside.files import parse_json
 
 
 def add_claims(parser: ArgumentParser) -> None:
@@ -21,15 +19,15 @@ def add_claims(parser: ArgumentParser) -> None:
 
 
 def _claims(options: Namespace) -> None:
-    lines = claims_table if options.markdown else claims_lines
-    say(lines(rows_of(*plan_and_store(options))))
-
-
-def rows_of(plan: Plan, store: Store) -> list[dict[str, Any]]:
-    """The rows of the study's scoreboard. Raises StudyError if the study has none."""
+    plan, store = plan_and_store(options)
     if plan.claims is None:
         raise StudyError(f"study {plan.study.name}: has no section `claims`")
-    return json.loads(store.open(plan.claims, "claims.json").read_text())
+    file = store.open(plan.claims, "claims.json")
+    lines = claims_table if options.markdown else claims_lines
+    try:
+        say(lines(parse_json(file.read_bytes())))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StoreError(f"{file}: no scoreboard ({type(error).__name__}: {error})") from error
 
 
 def claims_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -94,17 +94,17 @@ def progress_lines(plan: Plan, store: Store) -> list[str]:
     """What is being computed in the store, of this study and of others, by whom; and what failed last."""
     lines, failed = [], []
     try:
-        claims = list(store.all_claims())
+        leases = list(store.all_leases())
     except StoreError as error:
         return ["", f"{'in progress':20s}unknown: {error}"]
-    for claim in claims:
-        other = "" if claim.target in plan.artifacts else "  (another study's)"
-        if not claim.released:
-            alive = f"last sign of life at {datetime.fromtimestamp(claim.touched / 1e9, UTC):%F %T} UTC"
-            if claim.gone():
+    for lease in leases:
+        other = "" if lease.target in plan.artifacts else "  (another study's)"
+        if not lease.released:
+            alive = f"last sign of life at {datetime.fromtimestamp(lease.touched / 1e9, UTC):%F %T} UTC"
+            if lease.gone():
                 alive = "its process has ended, and the next run takes over"
-            lines.append(f"{'in progress':20s}{claim.target}: {claim.who()}; {alive}{other}")
-        elif claim.said.get("error") and not other:
-            who = f"{claim.said['user']} on {claim.said['host']} at {claim.said['released']}"
-            failed.append(f"{'failed':20s}{claim.target}: {who}: {claim.said['error']}")
+            lines.append(f"{'in progress':20s}{lease.target}: {lease.owner()}; {alive}{other}")
+        elif lease.content.get("error") and not other:
+            who = f"{lease.content['user']} on {lease.content['host']} at {lease.content['released']}"
+            failed.append(f"{'failed':20s}{lease.target}: {who}: {lease.content['error']}")
     return ["", *lines, *failed] if lines or failed else []

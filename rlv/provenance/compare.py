@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rlv.outside.names import below
 from rlv.provenance.amounts import amount
-from rlv.provenance.history import FileFact, Record
+from rlv.provenance.history import FileFact, Made, Record
 from rlv.provenance.measured import describe
 
 # Of what decides how an artifact is computed: what touches no number, only places, names and what is shown.
@@ -69,31 +70,38 @@ def doubts(old: Record, new: Record, processor: str) -> Iterator[str]:
         yield f"computed on {a.device}, now on {b.device}"
     elif a.device != processor:
         yield f"computed on {a.device}"
-    for name in sorted({*old.how, *new.how} - INERT):
-        before, after = old.how.get(name), new.how.get(name)
+    for name, before, after in _pairs(old.how, new.how):
+        if name in INERT:
+            continue
         if before != after:
             yield f"{name} {before}, now {after}"
         elif name == "ranks" and before is not None and before > 1:
             yield f"computed on {before} ranks"
     if a.threads != b.threads:
         yield f"{a.threads} threads, now {b.threads}"
-    if a.python != b.python:
-        yield f"Python {a.python}, now {b.python}"
-    for name in sorted({*a.packages, *b.packages}):
-        before, after = a.packages.get(name), b.packages.get(name)
+    for name, before, after in _pairs({"Python": a.python, **a.packages}, {"Python": b.python, **b.packages}):
         if before != after:
             yield f"{name} {before or 'absent'}, now {after or 'absent'}"
     if a.code != b.code:
         yield f"code {a.code or 'unknown'}, now {b.code or 'unknown'}"
     elif a.code is None or a.code.endswith("-dirty"):
         yield "code that no commit holds"
-    for made in (a, b):
-        for part in made.earlier:
-            for name in ("device", "python", "packages", "code"):
-                if part[name] != getattr(made, name):
-                    steps = f"steps {part['from_step'] + 1} to {part['to_step']}"
-                    said = f", {part[name]}" if isinstance(part[name], str) else ""
-                    yield f"{steps} with other {name} than the last{said}"
+    yield from (doubt for made in (a, b) for doubt in _changed_meanwhile(made))
+
+
+def _pairs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """(Name, value in one, value in the other) of all that either has, sorted by name."""
+    return ((name, old.get(name), new.get(name)) for name in sorted({*old, *new}))
+
+
+def _changed_meanwhile(made: Made) -> Iterator[str]:
+    """In what the jobs of one training differ from its last."""
+    for part in made.earlier:
+        for name in ("device", "python", "packages", "code"):
+            if part[name] != getattr(made, name):
+                steps = f"steps {part['from_step'] + 1} to {part['to_step']}"
+                value = f", {part[name]}" if isinstance(part[name], str) else ""
+                yield f"{steps} with other {name} than the last{value}"
 
 
 def _files(old: Record, new: Record, old_folder: Path | None, new_folder: Path) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from rlv.provenance.history import FileFact, Made, Record
 from rlv.provenance.measured import describe
-from rlv.store import canonical
+from rlv.store.artifacts import canonical
 
 Entity = dict[str, Any]
 COMPLETED = "http://schema.org/CompletedActionStatus"

@@ -17,7 +17,9 @@ from rlv.errors import DamagedArtifactError, DataError, StoreError
 from rlv.outside.names import below
 from rlv.provenance.measured import lasting
 from rlv.run.stages import STAGES
-from rlv.store import Artifact, Store, computed, is_path_of, origin_fault
+from rlv.store import Artifact, Store, origin_fault
+from rlv.store.artifacts import is_path_of
+from rlv.store.computed import computed
 
 SHOWN = 10
 

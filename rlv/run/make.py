@@ -26,13 +26,13 @@ _SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 def make(artifact: Artifact, store: Store, *, threads: int = 1, log: Callable[[str], None] = print) -> bool:
     """Make and publish an artifact unless it is there already; True where something was computed.
 
-    One process of all that share the store computes it: who finds it claimed by another waits. Raises
+    Of all processes that share the store one computes it, and the others wait. Raises
     StoreError where an input is missing, DamagedArtifactError where one differs from its manifest,
     StoppedError where a signal asked to stop.
     """
     with store.group_umask(), _stoppable(artifact):
         while not _there(artifact, store, log):
-            with store.claiming(artifact, log) as ours:
+            with store.leasing(artifact, log) as ours:
                 if ours:
                     _compute(artifact, store, threads, log)
                     return True
@@ -101,7 +101,7 @@ class _Asked(BaseException):
 
 @contextmanager
 def _stoppable(artifact: Artifact) -> Iterator[None]:
-    """Signals that would end the process raise StoppedError instead, so that claim and draft go with it.
+    """Signals that would end the process raise StoppedError instead, so that lease and draft go with it.
 
     A stage that saves before it stops listens to them itself (training/stop.py).
     """

@@ -7,7 +7,7 @@ the controller cannot be reached, and the executor learns of it only where that 
 refusal goes through at once.
 
 A job that was accepted although the answer was lost is submitted twice. That is harmless: the second copy
-finds the first one's claim in the store (rlv/store/claims.py) and waits for it. Left out on purpose: the
+finds the first one's lease in the store (rlv/store/leases.py) and waits for it. Left out on purpose: the
 checks before the first job (checks.py), which fail while somebody is there to read why.
 """
 

@@ -1,6 +1,6 @@
 """What was computed: `<store>/.log/computed.jsonl`, one line each time that an artifact was computed.
 
-Results that came second, and were dropped, are in it too (`"won": false`): claims are there so that there are
+Results that came second, and were dropped, are in it too (`"won": false`): leases are there so that there are
 none, and this is where it would show. Copies and imports are not. Left out on purpose: attempts that failed
 (logs of the stages), and what was published before the store kept this log.
 """

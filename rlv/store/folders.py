@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rlv.errors import DamagedArtifactError, RlvError
+from rlv.errors import DamagedArtifactError, RlvError, StoreError
 from rlv.outside.names import below, opened, regular
 from rlv.store.artifacts import KEY_DIGITS
 from rlv.store.manifests import MANIFEST, read_manifest, reading
@@ -32,13 +32,13 @@ def file_digest(path: Path) -> str:
 
 def is_published(folder: Path) -> bool:
     """Whether a folder has a manifest, a regular file. False also if the folder may not be entered, or is a
-    link that leads to itself."""
+    link that leads to itself. Raises StoreError if a disk does not answer."""
     try:
         return stat.S_ISREG((folder / MANIFEST).lstat().st_mode)
     except OSError as error:
         if isinstance(error, PermissionError) or _leads_nowhere(error):
             return False
-        raise
+        raise StoreError(f"{folder}: cannot be read ({error.strerror}); run again when it can") from error
 
 
 def _leads_nowhere(error: OSError) -> bool:

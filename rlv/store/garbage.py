@@ -1,12 +1,12 @@
 """What a store holds that no listed study needs, and removing it.
 
-Looked at: published artifacts, checkpoints and claims of artifacts that nobody makes, drafts and copies
+Looked at: published artifacts, checkpoints and leases of artifacts that nobody makes, drafts and copies
 that killed processes left, and what was set aside as damaged. Left alone: everything of the listed
 studies, whatever came or changed within the last day (`older_than`), upstreams, and what is no artifact.
 While somebody computes something that no listed study has, nothing is removed at all: another study runs,
 and what it counts on cannot be known. The same holds for jobs of other stores that read this one as an
 upstream and have left their mark here (readers.py). All this is asked again before each removal, and once
-more after the renaming that begins it: who claimed after the first look is seen by the second.
+more after the renaming that begins it: a lease that was taken after the first look is seen by the second.
 
 What goes is renamed first and then deleted, so that nobody finds half of it. Not seen are readers that may
 not write here, and runs that have no job at work at this moment: list their studies. What they miss all the
@@ -26,8 +26,8 @@ from pathlib import Path
 
 from rlv.errors import StoreError
 from rlv.store.artifacts import KEY_DIGITS, is_directory_of
-from rlv.store.claims import Claim
 from rlv.store.folders import is_published, place_fault
+from rlv.store.leases import Lease
 from rlv.store.manifests import read_manifest
 from rlv.store.permissions import remove_tree, user_name
 from rlv.store.readers import FOLDER as READERS
@@ -35,11 +35,11 @@ from rlv.store.readers import readers_of
 from rlv.store.store import Store
 
 DAY = 24 * 3600.0
-# A claim that was not touched for so long has no owner, whatever machine it was on.
+# A lease that was not touched for so long has no owner, whatever machine it was on.
 ABANDONED = 3600.0
 
 _LEFT = re.compile(rf"\.(draft|damaged|trash)-(.+?-[0-9a-f]{{{KEY_DIGITS}}})-.+")
-# Checkpoints, claims and what claims are made from begin with an artifact's name.
+# Checkpoints, leases and what leases are made from begin with an artifact's name.
 _WORK = re.compile(rf"(?:\.trash-|\.)?(.+?-[0-9a-f]{{{KEY_DIGITS}}})(?:[.-].*)?")
 ARTIFACT, CHECKPOINTS, DAMAGED, LEFTOVER = "artifact", "checkpoints", "damaged", "leftover"
 
@@ -66,20 +66,20 @@ class Garbage:
 
     items: tuple[Item, ...]
     young: int
-    strangers: tuple[Claim, ...]
+    strangers: tuple[Lease, ...]
 
 
 @dataclass(frozen=True)
 class Work:
     """What is being computed, here and in stores that have this one as an upstream.
 
-    `busy`: targets of the claims and of readers' marks; `inputs`: paths of what is read for them;
+    `busy`: targets of the leases and of readers' marks; `inputs`: paths of what is read for them;
     `strangers`: those that are for what no listed study has.
     """
 
     busy: frozenset[str]
     inputs: frozenset[str]
-    strangers: tuple[Claim, ...]
+    strangers: tuple[Lease, ...]
 
     def holds(self, item: Item) -> bool:
         """Whether an item is in use."""
@@ -89,11 +89,11 @@ class Work:
 def work_at(store: Store, needed: Iterable[str]) -> Work:
     """What is being computed at this moment. Raises StoreError where the store cannot be written."""
     keep, now = set(needed), _clock(store.root)
-    claims = [c for c in (*store.all_claims(), *readers_of(store.root)) if _in_progress(c, now)]
+    leases = [c for c in (*store.all_leases(), *readers_of(store.root)) if _in_progress(c, now)]
     return Work(
-        busy=frozenset(claim.target for claim in claims),
-        inputs=frozenset(path for claim in claims for path in claim.said.get("inputs", ())),
-        strangers=tuple(claim for claim in claims if _for(claim) not in keep),
+        busy=frozenset(lease.target for lease in leases),
+        inputs=frozenset(path for lease in leases for path in lease.content.get("inputs", ())),
+        strangers=tuple(lease for lease in leases if _for(lease) not in keep),
     )
 
 
@@ -158,7 +158,7 @@ def gc_lines(store: Store, needed: Iterable[str], *, yes: bool, older_than: floa
     """
     needed = set(needed)
     garbage = find_garbage(store, needed, older_than)
-    busy = [_said(claim) for claim in garbage.strangers]
+    busy = [_said(lease) for lease in garbage.strangers]
     if yes:
         _stop(store, garbage.strangers, "nothing was removed")
     ours = [item for item in garbage.items if item.ours]
@@ -191,8 +191,8 @@ def gc_lines(store: Store, needed: Iterable[str], *, yes: bool, older_than: floa
     return lines + [f"not now: {line}, for a study that is not listed" for line in busy]
 
 
-def _stop(store: Store, strangers: Iterable[Claim], how_far: str) -> None:
-    busy = [_said(claim) for claim in strangers]
+def _stop(store: Store, strangers: Iterable[Lease], how_far: str) -> None:
+    busy = [_said(lease) for lease in strangers]
     if busy:
         message = f"{store.root}: a study that is not listed is running; {how_far}; list it, too, or wait:\n"
         raise StoreError(message + "\n".join(busy))
@@ -203,14 +203,14 @@ def _taken(store: Store, needed: set[str], item: Item) -> bool:
     return bool(work.strangers) or work.holds(item)
 
 
-def _for(claim: Claim) -> str:
+def _for(lease: Lease) -> str:
     """What is computed: `<stage>/<name>-<12 hex>`; of a reader, in its own store."""
-    return str(claim.said.get("for", claim.target))
+    return str(lease.content.get("for", lease.target))
 
 
-def _said(claim: Claim) -> str:
-    where = f" for {claim.said['store']}, from here," if "store" in claim.said else ""
-    return f"{_for(claim)} is being computed{where} by {claim.who()}"
+def _said(lease: Lease) -> str:
+    where = f" for {lease.content['store']}, from here," if "store" in lease.content else ""
+    return f"{_for(lease)} is being computed{where} by {lease.owner()}"
 
 
 def _readable_by_others(root: Path) -> bool:
@@ -247,7 +247,13 @@ def _candidates(store: Store, keep: set[str], busy: frozenset[str]) -> Iterator[
                 yield place, ARTIFACT, path
     for stage in _folders(store.root / ".damaged"):
         yield from ((place, DAMAGED, "") for place in _folders(stage))
-    for stage in _folders(store.root / ".work"):
+    yield from _work_of(store.root, keep, busy)
+    yield from ((place, LEFTOVER, "") for place in _folders(store.root) if place.name.startswith(".probe-"))
+
+
+def _work_of(root: Path, keep: set[str], busy: frozenset[str]) -> Iterator[tuple[Path, str, str]]:
+    """The same of checkpoints, leases and marks of readers."""
+    for stage in _folders(root / ".work"):
         for place in sorted(stage.iterdir()):
             of = _WORK.fullmatch(place.name)
             if of is None or place.is_symlink():
@@ -257,9 +263,8 @@ def _candidates(store: Store, keep: set[str], busy: frozenset[str]) -> Iterator[
             if path in busy:
                 continue
             # What a listed study still has to make goes on from its checkpoints.
-            if path not in keep or is_published(store.root / path) or place.name.startswith("."):
+            if path not in keep or is_published(root / path) or place.name.startswith("."):
                 yield place, CHECKPOINTS if place.is_dir() else LEFTOVER, path
-    yield from ((place, LEFTOVER, "") for place in _folders(store.root) if place.name.startswith(".probe-"))
 
 
 def _is_artifact(place: Path, stage: str) -> bool:
@@ -283,8 +288,8 @@ def _folders(folder: Path) -> list[Path]:
         return []  # nothing that could go from here
 
 
-def _in_progress(claim: Claim, now: float) -> bool:
-    return not claim.released and not claim.gone() and now - claim.touched / 1e9 < ABANDONED
+def _in_progress(lease: Lease, now: float) -> bool:
+    return not lease.released and not lease.gone() and now - lease.touched / 1e9 < ABANDONED
 
 
 def _measure(place: Path) -> tuple[int, float]:

@@ -1,6 +1,6 @@
 """Whether a file system keeps the rules that a store relies on; tried out, in a folder of its own.
 
-Claims rely on a link that fails where the name is taken, publishing on a rename of a folder that replaces
+Leases rely on a link that fails where the name is taken, publishing on a rename of a folder that replaces
 an empty one and refuses a full one, heartbeats on times that can be set and seen. Some network and
 user-space file systems do not keep them, and would say so only when two people compute the same thing. Left
 out on purpose: what only two machines could see (a server that breaks its promises to one of its clients).
@@ -63,11 +63,11 @@ def _links_are_exclusive(place: Path) -> str | None:
     """hard links"""
     for name in ("one", "two"):
         (place / name).write_text(name)
-    os.link(place / "one", place / "claim")
+    os.link(place / "one", place / "lease")
     try:
-        os.link(place / "two", place / "claim")
+        os.link(place / "two", place / "lease")
     except FileExistsError:
-        return None if (place / "claim").read_text() == "one" else "a link that failed replaced a file"
+        return None if (place / "lease").read_text() == "one" else "a link that failed replaced a file"
     return "a hard link could be made where another file was"
 
 

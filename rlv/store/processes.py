@@ -9,9 +9,12 @@ import hashlib
 import os
 import socket
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from rlv.store.permissions import user_name
 
 
 def process_identity() -> dict[str, Any]:
@@ -25,6 +28,16 @@ def machine_name() -> str:
     found = _machine()
     digest = hashlib.sha256("\0".join(found.values()).encode()).hexdigest()
     return f"{found['host']}-{digest[:8]}"
+
+
+def signature() -> dict[str, Any]:
+    """Host, user, SLURM job and time, for people."""
+    return {
+        "host": socket.gethostname(),
+        "user": user_name(os.getuid()),
+        "slurm_job": os.environ.get("SLURM_JOB_ID"),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
 
 
 @cache

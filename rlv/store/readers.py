@@ -1,12 +1,12 @@
-"""Readers: who computes for another store from what lies in this one, and says so here meanwhile.
+"""Readers: jobs that compute for another store from what lies in this one, and leave a mark here meanwhile.
 
-    <store>/.work/.readers/<name>-<12 hex>-<random>.claim-1     JSON: who, where, for what, from which inputs
+    <store>/.work/.readers/<name>-<12 hex>-<random>.lease-1     JSON: as a lease; for what, from which inputs
 
-A mark is a claim that nobody competes for: touched like one (claims.py), gone with its job. `garbage.py`
-looks at it; for everybody else an upstream stays as it is. Only those leave a mark who may write: the
-store's owner, and its group where it is writable for that. Of all other readers nothing is known here.
+A mark is a lease for which nobody competes: touched like one (leasing.py), gone with its job. `garbage.py`
+looks at it; to everybody else an upstream stays as it is. Only users who may write leave a mark: the store's
+owner, and its group if the store is writable for it. Of all other readers nothing is known here.
 
-Left out on purpose: marks of a run between two jobs, and of those who only look at figures.
+Left out on purpose: marks of a run between two jobs, and of people who only look at figures.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from pathlib import Path
 
 from rlv.errors import StoreError
-from rlv.store import claims
 from rlv.store.artifacts import Artifact
+from rlv.store.leases import Lease, leases_in
+from rlv.store.leasing import Timing, standing
 from rlv.store.permissions import make_folder
 
 FOLDER = ".readers"
@@ -28,35 +29,35 @@ FOLDER = ".readers"
 
 @contextmanager
 def marked(
-    claim: AbstractContextManager[bool],
+    lease: AbstractContextManager[bool],
     artifact: Artifact,
     store: Path,
     borrowed: Callable[[], Mapping[Path, Iterable[str]]],
-    timing: claims.Timing,
+    timing: Timing,
 ) -> Iterator[bool]:
-    """The block of a claim; where it is ours, with a mark in every upstream that inputs are read from.
+    """The block of a lease; if it is ours, with a mark in every upstream that inputs are read from.
 
-    `borrowed`: paths of the inputs by upstream, asked when the claim is ours.
+    `borrowed`: paths of the inputs by upstream, asked when the lease is ours.
     """
-    with claim as ours, ExitStack() as marks:
+    with lease as ours, ExitStack() as marks:
         if ours:
             for upstream, inputs in borrowed().items():
                 about = {"for": artifact.path, "store": str(store.absolute()), "inputs": sorted(inputs)}
-                # Who cannot leave one computes all the same.
+                # A process that cannot leave one computes all the same.
                 with suppress(OSError, StoreError):
                     marks.enter_context(_mark(upstream, artifact, about, timing))
         yield ours
 
 
 def _mark(
-    upstream: Path, artifact: Artifact, about: dict[str, object], timing: claims.Timing
+    upstream: Path, artifact: Artifact, about: dict[str, object], timing: Timing
 ) -> AbstractContextManager[None]:
     if not may_mark(upstream):
         raise StoreError(f"{upstream}: only read")
     folder = upstream / ".work" / FOLDER
     make_folder(folder, upstream)
     place = folder / f"{artifact.directory}-{secrets.token_hex(4)}"
-    return claims.standing(place, about, timing)
+    return standing(place, about, timing)
 
 
 def may_mark(root: Path) -> bool:
@@ -66,6 +67,6 @@ def may_mark(root: Path) -> bool:
     return ours and os.access(root, os.W_OK | os.X_OK, effective_ids=True)
 
 
-def readers_of(root: Path) -> Iterator[claims.Claim]:
+def readers_of(root: Path) -> Iterator[Lease]:
     """The marks in a store, of the living and the dead, sorted by name."""
-    yield from claims.claims_in(root / ".work" / FOLDER)
+    yield from leases_in(root / ".work" / FOLDER)

@@ -2,7 +2,7 @@
 
     <store>/<stage>/<name>-<12 hex>/            files and manifest.json, read-only
     <store>/.work/<stage>/<name>-<12 hex>/      checkpoints of jobs in progress; removed when they publish
-    <store>/.work/<stage>/....claim-<n>         who is computing it (claims.py)
+    <store>/.work/<stage>/....lease-<n>         which process computes it (leases.py)
     <store>/.damaged/<...>                      what no longer matched its manifest, kept to be looked at
     <store>/.passed-over/<...>                  damaged artifacts of upstreams, which are made here instead
     <store>/.log/computed.jsonl                 what was computed, by whom
@@ -12,13 +12,12 @@ it there is no artifact. Readers go through `Store.open`, which verifies the dig
 store may have upstreams, other stores from which it only reads: nothing in them is ever made, moved or
 removed, but for the mark of a job that computes from what lies there (readers.py).
 
-Left out on purpose: what artifacts there should be (plan/) and who computes them (stages).
+Left out on purpose: which artifacts there should be (plan/) and how they are computed (run/).
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import secrets
@@ -30,7 +29,7 @@ from typing import Any
 
 from rlv.errors import DamagedArtifactError, StoreError
 from rlv.outside.names import below
-from rlv.store import claims, permissions, readers
+from rlv.store import permissions, readers
 from rlv.store.artifacts import Artifact, is_directory_of
 from rlv.store.computed import log_computed
 from rlv.store.folders import (
@@ -43,6 +42,8 @@ from rlv.store.folders import (
     sync_tree,
     verify_file,
 )
+from rlv.store.leases import Lease, lease_of, leases_in
+from rlv.store.leasing import Timing, leasing
 from rlv.store.manifests import (
     MANIFEST,
     manifest_bytes,
@@ -52,7 +53,8 @@ from rlv.store.manifests import (
     read_manifest,
     reading,
 )
-from rlv.store.processes import machine_name, process_alive
+from rlv.store.passed_over import PassedOver
+from rlv.store.processes import machine_name, process_alive, signature
 
 
 class Store:
@@ -66,12 +68,12 @@ class Store:
         root: Path | str,
         upstreams: Iterable[Path | str] = (),
         *,
-        timing: claims.Timing | None = None,
+        timing: Timing | None = None,
     ) -> None:
         self.root = Path(root)
         self.upstreams = tuple(Path(upstream) for upstream in upstreams)
         self._timing = timing
-        self._refused: set[Path] = set()
+        self._passed_over = PassedOver(self.root)
 
     # ---- places
 
@@ -79,16 +81,13 @@ class Store:
         """Where the store itself has an artifact, or will have it."""
         return self.root / artifact.path
 
-    def own_manifest_path(self, artifact: Artifact) -> Path:
-        return self.own_location(artifact) / MANIFEST
-
     def location(self, artifact: Artifact) -> Path:
         """Where an artifact is published, here or in an upstream; else where it will be, here."""
         own = self.own_location(artifact)
         if self.upstreams and not is_published(own):
             for upstream in self.upstreams:
                 folder = upstream / artifact.path
-                if is_published(folder) and not self._passed_over(folder):
+                if is_published(folder) and folder not in self._passed_over:
                     return folder
         return own
 
@@ -140,17 +139,15 @@ class Store:
 
     # ---- publishing
 
-    def claiming(
-        self, artifact: Artifact, log: Callable[[str], None] = print
-    ) -> AbstractContextManager[bool]:
-        """Within the block nobody else computes this key; False: it was published while we waited.
+    def leasing(self, artifact: Artifact, log: Callable[[str], None] = print) -> AbstractContextManager[bool]:
+        """Within the block no other process computes this key; False: it was published while we waited.
 
-        Upstreams that inputs are read from get a mark meanwhile, where we may write there. Raises StoreError
-        where the claim cannot be written.
+        Upstreams that inputs are read from get a mark meanwhile, if we may write there. Raises StoreError if
+        the lease cannot be written.
         """
         about = {"key": artifact.key, "inputs": sorted({parent.path for parent in artifact.inputs.values()})}
-        timing = self._timing or claims.Timing.of_environment()
-        claim = claims.claiming(
+        timing = self._timing or Timing.of_environment()
+        lease = leasing(
             self._work(artifact),
             self.root,
             published=lambda: self.exists(artifact),
@@ -158,7 +155,7 @@ class Store:
             timing=timing,
             log=log,
         )
-        return readers.marked(claim, artifact, self.root, lambda: self._borrowed(artifact), timing)
+        return readers.marked(lease, artifact, self.root, lambda: self._borrowed(artifact), timing)
 
     def _borrowed(self, artifact: Artifact) -> dict[Path, set[str]]:
         """Paths of the inputs that lie in upstreams, by upstream."""
@@ -169,17 +166,17 @@ class Store:
                 found.setdefault(folder.parents[1], set()).add(parent.path)
         return found
 
-    def claim_of(self, artifact: Artifact) -> claims.Claim | None:
-        """Who has claimed a key last, or None."""
-        return claims.claim_of(self._work(artifact))
+    def lease_of(self, artifact: Artifact) -> Lease | None:
+        """The last lease of a key, or None."""
+        return lease_of(self._work(artifact))
 
-    def all_claims(self) -> Iterator[claims.Claim]:
-        """The claims of all keys, of any study, sorted by path; not the marks of readers (readers.py)."""
+    def all_leases(self) -> Iterator[Lease]:
+        """The last lease of every key, of any study, sorted by path; not the marks of readers."""
         work = self.root / ".work"
         if work.is_dir():
             for folder in sorted(work.iterdir()):
                 if folder.is_dir() and not folder.name.startswith("."):
-                    yield from claims.claims_in(folder)
+                    yield from leases_in(folder)
 
     @contextmanager
     def publishing(self, artifact: Artifact) -> Iterator[Publication]:
@@ -268,6 +265,8 @@ class Store:
         except (DamagedArtifactError, FileNotFoundError, NotADirectoryError):
             self.set_aside(artifact)
             return False
+        except OSError as error:
+            raise StoreError(f"{source}: cannot be copied to {self.root} ({error.strerror})") from error
         return True
 
     def log_computed(self, artifact: Artifact, seconds: float, *, won: bool = True) -> None:
@@ -277,7 +276,7 @@ class Store:
             "key": artifact.key,
             "seconds": round(seconds, 3),
             "won": won,
-            **claims.signature(),
+            **signature(),
         }
         log_computed(self.root, line)
 
@@ -293,14 +292,13 @@ class Store:
     def working(self, artifact: Artifact) -> Iterator[Path]:
         """Where a long job keeps its checkpoints; the next attempt at the same key finds it again.
 
-        For who holds the claim. Removed after publishing.
+        For the process that has the lease. Removed after publishing.
         """
         place = self._work(artifact)
         permissions.make_folder(place.parent, self.root)
         yield place
         if is_published(self.own_location(artifact)):
             permissions.remove_tree(place)
-            place.with_name(f"{place.name}.lock").unlink(missing_ok=True)  # of versions before claims
 
     # ---- health
 
@@ -324,7 +322,7 @@ class Store:
         folder = self.location(artifact)
         if self.is_own(folder):
             return self.set_aside_folder(folder, artifact.key)
-        self._pass_over(folder)
+        self._passed_over.add(folder)
         return f"an upstream's, which stays as it is and is passed over: {self.root} gets its own"
 
     def set_aside_folder(self, folder: Path, key: str | None = None) -> str:
@@ -349,29 +347,6 @@ class Store:
                 permissions.close(folder, self.root)
                 return "and sound after all: mended, or published anew by somebody else meanwhile"
         return f"set aside as {moved}"
-
-    def _pass_over(self, folder: Path) -> None:
-        self._refused.add(folder)
-        note = self._note(folder)
-        # Who only reads remembers it for as long as the process runs.
-        with suppress(OSError, StoreError):
-            permissions.make_folder(note.parent, self.root)
-            whole = note.with_name(f".{note.name}-{secrets.token_hex(4)}")
-            whole.write_text(json.dumps({"folder": str(folder), "published": _published_at(folder)}) + "\n")
-            whole.replace(note)
-
-    def _passed_over(self, folder: Path) -> bool:
-        """Whether a folder of an upstream was found damaged, and has not been published anew since."""
-        if folder in self._refused:
-            return True
-        try:
-            said = json.loads(self._note(folder).read_text())
-            return said["folder"] == str(folder) and said["published"] == _published_at(folder)
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-
-    def _note(self, folder: Path) -> Path:
-        return self.root / ".passed-over" / folder.parent.name / f"{folder.name}.json"
 
     def folders(self) -> Iterator[Path]:
         """All folders published in this store, of any study, sorted by path, as far as they can be listed."""
@@ -403,10 +378,6 @@ class Publication:
     path: Path
     facts: dict[str, Any] = field(default_factory=dict)
     won: bool = False
-
-
-def _published_at(folder: Path) -> int:
-    return (folder / MANIFEST).stat().st_mtime_ns
 
 
 def _remove_dead_drafts(parent: Path, prefix: str) -> None:

@@ -336,7 +336,7 @@ def test_jobs_must_fit_the_gpu_that_the_site_names(tmp_path, site, configured, e
 
 
 def test_a_job_is_told_by_the_manifest_that_it_leaves(tmp_path):
-    """Where its claim lies, from which the submitting process learns whether to try again."""
+    """Where its lease lies, from which the submitting process learns whether to try again."""
     rules = SlurmRules({}, build_plan(load("mini")), Store(tmp_path))
     for made in rules.plan.artifacts.values():
         job = SimpleNamespace(output=[str(rules.store.manifest_path(made))])

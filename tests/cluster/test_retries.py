@@ -74,7 +74,7 @@ def test_a_damaged_data_file_is_read_in_vain(tmp_path):
 
 
 def fail(store: Store, error: Exception) -> None:
-    with pytest.raises(type(error)), store.claiming(MADE, lambda line: None):
+    with pytest.raises(type(error)), store.leasing(MADE, lambda line: None):
         raise error
 
 
@@ -115,8 +115,8 @@ def test_other_failures_keep_them(tmp_path, monkeypatch, error):
     assert job.attempt == 1 and not said
 
 
-def test_a_claim_of_another_job_says_nothing_of_this_one(tmp_path, monkeypatch):
-    """An earlier run failed in vain, has been mended, and the node of this job is lost before it claims."""
+def test_a_lease_of_another_job_says_nothing_of_this_one(tmp_path, monkeypatch):
+    """An earlier run failed in vain, has been mended, and this job's node is lost before it has a lease."""
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     store = Store(tmp_path)
     fail(store, DataError("row 3 has no answer"))
@@ -148,12 +148,12 @@ FAIL = """
 import builtins, sys
 from pathlib import Path
 from rlv import errors
-from rlv.store import claims
+from rlv.store.leasing import Timing, leasing
 name = sys.argv[1]
 kind = getattr(errors, name, None) or getattr(builtins, name)
 root = Path("store").absolute()
-rest = dict(published=lambda: False, about={}, timing=claims.Timing(), log=print)
-with claims.claiming(root / ".work" / "grade" / name, root, **rest):
+rest = dict(published=lambda: False, about={}, timing=Timing(), log=print)
+with leasing(root / ".work" / "grade" / name, root, **rest):
     raise kind("as told")
 """
 

@@ -34,7 +34,7 @@ def test_what_is_in_progress_is_said_with_who_and_where(plan, tmp_path, monkeypa
     store = Store(tmp_path)
     assert progress_lines(plan, store) == []
     made, other = of_stage(plan, "train"), Artifact("train", "other", 1, {})
-    with store.claiming(made, quiet), store.claiming(other, quiet):
+    with store.leasing(made, quiet), store.leasing(other, quiet):
         lines = {line.split()[2].rstrip(":"): line for line in progress_lines(plan, store)[1:]}
         assert lines.keys() == {made.path, other.path}
         for part in ("in progress", socket.gethostname(), "SLURM job 4711", f"process {os.getpid()}"):
@@ -46,11 +46,11 @@ def test_what_is_in_progress_is_said_with_who_and_where(plan, tmp_path, monkeypa
 
 def test_what_failed_last_is_said_until_it_is_done(plan, tmp_path):
     store, made = Store(tmp_path), of_stage(plan, "train")
-    with pytest.raises(ValueError), store.claiming(made, quiet):
+    with pytest.raises(ValueError), store.leasing(made, quiet):
         raise ValueError("too warm\nin here")
     (line,) = progress_lines(plan, store)[1:]
     assert line.startswith("failed") and made.path in line and line.endswith(": too warm")
-    with store.claiming(made, quiet), store.publishing(made):
+    with store.leasing(made, quiet), store.publishing(made):
         pass
     assert progress_lines(plan, store) == []
 

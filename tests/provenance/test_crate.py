@@ -15,7 +15,7 @@ from rlv.provenance.compare import doubts
 from rlv.provenance.crate import METADATA, PROFILE, SPECIFICATION, read_crate, write_crate
 from rlv.provenance.history import history_of
 from rlv.provenance.report import history_lines
-from rlv.store import canonical
+from rlv.store.artifacts import canonical
 
 TARGETS = ("parallel_scaling", "training_curves", "claims")
 # Of schema.org as RO-Crate 1.1 has it; the last two are of the context of workflow runs.

@@ -11,7 +11,8 @@ import pytest
 from rlv.commands.provenance import target_of
 from rlv.errors import DamagedArtifactError, StoreError, StudyError
 from rlv.provenance.history import artifacts_of, history_of, ordered
-from rlv.store import MANIFEST, Store, computed
+from rlv.store import MANIFEST, Store
+from rlv.store.computed import computed
 from tests.manifests import rewrite
 
 

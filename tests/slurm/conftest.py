@@ -21,9 +21,9 @@ from tests.slurm.running import (
     REQUIRED,
     STUDY,
     Checkout,
-    claims_left,
     contents,
     drafts,
+    leases_left,
     manifests,
     times_computed,
     write_study,
@@ -104,7 +104,7 @@ def all_is_well(checkout: Checkout, reference: Path) -> Iterator[None]:
     assert {path: after.get(path) for path in before} == before
     assert after.keys() - before.keys() == {checkout.training.path}
     assert times_computed(checkout.store.root) == Counter([checkout.training.path])
-    assert not drafts(checkout.store.root) and not claims_left(checkout.store.root)
+    assert not drafts(checkout.store.root) and not leases_left(checkout.store.root)
     ours, theirs = contents(checkout.store.root), contents(reference / "store")
     assert [name for name in theirs if ours.get(name) != theirs[name]] == []
     run = checkout.start()

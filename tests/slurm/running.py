@@ -24,8 +24,8 @@ from rlv.cluster.logs import logs_of
 from rlv.plan import Plan, build_plan
 from rlv.plan.reading import load
 from rlv.store import Artifact, Store
-from rlv.store.claims import claim_of
 from rlv.store.computed import computed
+from rlv.store.leases import lease_of
 from rlv.training.tries import step_reached
 from tests.slurm.cluster import Cluster
 from tests.workflow.running import workspace
@@ -52,8 +52,8 @@ OVERLAY: dict[str, Any] = {
     },
     "claims": {"hard": None, "out_of_domain": None},
 }
-# A lab's seconds, made short. A claim dies after thirty heartbeats: the machine is busy with several jobs.
-CLAIM = {"RLV_CLAIM_HEARTBEAT": "0.5", "RLV_CLAIM_EXPIRY": "15", "RLV_CLAIM_POLL": "0.5"}
+# A lab's seconds, made short. A lease dies after thirty heartbeats: the machine is busy with several jobs.
+LEASE = {"RLV_LEASE_HEARTBEAT": "0.5", "RLV_LEASE_EXPIRY": "15", "RLV_LEASE_POLL": "0.5"}
 # Measured in seconds, so new in every run: the overhead of verification, its claim, and the log of the steps.
 MEASURED = ("overhead/*/overhead.parquet", "claims/*/claims.*", "train/*/steps.parquet", "*/*/manifest.json")
 
@@ -90,7 +90,7 @@ class Checkout:
         quick = ["--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5"]
         profile = ["--profile", "profiles/slurm", *quick]
         command = [sys.executable, "-m", "snakemake", *profile, *config, "--", *(targets or ("all",))]
-        variables = self.cluster.environment | CLAIM | {"OMP_NUM_THREADS": "1"} | (environment or {})
+        variables = self.cluster.environment | LEASE | {"OMP_NUM_THREADS": "1"} | (environment or {})
         self.latest = Run(command, self.folder, variables)
         return self.latest
 
@@ -101,7 +101,7 @@ class Checkout:
     def rlv(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
         """Start one of our own commands here, not on the cluster."""
         options = ["--study", STUDY, "--store", str(self.store.root)]
-        variables = os.environ | CLAIM | {"OMP_NUM_THREADS": "1"} | (environment or {})
+        variables = os.environ | LEASE | {"OMP_NUM_THREADS": "1"} | (environment or {})
         with (self.folder / "rlv.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "rlv", *arguments, *options],
@@ -115,10 +115,10 @@ class Checkout:
         """Wait until the training has a checkpoint; the SLURM job that computes it."""
 
         def job() -> str | None:
-            claim = claim_of(self.work)
-            if claim is None or claim.released or step_reached(self.work) == 0:
+            lease = lease_of(self.work)
+            if lease is None or lease.released or step_reached(self.work) == 0:
                 return None
-            return claim.said.get("slurm_job")
+            return lease.content.get("slurm_job")
 
         return until(job, 120, "a training with a checkpoint")
 
@@ -152,9 +152,9 @@ class Checkout:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
-        claim = claim_of(self.work)
-        assert claim is not None and not claim.released
-        os.kill(claim.said["pid"], number)
+        lease = lease_of(self.work)
+        assert lease is not None and not lease.released
+        os.kill(lease.content["pid"], number)
 
     def remove(self, *patterns: str) -> None:
         """Remove artifacts from the store, as if they had not been computed yet."""
@@ -247,6 +247,6 @@ def drafts(store: Path) -> list[Path]:
     return list(store.glob("*/.draft-*"))
 
 
-def claims_left(store: Path) -> list[Path]:
-    """Claims that nobody has released."""
-    return [path for path in store.glob(".work/*/*.claim-*") if b'"released"' not in path.read_bytes()]
+def leases_left(store: Path) -> list[Path]:
+    """Leases that nobody has released."""
+    return [path for path in store.glob(".work/*/*.lease-*") if b'"released"' not in path.read_bytes()]

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from rlv.store.claims import claim_of
 from rlv.store.computed import computed
+from rlv.store.leases import lease_of
 from rlv.training.tries import step_reached
 from tests.slurm.cluster import Cluster
 from tests.slurm.running import (
@@ -130,15 +130,15 @@ def test_a_full_disk_ends_a_training_and_nothing_else(checkout: Checkout) -> Non
         assert len(run.submitted) > 1
 
 
-def test_a_claim_whose_owner_died_on_another_machine_expires(checkout: Checkout) -> None:
+def test_a_lease_whose_owner_died_on_another_machine_expires(checkout: Checkout) -> None:
     """Its processes cannot be looked at from here; what was saved is gone on from."""
     with checkout.rlv("make", checkout.training.path) as owner:
         until(lambda: step_reached(checkout.work) >= 4, 120, "a checkpoint")
         owner.kill()
-    claim = claim_of(checkout.work)
-    assert claim is not None and not claim.released
-    claim.path.write_text(json.dumps(claim.said | {"host": "elsewhere", "boot": "another"}))
-    checkout.train(environment={"RLV_CLAIM_EXPIRY": "5"}).finish()
+    lease = lease_of(checkout.work)
+    assert lease is not None and not lease.released
+    lease.path.write_text(json.dumps(lease.content | {"host": "elsewhere", "boot": "another"}))
+    checkout.train(environment={"RLV_LEASE_EXPIRY": "5"}).finish()
     assert "no sign of life" in checkout.log_of("train")
     assert checkout.resumed_from() >= 4
 

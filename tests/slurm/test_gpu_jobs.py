@@ -29,7 +29,7 @@ from rlv.plan import build_plan
 from rlv.plan.reading import load
 from rlv.store import Artifact
 from tests.slurm.cluster import Cluster
-from tests.slurm.running import CLAIM, Checkout, Run, until
+from tests.slurm.running import LEASE, Checkout, Run, until
 
 WHO = """
 import json, os, sys
@@ -69,7 +69,7 @@ class Trainings:
             "RLV_TEST_NAMES": NAMES,
             "OMP_NUM_THREADS": "1",
         }
-        return Run([*command, *paths], self.folder, self.checkout.cluster.environment | CLAIM | told)
+        return Run([*command, *paths], self.folder, self.checkout.cluster.environment | LEASE | told)
 
     def seen(self, word: str) -> dict[str, list[dict[str, Any]]]:
         """Processes that began with a word in their command, by SLURM job."""

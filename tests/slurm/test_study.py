@@ -12,9 +12,9 @@ from rlv.store.computed import computed
 from tests.slurm.running import (
     STUDY,
     Checkout,
-    claims_left,
     contents,
     drafts,
+    leases_left,
     manifests,
     times_computed,
 )
@@ -38,7 +38,7 @@ def test_every_key_is_computed_once(two, reference) -> None:
     mine, _ = two
     assert times_computed(mine.store.root) == Counter(list(mine.plan.artifacts))
     assert manifests(mine.store.root).keys() == manifests(reference / "store").keys()
-    assert not drafts(mine.store.root) and not claims_left(mine.store.root)
+    assert not drafts(mine.store.root) and not leases_left(mine.store.root)
 
 
 def test_every_key_holds_what_it_holds_without_slurm(two, reference) -> None:

@@ -21,9 +21,11 @@ from rlv.plan import Plan, build_plan
 from rlv.plan.reading import load
 from rlv.run import make as run
 from rlv.run.make import make, set_aside_damaged
-from rlv.store import Artifact, Store, Timing, is_published
+from rlv.store import Artifact, Store
 from rlv.store.archive import export_artifacts, import_artifacts
+from rlv.store.folders import is_published
 from rlv.store.garbage import gc_lines
+from rlv.store.leasing import Timing
 from rlv.store.permissions import remove_tree
 from tests.manifests import how_made
 from tests.store.test_sharing import as_user, needs_root
@@ -330,8 +332,35 @@ def test_what_may_not_be_entered_where_nobody_is_root(tmp_path, plan, made, monk
     assert bad == 0, lines
 
 
+def test_an_upstream_that_does_not_answer_is_one_message(tmp_path, made, monkeypatch):
+    folder = publish(Store(tmp_path / "lab"), made)
+    store = Store(tmp_path / "mine", [tmp_path / "lab"])
+    lstat, fstat = Path.lstat, os.fstat
+
+    def hanging(path):
+        if folder in path.parents:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return lstat(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "lstat", hanging)
+        assert state(made, store) == "cannot be read"
+        with pytest.raises(StoreError, match="Input/output error"):
+            make(made, store, log=quiet)
+
+    def failing(number):
+        if Path(f"/proc/self/fd/{number}").resolve() == folder / "a":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return fstat(number)
+
+    monkeypatch.setattr(os, "fstat", failing)
+    with pytest.raises(StoreError, match=r"cannot be copied .*Input/output error"):
+        store.copy_from_upstream(made)
+    assert not store.own_location(made).exists()
+
+
 @pytest.mark.parametrize("look", ["status", "all"])
-def test_claims_that_cannot_be_read_do_not_stop_status(tmp_path, plan, monkeypatch, look):
+def test_leases_that_cannot_be_read_do_not_stop_status(tmp_path, plan, monkeypatch, look):
     store = Store(tmp_path)
     work = tmp_path / ".work" / "train"
     work.mkdir(parents=True)
@@ -347,7 +376,7 @@ def test_claims_that_cannot_be_read_do_not_stop_status(tmp_path, plan, monkeypat
         assert any("unknown" in line and "cannot be read" in line for line in status_lines(plan, store))
     else:  # who removes things must know
         with pytest.raises(StoreError, match="cannot be read"):
-            list(store.all_claims())
+            list(store.all_leases())
 
 
 STAGES_PLACES = {

@@ -11,8 +11,9 @@ import pytest
 
 from rlv.cli import main
 from rlv.errors import StoreError
-from rlv.store import Artifact, Store, Timing, garbage, processes
+from rlv.store import Artifact, Store, garbage, processes
 from rlv.store.garbage import ABANDONED, find_garbage, gc_lines, remove, work_at
+from rlv.store.leasing import Timing
 from tests.store.working import Working
 from tests.unsealed import unseal
 
@@ -89,7 +90,7 @@ def test_leftovers_go_and_what_is_still_needed_of_them_stays(store):
     needed, gone, done = artifact(10), artifact(11), artifact(0)
     work = store.root / ".work" / "stage"
     for made in (needed, gone, done):
-        with pytest.raises(KeyError), store.claiming(made, lambda line: None), store.working(made) as place:
+        with pytest.raises(KeyError), store.leasing(made, lambda line: None), store.working(made) as place:
             place.mkdir()
             (place / "checkpoint").write_text("half way")
             raise KeyError
@@ -103,8 +104,8 @@ def test_leftovers_go_and_what_is_still_needed_of_them_stays(store):
     (store.root / "stage" / "model-0123456789ab").mkdir()  # the workflow manager's, empty
     found = places(store, needed, *(artifact(x) for x in range(4)))
     expected = {f"stage/{draft.name}", f"stage/.trash-{gone.directory}-abcdef01", "stage/model-0123456789ab"}
-    expected |= {f".work/stage/{made.directory}{end}" for made in (gone, done) for end in ("", ".claim-1")}
-    expected.discard(f".work/stage/{done.directory}.claim-1")  # removed with the claim
+    expected |= {f".work/stage/{made.directory}{end}" for made in (gone, done) for end in ("", ".lease-1")}
+    expected.discard(f".work/stage/{done.directory}.lease-1")  # removed with the lease
     expected.add(f".work/stage/.{gone.directory}-0123456789abcdef")
     (aside,) = (store.root / ".damaged" / "stage").iterdir()
     assert found == {*expected, f".damaged/stage/{aside.name}"}
@@ -116,7 +117,7 @@ def test_leftovers_go_and_what_is_still_needed_of_them_stays(store):
 
 def test_nothing_goes_while_another_study_is_running(store):
     other = artifact(20, {"p": artifact(1)})
-    with store.claiming(other, lambda line: None), store.publishing(other) as publication:
+    with store.leasing(other, lambda line: None), store.publishing(other) as publication:
         listed = {artifact(0).path}
         lines = gc_lines(store, listed, yes=False, older_than=0)
         assert other.path in lines[-1] and "not listed" in lines[-1]
@@ -166,7 +167,7 @@ def test_a_study_that_starts_meanwhile_keeps_its_inputs(tmp_path, store, monkeyp
 
 
 @pytest.mark.parametrize("needed", ["as an input", "itself", "by who knows"])
-def test_who_claims_after_the_last_look_gets_its_artifact_back(store, needed):
+def test_who_takes_a_lease_after_the_last_look_gets_its_artifact_back(store, needed):
     child = artifact(20, {"p": artifact(1)} if needed == "as an input" else {})
     (item,) = (i for i in find_garbage(store, [], 0.0).items if i.target == artifact(1).path)
     started: list[Working] = []
@@ -189,7 +190,7 @@ def test_who_claims_after_the_last_look_gets_its_artifact_back(store, needed):
     assert remove(item, lambda item: False) and not store.exists(artifact(1))
 
 
-def test_who_claims_after_the_last_look_gets_its_checkpoints_back(store):
+def test_who_takes_a_lease_after_the_last_look_gets_its_checkpoints_back(store):
     training = artifact(30)
     checkpoint = store.root / ".work" / training.path / "checkpoints" / "latest"
     checkpoint.parent.mkdir(parents=True)
@@ -219,13 +220,13 @@ def test_what_a_job_of_another_store_reads_stays(tmp_path, store):
         ".work/.readers",
         f".work/.readers/{mark.path.name}",
     }
-    assert mark.said["inputs"] == [artifact(1).path] and mark.said["for"] == child.path
-    assert list(store.all_claims()) == []  # nobody computes anything here
+    assert mark.content["inputs"] == [artifact(1).path] and mark.content["for"] == child.path
+    assert list(store.all_leases()) == []  # nobody computes anything here
     with pytest.raises(StoreError, match=f"not listed(.|\n)*{child.path}.* for {mine.root}, from here"):
         gc_lines(store, {artifact(0).path}, yes=True, older_than=0)
     assert "not now" in gc_lines(store, {artifact(0).path}, yes=False, older_than=0)[-1]
     assert len(list(store.folders())) == 4
-    # It is renewed as a claim is.
+    # It is renewed as a lease is.
     deadline = time.monotonic() + 60
     while mark.path.stat().st_mtime_ns == mark.touched:
         assert time.monotonic() < deadline
@@ -249,20 +250,20 @@ def test_a_reader_that_was_killed_holds_nothing(tmp_path, store):
 
 
 @pytest.mark.parametrize("dead", ["released", "process gone", "untouched for long"])
-def test_a_dead_claim_forbids_nothing(store, dead, monkeypatch):
+def test_a_dead_lease_forbids_nothing(store, dead, monkeypatch):
     other = artifact(20)
 
-    def claim() -> None:
+    def lease() -> None:
         if dead == "untouched for long":
             monkeypatch.setattr(processes, "_machine", lambda: {"host": "n1", "boot": "n1", "pids": "n1"})
-        with Store(store.root, timing=Timing(heartbeat=60)).claiming(other, lambda line: None):
+        with Store(store.root, timing=Timing(heartbeat=60)).leasing(other, lambda line: None):
             if dead != "released":
                 os._exit(0)
 
-    process = FORK.Process(target=claim)
+    process = FORK.Process(target=lease)
     process.start()
     process.join()
-    found = store.claim_of(other)
+    found = store.lease_of(other)
     assert found is not None
     if dead == "untouched for long":
         assert find_garbage(store, [], 0.0).strangers

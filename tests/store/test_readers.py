@@ -35,9 +35,9 @@ def test_every_upstream_that_is_read_from_has_a_mark_of_its_own(tmp_path):
     mine = Store(tmp_path / "mine", [store.root for store in stores[:3]])
     child = artifact(9, {f"p{x}": artifact(x) for x in (0, 1, 3)})
     before = everything(tmp_path)
-    with mine.claiming(child, lambda line: None) as ours:
+    with mine.leasing(child, lambda line: None) as ours:
         assert ours
-        found = [[mark.said["inputs"] for mark in readers_of(store.root)] for store in stores]
+        found = [[mark.content["inputs"] for mark in readers_of(store.root)] for store in stores]
         assert found == [[[artifact(0).path]], [[artifact(1).path]], [], []]
         assert all(not mark.gone() for store in stores for mark in readers_of(store.root))
     folders = {f"{name}/.work{end}" for name in ("first", "second") for end in ("", "/.readers")}
@@ -49,12 +49,12 @@ def test_no_mark_outlives_an_error_and_who_waited_in_vain_leaves_none(tmp_path):
     lab = Store(tmp_path / "lab")
     publish(lab, artifact(1))
     mine, child = Store(tmp_path / "mine", [lab.root]), artifact(9, {"p": artifact(1)})
-    with pytest.raises(KeyError), mine.claiming(child, lambda line: None):
+    with pytest.raises(KeyError), mine.leasing(child, lambda line: None):
         assert len(list(readers_of(lab.root))) == 1
         raise KeyError
     assert list(readers_of(lab.root)) == []
     publish(mine, child)
-    with mine.claiming(child, lambda line: None) as ours:
+    with mine.leasing(child, lambda line: None) as ours:
         assert not ours and list(readers_of(lab.root)) == []
 
 

@@ -20,7 +20,10 @@ import pytest
 from rlv.errors import DamagedArtifactError
 from rlv.job import Job, Stage
 from rlv.run import make as run
-from rlv.store import Artifact, Store, Timing, computed
+from rlv.store import MANIFEST, Artifact, Store
+from rlv.store.computed import computed
+from rlv.store.folders import is_published
+from rlv.store.leasing import Timing
 from tests.manifests import how_made
 
 FORK = multiprocessing.get_context("fork")
@@ -81,12 +84,12 @@ def test_upstreams_are_read_and_never_written(tmp_path, stage):
     mine = Store(tmp_path / "mine", [lab.root, old.root], timing=FAST)
     assert [mine.exists(a) for a in parents] == [True, True, False]
     assert mine.manifest_path(parents[0]) == lab.manifest_path(parents[0])
-    assert mine.manifest_path(parents[2]) == mine.own_manifest_path(parents[2])
+    assert mine.manifest_path(parents[2]) == mine.own_location(parents[2]) / MANIFEST
     run.make(parents[2], mine, log=print)
     child = artifact(9, {f"p{i}": p for i, p in enumerate(parents)})
     assert run.make(child, mine, log=print)
     assert mine.open(child, "out.txt").read_text() == "lab;old;3;9;"
-    assert mine.own_manifest_path(child).is_file()
+    assert is_published(mine.own_location(child))
     for upstream, was in zip((lab.root, old.root), before, strict=True):
         now, marks = tree(upstream), str(upstream / ".work" / ".readers")
         assert now.pop(marks)[0] == was.pop(marks)[0] and now == was
@@ -142,7 +145,8 @@ def test_what_an_upstream_published_since_planning_is_copied(tmp_path, stage):
     publish(lab, artifact(), "x" * 1000)
     mine = Store(tmp_path / "mine", [lab.root], timing=FAST)
     assert not run.make(artifact(), mine)
-    assert mine.own_manifest_path(artifact()).read_bytes() == lab.manifest_path(artifact()).read_bytes()
+    copy = mine.own_location(artifact()) / MANIFEST
+    assert copy.read_bytes() == lab.manifest_path(artifact()).read_bytes()
     assert mine.problems_of(artifact()) == mine.problems_of(artifact(), quick=True) == []
     assert computed(mine.root) == []
 
@@ -168,8 +172,8 @@ def test_what_many_make_is_computed_and_logged_once(tmp_path, stage):
 
 
 def test_what_was_computed_in_vain_is_logged_too(tmp_path, monkeypatch):
-    """So that counting its lines would show a claim that claims nothing."""
-    monkeypatch.setattr(Store, "claiming", lambda *arguments: nullcontext(True))
+    """So that counting its lines would show a lease that keeps nobody off."""
+    monkeypatch.setattr(Store, "leasing", lambda *arguments: nullcontext(True))
     ready = FORK.Barrier(3)
 
     def compute(job: Job) -> dict:
@@ -187,14 +191,14 @@ def test_what_was_computed_in_vain_is_logged_too(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP])
-def test_a_signal_takes_claim_and_draft_with_it(tmp_path, number):
+def test_a_signal_takes_lease_and_draft_with_it(tmp_path, number):
     script = textwrap.dedent(f"""
         import signal, sys, time
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # not as where the tests were started with nohup
         from rlv.run import make as run
         from rlv.errors import RlvError
         from rlv.job import Stage
-        from rlv.store import Artifact, Store
+        from rlv.store import MANIFEST, Artifact, Store
 
         def compute(job):
             (job.out / "half.txt").write_text("half")
@@ -219,8 +223,8 @@ def test_a_signal_takes_claim_and_draft_with_it(tmp_path, number):
     assert process.wait() == 75 and f"stopped by {signal.Signals(number).name}" in said
     store = Store(tmp_path)
     assert list((tmp_path / "stage").iterdir()) == []
-    claim = store.claim_of(artifact())
-    assert claim is not None and claim.released
+    lease = store.lease_of(artifact())
+    assert lease is not None and lease.released
 
 
 # ---- permissions
@@ -303,7 +307,7 @@ def test_two_users_share_a_store_by_its_group(group_store, stage):
             (store.location(artifact(0)) / "new").touch()
         with pytest.raises(PermissionError):
             (store.location(artifact(0)) / "out.txt").write_text("other")
-        with store.claiming(children[1]), store.working(children[1]) as work, store.group_umask():
+        with store.leasing(children[1]), store.working(children[1]) as work, store.group_umask():
             (work / "checkpoints").mkdir(parents=True)
             (work / "checkpoints" / "1").write_text("half way")
             os._exit(0)  # killed: the other goes on from there
@@ -311,7 +315,7 @@ def test_two_users_share_a_store_by_its_group(group_store, stage):
     def second() -> None:
         assert store.problems_of(artifact(0)) == []
         run.make(children[0], store)
-        with store.claiming(children[1]) as ours, store.working(children[1]) as work:
+        with store.leasing(children[1]) as ours, store.working(children[1]) as work:
             assert ours
             (work / "checkpoints" / "1").unlink()
             run._compute(children[1], store, 1, print)

@@ -19,7 +19,8 @@ from rlv.commands.store import fsck_lines
 from rlv.errors import DamagedArtifactError, StoreError
 from rlv.run import make as run
 from rlv.run.make import set_aside_damaged
-from rlv.store import Artifact, Store, canonical, processes
+from rlv.store import Artifact, Store, processes
+from rlv.store.artifacts import canonical
 from tests.unsealed import unseal
 
 

@@ -20,22 +20,22 @@ class Working:
     """A process that computes an artifact until it is told to end, or killed."""
 
     def __init__(self, store: Store, made: Artifact, uid: int = 0, gids: tuple[int, ...] = ()) -> None:
-        claimed, self._end = FORK.Event(), FORK.Event()
+        leased, self._end = FORK.Event(), FORK.Event()
 
         def work() -> None:
             if uid:
                 os.setgroups(gids)
                 os.setgid(uid)
                 os.setuid(uid)
-            with store.claiming(made, lambda line: None):
-                claimed.set()
+            with store.leasing(made, lambda line: None):
+                leased.set()
                 self._end.wait(60)
                 for parent in made.inputs.values():
                     store.open_all(parent)
 
         self.process = FORK.Process(target=work)
         self.process.start()
-        assert claimed.wait(60)
+        assert leased.wait(60)
 
     def end(self) -> None:
         self._end.set()
