@@ -8,6 +8,11 @@ import pytest
 
 os.environ.setdefault("DS_ACCELERATOR", "cpu")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# One thread a process, of the processes that tests start, too: threads that wait for a core in use by another
+# test take many times the processor time of the work itself.
+for _library in ("OMP", "MKL", "OPENBLAS"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items):
@@ -23,6 +28,17 @@ def home(tmp_path):
     file.write_text("mine")
     yield file
     assert file.read_text() == "mine" and list(file.parent.iterdir()) == [file]
+
+
+@pytest.fixture(scope="session")
+def finished_tiny(tmp_path_factory):
+    """A folder with the study `tiny`, finished, in `store`. All tests share it: it is only read."""
+    from tests.finished import finished_store, once, tiny_study
+
+    def build(folder):
+        finished_store(tiny_study(folder), folder / "store")
+
+    return once(tmp_path_factory.getbasetemp(), "tiny", build)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
@@ -13,7 +15,9 @@ from docs.arrows import (
     Arrows,
     arrows_between_files,
     arrows_between_rooms,
+    modules,
     reaches,
+    room_of,
     shortened,
     written,
 )
@@ -21,6 +25,8 @@ from docs.arrows import (
 PACKAGE = ROOT / "rlv"
 FILES = arrows_between_files(PACKAGE)
 ROOMS = arrows_between_rooms(PACKAGE)
+# Only these load torch. The others plan, answer questions, or work on tables and pictures.
+WITH_MODELS = {"mini", "models", "sampling", "scoring", "training"}
 # Arrows to remove: both lists only become shorter, and an arrow that is gone leaves its list.
 ROOMS_TO_MEND = {("provenance", "commands"), ("errors", "outside"), ("sampling", "training")}
 FILES_TO_MEND = {
@@ -56,6 +62,15 @@ def test_no_arrow_runs_up():
 def test_there_is_no_circle(arrows, to_mend):
     assert circle(arrows, to_mend) == []
     assert [arrow for arrow in to_mend if arrow[1] not in arrows[arrow[0]]] == [], "mended: strike it out"
+
+
+def test_rooms_without_models_load_no_torch():
+    """Every module of them, in one process; rlv/snakemake/ runs in Snakemake's own."""
+    light = [name for name in modules(PACKAGE) if room_of(name) not in WITH_MODELS | {"", "snakemake"}]
+    code = f"import importlib, sys\nfor name in {light}:\n    importlib.import_module(name)\n"
+    code += "    assert not {'torch', 'transformers', 'deepspeed', 'datasets'} & set(sys.modules), name"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_package_does_not_go_through_its_own_public_interface():

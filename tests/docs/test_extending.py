@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import tomllib
 import types
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from rlv.models.flops import shape_of
 from rlv.plan import build_plan
 from rlv.plan.reading import load
 from rlv.problems import SOURCES
-from rlv.registry import KINDS, Registry, _brought
 from rlv.sampling import SamplingParams, sample_shard
 from rlv.sampling.transformers_engine import TransformersEngine
 from rlv.scoring import SCORES
@@ -70,32 +68,6 @@ def lines_of(section: str) -> str:
     """The study lines (indented by four) that a section ends with."""
     part = PAGE.split(f"\n## {section}\n")[1].split("\n## ")[0].split("```")[-1]
     return "\n".join(line[4:] for line in part.splitlines() if line.startswith("    "))
-
-
-def test_the_package_of_the_page_brings_its_method(tmp_path, monkeypatch):
-    (block,) = re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    project = tomllib.loads(block)["project"]
-    ((group, points),) = project["entry-points"].items()
-    folder = tmp_path / f"{project['name']}-{project['version']}.dist-info"
-    folder.mkdir()
-    (folder / "METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n")
-    (folder / "entry_points.txt").write_text(
-        f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in points.items())
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("rlv.registry._brought", _brought.__wrapped__)
-    methods = Registry(group, object, {})
-    assert list(methods) == list(points) and methods.package(*points) == "my-votes==1.0"
-
-
-def test_every_kind_of_method_is_in_the_table():
-    rows = [
-        [cell.strip(" `") for cell in row.split("|")][1:-1] for row in PAGE.splitlines() if "| `rlv." in row
-    ]
-    assert {
-        group: (file.removesuffix(".py").removesuffix("/__init__").replace("/", "."), registry)
-        for _, registry, file, _, group in rows
-    } == KINDS
 
 
 @pytest.mark.parametrize("section", SECTIONS)

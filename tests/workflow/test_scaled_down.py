@@ -20,6 +20,7 @@ from rlv.evaluation.claims import CLAIMS
 from rlv.figures import FIGURES
 from rlv.plan import build_plan
 from rlv.plan.reading import load
+from tests.finished import finished_store
 from tests.tiny_models import FAMILIES, make_model, write_problems
 from tests.unsealed import unseal
 from tests.workflow.running import planned, rlv, snakemake, workspace
@@ -119,9 +120,11 @@ def overlay(folder) -> dict:
 
 @pytest.fixture(scope="module")
 def scaled(tmp_path_factory):
+    """A folder in which the study is finished; the workflow has published its figures and claims."""
     folder = workspace(tmp_path_factory.mktemp("scaled"))
-    study = yaml.safe_dump(overlay(folder), sort_keys=False)
-    (folder / "config" / "studies" / f"{STUDY}.yaml").write_text(study)
+    study = folder / "config" / "studies" / f"{STUDY}.yaml"
+    study.write_text(yaml.safe_dump(overlay(folder), sort_keys=False))
+    finished_store(study, folder / "store")
     snakemake(folder, "all", study=STUDY)
     return folder
 
