@@ -35,10 +35,10 @@ from benchmarks.trl_peer import CLOCKS, TrlPeer
 from rlv import tables
 from rlv.mini.task import problems as mini_problems
 from rlv.models import load_model
-from rlv.training.loop import WEIGHTS
+from rlv.training.learner import make_learner
 from rlv.training.measure import measure_overhead
 from rlv.training.run import Run
-from rlv.training.update import learn, make_learner
+from rlv.training.update import learn
 
 BAR_PEER = 1.20
 BAR_OVERHEAD = 1.10
@@ -67,7 +67,7 @@ class Case:
     clock: str = "wall"
 
     def workload(self, *, even: bool) -> Workload:
-        vocabulary = load_model(self.folder, WEIGHTS)[0].config.get_text_config().vocab_size
+        vocabulary = load_model(self.folder, "float32")[0].config.get_text_config().vocab_size
         prompt, solution = self.prompt, self.solution
         if even:
             prompt, solution = _middle(prompt), _middle(solution)
@@ -82,7 +82,7 @@ def our_step(case: Case, workload: Workload, coefficient: float) -> Step:
     """`learn` on the workload, on a model of its own."""
     now = CLOCKS[case.clock]
     config = case.run.but(verification_coefficient=coefficient)
-    model, tokenizer = load_model(case.folder, WEIGHTS)
+    model, tokenizer = load_model(case.folder, "float32")
     learner = make_learner(model, tokenizer, config)
     trajectories = workload.trajectories()
 

@@ -33,8 +33,8 @@ from rlv.mini.task import problems as mini_problems
 from rlv.models import load_model
 from rlv.sampling import Request, SamplingParams, request_seed
 from rlv.sampling.transformers_engine import TransformersEngine
-from rlv.training.loop import WEIGHTS
-from rlv.training.rollout import grading, read_prompts
+from rlv.training.policy import read_prompts
+from rlv.training.rollout import grading
 from rlv.training.run import Run
 from rlv.training.values import continuations, monte_carlo_values
 
@@ -65,7 +65,7 @@ def main() -> None:
         advantage="vineppo", continuations=arguments.continuations, step_rule="try", max_tokens=48
     )
     params = SamplingParams(config.training.temperature, config.training.top_p, config.training.max_tokens)
-    model, tokenizer = load_model(Path(str(resources.files("rlv"))) / "mini" / "base", WEIGHTS)
+    model, tokenizer = load_model(Path(str(resources.files("rlv"))) / "mini" / "base", "float32")
     engine = TransformersEngine(model, tokenizer)
     rows = mini_problems("quadratic", 9, "train", config.training.problems_per_step, 0)
     problems = pl.DataFrame(rows, schema=tables.SCHEMAS["problems"])

@@ -38,6 +38,7 @@ from rlv.training.batches import Trajectory, micro_batches
 from rlv.training.forward import Reader
 from rlv.training.loop import train
 from rlv.training.run import Run
+from rlv.training.sources import Sampled
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -164,8 +165,8 @@ def sampled_logprobs(sizes: Sizes) -> Iterator[Row]:
                 out = Path(scratch) / "out"
                 train(
                     config,
+                    Sampled(problems),
                     model_dir=MINI_BASE,
-                    problems=problems,
                     work_dir=Path(scratch) / "work",
                     out_dir=out,
                     log=lambda _: None,

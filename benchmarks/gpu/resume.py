@@ -28,6 +28,7 @@ from benchmarks.step_workloads import MINI_BASE
 from rlv import tables
 from rlv.training.loop import train
 from rlv.training.run import Run
+from rlv.training.sources import Sampled
 
 PART = "b"
 ROUNDING = {"cpu": 0.0, "cuda": 1e-4}
@@ -114,8 +115,8 @@ def _train(folder: Path, settings: dict[str, int], log: Callable[[str], None]) -
     torch.backends.cuda.enable_mem_efficient_sdp(False)
     facts = train(
         config,
+        Sampled(training_problems()),
         model_dir=MINI_BASE,
-        problems=training_problems(),
         work_dir=folder / "work",
         out_dir=folder / "out",
         log=log,

@@ -26,8 +26,9 @@ from rlv.estimate.gpus import local_gpu
 from rlv.estimate.sizes import Size, size_from_config
 from rlv.estimate.work import Pass
 from rlv.models import load_model, pick_device
+from rlv.training.learner import Learner, make_learner
 from rlv.training.run import Run
-from rlv.training.update import Learner, learn, make_learner
+from rlv.training.update import learn
 
 PART = "c"
 OVERHEAD = 1.05

@@ -1,34 +1,31 @@
-"""What one batch says while it is learned from: its arrays, running sums, and the numbers of its step.
+"""The numbers of a training step: a batch as arrays, running sums while it is learned from, and their means.
 
-Left out on purpose: what is done with the numbers (loop.py writes them into the steps table).
+Left out on purpose: what is done with the numbers (logbook.py writes them into the steps table).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from rlv.training.batches import Trajectory, solution_lengths
+from rlv.training.learner import Learner
 from rlv.training.ranks import Ranks
 from rlv.training.run import Run
-
-if TYPE_CHECKING:
-    from rlv.training.update import Learner
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What one call of `learn` saw; the names are those of the steps table.
+    """The numbers of one call of `learn`; the names are those of the steps table.
 
     Losses, KL and the gradient norms (before clipping) are means over the call's updates; the norms of the
-    two objectives apart are None where they were not measured. `entropy` is the mean surprisal of the sampled
+    two objectives apart are None if they were not measured. `entropy` is the mean surprisal of the sampled
     tokens at the rollouts' temperature, `logprob_gap` the mean |log-prob when sampled − log-prob when first
-    trained|, both at temperature 1, in nats; None where only labels were learned. `scores_B`: the verifier's
+    trained|, both at temperature 1, in nats; None if only labels were learned. `scores_B`: the verifier's
     score of each trajectory when it was first trained on; None without verification.
     """
 
@@ -94,7 +91,7 @@ class Tally:
         self.scores_B = torch.zeros(self.n_solutions, device=self.device)
 
     def add_ranks(self, ranks: Ranks) -> None:
-        """Take in what the other ranks have counted; gradient norms and updates are everybody's already."""
+        """Add the counts of the other ranks; gradient norms and updates are the same on all ranks already."""
         if ranks.size == 1:
             return
         own = torch.stack([self.policy, self.verification, self.kl, self.clip_fraction])

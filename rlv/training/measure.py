@@ -15,11 +15,11 @@ import torch
 
 from rlv import tables
 from rlv.errors import StudyError
-from rlv.models import load_model
 from rlv.training.batches import Trajectory
-from rlv.training.loop import sampled_batches
-from rlv.training.rollout import read_prompts
-from rlv.training.update import Learner, learn, make_learner
+from rlv.training.learner import Learner, make_learner
+from rlv.training.policy import load_policy, load_reference
+from rlv.training.sources import Sampled
+from rlv.training.update import learn
 
 
 def measure_overhead(
@@ -40,20 +40,22 @@ def measure_overhead(
     if not run.verifies:
         raise StudyError("overhead: verification_coefficient is 0; measure a reasoner with verification")
     torch.set_num_threads(run.threads)
-    model, tokenizer = load_model(model_dir, run.training.dtype)
+    policy = load_policy(model_dir, problems, run)
     rollouts = []
-    prompts = read_prompts(problems, tokenizer, run.prompt_style, run.system_prompt)
-    with sampled_batches(model, tokenizer, prompts, run, model_dir) as source:
+    with Sampled(problems).open(policy, run) as batch_of:
         # The first warms up caches and optimizer states, and is not counted.
         for step in range(repeats + 1):
             started = time.perf_counter()
-            rollout = source(step)
+            rollout = batch_of(step)
             assert rollout is not None  # nothing here listens to signals
             rollouts.append((rollout, time.perf_counter() - started))
-    reference = load_model(model_dir, run.training.dtype)[0] if run.training.kl_coefficient > 0 else None
+    reference = load_reference(policy, run)
     runs = {"rl": run.but(verification_coefficient=0.0), "rl_v": run}
-    learners = {name: make_learner(copy.deepcopy(model), tokenizer, c, reference) for name, c in runs.items()}
-    del model
+    learners = {
+        name: make_learner(copy.deepcopy(policy.model), policy.tokenizer, c, reference)
+        for name, c in runs.items()
+    }
+    del policy
     # With a head of its own, "rl_v" has all that "rl" has, and more.
     start = {key: value.detach().clone() for key, value in learners["rl_v"].reader.state_dict().items()}
     rows = []

@@ -1,4 +1,4 @@
-"""The gradient norms of the two objectives apart: which of them decides what the shared clip leaves?
+"""The gradient norms of the two objectives apart, which show what the shared clip leaves of each.
 
 Both objectives share one backward pass, and `gradient_clip` bounds the norm of their sum. On the first six
 batches of the mini study at λ = 1, the verification gradient is 15 to 24 times the policy's for GRPO and 28
@@ -14,13 +14,19 @@ its own, which would need that second pass in every update.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from rlv.training.update import Learner
+from rlv.training.learner import Learner
+
+# Steps from one whose norms are measured to the next; the first is one, too. A constant, since a table may
+# not depend on how often something is shown.
+_EVERY = 20
+
+
+def due(step: int) -> bool:
+    """Whether the norms are measured in a step, counted from 0."""
+    return step == 0 or (step + 1) % _EVERY == 0
 
 
 class NormsApart:

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 from jaxtyping import Float
 
 from rlv.errors import DataError
-from rlv.prompts import solver_ids
 from rlv.sampling.engine import Engine, Progress, Request, SamplingParams, request_seed
 from rlv.sampling.shards import stored_text
 from rlv.training.advantages import ADVANTAGES
 from rlv.training.batches import Trajectory
+from rlv.training.policy import Prompt
 from rlv.training.run import Run
 from rlv.training.values import Grade, monte_carlo_values
 
@@ -33,37 +32,18 @@ ExtractAnswer = Callable[[str, str], str | None]
 
 @dataclass(frozen=True)
 class Rollout:
-    """What one step sampled: its trajectories, and the tokens that went into Monte-Carlo values."""
+    """The batch of one step, and the tokens that were sampled for it: solutions, and Monte-Carlo values."""
 
     trajectories: list[Trajectory]
-    tokens_values: int
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """A problem as the policy reads it."""
-
-    problem_id: str
-    ids: tuple[int, ...]
-    reference: str
-
-
-def read_prompts(
-    problems: pl.DataFrame, tokenizer: PreTrainedTokenizerBase, style: str, system_prompt: str | None = None
-) -> list[Prompt]:
-    """Every problem of a problems table as a prompt, in the table's order."""
-    columns = (problems["problem_id"], problems["question"], problems["answer"])
-    return [
-        Prompt(i, tuple(solver_ids(tokenizer, q, style, system_prompt)), a)
-        for i, q, a in zip(*columns, strict=True)
-    ]
+    tokens_sampled: int = 0
+    tokens_values: int = 0
 
 
 def choose_problems(n_problems: int, per_step: int, step: int, seed: int) -> np.ndarray:
     """Indices of the problems of a step (counted from 0): a new permutation of all problems every epoch.
 
     What an epoch's last step cannot fill is left for the next permutation, so that no step meets a problem
-    twice. Raises DataError where there are fewer problems than a step needs.
+    twice. Raises DataError if there are fewer problems than a step needs.
     """
     if n_problems < per_step:
         raise DataError(f"problems: {n_problems} rows, a step needs {per_step}; lower problems_per_step")
@@ -86,7 +66,7 @@ def collect(
     """One step's batch: G solutions of each prompt, with rewards and advantages; solutions of a problem
     adjoin.
 
-    A solution that ran out of tokens has no answer and earns 0. Continuations for values, where the advantage
+    A solution that ran out of tokens has no answer and earns 0. Continuations for values, if the advantage
     needs them, come from the same engine.
     """
     training = run.training
@@ -141,7 +121,7 @@ def collect(
             requests, sampled, finished, rewards_PG.ravel(), advantages_BK, starts, strict=True
         )
     ]
-    return Rollout(trajectories, tokens_values)
+    return Rollout(trajectories, sum(len(ids) for ids in solutions), tokens_values)
 
 
 def merged(parts: Sequence[Rollout], n_problems: int, n_solutions: int) -> Rollout:
@@ -155,7 +135,11 @@ def merged(parts: Sequence[Rollout], n_problems: int, n_solutions: int) -> Rollo
     for problem in range(n_problems):
         begin = problem // len(parts) * n_solutions
         trajectories += parts[problem % len(parts)].trajectories[begin : begin + n_solutions]
-    return Rollout(trajectories, sum(part.tokens_values for part in parts))
+    return Rollout(
+        trajectories,
+        sum(part.tokens_sampled for part in parts),
+        sum(part.tokens_values for part in parts),
+    )
 
 
 def grading(
@@ -164,7 +148,7 @@ def grading(
     extract_answer: ExtractAnswer,
     rewards: Rewards,
 ) -> Grade:
-    """From token ids to rewards; what did not end by itself has no answer, whatever stands there."""
+    """From token ids to rewards; a solution that did not end by itself has no answer."""
 
     def grade(
         prompts: Sequence[Prompt], solutions: Sequence[Sequence[int]], finished: Sequence[bool]

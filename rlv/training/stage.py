@@ -21,31 +21,18 @@ def _run(job: Job) -> Run:
 def _train(job: Job) -> dict[str, Any]:
     run = _run(job)
     tries.begin(job.work)
-    # With the solutions that another run recorded, what is trained is a separate verifier.
-    is_verifier = "rollouts" in job.artifact.inputs
+    files = {"problems": job.file("problems", "problems.parquet"), "recorded": None}
+    if "rollouts" in job.artifact.inputs:  # what is trained is a separate verifier
+        files["recorded"] = job.file("rollouts", "rollouts.parquet")
+    folders = {"model_dir": job.folder("model"), "work_dir": job.work, "out_dir": job.out}
     if run.training.ranks > 1:
         from rlv.training.launch import train_on_ranks
 
-        return train_on_ranks(
-            run,
-            model_dir=job.folder("model"),
-            problems=job.file("problems", "problems.parquet"),
-            recorded=job.file("rollouts", "rollouts.parquet") if is_verifier else None,
-            work_dir=job.work,
-            out_dir=job.out,
-            log=job.log,
-        )
+        return train_on_ranks(run, **files, **folders, log=job.log)
     from rlv.training.loop import train
+    from rlv.training.recorded import read_source
 
-    return train(
-        run,
-        model_dir=job.folder("model"),
-        problems=job.table("problems", "problems"),
-        recorded=job.table("rollouts", "rollouts") if is_verifier else None,
-        work_dir=job.work,
-        out_dir=job.out,
-        log=job.log,
-    )
+    return train(run, read_source(**files), **folders, log=job.log)
 
 
 def _overhead(job: Job) -> dict[str, Any]:

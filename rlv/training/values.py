@@ -22,18 +22,18 @@ from jaxtyping import Float64
 
 from rlv.answers.steps import step_starts
 from rlv.sampling.engine import Engine, Progress, Request, SamplingParams, request_seed
+from rlv.training.policy import Prompt
 from rlv.training.run import Run
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from rlv.training.rollout import Prompt
 
 # Whole solutions, prefix and continuation, that are there at the same time.
 GRADED = 256
 
 # (problems, token ids of a solution each, whether it ended by itself) -> rewards, one each.
-Grade = Callable[[Sequence["Prompt"], Sequence[Sequence[int]], Sequence[bool]], np.ndarray]
+Grade = Callable[[Sequence[Prompt], Sequence[Sequence[int]], Sequence[bool]], np.ndarray]
 
 
 @dataclass(frozen=True)

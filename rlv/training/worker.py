@@ -52,24 +52,21 @@ def main(job_file: Path) -> int:
 
 
 def _train(spec: dict[str, Any], folder: Path, log: Any) -> dict[str, Any]:
-    from rlv import tables
     from rlv.job.machine import device_name
     from rlv.training.loop import train
     from rlv.training.ranks import join
+    from rlv.training.recorded import read_source
     from rlv.training.run import Run
 
     recorded = spec["recorded"]
     facts = train(
         Run.of(**spec["settings"]),
-        model_dir=Path(spec["model_dir"]),
-        problems=tables.read(Path(spec["problems"]), "problems"),
-        recorded=None if recorded is None else tables.read(Path(recorded), "rollouts"),
-        work_dir=Path(spec["work_dir"]),
-        out_dir=Path(spec["out_dir"]),
+        read_source(Path(spec["problems"]), None if recorded is None else Path(recorded)),
+        **{name: Path(spec[name]) for name in ("model_dir", "work_dir", "out_dir")},
         log=log,
         ranks=join(folder / "rendezvous.json" if spec["by_file"] else None),
     )
-    # Who started the ranks does not see what they computed on.
+    # The process that started the ranks does not see their devices.
     return {**facts, "device": device_name()}
 
 

@@ -25,6 +25,7 @@ from rlv.scoring.verifier import scores_table
 from rlv.training.advantages import ADVANTAGES
 from rlv.training.loop import train
 from rlv.training.run import Run
+from rlv.training.sources import Sampled
 from tests.evaluation.tables_for_tests import make_tables
 
 ROOT = Path(__file__).parents[2]
@@ -96,7 +97,7 @@ def test_an_added_advantage_trains(registries, tmp_path):
     problems = SOURCES["mini"].load(form="quadratic", reach=7, split="train", size=4)
     config = Run.of(advantage="dr_grpo", steps=1, problems_per_step=2, solutions_per_problem=2, max_tokens=16)
     folders = {"work_dir": tmp_path / "work", "out_dir": tmp_path / "out"}
-    train(config, model_dir=ROOT / "rlv/mini/base", problems=problems, log=lambda _: None, **folders)
+    train(config, Sampled(problems), model_dir=ROOT / "rlv/mini/base", log=lambda _: None, **folders)
     assert (tmp_path / "out" / "model.safetensors").stat().st_size > 0
 
 

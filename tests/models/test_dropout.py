@@ -13,8 +13,9 @@ from torch import nn
 from rlv.errors import ModelError
 from rlv.models.dropout import without_dropout
 from rlv.training.batches import Trajectory
+from rlv.training.learner import make_learner
 from rlv.training.run import Run
-from rlv.training.update import learn, make_learner
+from rlv.training.update import learn
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
 # As numbers in modules, as modules, as both, and as layers that are left out.

@@ -22,8 +22,8 @@ from rlv.scoring.readers import transformers_verifier
 from rlv.scoring.verifier import score_solutions
 from rlv.training.batches import Trajectory, micro_batches
 from rlv.training.forward import Reader
+from rlv.training.learner import make_learner
 from rlv.training.run import Run
-from rlv.training.update import make_learner
 
 SIZES = {
     "hidden_size": 32,

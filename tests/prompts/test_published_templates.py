@@ -30,7 +30,7 @@ from rlv.sampling import Sampled, SamplingParams, sample_shard
 from rlv.sampling.budgets import Forcing, force_answers
 from rlv.scoring import SCORES
 from rlv.scoring.verifier import Verifier, scores_table
-from rlv.training.rollout import read_prompts
+from rlv.training.policy import read_prompts
 from tests.tokenizers_for_tests import family_tokenizer
 
 ROOT = Path(__file__).parents[2]

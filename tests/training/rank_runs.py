@@ -59,17 +59,16 @@ def small_pieces():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rlv.training.engine.KEPT_WHOLE", 0)
         patch.setattr("rlv.training.weights.GATHERED", 3000)
-        patch.setattr("rlv.training.loop.Grader", LengthGrader)
-        patch.setattr("rlv.training.loop.extract_answer", lambda text, _: text)
+        patch.setattr("rlv.training.sources.Grader", LengthGrader)
+        patch.setattr("rlv.training.sources.extract_answer", lambda text, _: text)
         yield
 
 
 def run(spec: dict[str, Any], job: dict[str, Any], ranks: Any = None) -> dict[str, Any]:
     """One run: into `folder`/work and `folder`/out. `recorded`: a rollouts table to learn from instead."""
-    import polars as pl
-
     from rlv.training.loop import train
     from rlv.training.ranks import ALONE
+    from rlv.training.recorded import read_source
     from rlv.training.run import Run
 
     ranks = ALONE if ranks is None else ranks
@@ -81,13 +80,12 @@ def run(spec: dict[str, Any], job: dict[str, Any], ranks: Any = None) -> dict[st
     recorded = job.get("recorded")
     return train(
         Run.of(**BASE | job["config"]),
+        read_source(Path(spec["problems"]), None if recorded is None else Path(recorded)),
         model_dir=Path(spec["model_dir"]),
-        problems=pl.read_parquet(spec["problems"]),
         work_dir=folder / "work",
         out_dir=folder / "out",
         log=lambda _: None,
         ranks=ranks,
-        recorded=None if recorded is None else pl.read_parquet(recorded),
     )
 
 

@@ -19,6 +19,7 @@ from rlv.errors import DataError, LostRankError, ModelError, StoppedError, Study
 from rlv.training import launch, stage
 from rlv.training.loop import train
 from rlv.training.run import Run
+from rlv.training.sources import Sampled
 from tests.training.rank_runs import BASE
 
 CONFIG = {**BASE, "steps": 6, "ranks": 2, "zero_stage": 2, "save_every": 1}
@@ -72,8 +73,8 @@ def alone(tmp_path_factory, model_dir, problems):
     config = Run.of(**{**CONFIG, "ranks": 1, "zero_stage": 0})
     train(
         config,
+        Sampled(problems),
         model_dir=model_dir,
-        problems=problems,
         work_dir=folder / "work",
         out_dir=folder / "out",
         log=lambda _: None,
@@ -171,8 +172,8 @@ def test_another_launcher_around_it_is_refused(ranks, monkeypatch, n_ranks):
         else:
             train(
                 Run.of(**{**CONFIG, **job}),
+                Sampled(tables.read(ranks.problems, "problems")),
                 model_dir=ranks.model_dir,
-                problems=tables.read(ranks.problems, "problems"),
                 work_dir=ranks.work,
                 out_dir=ranks.out,
                 log=print,

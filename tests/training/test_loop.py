@@ -19,10 +19,12 @@ from rlv import tables
 from rlv.errors import DataError, ModelError, StoreError, StudyError
 from rlv.job.machine import made_here
 from rlv.models import heads
-from rlv.training import checkpoints, loop
-from rlv.training.loop import sampled_batches, train
+from rlv.training import checkpoints, reproducible
+from rlv.training.loop import train
 from rlv.training.measure import measure_overhead
+from rlv.training.recorded import Recorded
 from rlv.training.run import Run
+from rlv.training.sources import Sampled
 
 CONFIG = Run.of(
     advantage="grpo",
@@ -42,16 +44,15 @@ CONFIG = Run.of(
 )
 
 
-def run(folder: Path, config: Run, model_dir, problems, recorded=None):
+def run(folder: Path, config: Run, model_dir, problems, recorded=None, log=None):
     lines: list[str] = []
     summary = train(
         config,
+        Sampled(problems) if recorded is None else Recorded(problems, recorded),
         model_dir=model_dir,
-        problems=problems,
         work_dir=folder / "work",
         out_dir=folder / "out",
-        log=lines.append,
-        recorded=recorded,
+        log=log or lines.append,
     )
     return summary, lines
 
@@ -160,15 +161,7 @@ def test_a_separate_verifier_learns_from_recorded_solutions(straight, tmp_path, 
         run(tmp_path / "whole", SEPARATE, model_dir, problems, recorded.filter(recorded["step"] < 5))
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Died):
-        train(
-            SEPARATE,
-            model_dir=model_dir,
-            problems=problems,
-            work_dir=tmp_path / "cut" / "work",
-            out_dir=tmp_path / "cut" / "out",
-            log=die_in("saving", patch),
-            recorded=recorded,
-        )
+        run(tmp_path / "cut", SEPARATE, model_dir, problems, recorded, log=die_in("saving", patch))
     summary, _ = run(tmp_path / "cut", SEPARATE, model_dir, problems, recorded)
     assert summary["resumed_from"] == 2 and digest(tmp_path / "cut") == digest(tmp_path / "whole")
 
@@ -224,28 +217,14 @@ def assert_goes_on(folder: Path, straight: Path, model_dir, problems, config=CON
 @pytest.mark.parametrize("where", ["update", "saving", "naming"])
 def test_cut_off_and_started_again_ends_with_the_same_weights(straight, tmp_path, model_dir, problems, where):
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Died):
-        train(
-            CONFIG,
-            model_dir=model_dir,
-            problems=problems,
-            work_dir=tmp_path / "work",
-            out_dir=tmp_path / "out",
-            log=die_in(where, patch),
-        )
+        run(tmp_path, CONFIG, model_dir, problems, log=die_in(where, patch))
     assert_goes_on(tmp_path, straight[0], model_dir, problems)
 
 
 @pytest.mark.parametrize("where", ["update", "naming"])
 def test_a_head_survives_being_cut_off(headed, tmp_path, model_dir, problems, where):
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Died):
-        train(
-            HEADED,
-            model_dir=model_dir,
-            problems=problems,
-            work_dir=tmp_path / "work",
-            out_dir=tmp_path / "out",
-            log=die_in(where, patch),
-        )
+        run(tmp_path, HEADED, model_dir, problems, log=die_in(where, patch))
     assert_goes_on(tmp_path, headed, model_dir, problems, HEADED)
 
 
@@ -266,14 +245,7 @@ def test_a_falling_rate_goes_on_where_it_stood(tmp_path, model_dir, problems):
     assert len(factors) == 20
     assert rates(straight) == pytest.approx([1e-3 * factors[n] for n in range(0, 20, 4)])
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Died):
-        train(
-            FALLING,
-            model_dir=model_dir,
-            problems=problems,
-            work_dir=again / "work",
-            out_dir=again / "out",
-            log=die_in("update", patch),
-        )
+        run(again, FALLING, model_dir, problems, log=die_in("update", patch))
     summary, _ = run(again, FALLING, model_dir, problems)
     assert summary["resumed_from"] == 2
     assert rates(again) == rates(straight) and digest(again) == digest(straight)
@@ -291,12 +263,13 @@ def test_a_separate_verifiers_rate_falls_over_the_recorded_steps(straight, tmp_p
 
 
 _KILLED_RUN = """
+from rlv.training.sources import Sampled
 import os, signal, sys
 from pathlib import Path
 import torch, polars as pl
 from rlv.training import checkpoints
 from rlv.training.run import Run
-from rlv.training.loop import sampled_batches, train
+from rlv.training.loop import train
 torch.set_num_threads(1)
 folder, model_dir, problems, fields = sys.argv[1:]
 
@@ -304,7 +277,7 @@ def log(line):
     if line.startswith("step 3"):
         checkpoints.sync = lambda path: os.kill(os.getpid(), signal.SIGKILL)
 
-train(Run.of(**eval(fields)), model_dir=Path(model_dir), problems=pl.read_parquet(problems),
+train(Run.of(**eval(fields)), Sampled(pl.read_parquet(problems)), model_dir=Path(model_dir),
       work_dir=Path(folder) / "work", out_dir=Path(folder) / "out", log=log)
 """
 
@@ -366,9 +339,11 @@ def test_overhead_counts_what_it_times(model_dir, problems, monkeypatch):
     """Continuations for values are sampled within the seconds, so their tokens are among the tokens."""
     rollouts_seen = []
 
+    opened = Sampled.open
+
     @contextmanager
     def watched(*arguments):
-        with sampled_batches(*arguments) as source:
+        with opened(*arguments) as source:
 
             def seen(step):
                 rollouts_seen.append(source(step))
@@ -376,7 +351,7 @@ def test_overhead_counts_what_it_times(model_dir, problems, monkeypatch):
 
             yield seen
 
-    monkeypatch.setattr("rlv.training.measure.sampled_batches", watched)
+    monkeypatch.setattr(Sampled, "open", watched)
     config = CONFIG.but(advantage="vineppo", continuations=2, step_rule="try")
     measured = measure_overhead(config, model_dir, problems, 1, lambda _: None)
     rollout = rollouts_seen[-1]
@@ -390,9 +365,9 @@ def test_overhead_counts_what_it_times(model_dir, problems, monkeypatch):
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_kernels_are_fixed_on_the_cpu_alone(monkeypatch, device):
     """On a GPU the engine that samples in the same process would be held to them, too."""
-    monkeypatch.setattr(loop, "pick_device", lambda: torch.device(device))
+    monkeypatch.setattr(reproducible, "pick_device", lambda: torch.device(device))
     before = torch.are_deterministic_algorithms_enabled()
-    with loop._reproducible(CONFIG):
+    with reproducible.reproducible(CONFIG):
         assert torch.are_deterministic_algorithms_enabled() == (before or device == "cpu")
         assert torch.initial_seed() == CONFIG.training.seed
     assert torch.are_deterministic_algorithms_enabled() == before

@@ -13,8 +13,11 @@ from rlv.job import Job
 from rlv.prompts import solver_ids
 from rlv.scoring.stage import SCORE
 from rlv.store import Artifact, Store
-from rlv.training.recorded import RecordedBatches, Recorder, fingerprint
-from rlv.training.rollout import read_prompts
+from rlv.study.types import Training
+from rlv.training.policy import Policy, read_prompts
+from rlv.training.recorded import Recorded, fingerprint
+from rlv.training.recorder import Recorder
+from rlv.training.run import Run
 from rlv.training.stage import TRAIN
 
 
@@ -71,15 +74,20 @@ def test_a_missing_part_is_refused(tmp_path, batches):
         Recorder(tmp_path / "empty", 2)
 
 
+def learned_from(source, tokenizer):
+    """The batches of a source, asked for from the last to the first."""
+    prompts = read_prompts(source.problems, tokenizer, "plain")
+    steps = range(source.n_steps(Training()))
+    with source.open(Policy(None, tokenizer, None, prompts), Run()) as batch_of:
+        return [batch_of(step).trajectories for step in reversed(steps)][::-1]
+
+
 def test_batches_come_back_as_they_were_sampled(tmp_path, batches, problems, tiny_tokenizer):
     table = recorded(tmp_path, batches).table()
     questions = dict(zip(problems["problem_id"], problems["question"], strict=True))
-    found = RecordedBatches(table, read_prompts(problems, tiny_tokenizer, "plain"))
+    found = learned_from(Recorded(problems, table), tiny_tokenizer)
     assert len(found) == 3
-    for beyond in (-1, 3):
-        with pytest.raises(IndexError, match="of 3 recorded"):
-            found[beyond]
-    for step in (2, 0, 1):  # in any order
+    for step in (2, 0, 1):
         for t, original in zip(found[step], batches[step], strict=True):
             zeros = (0.0,) * len(original.solution_ids)
             assert t == dataclasses.replace(
@@ -90,12 +98,12 @@ def test_batches_come_back_as_they_were_sampled(tmp_path, batches, problems, tin
             )
 
 
-def test_tables_that_are_no_recording_are_refused(tmp_path, batches, problems, tiny_tokenizer):
+def test_tables_that_are_no_recording_are_refused(tmp_path, batches, problems):
     table = recorded(tmp_path, batches).table()
 
     def refused(rows, of, message):
         with pytest.raises(DataError, match=message):
-            RecordedBatches(rows, read_prompts(of, tiny_tokenizer, "plain"))
+            Recorded(of, rows)
 
     refused(table.clear(), problems, "no rows")
     refused(table.filter(table["step"] != 2), problems, "row 3 has step 3; steps must be 1, 2")
@@ -111,8 +119,8 @@ def test_steps_of_uneven_size_keep_their_solutions(trajectories, problems, tiny_
         for column, value in zip(columns.values(), row, strict=True):
             column.append(value)
     table = tables.frame("rollouts", columns)
-    found = RecordedBatches(table, read_prompts(problems, tiny_tokenizer, "plain"))
-    assert [[t.solution_ids for t in found[k]] for k in range(len(found))] == [
+    found = learned_from(Recorded(problems, table), tiny_tokenizer)
+    assert [[t.solution_ids for t in batch] for batch in found] == [
         [t.solution_ids for t in trajectories[a:b]] for a, b in ((0, 4), (4, 5), (5, 7), (7, 9))
     ]
 
@@ -146,7 +154,7 @@ def test_a_part_is_on_disk_before_and_after_it_has_its_name(tmp_path, batches, m
     def watched(path):
         seen.append((path, [entry.name for entry in folder.iterdir()]))
 
-    monkeypatch.setattr("rlv.training.recorded.sync", watched)
+    monkeypatch.setattr("rlv.training.recorder.sync", watched)
     folder = tmp_path / "rollouts"
     recorder = Recorder(folder, 0)
     recorder.add(1, batches[0])

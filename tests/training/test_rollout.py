@@ -9,15 +9,14 @@ from rlv.errors import DataError
 from rlv.sampling.engine import Sampled
 from rlv.training.batches import Trajectory
 from rlv.training.journal import show_solutions
+from rlv.training.policy import Prompt, read_prompts
 from rlv.training.rollout import (
-    Prompt,
     Rollout,
     choose_problems,
     collect,
     grading,
     merged,
     over_tokens,
-    read_prompts,
 )
 from rlv.training.run import Run
 

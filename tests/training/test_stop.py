@@ -11,7 +11,7 @@ import pytest
 
 from rlv.errors import StoppedError
 from rlv.job.stop import SIGNALS, Abandoned, Stop, listening
-from rlv.training import loop
+from rlv.training import loop, sources
 from tests.training.test_loop import CONFIG, die, digest, rollouts, run
 
 
@@ -72,7 +72,7 @@ def test_a_terminal_may_go_under_what_nohup_started():
 
 
 def test_sampling_is_given_up(straight, tmp_path, model_dir, problems, monkeypatch):
-    collect = loop.collect
+    collect = sources.collect
 
     def interrupted(prompts, step, config, **arguments):
         if step == 2:
@@ -81,7 +81,7 @@ def test_sampling_is_given_up(straight, tmp_path, model_dir, problems, monkeypat
             die()
         return collect(prompts, step, config, **arguments)
 
-    monkeypatch.setattr(loop, "collect", interrupted)
+    monkeypatch.setattr(sources, "collect", interrupted)
     assert_stops_after_two(tmp_path, straight, model_dir, problems, monkeypatch)
 
 
@@ -90,7 +90,7 @@ def test_an_engine_that_the_signal_ended_too_costs_nothing(
     error, straight, tmp_path, model_dir, problems, monkeypatch
 ):
     """A scheduler signals all processes of a job: sampling fails, and so may the engine's end."""
-    collect, opened = loop.collect, loop.open_rollout_engine
+    collect, opened = sources.collect, sources.open_rollout_engine
 
     def interrupted(prompts, step, config, **arguments):
         if step == 2:
@@ -104,8 +104,8 @@ def test_an_engine_that_the_signal_ended_too_costs_nothing(
             yield engine
         raise error
 
-    monkeypatch.setattr(loop, "collect", interrupted)
-    monkeypatch.setattr(loop, "open_rollout_engine", dying)
+    monkeypatch.setattr(sources, "collect", interrupted)
+    monkeypatch.setattr(sources, "open_rollout_engine", dying)
     assert_stops_after_two(tmp_path, straight, model_dir, problems, monkeypatch)
 
 
@@ -113,7 +113,7 @@ def test_an_engine_that_dies_by_itself_is_an_error(tmp_path, model_dir, problems
     def dead(*_, **__):
         raise RuntimeError("the engine is dead")
 
-    monkeypatch.setattr(loop, "collect", dead)
+    monkeypatch.setattr(sources, "collect", dead)
     with pytest.raises(RuntimeError, match="the engine is dead"):
         run(tmp_path, CONFIG, model_dir, problems)
 
@@ -123,7 +123,7 @@ def test_a_stop_before_the_first_step_saves_nothing(tmp_path, model_dir, problem
         os.kill(os.getpid(), signal.SIGTERM)
         raise Abandoned
 
-    monkeypatch.setattr(loop, "collect", at_once)
+    monkeypatch.setattr(sources, "collect", at_once)
     with pytest.raises(StoppedError, match="goes on after step 0 of 5"):
         run(tmp_path, CONFIG, model_dir, problems)
     assert list((tmp_path / "work" / "checkpoints").iterdir()) == []

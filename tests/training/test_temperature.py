@@ -15,8 +15,9 @@ from rlv.store import Artifact, Store
 from rlv.training import stage
 from rlv.training.batches import Trajectory, micro_batches
 from rlv.training.forward import Reader
+from rlv.training.learner import make_learner
 from rlv.training.run import Run
-from rlv.training.update import learn, make_learner
+from rlv.training.update import learn
 
 CPU = torch.device("cpu")
 UNMOVED = Run.of(learning_rate=1e-12, warmup_steps=0, temperature=0.6)

@@ -11,9 +11,10 @@ import torch
 from rlv.errors import ModelError, StudyError
 from rlv.prompts import label_ids, verification_ids
 from rlv.training import losses
+from rlv.training.learner import make_learner
 from rlv.training.objectives import OBJECTIVES
 from rlv.training.run import Run
-from rlv.training.update import learn, make_learner
+from rlv.training.update import learn
 
 CONFIG = Run.of(
     verification_coefficient=0.3, learning_rate=1e-2, warmup_steps=0, weight_decay=0.1, gradient_clip=0.5

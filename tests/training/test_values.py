@@ -11,7 +11,7 @@ import pytest
 
 from rlv.sampling.engine import Request, Sampled, SamplingParams, request_seed
 from rlv.sampling.transformers_engine import TransformersEngine
-from rlv.training.rollout import Prompt
+from rlv.training.policy import Prompt
 from rlv.training.run import Run
 from rlv.training.values import merged_steps, monte_carlo_values
 

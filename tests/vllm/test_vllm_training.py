@@ -23,6 +23,7 @@ def test_a_few_steps_with_verification(advantage, problems, tmp_path, monkeypatc
     from rlv import tables
     from rlv.training import handover, loop
     from rlv.training.run import Run
+    from rlv.training.sources import Sampled
 
     from .conftest import BASE
 
@@ -40,8 +41,8 @@ def test_a_few_steps_with_verification(advantage, problems, tmp_path, monkeypatc
     lines: list[str] = []
     facts = loop.train(
         config,
+        Sampled(problems),
         model_dir=BASE,
-        problems=problems,
         work_dir=tmp_path / "work",
         out_dir=tmp_path / "out",
         log=lines.append,
@@ -56,8 +57,8 @@ def test_a_few_steps_with_verification(advantage, problems, tmp_path, monkeypatc
         again = config.but(save_every=1)
         loop.train(
             again,
+            Sampled(problems),
             model_dir=BASE,
-            problems=problems,
             work_dir=tmp_path / "work2",
             out_dir=tmp_path / "out2",
             log=lines.append,
@@ -73,6 +74,7 @@ def test_old_weights_stop_the_run_and_name_the_step(problems, tmp_path, monkeypa
     from rlv.sampling.vllm_engine import VllmEngine
     from rlv.training.loop import train
     from rlv.training.run import Run
+    from rlv.training.sources import Sampled
 
     from .conftest import BASE
 
@@ -90,8 +92,8 @@ def test_old_weights_stop_the_run_and_name_the_step(problems, tmp_path, monkeypa
     with pytest.raises(ModelError, match=r"step 2: the engine's .* is not the trainer's in float32"):
         train(
             Run.of(**BASE_SETTINGS, advantage="grpo", verification_coefficient=0.5),
+            Sampled(problems),
             model_dir=BASE,
-            problems=problems,
             work_dir=tmp_path / "work",
             out_dir=tmp_path / "out",
             log=print,
@@ -106,6 +108,7 @@ def test_two_ranks_with_divided_weights_sample_what_one_does(problems, tmp_path)
     from rlv.training.launch import train_on_ranks
     from rlv.training.loop import train
     from rlv.training.run import Run
+    from rlv.training.sources import Sampled
 
     from .conftest import BASE
 
@@ -113,7 +116,7 @@ def test_two_ranks_with_divided_weights_sample_what_one_does(problems, tmp_path)
     folders = {"model_dir": BASE, "log": print}
     train(
         Run.of(**settings),
-        problems=problems,
+        Sampled(problems),
         work_dir=tmp_path / "one",
         out_dir=tmp_path / "out-one",
         **folders,

@@ -1,0 +1,111 @@
+"""Where the batches of a training run come from: sampled as it learns (here), or recorded (recorded.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Protocol
+
+import polars as pl
+
+from rlv.answers import Grader, extract_answer
+from rlv.job.stop import Abandoned, Stop
+from rlv.sampling.engines import open_rollout_engine
+from rlv.study.types import Training
+from rlv.training.handover import sampling_weights
+from rlv.training.policy import Policy
+from rlv.training.ranks import ALONE, Ranks
+from rlv.training.rollout import Rollout, choose_problems, collect, merged
+from rlv.training.run import Run
+
+# The batch of a training step, counted from 0; None if the run was asked to stop meanwhile.
+Batches = Callable[[int], Rollout | None]
+
+
+class Source(Protocol):
+    """The batches of a run.
+
+    `problems`: the problems table; `fresh`: whether its solutions are new. The policy learns from fresh
+    solutions and they are recorded; from others only the verifier learns.
+    """
+
+    problems: pl.DataFrame
+    fresh: bool
+
+    def n_steps(self, training: Training) -> int:
+        """How many batches there are."""
+        ...
+
+    def longest(self, training: Training) -> int:
+        """Tokens of the longest solution that can come."""
+        ...
+
+    def fingerprint(self) -> bytes:
+        """What decides the batches beside settings, weights and problems."""
+        ...
+
+    def open(
+        self, policy: Policy, run: Run, ranks: Ranks = ALONE, stop: Stop | None = None
+    ) -> AbstractContextManager[Batches]:
+        """The batches of a policy, for as long as the block runs. `stop`: what sampling is given up for."""
+        ...
+
+
+class Sampled:
+    """Batches that the policy samples when they are asked for, with the weights it has then."""
+
+    fresh = True
+
+    def __init__(self, problems: pl.DataFrame) -> None:
+        self.problems = problems
+
+    def n_steps(self, training: Training) -> int:
+        return training.steps
+
+    def longest(self, training: Training) -> int:
+        return training.max_tokens
+
+    def fingerprint(self) -> bytes:
+        return b""
+
+    @contextmanager
+    def open(
+        self, policy: Policy, run: Run, ranks: Ranks = ALONE, stop: Stop | None = None
+    ) -> Iterator[Batches]:
+        """Ranks take the step's problems in turn, whole; every rank gets the solutions of all."""
+        stop, training = stop or Stop(), run.training
+        model, tokenizer, prompts = policy.model, policy.tokenizer, policy.prompts
+        with Grader(workers=1) as grader, open_rollout_engine(model, tokenizer, policy.folder, run) as engine:
+
+            def own(chosen: Sequence[int], step: int) -> Rollout:
+                if not chosen:  # more ranks than problems
+                    return Rollout([])
+                return collect(
+                    [prompts[i] for i in chosen],
+                    step,
+                    run,
+                    engine=engine,
+                    tokenizer=tokenizer,
+                    extract_answer=extract_answer,
+                    rewards=grader.rewards,
+                    progress=stop.progress,
+                )
+
+            def sampled(step: int) -> Rollout | None:
+                chosen = choose_problems(
+                    len(prompts), training.problems_per_step, step, training.seed
+                ).tolist()
+                rollout = None
+                try:
+                    with sampling_weights(engine, model, step), suppress(Abandoned):
+                        rollout = own(chosen[ranks.rank :: ranks.size], step)
+                except Exception:
+                    # Perhaps the engine was ended by the signal that asked this process to stop.
+                    if not stop.requested:
+                        raise
+                if ranks.any(rollout is None or stop.requested):
+                    return None
+                assert rollout is not None
+                return merged(ranks.gathered(rollout), len(chosen), training.solutions_per_problem)
+
+            yield sampled
