@@ -17,6 +17,7 @@ from rlv.cluster.inventory import NO_MEMORY_MB, Accounts, Partition, Records
 from rlv.cluster.resources import Asked, chosen, nodes_with
 from rlv.cluster.site import FILE, Kind, Site
 from rlv.errors import SiteError
+from rlv.run.stages import STAGES
 
 # A job on processors that computes more than this is not meant for them: a day at 100 GFLOP/s.
 FLOPS_ON_PROCESSORS = 1e16
@@ -53,11 +54,19 @@ _WAITS = re.compile(
 
 @dataclass(frozen=True)
 class Wanted:
-    """One job still to do: its artifact's path, what it asks for, and its work if done on processors."""
+    """One job still to do: its artifact's path, what it asks for, and its FLOPs if done on processors."""
 
     path: str
     asked: Asked
     flops_on_cpu: float = 0.0
+
+    @property
+    def stage(self) -> str:
+        return self.path.split("/")[0]
+
+    @property
+    def trains(self) -> bool:
+        return STAGES[self.stage].trains
 
 
 @dataclass(frozen=True)
@@ -142,8 +151,7 @@ def _places(site: Site, wanted: Sequence[Wanted]) -> list[tuple[Place, list[Want
     """The jobs by where they go."""
     found: dict[tuple[str | None, bool], list[Wanted]] = {}
     for job in sorted(wanted, key=lambda job: job.asked.gpus_per_node > 0):
-        stage = job.path.split("/")[0]
-        place = (stage if stage in site.stages else None, job.asked.gpus_per_node > 0)
+        place = (job.stage if job.stage in site.stages else None, job.asked.gpus_per_node > 0)
         found.setdefault(place, []).append(job)
     return [(Place(site, *place), jobs) for place, jobs in found.items()]
 
@@ -260,7 +268,7 @@ def _gpus(place: Place, where: str, jobs: Sequence[Wanted], found: Sequence[Part
         fitting = nodes_with(found, needed, asked_type)
         example = next(j for j in jobs if (j.asked.gpus_per_node, j.asked.nodes) == (needed, nodes))
         most = max((node.gpus_of(asked_type) for p in found for node in p.nodes), default=0)
-        way = "training.ranks, training.nodes" if example.path.startswith("train/") else "tensor_parallel"
+        way = "training.ranks, training.nodes" if example.trains else "tensor_parallel"
         if not fitting:
             yield (
                 f"{partition}: {example.path} needs {needed} GPUs on one node, and nodes of {where} "
@@ -280,7 +288,7 @@ def _cores(place: Place, where: str, jobs: Sequence[Wanted], found: Sequence[Par
         needed = asked.cores * max(1, asked.tasks // asked.nodes)
         if largest and needed > largest:
             key = "slurm.gpu.cpus_each" if place.gpu else place.key("partition")
-            if not place.gpu and job.path.startswith("train/"):
+            if not place.gpu and job.trains:
                 key += " (or training.ranks in the study)"
             yield f"{key}: {job.path} asks for {needed} cores on a node, and nodes of {where} have {largest}"
             return
@@ -308,7 +316,7 @@ def _refused(
             said = refusal(options(site, job.asked))
             if said is not None and not (away and only_waits(said)):
                 named = (key if "." in key else place.key(key) for key in keys_behind(said))
-                told = ", ".join(key.replace("STAGE", job.path.split("/")[0]) for key in named)
+                told = ", ".join(key.replace("STAGE", job.stage) for key in named)
                 yield f"{told}: sbatch would refuse {job.path}: {said}"
 
 

@@ -22,8 +22,9 @@ from rlv.cluster.inventory import Node, Partition
 from rlv.cluster.site import Kind, Site
 from rlv.errors import StudyError
 from rlv.estimate.gpus import Gpu, find_gpu
-from rlv.estimate.jobs import ON_GPU, Estimate
+from rlv.estimate.jobs import Estimate
 from rlv.run.devices import gpus_of
+from rlv.run.stages import STAGES
 from rlv.store import Artifact
 from rlv.training.tries import MOST, NONE_IN_VAIN, InVain
 
@@ -127,16 +128,41 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class _Layout:
+    """Nodes of a job, all its processes, and GPUs of each node."""
+
+    nodes: int = 1
+    ranks: int = 1
+    gpus: int = 0
+
+    @property
+    def local(self) -> int:
+        """Processes of one node."""
+        return max(1, self.ranks // self.nodes)
+
+    def cores(self, cpus_each: int) -> int | None:
+        """Cores of each task, with so many beside each GPU; None: the rule's threads."""
+        if self.nodes > 1:
+            # A node must have as many as there are ranks on all nodes together: these are the rule's threads,
+            # and the Snakemake in the job takes on none with more than its node has.
+            return max(cpus_each if self.gpus else 1, ceil(self.ranks / self.local))
+        return max(cpus_each * self.gpus, self.local) if self.gpus else None
+
+
+@dataclass(frozen=True)
 class Planner:
-    """Answers for every artifact of a plan. `partitions`: None where SLURM was not asked."""
+    """Answers for every artifact of a plan. `partitions`: None if SLURM was not asked."""
 
     site: Site
     estimated: Mapping[str, Estimate] = field(default_factory=dict)
     partitions: Sequence[Partition] | None = None
 
-    def on_gpus(self, artifact: Artifact | None) -> bool:
-        """Whether a job asks for GPUs."""
-        return self.site.gpu.use and artifact is not None and artifact.stage in ON_GPU
+    def _layout(self, artifact: Artifact | None) -> _Layout:
+        if artifact is None:
+            return _Layout()
+        stage = STAGES[artifact.stage]
+        gpus = gpus_of(artifact) if self.site.gpu.use else 0
+        return _Layout(stage.nodes(artifact), stage.threads(artifact), gpus)
 
     def asked(
         self,
@@ -149,60 +175,36 @@ class Planner:
     ) -> Asked:
         """What the job of an artifact (None: one that makes none) asks for.
 
-        `mem_mb`, `runtime`: the least, of its rule. `attempt` counts from 1. `in_vain`: tries of a training.
+        `mem_mb`, `runtime`: the least, of its rule; without GPUs each process has `mem_mb`. `attempt` counts
+        from 1. `in_vain`: tries of a job that goes on where the one before it stopped.
         """
         failed = attempt - 1
-        if artifact is not None and artifact.stage == "train":
+        stage = None if artifact is None else artifact.stage
+        resumes = stage is not None and STAGES[stage].resumes
+        if resumes:
             failed = min(failed, in_vain.latest + in_vain.before, MOST - 1)
             if in_vain.latest >= MOST:
                 return Asked(mem_mb=1000, runtime=5, on=self.site.cpu)  # it is going to refuse at once
-        stage = None if artifact is None else artifact.stage
-        said = self.site.of_stage(stage)
-        runtime = max(runtime, said.runtime or 0)
-        if artifact is None or not self.on_gpus(artifact):
-            return self._on_cpus(artifact, mem_mb, runtime, failed, said.memory or 0)
-        kind = self.site.kind(stage, gpu=True)
-        gpus, nodes, ranks = gpus_of(artifact), _nodes(artifact), _ranks(artifact)
-        local = ranks // nodes
-        limits = self.limits(kind, gpus, self.site.gpu.type)
-        estimate = self.estimated.get(artifact.path)
-        needed = max(mem_mb, said.memory or 0, gpus * _RANK_MB + _host_mb(estimate, nodes))
-        cores = self.site.gpu.cpus_each
-        if nodes == 1:
-            cores = max(cores * gpus, local)
-        minutes = _grown(_length(runtime, _gpu_minutes(estimate)), failed, _MORE_TIME, limits.longest)
-        return Asked(
-            mem_mb=_grown(needed, failed, _MORE_MEMORY, limits.memory_mb),
-            runtime=minutes,
-            on=kind,
-            nodes=nodes,
-            gpus_per_node=gpus,
-            gpu_type=self.site.gpu.type,
-            cpus_per_task=max(cores, _for_threads(ranks, nodes)) if nodes > 1 else cores,
-            tasks=ranks if nodes > 1 else 1,
-            signal_seconds=self._signal(artifact, minutes),
-        )
-
-    def _on_cpus(
-        self, artifact: Artifact | None, mem_mb: int, runtime: int, failed: int, least_mb: int
-    ) -> Asked:
-        """`mem_mb`: of a rank; `least_mb`: of a node."""
-        kind = self.site.kind(None if artifact is None else artifact.stage, gpu=False)
-        limits = self.limits(kind)
-        nodes, ranks = (1, 1) if artifact is None else (_nodes(artifact), _ranks(artifact))
+        said, job = self.site.of_stage(stage), self._layout(artifact)
+        kind = self.site.kind(stage, gpu=job.gpus > 0)
+        limits = self.limits(kind, job.gpus, self.site.gpu.type)
         estimate = None if artifact is None else self.estimated.get(artifact.path)
-        spent = 0.0 if estimate is None or estimate.artifact.stage not in ON_GPU else estimate.flops
-        minutes = _grown(_length(runtime, spent / _PROCESSOR_FLOPS / 60), failed, _MORE_TIME, limits.longest)
-        needed = max(least_mb, mem_mb * max(1, ranks // nodes))
+        on_gpus = max(mem_mb, job.gpus * _RANK_MB + _host_mb(estimate, job.nodes))
+        needed = max(said.memory or 0, on_gpus if job.gpus else mem_mb * job.local)
+        length = _length(max(runtime, said.runtime or 0), _minutes(estimate, job))
+        minutes = _grown(length, failed, _MORE_TIME, limits.longest)
+        several = job.nodes > 1
         return Asked(
             mem_mb=_grown(needed, failed, _MORE_MEMORY, limits.memory_mb),
             runtime=minutes,
             on=kind,
-            nodes=nodes,
-            cpus_per_task=_for_threads(ranks, nodes) if nodes > 1 else None,
-            tasks=ranks if nodes > 1 else 1,
-            signal_seconds=0 if artifact is None else self._signal(artifact, minutes),
-            threads=ranks if nodes == 1 else 1,
+            nodes=job.nodes,
+            gpus_per_node=job.gpus,
+            gpu_type=self.site.gpu.type if job.gpus else None,
+            cpus_per_task=job.cores(self.site.gpu.cpus_each),
+            tasks=job.ranks if several else 1,
+            signal_seconds=self._signal(minutes) if resumes else 0,
+            threads=1 if several else job.ranks,
         )
 
     def limits(self, kind: Kind, gpus: int = 0, gpu_type: str | None = None) -> Limits:
@@ -219,25 +221,21 @@ class Planner:
         largest = max((node.memory_mb for node in fitting), default=0)
         return Limits(allowed, int(largest * _NODE_SHARE) or None)
 
-    def retries(self, trainings: Sequence[Artifact], *, runtime: int) -> int:
-        """Retries with which the longest of some trainings ends, each try being stopped at the limit."""
+    def retries(self, resuming: Sequence[Artifact], *, runtime: int) -> int:
+        """Retries with which the longest of some jobs that resume ends, if each try stops at the limit."""
         needed = 1
-        for artifact in trainings:
-            on_gpus = self.on_gpus(artifact)
-            kind = self.site.kind(artifact.stage, gpu=on_gpus)
-            estimate = self.estimated.get(artifact.path)
-            longest = self.limits(kind, gpus_of(artifact) if on_gpus else 0).longest
-            if longest is None or estimate is None:
-                continue
-            spent = _gpu_minutes(estimate) if on_gpus else estimate.flops / _PROCESSOR_FLOPS / 60
-            # Something of each job goes to starting, and to what is left when it is told to save.
-            useful = max(longest - self._signal(artifact, longest) / 60, longest / 2)
-            needed = max(needed, ceil(_length(runtime, spent) / useful))
+        for artifact in resuming:
+            job, estimate = self._layout(artifact), self.estimated.get(artifact.path)
+            longest = self.limits(self.site.kind(artifact.stage, gpu=job.gpus > 0), job.gpus).longest
+            if longest is not None and estimate is not None:
+                # Something of each job goes to starting, and to what is left when it is told to save.
+                useful = max(longest - self._signal(longest) / 60, longest / 2)
+                needed = max(needed, ceil(_length(runtime, _minutes(estimate, job)) / useful))
         return needed - 1 + _SPARE_RETRIES
 
-    def _signal(self, artifact: Artifact, runtime: int) -> int:
+    def _signal(self, runtime: int) -> int:
         """Seconds before the time limit; of a short job, at most a third of it."""
-        return min(self.site.save_minutes * 60, runtime * 20) if artifact.stage == "train" else 0
+        return min(self.site.save_minutes * 60, runtime * 20)
 
 
 def chosen(kind: Kind, partitions: Sequence[Partition]) -> list[Partition]:
@@ -274,24 +272,13 @@ def known_gpu(site: Site, configured: str | None) -> Gpu | None:
     return None
 
 
-def _for_threads(ranks: int, nodes: int) -> int:
-    """Cores of each rank with which a node has as many as there are ranks on all nodes together.
-
-    These are the rule's threads, and the Snakemake in the job takes on none with more than its node has.
-    """
-    return ceil(ranks / (ranks // nodes))
-
-
-def _nodes(artifact: Artifact) -> int:
-    return int(artifact.how.get("nodes", 1)) if artifact.stage == "train" else 1
-
-
-def _ranks(artifact: Artifact) -> int:
-    return int(artifact.how.get("ranks", 1)) if artifact.stage == "train" else 1
-
-
-def _gpu_minutes(estimate: Estimate | None) -> float:
-    return 0.0 if estimate is None or not estimate.gpus else estimate.gpu_seconds / estimate.gpus / 60
+def _minutes(estimate: Estimate | None, job: _Layout) -> float:
+    """How long a job runs, by its estimate; 0 if there is none."""
+    if estimate is None:
+        return 0.0
+    if not job.gpus:
+        return estimate.flops / _PROCESSOR_FLOPS / 60
+    return estimate.gpu_seconds / max(1, estimate.gpus) / 60
 
 
 def _host_mb(estimate: Estimate | None, nodes: int) -> int:

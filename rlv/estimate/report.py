@@ -93,4 +93,4 @@ def _parts(estimate: Estimate) -> str:
 def _who(estimate: Estimate) -> str:
     """The reasoner whose weights a job has on the GPU."""
     artifact = estimate.artifact
-    return artifact.name if artifact.stage in ("train", "overhead") else artifact.inputs["model"].name
+    return artifact.name if STAGES[artifact.stage].trains else artifact.inputs["model"].name

@@ -10,7 +10,9 @@ from typing import Any
 import polars as pl
 
 from rlv import tables
+from rlv.hub import Asked
 from rlv.job.own_code import stage_code
+from rlv.job.work import Work
 from rlv.store import Artifact, Store
 
 
@@ -63,6 +65,9 @@ def _one(artifact: Artifact) -> int:
     return 1
 
 
+_NO_MODEL = Work()
+
+
 @dataclass(frozen=True)
 class Stage:
     """A kind of artifact: everything that is true of it, so that no other module compares names of stages.
@@ -75,7 +80,13 @@ class Stage:
     for what is made again in seconds (figures). None: only the recipe is.
     runs_models: whether jobs need the environment of the engines.
     threads, gpus: of one job, from its artifact; `gpus` are those of all its machines together.
+    nodes: machines of one job. With several, its threads are its processes.
     priority: of jobs that could start at the same time, the highest starts first.
+    brings_model: whether the artifact is a model that others start from.
+    trains: whether jobs change a model's weights, with the settings of the reasoner of the artifact's name.
+    resumes: whether a job that is asked to stop saves, so that the next try continues there.
+    work: what a model does in a job, and what that takes.
+    asks: what has to be fetched from the hub for an artifact; None: nothing, or it is in the cache.
     """
 
     recipe: int
@@ -87,7 +98,13 @@ class Stage:
     runs_models: bool = False
     threads: Callable[[Artifact], int] = _one
     gpus: Callable[[Artifact], int] = _none
+    nodes: Callable[[Artifact], int] = _one
     priority: int = 0
+    brings_model: bool = False
+    trains: bool = False
+    resumes: bool = False
+    work: Work = _NO_MODEL
+    asks: Callable[[Artifact], Asked | None] = lambda artifact: None
 
     @property
     def source_code(self) -> str:

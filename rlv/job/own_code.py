@@ -28,7 +28,9 @@ _IMPORT = re.compile(
     rf"^[ \t]*(?:from[ \t]+{_OURS}[ \t]+import[ \t]+(\([^)]*\)|[^\n]+)|import[ \t]+{_OURS})", re.MULTILINE
 )
 # What carries artifacts and messages around, and what people write: none of it computes a result.
-_PLUMBING = tuple(f"{PACKAGE}.{name}" for name in ("errors", "job", "study", "store"))
+_PLUMBING = tuple(f"{PACKAGE}.{name}" for name in ("errors", "hub", "job", "study", "store"))
+# Modules of a stage's folder that only plans and estimates ask (rlv/job/work.py).
+_ASKED_BEFORE = ("work", "memory")
 
 
 def drawing_code(*modules: str, without: str = "") -> str:
@@ -48,7 +50,8 @@ def stage_code(module: str) -> str:
     """
     folder = module.rpartition(".")[0]
     beside = [] if folder == PACKAGE else [f"{folder}.{f.stem}" for f in _place(folder).glob("[!_]*.py")]
-    return _digest(m for m in _imported([module, *beside]) if not _is_part(m, _PLUMBING))
+    computing = (m for m in _imported([module, *beside]) if m.rpartition(".")[2] not in _ASKED_BEFORE)
+    return _digest(m for m in computing if not _is_part(m, _PLUMBING))
 
 
 def _is_part(module: str, packages: Iterable[str]) -> bool:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import ModelError
+from rlv.hub import Asked
 from rlv.job import Job, Stage
-from rlv.models import gguf, hub
+from rlv.models import gguf, hub, work
 from rlv.models.completeness import require_complete
-from rlv.store import copy_file
+from rlv.store import Artifact, copy_file
 
 
 def _run(job: Job) -> dict[str, Any]:
@@ -38,4 +39,22 @@ def _placed(job: Job) -> dict[str, Any]:
     return {}
 
 
-MODEL = Stage(recipe=1, run=_run, doing="model", memory_mb=2000, minutes=10)
+def _asks(artifact: Artifact) -> Asked | None:
+    if "repo" not in artifact.params:
+        return None
+    repo, revision = str(artifact.params["repo"]), str(artifact.params["revision"])
+    if hub.cached(repo, revision) is not None:
+        return None
+    return hub.asked(repo, revision, key=str(artifact.how["key"]), study=str(artifact.how["study"]))
+
+
+MODEL = Stage(
+    recipe=1,
+    run=_run,
+    doing="model",
+    memory_mb=2000,
+    minutes=10,
+    brings_model=True,
+    work=work.MODEL,
+    asks=_asks,
+)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from rlv.run.stages import STAGES
 from rlv.store import Artifact
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -47,11 +48,8 @@ def local_gpus() -> tuple[Device, ...]:
 
 def gpus_of(artifact: Artifact) -> int:
     """How many GPUs of one machine the job that makes an artifact computes on."""
-    if artifact.stage == "train":
-        return int(artifact.how["ranks"]) // int(artifact.how["nodes"])
-    if artifact.stage in ("sample", "force", "score") and artifact.params.get("engine") == "vllm":
-        return int(artifact.how["tensor_parallel"])
-    return int(artifact.stage in ("pretrain", "overhead", "sample", "force", "score"))
+    stage = STAGES[artifact.stage]
+    return stage.gpus(artifact) // stage.nodes(artifact)
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rlv.job import Job, Stage
-from rlv.sampling.stage import tensor_parallel
+from rlv.sampling.work import gpus
+from rlv.scoring import work
 
 if TYPE_CHECKING:
     import polars as pl
@@ -74,5 +75,6 @@ SCORE = Stage(
     memory_mb=3000,
     minutes=60,
     runs_models=True,
-    gpus=tensor_parallel,
+    gpus=gpus,
+    work=work.SCORE,
 )

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rlv.job import Job, Stage
-from rlv.training import tries
+from rlv.store import Artifact
+from rlv.training import tries, work
 
 if TYPE_CHECKING:
     from rlv.training.config import TrainingConfig
@@ -79,7 +80,11 @@ TRAIN = Stage(
     runs_models=True,
     threads=_ranks,
     gpus=_ranks,
+    nodes=lambda artifact: int(artifact.how["nodes"]),
     priority=10,  # the head of the longest chains starts first
+    trains=True,
+    resumes=True,
+    work=work.TRAIN,
 )
 OVERHEAD = Stage(
     recipe=1,
@@ -89,4 +94,6 @@ OVERHEAD = Stage(
     minutes=30,
     runs_models=True,
     gpus=lambda artifact: 1,
+    trains=True,
+    work=work.OVERHEAD,
 )
