@@ -23,10 +23,9 @@ from benchmarks.step_workloads import Workload, make_workload
 from rlv.estimate import hours
 from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import local_gpu
-from rlv.estimate.sizes import size_from_config
 from rlv.job.work import Pass, Size
 from rlv.models import load_model, pick_device
-from rlv.models.work import pass_flops
+from rlv.models.work import pass_flops, size_from_config
 from rlv.training import memory
 from rlv.training.config import TrainingConfig
 from rlv.training.update import Learner, learn, make_learner

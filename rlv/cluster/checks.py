@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from rlv.cluster import inventory
 from rlv.cluster.inventory import NO_MEMORY_MB, Accounts, Partition, Records
-from rlv.cluster.resources import Asked, chosen, nodes_with
+from rlv.cluster.resources import Asked, chosen, longest_of, nodes_with
 from rlv.cluster.site import FILE, Kind, Site
 from rlv.errors import SiteError
 from rlv.run.stages import STAGES
@@ -183,8 +183,7 @@ def _partition(place: Place, jobs: Sequence[Wanted], partitions: Sequence[Partit
         yield f"{key('partition')}: not set, and the cluster has no default partition; it has {listed}"
         return
     where = ", ".join(p.name for p in found)
-    limits = [p.longest for p in found]
-    longest = None if None in limits else max(limit for limit in limits if limit is not None)
+    longest = longest_of(found)
     if kind.max_runtime is not None and longest is not None and kind.max_runtime > longest:
         yield (
             f"{key('max_runtime')}: {kind.max_runtime} minutes are more than {where} allows ({longest}); "

@@ -212,9 +212,7 @@ class Planner:
         found = chosen(kind, self.partitions or ())
         if not found:
             return Limits(longest=kind.max_runtime or _LONGEST)
-        longest = [p.longest for p in found]
-        endless = any(limit is None for limit in longest)
-        allowed = None if endless else max(limit for limit in longest if limit is not None)
+        allowed = longest_of(found)
         if kind.max_runtime is not None:
             allowed = kind.max_runtime if allowed is None else min(allowed, kind.max_runtime)
         fitting = nodes_with(found, gpus, gpu_type) or [node for p in found for node in p.nodes]
@@ -244,6 +242,12 @@ def chosen(kind: Kind, partitions: Sequence[Partition]) -> list[Partition]:
         return [p for p in partitions if p.default] or list(partitions[:1])
     wanted = kind.partition.split(",")
     return [p for p in partitions if p.name in wanted]
+
+
+def longest_of(partitions: Sequence[Partition]) -> int | None:
+    """Minutes that a job may run in one of these partitions; None: no limit."""
+    limits = [p.longest for p in partitions if p.longest is not None]
+    return max(limits) if len(limits) == len(partitions) else None
 
 
 def nodes_with(partitions: Sequence[Partition], gpus: int, gpu_type: str | None) -> list[Node]:

@@ -35,12 +35,10 @@ class Machine:
 
 def seconds(made: Pass, size: Size, machine: Machine, assumed: Assumptions) -> float:
     """Wall time of one pass's sequences on a machine."""
-    peak = machine.gpu.flops(size.dtype) * machine.gpus
-    if made.kind == "learned":
-        return pass_flops(made, size) / (peak * assumed.training_utilization)
-    if made.kind == "read":
-        return pass_flops(made, size) / (peak * assumed.reading_utilization)
-    return _writing(made, size, machine, assumed)
+    if made.kind == "written":
+        return _writing(made, size, machine, assumed)
+    share = assumed.training_utilization if made.kind == "learned" else assumed.reading_utilization
+    return pass_flops(made, size) / (machine.gpu.flops(size.dtype) * machine.gpus * share)
 
 
 def _writing(made: Pass, size: Size, machine: Machine, assumed: Assumptions) -> float:

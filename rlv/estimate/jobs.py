@@ -6,19 +6,21 @@ the key that would state it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from rlv.estimate import hours
 from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import Gpu
 from rlv.estimate.hours import Machine
-from rlv.estimate.sizes import size_of
 from rlv.job.work import Memory, Pass, Size, budget_of, first_model, tokens
-from rlv.models.work import pass_flops
+from rlv.models.folders import read_config
+from rlv.models.sources import at_hand
+from rlv.models.work import pass_flops, size_from_config
 from rlv.plan import Plan
 from rlv.run.stages import STAGES
 from rlv.store import Artifact, Store
+from rlv.study.types import Architecture
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,18 @@ class Estimate:
     def read(self) -> int:
         """Tokens read and learned from."""
         return tokens(self.passes, "read", "learned")
+
+
+def size_of(artifact: Artifact, architecture: Architecture | None, store: Store | None) -> Size | None:
+    """A start model's size: of its files if they are at hand, else of the study; None if neither has one."""
+    folder = at_hand(artifact, store)
+    config = read_config(folder) if folder is not None else None
+    if config is not None:
+        try:
+            return size_from_config(config)
+        except (KeyError, TypeError, ValueError, ArithmeticError):
+            pass  # another kind of model: the study may state one that comes near it
+    return size_from_config(architecture.model_dump()) if architecture is not None else None
 
 
 def start_model(artifact: Artifact) -> Artifact | None:
@@ -108,7 +122,8 @@ def _estimate(
         return done
     machine = _machine(artifact, gpu)
     spent = sum(hours.seconds(p, size, machine, assumed) for p in passes) + assumed.start_seconds
-    return replace(done, gpu_seconds=spent * gpus, too_large=_too_large(artifact, done.memory, gpu, assumed))
+    too_large = tuple(_too_large(artifact, done.memory, gpu, assumed))
+    return replace(done, gpu_seconds=spent * gpus, too_large=too_large)
 
 
 def _machine(artifact: Artifact, gpu: Gpu) -> Machine:
@@ -128,13 +143,13 @@ def _dtype(artifact: Artifact, size: Size) -> str:
 
 
 def _too_large(
-    artifact: Artifact, needed: tuple[Memory, ...], gpu: Gpu, assumed: Assumptions
-) -> tuple[str, ...]:
-    room = gpu.memory_bytes * assumed.memory_share
-    rooms = [room if one.room is None else min(one.room, room) for one in needed]
-    return tuple(
-        _complaint(artifact, one, gpu, r) for one, r in zip(needed, rooms, strict=True) if one.total > r
-    )
+    artifact: Artifact, phases: tuple[Memory, ...], gpu: Gpu, assumed: Assumptions
+) -> Iterator[str]:
+    for needed in phases:
+        room = gpu.memory_bytes * assumed.memory_share
+        room = room if needed.room is None else min(needed.room, room)
+        if needed.total > room:
+            yield _complaint(artifact, needed, gpu, room)
 
 
 def _complaint(artifact: Artifact, needed: Memory, gpu: Gpu, room: float) -> str:

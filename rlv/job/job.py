@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,17 +57,6 @@ class Job:
         tables.write(data, self.out / f"{table}.parquet", table)
 
 
-def _none(artifact: Artifact) -> int:
-    return 0
-
-
-def _one(artifact: Artifact) -> int:
-    return 1
-
-
-_NO_MODEL = Work()
-
-
 @dataclass(frozen=True)
 class Stage:
     """A kind of artifact: everything that is true of it, so that no other module compares names of stages.
@@ -96,14 +85,14 @@ class Stage:
     minutes: int
     code: Callable[[Mapping[str, Any]], str] | None = None
     runs_models: bool = False
-    threads: Callable[[Artifact], int] = _one
-    gpus: Callable[[Artifact], int] = _none
-    nodes: Callable[[Artifact], int] = _one
+    threads: Callable[[Artifact], int] = lambda artifact: 1
+    gpus: Callable[[Artifact], int] = lambda artifact: 0
+    nodes: Callable[[Artifact], int] = lambda artifact: 1
     priority: int = 0
     brings_model: bool = False
     trains: bool = False
     resumes: bool = False
-    work: Work = _NO_MODEL
+    work: Work = field(default=Work())
     asks: Callable[[Artifact], Asked | None] = lambda artifact: None
 
     @property

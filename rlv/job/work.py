@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Literal
+from typing import Any, Literal
 
 from rlv.store import Artifact
 
@@ -139,10 +139,6 @@ class Positions:
     instructed: bool = False
 
 
-def _nothing_stored(artifact: Artifact, passes: list[Pass], size: Size, texts: Texts) -> float:
-    return 0.0
-
-
 @dataclass(frozen=True)
 class Work:
     """What is known of the jobs of one stage before they run. By default they use no model.
@@ -150,16 +146,27 @@ class Work:
     passes: the sequences that a model writes, reads and learns from. memory: of one GPU in each phase, from
     the artifact, its model, texts, and the GPU's bytes (None: no GPU is named). stored: bytes in the store.
     checkpoints: bytes beside it while the job runs. positions: what must fit behind a prompt; None: the job
-    puts no prompts. keys: the paths in a study of a job's `engine`, `max_tokens` or `verification`; the first
-    that the study sets counts, else the last.
+    puts no prompts. keys: where a study may set what `key` is asked for; the first path that is set counts,
+    else the last.
     """
 
-    passes: Callable[[Artifact, Texts], list[Pass]] = lambda artifact, texts: []
+    passes: Callable[[Artifact, Texts], list[Pass]] = lambda *_: []
     memory: Callable[[Artifact, Size, Texts, float | None], list[Memory]] = lambda *_: []
-    stored: Callable[[Artifact, list[Pass], Size, Texts], float] = _nothing_stored
-    checkpoints: Callable[[Artifact, Size], float] = lambda artifact, size: 0.0
-    positions: Callable[[Artifact], Positions | None] = lambda artifact: None
-    keys: Callable[[Artifact, str], tuple[str, ...]] = lambda artifact, setting: ()
+    stored: Callable[[Artifact, list[Pass], Size, Texts], float] = lambda *_: 0.0
+    checkpoints: Callable[[Artifact, Size], float] = lambda *_: 0.0
+    positions: Callable[[Artifact], Positions | None] = lambda *_: None
+    keys: Callable[[Artifact, str], tuple[str, ...]] = lambda *_: ()
+
+    def key(self, study: object, job: Artifact, setting: str) -> str:
+        """The key path behind a job's `engine`, `max_tokens` or `verification`."""
+        paths = self.keys(job, setting)
+        return next((path for path in paths if _is_set(study, path)), paths[-1])
+
+
+def _is_set(section: Any, path: str) -> bool:
+    for part in path.split("."):
+        section = section.get(part) if isinstance(section, Mapping) else getattr(section, part)
+    return section is not None
 
 
 def tokens(made: list[Pass] | tuple[Pass, ...], *kinds: str) -> int:

@@ -40,12 +40,10 @@ def _placed(job: Job) -> dict[str, Any]:
 
 
 def _asks(artifact: Artifact) -> Asked | None:
-    if "repo" not in artifact.params:
+    p, how = artifact.params, artifact.how
+    if "repo" not in p or hub.cached(p["repo"], p["revision"]) is not None:
         return None
-    repo, revision = str(artifact.params["repo"]), str(artifact.params["revision"])
-    if hub.cached(repo, revision) is not None:
-        return None
-    return hub.asked(repo, revision, key=str(artifact.how["key"]), study=str(artifact.how["study"]))
+    return hub.asked(p["repo"], p["revision"], key=how["key"], study=how["study"])
 
 
 MODEL = Stage(

@@ -1,4 +1,4 @@
-"""What a pass of a model over tokens costs: floating-point operations, and bytes on a GPU.
+"""A model in numbers, and what its passes over tokens cost: floating-point operations, and bytes on a GPU.
 
 Symbols as in rlv/job/work.py: H hidden, A attention width, K key width, I intermediate, V vocabulary. Pure
 functions; no torch.
@@ -6,8 +6,41 @@ functions; no torch.
 
 from __future__ import annotations
 
-from rlv.job.work import Pass, Size, Work
+from collections.abc import Mapping
+from typing import Any
+
+from rlv.job.work import BYTES, Pass, Size, Work
 from rlv.models.flops import ModelShape, flops
+
+
+def size_from_config(config: Mapping[str, Any]) -> Size:
+    """A size from the mapping in config.json. Raises KeyError if it is no transformer of this kind."""
+    config = config.get("text_config") or config
+    heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
+    kv_heads = int(config.get("num_key_value_heads") or heads)
+    head_dim = int(config.get("head_dim") or hidden // heads)
+    intermediate = int(config["intermediate_size"])
+    biases = 0
+    if config.get("model_type") == "qwen2":
+        biases += (heads + 2 * kv_heads) * head_dim
+    elif config.get("attention_bias"):
+        biases += (heads + 2 * kv_heads) * head_dim + hidden
+    if config.get("mlp_bias"):
+        biases += 2 * intermediate + hidden
+    dtype = config.get("dtype") or config.get("torch_dtype")
+    return Size(
+        layers=int(config["num_hidden_layers"]),
+        hidden=hidden,
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=head_dim,
+        intermediate=intermediate,
+        vocab=int(config["vocab_size"]),
+        tied=bool(config.get("tie_word_embeddings", False)),
+        positions=int(config["max_position_embeddings"]),
+        biases=biases,
+        dtype=dtype if dtype in BYTES else "bfloat16",
+    )
 
 
 def shape_of_size(size: Size) -> ModelShape:

@@ -96,12 +96,10 @@ def _texts_elsewhere(job: Job) -> frozenset[str]:
 
 
 def _asks(artifact: Artifact) -> Asked | None:
-    if "repo" not in artifact.params:
+    p, how = artifact.params, artifact.how
+    if "repo" not in p or hub.cached(p["repo"], p["revision"]) is not None:
         return None
-    repo, revision = str(artifact.params["repo"]), str(artifact.params["revision"])
-    if hub.cached(repo, revision) is not None:
-        return None
-    return hub.asked(repo, revision, key=f"datasets.{artifact.name}", study=str(artifact.how["study"]))
+    return hub.asked(p["repo"], p["revision"], key=f"datasets.{artifact.name}", study=how["study"])
 
 
 PROBLEMS = Stage(recipe=1, run=_run, doing="problems", memory_mb=1000, minutes=10, asks=_asks)

@@ -7,20 +7,16 @@ same time: what is published and sound is left alone, and what another process c
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from rlv.errors import StoppedError, StoreError
 from rlv.job import Job, machine
+from rlv.job.stop import SIGNALS, hearing
 from rlv.run.devices import gpus_of, leased
 from rlv.run.stages import STAGES
 from rlv.store import DIGEST, Artifact, Store, unsealed_lines
-
-# What schedulers and terminals send to end a process.
-_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
 
 def make(artifact: Artifact, store: Store, *, threads: int = 1, log: Callable[[str], None] = print) -> bool:
@@ -105,27 +101,20 @@ def _stoppable(artifact: Artifact) -> Iterator[None]:
 
     A stage that saves before it stops listens to them itself (training/stop.py).
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
-    def ask(number: int, frame: Any) -> None:
+    def ask(number: signal.Signals) -> None:
         # Once: what a second one interrupts is the tidying up.
-        for each in _SIGNALS:
+        for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)
-        raise _Asked(signal.Signals(number).name)
+        raise _Asked(number.name)
 
-    # Where one is ignored, or somebody listens already, it stays so.
-    before = {n: signal.getsignal(n) for n in _SIGNALS if signal.getsignal(n) == signal.SIG_DFL}
-    for number in before:
-        signal.signal(number, ask)
+    # A signal that is ignored, or has a handler already, keeps that.
+    ours = [number for number in SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
     try:
-        yield
+        with hearing(ours, ask):
+            yield
     except _Asked as asked:
         raise StoppedError(f"{artifact.path}: stopped by {asked}; the same command starts it again") from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def set_aside_damaged(artifacts: list[Artifact], store: Store) -> list[str]:

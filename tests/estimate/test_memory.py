@@ -12,9 +12,15 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from rlv.estimate.sizes import size_from_config
 from rlv.job.work import Memory, Pass, Size
-from rlv.models.work import activation_bytes, layer_bytes, logits_bytes, pass_flops, reading_bytes
+from rlv.models.work import (
+    activation_bytes,
+    layer_bytes,
+    logits_bytes,
+    pass_flops,
+    reading_bytes,
+    size_from_config,
+)
 from rlv.sampling.work import slots_bytes
 from rlv.scoring.work import scoring_memory
 from rlv.training import memory
@@ -126,7 +132,7 @@ from dataclasses import replace
 os.environ["DS_ACCELERATOR"] = "cpu"
 from transformers import LlamaConfig, LlamaForCausalLM
 from rlv.training.memory import state_bytes
-from rlv.estimate.sizes import size_from_config
+from rlv.models.work import size_from_config
 from rlv.training import engine as deepspeed
 from rlv.training.config import TrainingConfig
 from rlv.training.ranks import ALONE

@@ -6,9 +6,8 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from rlv.estimate.sizes import size_from_config
 from rlv.models.flops import shape_of
-from rlv.models.work import shape_of_size
+from rlv.models.work import shape_of_size, size_from_config
 from rlv.study.types import Architecture
 
 

@@ -19,8 +19,8 @@ from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import find_gpu, local_gpu
 from rlv.estimate.jobs import estimates
 from rlv.estimate.preflight import hub, lengths, models
-from rlv.estimate.preflight.keys import key_of
 from rlv.plan import Plan
+from rlv.run.stages import STAGES
 from rlv.store import Artifact, Store
 
 
@@ -58,7 +58,8 @@ def too_large(plan: Plan, store: Store, gpu: str) -> Iterator[str]:
 def _engines(plan: Plan, pending: list[Artifact]) -> Iterator[str]:
     if importlib.util.find_spec("vllm") is not None:
         return
-    for key in dict.fromkeys(key_of(plan, a, "engine") for a in pending if a.params.get("engine") == "vllm"):
+    jobs = [a for a in pending if a.params.get("engine") == "vllm"]
+    for key in dict.fromkeys(STAGES[a.stage].work.key(plan.study, a, "engine") for a in jobs):
         yield (
             f"{key}: vllm is not installed in this environment; run in one that has it (envs/README.md), or "
             "set it to transformers"

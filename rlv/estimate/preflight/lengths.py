@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from rlv import tables
 from rlv.errors import ModelError, RlvError, StudyError
 from rlv.estimate.jobs import start_model
-from rlv.estimate.preflight.keys import key_of
 from rlv.estimate.preflight.models import Words, positions, words_of
 from rlv.job.work import Positions
 from rlv.outside.templates import bounded
@@ -93,6 +92,7 @@ def _of_jobs(
         return forcing_tokens(tokenizer, answer_format)
 
     for job, needed in jobs:
+        work = STAGES[job.stage].work
         style, problems = str(job.params["prompt_style"]), job.inputs["problems"]
         data = f"datasets.{problems.name}"
         try:
@@ -100,7 +100,7 @@ def _of_jobs(
             asked = prompt(problems, style, job.params.get("system_prompt"))
             asks, solution = 0, needed.solution
             if needed.instructed:
-                key = key_of(plan, job, "verification")
+                key = work.key(plan.study, job, "verification")
                 asks = instruction(style)
             if needed.forced is not None:
                 key = f"{data}.answer_format"
@@ -111,9 +111,9 @@ def _of_jobs(
         if has is not None and asked + solution + asks > has:
             asking = f", instruction {asks}" if asks else ""
             yield (
-                f"{key_of(plan, job, 'max_tokens')}: the longest prompt of {problems.name!r} ({asked} "
-                f"tokens), solution {solution}{asking} need {asked + solution + asks} positions, model "
-                f"{name!r} has {has}; lower it"
+                f"{work.key(plan.study, job, 'max_tokens')}: the longest prompt of {problems.name!r} "
+                f"({asked} tokens), solution {solution}{asking} need {asked + solution + asks} positions, "
+                f"model {name!r} has {has}; lower it"
             )
 
 
