@@ -1,14 +1,13 @@
 """What one job asks SLURM for, from the estimate of its artifact, the site, and how often it was tried.
 
-Exactly one copy of our program runs a job and sees all its GPUs. So GPUs are asked for a node
-(`--gres=gpu:T:N`), never through the executor's own resource `gpu`: that one imposes tasks on GPUs as soon as
-tasks are named. A job of one node is one task; a training on several has as many tasks as ranks, but they are
-started by the program's own `srun`, and the executor is told (`mpi`) to start the program itself by none.
+Exactly one copy of our program runs a job and sees all its GPUs. So GPUs are asked for by node
+(`--gres=gpu:T:N`), never through the executor's own resource `gpu`, which imposes tasks on GPUs as soon as
+tasks are named. A job of one node is one task. A training on several has as many tasks as ranks, but the
+program's own `srun` starts them, and the resource `mpi` keeps the executor from starting the program by one.
 
-A retry asks for more: memory and runtime grow, up to what the partition's nodes have. A training that was
-stopped by its time limit is no failure; it asks for more only after tries that came no further, and goes on
-asking for that (training/tries.py).
-Left out on purpose: GPU memory, which preflight.py looks at.
+A retry asks for more: memory and runtime grow, up to what the partition's nodes have. A training that its
+time limit stopped has not failed; it asks for more only after tries that came no further, and then keeps
+asking for that (rlv/training/tries.py). Left out on purpose: GPU memory, which rlv/estimate/preflight checks.
 """
 
 from __future__ import annotations
@@ -39,11 +38,11 @@ _OFFLOADED = 8
 _SAFETY = 1.5
 # Small models on processors, in FLOP/s; large ones are not for processors.
 _PROCESSOR_FLOPS = 1e10
-# Minutes where no limit is known and none can be asked for.
+# Minutes if no limit is known.
 _LONGEST = 24 * 60
-# The slowest GPU that would be used for large models, where the site does not say which it has.
+# The slowest GPU that is used for large models, for a site that does not name its own.
 _CAREFUL_GPU = "A100-40"
-# Of a node's memory, what its own system leaves.
+# The share of a node's memory that its own system leaves.
 _NODE_SHARE = 0.95
 # A try asks for this many times what the one before it asked for.
 _MORE_MEMORY, _MORE_TIME = 1.5, 2.0
@@ -53,10 +52,10 @@ _SPARE_RETRIES = MOST + 2
 
 @dataclass(frozen=True)
 class Asked:
-    """What sbatch is asked for: memory of a node in MB, runtime in minutes, GPUs and tasks of all nodes.
+    """Options of sbatch: memory of a node in MB, runtime in minutes, GPUs of each node, tasks of all nodes.
 
-    `threads`: the rule's own, which count where `cpus_per_task` is not said. `as_resources` are the executor
-    plug-in's names of it.
+    `threads`: the rule's own, which count if `cpus_per_task` is None. `as_resources` has the executor
+    plug-in's names.
     """
 
     mem_mb: int
@@ -86,7 +85,7 @@ class Asked:
         """Options that the plug-in has no name for."""
         said = [self.on.extra]
         if self.signal_seconds:
-            # SIGTERM, to all processes of the job's steps: Snakemake lets its job end, which saves. SIGUSR1
+            # SIGTERM, to all processes of the job's steps: Snakemake waits for its job, which saves. SIGUSR1
             # would end Snakemake itself.
             said.append(f"--signal=TERM@{self.signal_seconds}")
         if self.nodes > 1:
@@ -94,10 +93,10 @@ class Asked:
         return " ".join(word for word in said if word) or None
 
     def as_resources(self, site: Site) -> dict[str, int | str | None]:
-        """Every resource of Snakemake that decides what sbatch is told; None: it is not told."""
+        """Every resource of Snakemake that becomes an option of sbatch; None: the option is not set."""
         several = self.nodes > 1
         return {
-            # Not None: Snakemake converts sizes. Of 0 the plug-in tells sbatch nothing.
+            # Not None: Snakemake converts sizes. For 0 the plug-in sets no option.
             "mem_mb": self.mem_mb if site.ask_memory else 0,
             "runtime": self.runtime,
             "nodes": self.nodes,
@@ -105,7 +104,7 @@ class Asked:
             "cpus_per_task": self.cpus_per_task,
             "mpi": "srun" if several else None,
             "tasks": self.tasks if several else None,
-            # Not 1: with a number of tasks named the plug-in would ask for as many on each GPU.
+            # Not 1: if tasks are named, the plug-in would ask for as many on each GPU.
             "tasks_per_gpu": 0 if several else None,
             "slurm_partition": self.on.partition,
             "slurm_account": site.account,
@@ -115,13 +114,13 @@ class Asked:
         }
 
 
-# The names under which rules ask; the same for every rule, so that none is forgotten.
+# The names of resources, the same for every rule.
 NAMES = tuple(Asked(1, 1, Kind()).as_resources(Site()))
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What no job of a kind may exceed: minutes (None: no limit), MB and cores of the largest node."""
+    """The most that a job of a kind may ask for: minutes (None: no limit), and MB of the largest node."""
 
     longest: int | None = _LONGEST
     memory_mb: int | None = None
@@ -257,14 +256,14 @@ def nodes_with(partitions: Sequence[Partition], gpus: int, gpu_type: str | None)
 
 
 def gpu_for_estimates(site: Site, configured: str | None) -> Gpu:
-    """What runtimes are for: `known_gpu`, or an old one. Raises StudyError as that does."""
+    """The GPU of runtimes: `known_gpu`, or an old one. Raises StudyError as that does."""
     return known_gpu(site, configured) or find_gpu(_CAREFUL_GPU)
 
 
 def known_gpu(site: Site, configured: str | None) -> Gpu | None:
-    """The site's model, the configured one, or a guess from its type; None where none of them says it.
+    """The site's model, the configured one, or a guess from its type; None if none of them names it.
 
-    Raises StudyError where the site names a model that is not known.
+    Raises StudyError if the site names a model that is not known.
     """
     for name in (site.gpu.model, configured, site.gpu.type):
         if name is not None:
@@ -286,7 +285,7 @@ def _minutes(estimate: Estimate | None, job: _Layout) -> float:
 
 
 def _host_mb(estimate: Estimate | None, nodes: int) -> int:
-    """Weights of all ranks of a node on their way through its memory, and what is kept there (offload)."""
+    """Weights of a node's ranks on their way through its memory, and the optimizer's states (offload)."""
     if estimate is None:
         return 0
     parts: list[Mapping[str, Any]] = [memory.parts for memory in estimate.memory]

@@ -1,10 +1,10 @@
 """Which failed jobs are submitted again: not those that would fail in the same way.
 
 A job's own exit status does not come through SLURM, where the Snakemake around it ends with 1 whatever it
-ran. But `rlv make` releases its claim in the store with what ended it (rlv/store/claims.py), and with the
-number of its SLURM job. Here the process that submitted the job reads that, and takes away the retries that
-are left. A job that left no such claim is tried again: it was killed, ran out of memory or lost its node, or
-it ended before it computed anything.
+ran. But `rlv make` releases its claim in the store with the error that ended it (rlv/store/claims.py), and
+with the number of its SLURM job. Here the process that submitted the job reads that, and takes away the
+retries that are left. A job that left no such claim is tried again: it was killed, ran out of memory or lost
+its node, or it ended before it computed anything.
 
 Snakemake has retries by rule, whatever the error, and no other way to end them (9.27). What is wrapped are
 two methods that every executor has (snakemake-interface-executor-plugins).

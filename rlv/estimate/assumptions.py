@@ -1,4 +1,4 @@
-"""Every number of an estimate that nobody has measured for the study at hand; printed with the estimate."""
+"""Every number of an estimate that was not measured for the study at hand; printed with the estimate."""
 
 from __future__ import annotations
 

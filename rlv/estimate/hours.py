@@ -2,7 +2,7 @@
 
 Reading and learning are bound by arithmetic. Writing goes token by token: each step reads all weights and
 the caches of the sequences in flight, or multiplies for all of them, whichever takes longer, and has a floor
-for what happens between steps. Left out on purpose: links between GPUs, ragged batches (short solutions that
+for the time between steps. Left out on purpose: links between GPUs, ragged batches (short solutions that
 leave their place empty), and loading data.
 """
 
@@ -20,7 +20,7 @@ from rlv.models.work import pass_flops, shape_of_size
 
 @dataclass(frozen=True)
 class Machine:
-    """What a job runs on: `replicas` copies of the model, each on `parts` GPUs, by an engine."""
+    """GPUs of a job: `replicas` copies of the model, each on `parts` GPUs, by an engine."""
 
     gpu: Gpu
     engine: str = "transformers"

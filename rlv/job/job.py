@@ -1,4 +1,4 @@
-"""One artifact being made: what a stage is given, and what it must leave behind."""
+"""Stages, and the jobs that they run: what a job is given, and what it must leave behind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rlv.store import Artifact, Store
 
 @dataclass(frozen=True)
 class Job:
-    """What a stage sees. It writes files into `out` and nowhere else, but for checkpoints in `work`."""
+    """One artifact being made. Its stage writes files into `out` only, and checkpoints into `work`."""
 
     artifact: Artifact
     store: Store
@@ -36,7 +36,7 @@ class Job:
         return dict(self.artifact.how)
 
     def file(self, role: str, name: str) -> Path:
-        """One file of an input, verified. Raises DamagedArtifactError, StoreError (see store.py)."""
+        """One file of an input, verified. Raises DamagedArtifactError or StoreError, as the store does."""
         return self.store.open(self.artifact.inputs[role], name)
 
     def folder(self, role: str) -> Path:
@@ -63,10 +63,10 @@ class Stage:
 
     recipe: raise it when the meaning of its output changes; it is part of the key.
     run: leaves files in `job.out` and returns facts for the manifest (tokens, counts), all JSON.
-    doing: what a line about one of its jobs begins with.
+    doing: the first words of a line about one of its jobs.
     memory_mb, minutes: the least that a job asks a scheduler for.
     code: from an artifact's parameters the digest of the code that makes it, which then is part of its key:
-    for what is made again in seconds (figures). None: only the recipe is.
+    for artifacts that are made again in seconds (figures). None: the key contains only the recipe.
     runs_models: whether jobs need the environment of the engines.
     threads, gpus: of one job, from its artifact; `gpus` are those of all its machines together.
     nodes: machines of one job. With several, its threads are its processes.

@@ -1,9 +1,9 @@
-"""Digests of this project's own source, for what no recipe follows: how a figure looks, what a stage runs.
+"""Digests of this project's own source, for changes that no recipe follows: a figure's look, a stage's code.
 
-Nothing is imported, and nothing parsed, which would take longer than all other planning: modules are found
-as files, and their comments, docstrings and imports by what they look like. The tests compare that with
-Python's own parser, for every file of this package. The version of Python does not matter. Left out on
-purpose: other packages (manifests name their versions), and a stage's meaning, for which it has its recipe.
+Nothing is imported or parsed, which would take longer than all other planning: modules are found as files,
+and their comments, docstrings and imports by patterns. The tests compare that with Python's own parser, for
+every file of this package. Left out on purpose: other packages (manifests name their versions), and a
+stage's meaning, for which it has its recipe.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = __name__.partition(".")[0]
-# Digits of a digest: codes are compared with each other only, never looked up.
+# Digits of a digest, which is only compared with another, never looked up.
 _DIGITS = 16
 # A text or a comment, whichever begins first.
 _TEXTS = (
@@ -27,9 +27,9 @@ _OURS = rf"({PACKAGE}\b[\w.]*)"
 _IMPORT = re.compile(
     rf"^[ \t]*(?:from[ \t]+{_OURS}[ \t]+import[ \t]+(\([^)]*\)|[^\n]+)|import[ \t]+{_OURS})", re.MULTILINE
 )
-# What carries artifacts and messages around, and what people write: none of it computes a result.
+# Modules that carry artifacts and messages, and settings: none of them computes a result.
 _PLUMBING = tuple(f"{PACKAGE}.{name}" for name in ("errors", "hub", "job", "study", "store"))
-# Modules of a stage's folder that only plans and estimates ask (rlv/job/work.py).
+# Modules of a stage's folder for plans and estimates (rlv/job/work.py): they compute no result either.
 _ASKED_BEFORE = ("work", "memory")
 
 
@@ -46,7 +46,7 @@ def drawing_code(*modules: str, without: str = "") -> str:
 def stage_code(module: str) -> str:
     """Digest of a stage's own source: its module, those beside it in their folder, and all that they import.
 
-    Those beside it are read even if none imports them: a stage starts some in a process of their own.
+    Those beside it count even if none imports them: a stage starts some in a process of their own.
     """
     folder = module.rpartition(".")[0]
     beside = [] if folder == PACKAGE else [f"{folder}.{f.stem}" for f in _place(folder).glob("[!_]*.py")]

@@ -1,8 +1,8 @@
-"""Being asked to stop: a signal sets a flag, and the loop stops where nothing is lost.
+"""Being asked to stop: a signal sets a flag, and the loop stops when nothing is lost.
 
 Sampling is given up at once, since a step's solutions are a function of (seed, step) and can be sampled
-again; an update is finished. The checkpoint of the last finished step is written either way (loop.py). Left
-out on purpose: a second signal that stops sooner (SIGKILL is that, and checkpoints survive it).
+again; an update is finished. Either way the checkpoint of the last finished step is written
+(rlv/training/loop.py). Left out on purpose: a second signal that stops sooner, which SIGKILL does.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-# What schedulers send before they kill (SLURM's scancel and time limit, `--signal=USR1@60`, containers), and
-# what a terminal sends when it goes.
+# Schedulers send the first two before they kill (SLURM's scancel and time limit, `--signal=USR1@60`,
+# containers), a terminal the last when it closes.
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
 
 class Abandoned(BaseException):
-    """Sampling was given up because the run was asked to stop; nothing that handles errors handles this."""
+    """Sampling was given up because the run was asked to stop; handlers of errors do not catch this."""
 
 
 class Stop:
@@ -28,7 +28,7 @@ class Stop:
         self.requested = False
 
     def progress(self, done: int, total: int, tokens: int) -> None:
-        """For an engine's progress callback. Raises Abandoned once a stop was asked for."""
+        """An engine's progress callback. Raises Abandoned once a stop was asked for."""
         if self.requested:
             raise Abandoned
 
