@@ -18,8 +18,8 @@ from benchmarks.gpu import step as ours
 from benchmarks.gpu.rows import Row, at_least, at_most, noted
 from benchmarks.gpu.sizes import GIB_LIMIT, Sizes, StepSize
 from benchmarks.trl_peer import TrlPeer
-from rlv.estimate.sizes import size_from_config
 from rlv.models.folders import read_config
+from rlv.models.work import size_from_config
 
 PART = "d"
 BARS = {"equal": 1.0, "uneven": 1.3}

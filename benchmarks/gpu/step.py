@@ -20,12 +20,13 @@ import torch
 from benchmarks.gpu.rows import Row, at_least, at_most, noted, within
 from benchmarks.gpu.sizes import Sizes, StepSize
 from benchmarks.step_workloads import Workload, make_workload
-from rlv.estimate import hours, memory
+from rlv.estimate import hours
 from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import local_gpu
-from rlv.estimate.sizes import Size, size_from_config
-from rlv.estimate.work import Pass
+from rlv.job.work import Pass, Size
 from rlv.models import load_model, pick_device
+from rlv.models.work import pass_flops, size_from_config
+from rlv.training import memory
 from rlv.training.learner import Learner, make_learner
 from rlv.training.run import Run
 from rlv.training.update import learn
@@ -120,7 +121,7 @@ def measure(learner: Learner, step: StepSize, run: Run, repeats: int) -> Measure
 
 def run(sizes: Sizes, folder: Path) -> Iterator[Row]:
     """Rows of all lengths; `folder` has the model."""
-    size = size_from_config(json.loads((folder / "config.json").read_text()))
+    size = replace(size_from_config(json.loads((folder / "config.json").read_text())), dtype=sizes.dtype)
     learner = open_learner(folder, config_of(sizes, sizes.steps[0]))
     for step in sizes.steps:
         run = config_of(sizes, step)
@@ -138,14 +139,14 @@ def _rows(step: StepSize, run: Run, found: Measured, size: Size, *, longest: boo
     one = Pass("learned", step.sequences, 0, step.prompt[1] + step.solution[1], step.sequences)
     gpu = local_gpu()
     if gpu is not None:
-        share = one.flops(size.shape) / plain / gpu.flops(run.training.dtype)
+        share = pass_flops(one, size) / plain / gpu.flops(run.training.dtype)
         beside = f"{gpu.name}'s {gpu.flops(run.training.dtype) / 1e12:.0f} TFLOP/s"
         what = f"{name}: model FLOPs utilisation"
         # The bar is for long sequences, whose steps are all arithmetic.
         bar = at_least(PART, what, share, UTILISATION, beside, at_size=True)
         yield bar if longest else noted(PART, what, share, "", beside)
         made = replace(one, recomputed=step.checkpointing)
-        guess = hours.seconds(made, size, run.training.dtype, hours.Machine(gpu), Assumptions())
+        guess = hours.seconds(made, size, hours.Machine(gpu), Assumptions())
         what, beside = f"{name}: seconds over the estimate's", f"{guess:.2f} s estimated"
         yield noted(PART, what, plain / guess, "x", beside)
     if found.peak:

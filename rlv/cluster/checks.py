@@ -1,9 +1,9 @@
-"""What SLURM would refuse, or queue for ever, said before the first job is submitted.
+"""Jobs that SLURM would refuse, or queue for ever, found before the first is submitted.
 
-Each complaint names the key of the site file to change. What the inventory tells is compared here; what is
-left (quality of service, limits of an account, site policy) sbatch itself is asked, with the largest and the
+Each complaint names the key of the site file to change. Jobs are compared with the inventory. For the rest
+(quality of service, limits of an account, site policy) sbatch itself is asked, with the largest and the
 longest job of each kind, without submitting one. A node that is down or drained counts as there: jobs wait
-for it, which is only remarked. Left out on purpose: whether a node is free.
+for it, which only makes a remark. Left out on purpose: whether a node is free.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from dataclasses import dataclass
 
 from rlv.cluster import inventory
 from rlv.cluster.inventory import NO_MEMORY_MB, Accounts, Partition, Records
-from rlv.cluster.resources import Asked, chosen, nodes_with
+from rlv.cluster.resources import Asked, chosen, longest_of, nodes_with
 from rlv.cluster.site import FILE, Kind, Site
 from rlv.errors import SiteError
+from rlv.run.stages import STAGES
 
-# A job on processors that computes more than this is not meant for them: a day at 100 GFLOP/s.
+# FLOPs that are too many for processors: a day at 100 GFLOP/s.
 FLOPS_ON_PROCESSORS = 1e16
-# What `extra` may not set, in the plug-in's words: the key that does.
+# Options that `extra` may not set, in the plug-in's words -> the key that sets them.
 _INSTEAD = {
     "account": "slurm.account",
     "quality of service": "slurm.qos",
@@ -30,7 +31,7 @@ _INSTEAD = {
     "runtime/time limit": "max_runtime",
 }
 
-# SLURM's words (slurm_errno.c), and the keys that decide what they are about.
+# SLURM's words (slurm_errno.c), and the keys that they are about.
 _ABOUT = (
     (r"partition name|default partition|permitted to use this partition", ("partition",)),
     (r"account or account/partition", ("slurm.account", "partition")),
@@ -43,7 +44,7 @@ _ABOUT = (
     (r"gres|generic resource", ("slurm.gpu.type", "partition")),
 )
 _ANY = ("slurm.account", "slurm.qos", "partition", "constraint", "max_runtime", "extra")
-# With nodes away `sbatch --test-only` refuses these; submitted, such a job waits for them (job_mgr.c).
+# If nodes are away, `sbatch --test-only` refuses with these words; a submitted job waits (job_mgr.c).
 _WAITS = re.compile(
     r"node configuration is not available|node not available|nodes are busy|configuration not available now"
     r"|nodes required for (this )?job are down",
@@ -53,16 +54,24 @@ _WAITS = re.compile(
 
 @dataclass(frozen=True)
 class Wanted:
-    """One job still to do: its artifact's path, what it asks for, and its work if done on processors."""
+    """One job still to do: its artifact's path, what it asks for, and its FLOPs if done on processors."""
 
     path: str
     asked: Asked
     flops_on_cpu: float = 0.0
 
+    @property
+    def stage(self) -> str:
+        return self.path.split("/")[0]
+
+    @property
+    def trains(self) -> bool:
+        return STAGES[self.stage].trains
+
 
 @dataclass(frozen=True)
 class Known:
-    """What SLURM says, asked once; `accounts`: None where it keeps none."""
+    """What SLURM reports, asked once; `accounts`: None if it keeps none."""
 
     partitions: Sequence[Partition]
     records: Records
@@ -70,7 +79,7 @@ class Known:
 
     @classmethod
     def ask(cls) -> Known:
-        """Raises SiteError where there is no SLURM here, or none that answers."""
+        """Ask SLURM. Raises SiteError if there is none here, or it does not answer."""
         if not inventory.installed():
             raise SiteError(
                 "no SLURM on this machine: `sbatch` is not on the PATH; start the workflow on a login node, "
@@ -88,8 +97,8 @@ def require(
 ) -> list[str]:
     """Raises SiteError with everything that speaks against the jobs, one line each. Returns remarks.
 
-    `refusal`: what sbatch says against options; None: it is not asked. It is not asked either where something
-    is wrong already.
+    `refusal`: from options to sbatch's error about them; None: sbatch is not asked. It is not asked either if
+    something is wrong already.
     """
     found = list(dict.fromkeys(complaints(site, wanted, known)))
     if not found and refusal is not None:
@@ -100,7 +109,7 @@ def require(
 
 
 def remarks(site: Site, wanted: Sequence[Wanted], known: Known) -> Iterator[str]:
-    """Where jobs will wait: nodes that take none at the moment, in the partitions that they go to."""
+    """Lines about nodes that take no jobs at the moment, in the partitions that jobs go to."""
     for place, _ in _places(site, wanted):
         found = chosen(place.kind, known.partitions)
         nodes = {node.name: node for p in found for node in p.nodes}
@@ -114,7 +123,7 @@ def remarks(site: Site, wanted: Sequence[Wanted], known: Known) -> Iterator[str]
 
 
 def complaints(site: Site, wanted: Sequence[Wanted], known: Known) -> Iterator[str]:
-    """Key path, what was found and what would do."""
+    """Lines with the key path, what was found and what would do."""
     yield from _account(site, known)
     for place, jobs in _places(site, wanted):
         yield from _partition(place, jobs, known.partitions)
@@ -124,7 +133,7 @@ def complaints(site: Site, wanted: Sequence[Wanted], known: Known) -> Iterator[s
 
 @dataclass(frozen=True)
 class Place:
-    """Where some jobs go, and which keys say so: those of a stage of its own, or of all others."""
+    """Where some jobs go, and the keys that decide it: those of a stage of its own, or of all others."""
 
     site: Site
     stage: str | None
@@ -139,11 +148,10 @@ class Place:
 
 
 def _places(site: Site, wanted: Sequence[Wanted]) -> list[tuple[Place, list[Wanted]]]:
-    """The jobs by where they go."""
+    """The jobs by the place that they go to."""
     found: dict[tuple[str | None, bool], list[Wanted]] = {}
     for job in sorted(wanted, key=lambda job: job.asked.gpus_per_node > 0):
-        stage = job.path.split("/")[0]
-        place = (stage if stage in site.stages else None, job.asked.gpus_per_node > 0)
+        place = (job.stage if job.stage in site.stages else None, job.asked.gpus_per_node > 0)
         found.setdefault(place, []).append(job)
     return [(Place(site, *place), jobs) for place, jobs in found.items()]
 
@@ -175,8 +183,7 @@ def _partition(place: Place, jobs: Sequence[Wanted], partitions: Sequence[Partit
         yield f"{key('partition')}: not set, and the cluster has no default partition; it has {listed}"
         return
     where = ", ".join(p.name for p in found)
-    limits = [p.longest for p in found]
-    longest = None if None in limits else max(limit for limit in limits if limit is not None)
+    longest = longest_of(found)
     if kind.max_runtime is not None and longest is not None and kind.max_runtime > longest:
         yield (
             f"{key('max_runtime')}: {kind.max_runtime} minutes are more than {where} allows ({longest}); "
@@ -198,7 +205,7 @@ def _partition(place: Place, jobs: Sequence[Wanted], partitions: Sequence[Partit
 
 
 def _extra(place: Place, jobs: Sequence[Wanted]) -> Iterator[str]:
-    """Options that the executor says itself. It would refuse them too, but only when it submits."""
+    """sbatch options that the executor sets itself. It would refuse them too, but only when it submits."""
     from snakemake_executor_plugin_slurm.validation import get_forbidden_slurm_options
 
     told = {job.asked.extra or "" for job in jobs}
@@ -211,7 +218,7 @@ def _extra(place: Place, jobs: Sequence[Wanted]) -> Iterator[str]:
 
 
 def _least(place: Place, where: str, jobs: Sequence[Wanted]) -> Iterator[str]:
-    """What is said of a stage must be possible, since what a job asks for is cut to what is."""
+    """Settings of a stage must be possible, since a job asks for no more than the limits."""
     said = place.site.of_stage(place.stage)
     if (memory := said.memory) is not None and (short := [job for job in jobs if job.asked.mem_mb < memory]):
         yield (
@@ -228,7 +235,7 @@ def _least(place: Place, where: str, jobs: Sequence[Wanted]) -> Iterator[str]:
 
 
 def _memory(place: Place, where: str, jobs: Sequence[Wanted], found: Sequence[Partition]) -> Iterator[str]:
-    """A cluster that does not know the memory of its nodes gives none, and refuses who asks for some."""
+    """A cluster that does not know the memory of its nodes gives none, and refuses jobs that ask for some."""
     site, key = place.site, "slurm.ask_memory"
     if not site.ask_memory:
         if site.of_stage(place.stage).memory is not None:
@@ -260,7 +267,7 @@ def _gpus(place: Place, where: str, jobs: Sequence[Wanted], found: Sequence[Part
         fitting = nodes_with(found, needed, asked_type)
         example = next(j for j in jobs if (j.asked.gpus_per_node, j.asked.nodes) == (needed, nodes))
         most = max((node.gpus_of(asked_type) for p in found for node in p.nodes), default=0)
-        way = "training.ranks, training.nodes" if example.path.startswith("train/") else "tensor_parallel"
+        way = "training.ranks, training.nodes" if example.trains else "tensor_parallel"
         if not fitting:
             yield (
                 f"{partition}: {example.path} needs {needed} GPUs on one node, and nodes of {where} "
@@ -280,7 +287,7 @@ def _cores(place: Place, where: str, jobs: Sequence[Wanted], found: Sequence[Par
         needed = asked.cores * max(1, asked.tasks // asked.nodes)
         if largest and needed > largest:
             key = "slurm.gpu.cpus_each" if place.gpu else place.key("partition")
-            if not place.gpu and job.path.startswith("train/"):
+            if not place.gpu and job.trains:
                 key += " (or training.ranks in the study)"
             yield f"{key}: {job.path} asks for {needed} cores on a node, and nodes of {where} have {largest}"
             return
@@ -299,7 +306,7 @@ def _on_processors(wanted: Sequence[Wanted]) -> Iterator[str]:
 def _refused(
     site: Site, wanted: Sequence[Wanted], known: Known, refusal: Callable[[Sequence[str]], str | None]
 ) -> Iterator[str]:
-    """Of each kind of job the one that asks for most, and the longest, are shown to sbatch."""
+    """sbatch is asked about the job that asks for most of each kind, and the longest."""
     for place, jobs in _places(site, wanted):
         away = any(node.away for p in chosen(place.kind, known.partitions) for node in p.nodes)
         most = max(jobs, key=lambda job: (job.asked.nodes, job.asked.gpus_per_node, job.asked.mem_mb))
@@ -308,12 +315,12 @@ def _refused(
             said = refusal(options(site, job.asked))
             if said is not None and not (away and only_waits(said)):
                 named = (key if "." in key else place.key(key) for key in keys_behind(said))
-                told = ", ".join(key.replace("STAGE", job.path.split("/")[0]) for key in named)
+                told = ", ".join(key.replace("STAGE", job.stage) for key in named)
                 yield f"{told}: sbatch would refuse {job.path}: {said}"
 
 
 def only_waits(said: str) -> bool:
-    """Whether a job that `sbatch --test-only` refuses in these words would wait for a node, submitted."""
+    """Whether a job that `sbatch --test-only` refuses in these words would only wait for a node."""
     return _WAITS.search(said) is not None
 
 
@@ -326,7 +333,7 @@ def keys_behind(said: str) -> tuple[str, ...]:
 
 
 def options(site: Site, asked: Asked) -> list[str]:
-    """What sbatch will be told, as the executor does."""
+    """The options that the executor gives sbatch."""
     said = [f"--mem={asked.mem_mb}"] if site.ask_memory else []
     said += [f"--time={asked.runtime}", f"--nodes={asked.nodes}"]
     said += [f"--account={site.account}"] if site.account else []

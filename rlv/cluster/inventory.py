@@ -1,8 +1,8 @@
-"""What SLURM says it has: partitions with their nodes and limits, accounts, how it keeps records.
+"""What SLURM reports: partitions with their nodes and limits, accounts, and how it keeps records.
 
-Each question is one command with a time limit, and each answer a pure function of what it printed. A node
-that takes no jobs at the moment (down, drained) is one all the same: jobs wait for it. Left out on purpose:
-what is free, and several clusters behind one.
+Each question is one command with a time limit, and each answer a pure function of its output. A node that
+takes no jobs at the moment (down, drained) counts, too: jobs wait for it. Left out on purpose: what is free,
+and several clusters behind one.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from rlv.cluster.site import minutes
 from rlv.errors import SiteError
 
-# A controller under load answers late; one that is gone never does.
+# Seconds. A controller under load answers late.
 TIMEOUT = 30
 # Of partitions and their nodes: a line a node in each.
 SINFO_FORMAT = "%P|%N|%c|%m|%G|%l|%f|%T"
-# States in which a node starts no job until somebody, or SLURM itself, brings it back.
+# States in which a node starts no job until an operator, or SLURM itself, brings it back.
 _AWAY = re.compile(r"down|drain|fail|inval|maint|reboot|unknown|future|error|perfctrs", re.IGNORECASE)
-# What SLURM takes a node to have, in MB, where slurm.conf says no RealMemory.
+# The MB that SLURM assumes of a node if slurm.conf has no RealMemory.
 NO_MEMORY_MB = 1
 # sinfo prints these for a partition without GPUs or features.
 _NOTHING = ("(null)", "", "N/A")
@@ -31,7 +31,7 @@ _NOTHING = ("(null)", "", "N/A")
 
 @dataclass(frozen=True)
 class Node:
-    """One node: processors, memory in MB, GPUs by type ("" where SLURM gives them none), features.
+    """One node: processors, memory in MB, GPUs by type ("" if SLURM has none for them), features.
 
     `away`: it is down or drained.
     """
@@ -44,7 +44,7 @@ class Node:
     away: bool = False
 
     def gpus_of(self, kind: str | None) -> int:
-        """GPUs of a type, of the type with the most where any will do: a job's are all of one type."""
+        """GPUs of a type; None: of the type with the most, since a job's are all of one type."""
         return max(self.gpus.values(), default=0) if kind is None else self.gpus.get(kind, 0)
 
 
@@ -68,7 +68,7 @@ def installed() -> bool:
 
 
 def partitions() -> list[Partition]:
-    """All partitions that this user sees. Raises SiteError where SLURM does not answer."""
+    """All partitions that this user sees. Raises SiteError if SLURM does not answer."""
     return parse_partitions(_ask("sinfo", "-h", "-N", "-o", SINFO_FORMAT))
 
 
@@ -117,7 +117,7 @@ class Records:
 
 
 def records() -> Records:
-    """Raises SiteError where the controller does not answer."""
+    """How this cluster keeps records. Raises SiteError if the controller does not answer."""
     return parse_records(_ask("scontrol", "show", "config"))
 
 
@@ -142,7 +142,7 @@ class Accounts:
 
 
 def accounts() -> Accounts | None:
-    """None where SLURM does not say, as on a cluster that keeps no accounts."""
+    """This user's accounts; None if SLURM lists none, as on a cluster that keeps no accounts."""
     user = getpass.getuser()
     try:
         listed = _ask("sacctmgr", "-n", "-P", "show", "assoc", f"user={user}", "format=account")
@@ -154,7 +154,7 @@ def accounts() -> Accounts | None:
 
 
 def sacct_answers() -> bool:
-    """Whether `sacct` says something of jobs at all: its exit status, and no word that nothing is kept."""
+    """Whether `sacct` answers about jobs: its exit status is 0, and it does not report that none are kept."""
     try:
         done = _run("sacct", "-X", "-n", "--parsable2", "--format=JobIdRaw,State")
     except (OSError, subprocess.SubprocessError):
@@ -163,7 +163,7 @@ def sacct_answers() -> bool:
 
 
 def refusal(options: Sequence[str]) -> str | None:
-    """What sbatch says against a job with these options, without submitting it; None: it would take it."""
+    """sbatch's error about a job with these options, which is not submitted; None: it would take it."""
     try:
         done = _run("sbatch", "--test-only", *options, "--wrap", "true")
     except (OSError, subprocess.SubprocessError) as error:

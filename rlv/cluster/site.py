@@ -1,8 +1,8 @@
 """What differs between clusters, as one typed record: profiles/slurm/site.yaml, its section `slurm`.
 
-Every key has a default that works where SLURM has a default partition, with GPUs if any job asks for them,
-and demands no account. Left out on purpose: what SLURM itself knows (inventory.py), and options that are the
-same everywhere (profiles/slurm/config.yaml).
+Every key has a default that works if SLURM has a default partition, with GPUs if any job asks for them, and
+demands no account. Left out on purpose: what SLURM itself knows (inventory.py), and options that are the same
+everywhere (profiles/slurm/config.yaml).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rlv.study.types import Section
 
 FILE = "profiles/slurm/site.yaml"
 SECTION = "slurm"
-# What SLURM prints where a partition has no limit.
+# SLURM prints this for a partition without a limit.
 ENDLESS = "UNLIMITED"
 _UNITS = {"s": 1 / 60, "m": 1, "h": 60, "d": 24 * 60}
 _SIZES = {"m": 1, "g": 1024, "t": 1024**2}
@@ -49,7 +49,7 @@ def minutes(said: object) -> int | None:
 
 
 def megabytes(said: object) -> int | None:
-    """A size in MiB, which is SLURM's MB: "500M", "64G", "1.5T"; None: nothing said. Raises ValueError."""
+    """A size in MiB, which is SLURM's MB: "500M", "64G", "1.5T"; None stays None. Raises ValueError."""
     if said is None:
         return None
     if not (found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([mgt])b?", str(said).strip().lower())):
@@ -114,7 +114,7 @@ class GpuKind(Kind):
 
 
 class OfStage(Section):
-    """What the jobs of one stage ask for otherwise; null: as other jobs on processors or GPUs."""
+    """What the jobs of one stage ask for instead; null: as other jobs on processors or GPUs."""
 
     partition: Partitions | None = Field(default=None, description="as that of `cpu` and `gpu`")
     max_runtime: Duration = Field(default=None, description="as that of `cpu` and `gpu`")
@@ -149,7 +149,7 @@ class Site(Section):
     )
 
     def of_stage(self, stage: str | None) -> OfStage:
-        """What is said of a stage (None: of a job that is none), be it nothing."""
+        """The settings of a stage, all null if it has none."""
         return self.stages.get(stage or "", _NOTHING)
 
     def kind(self, stage: str | None, *, gpu: bool) -> Kind:
@@ -161,7 +161,7 @@ class Site(Section):
         return kind.model_copy(update=said)
 
     def place_of(self, stage: str | None, name: str, *, gpu: bool) -> str:
-        """The path of the key that says a `Kind`'s value to the jobs of a stage."""
+        """The path of the key that sets a `Kind`'s value for the jobs of a stage."""
         if getattr(self.of_stage(stage), name, None) is not None:
             return f"{SECTION}.stages.{stage}.{name}"
         return f"{SECTION}.{'gpu' if gpu else 'cpu'}.{name}"

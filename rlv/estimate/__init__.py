@@ -3,8 +3,8 @@
     rlv plan --estimate --gpu H100 paper
     rlv study show paper
 
-sizes.py: a model in numbers. work.py: what each artifact has a model write, read and learn. hours.py: how
-long that takes on a named GPU (gpus.py). memory.py: what a GPU must hold. disk.py: what the store must.
-jobs.py puts them together, report.py says them. What is guessed stands in assumptions.py and is printed as
-such. Pure functions of the plan and of configuration files; neither torch nor transformers is loaded.
+The record of each stage counts tokens, GPU memory and disk of its jobs (rlv/job/work.py). hours.py: how long
+that takes on a named GPU (gpus.py). jobs.py puts them together, report.py prints them, preflight/ refuses
+jobs that would fail. Guesses stand in assumptions.py and are printed as such. Estimates are pure functions of
+the plan and of configuration files; they load neither torch nor transformers.
 """

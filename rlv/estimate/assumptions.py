@@ -1,8 +1,10 @@
-"""Every number of an estimate that nobody has measured for the study at hand; printed with the estimate."""
+"""Every number of an estimate that was not measured for the study at hand; printed with the estimate."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from rlv.job.work import Texts
 
 
 @dataclass(frozen=True)
@@ -10,7 +12,7 @@ class Assumptions:
     """Guesses; the defaults are round numbers on the careful side.
 
     `length`: solutions' mean length as a share of their budget; 1 makes every figure an upper bound.
-    Utilizations are shares of what the data sheet promises.
+    Utilizations are shares of the data sheet's figures.
     """
 
     length: float = 0.5
@@ -27,8 +29,19 @@ class Assumptions:
     memory_share: float = 0.92
     text_bytes_per_token: float = 6.0
 
+    @property
+    def texts(self) -> Texts:
+        """What is assumed of texts, for the records of stages."""
+        return Texts(
+            self.length,
+            self.prompt_tokens,
+            self.instruction_tokens,
+            self.steps_per_solution,
+            self.text_bytes_per_token,
+        )
+
     def lines(self) -> list[str]:
-        """What is assumed, one line each."""
+        """The assumptions, one line each."""
         return [
             f"solutions have {self.length:.0%} of their budget on average (the upper bound has all of it)",
             f"a prompt has {self.prompt_tokens} tokens, the verification instruction "

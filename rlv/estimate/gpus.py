@@ -1,19 +1,18 @@
 """GPUs by name: memory, dense peak and bandwidth, from their makers' data sheets.
 
-Memory is what the driver reports, in GiB. Peaks are dense (data sheets often print twice that, with
-sparsity), multiplications in bfloat16 with sums in float32, and plain float32 without TF32, which torch
-leaves off unless told. `local_gpu` asks the driver what this machine has. Left out on purpose: links between
-GPUs, and parts of a GPU (MIG).
+Memory is in GiB as the driver reports it. Peaks are dense (data sheets often print twice that, with
+sparsity): bfloat16 with sums in float32, and float32 without TF32, which torch does not use by default. Left
+out on purpose: links between GPUs, and parts of a GPU (MIG).
 """
 
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from rlv.errors import StudyError
+from rlv.run.devices import local_gpus
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ _DRIVER = Path("/proc/driver/nvidia/gpus")
 
 
 def find_gpu(name: str) -> Gpu:
-    """A GPU by name, however it is spelt; the beginning is enough where only one fits.
+    """A GPU by name, however it is spelt; a beginning that fits only one is enough.
 
     Raises StudyError with the names that are known.
     """
@@ -85,19 +84,16 @@ def find_gpu(name: str) -> Gpu:
 
 
 def local_gpu() -> Gpu | None:
-    """The GPU of this machine, the one with the least memory where it has several; no library is loaded.
-
-    None where there is none, or one that GPUS does not have.
-    """
+    """This machine's GPU, of several the one with the least memory; None if one of them is not in GPUS."""
     found = [match_gpu(name, gib) for name, gib in _reported()]
     known = [gpu for gpu in found if gpu is not None]
     return min(known, key=lambda gpu: gpu.memory_gib) if known and len(known) == len(found) else None
 
 
 def match_gpu(product: str, memory_gib: float | None) -> Gpu | None:
-    """What GPUS calls a product of the driver's ("NVIDIA A100-SXM4-40GB"); None where it has no such entry.
+    """The entry of GPUS for a product of the driver's ("NVIDIA A100-SXM4-40GB"); None if there is none.
 
-    Without `memory_gib` the name says how much it has, or only one entry may fit.
+    Without `memory_gib` the product's name must contain it, or only one entry may fit.
     """
     words = set(re.split(r"[\s-]+", product.upper()))
     said = re.search(r"(\d+) ?GB", product)
@@ -112,16 +108,9 @@ def match_gpu(product: str, memory_gib: float | None) -> Gpu | None:
 
 
 def _reported() -> list[tuple[str, float | None]]:
-    """(product, GiB) of each GPU, from nvidia-smi, else from what the driver says of itself, without GiB."""
-    asked = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
-    try:
-        said = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        models = (re.search(r"^Model:\s*(.+)$", text, re.MULTILINE) for text in _descriptions())
-        return [(model.group(1).strip(), None) for model in models if model is not None]
-    rows = [line.rsplit(",", 1) for line in said.splitlines() if "," in line]
-    return [(name.strip(), float(mib) / 1024 if mib.strip().isdigit() else None) for name, mib in rows]
-
-
-def _descriptions() -> list[str]:
-    return [path.read_text(errors="replace") for path in sorted(_DRIVER.glob("*/information"))]
+    """(product, GiB) of each GPU, from nvidia-smi, else from the driver's own files, without GiB."""
+    if listed := local_gpus():
+        return [(device.name, device.memory_gib) for device in listed]
+    texts = [path.read_text(errors="replace") for path in sorted(_DRIVER.glob("*/information"))]
+    models = (re.search(r"^Model:\s*(.+)$", text, re.MULTILINE) for text in texts)
+    return [(model.group(1).strip(), None) for model in models if model is not None]

@@ -2,7 +2,7 @@
 
 Reading and learning are bound by arithmetic. Writing goes token by token: each step reads all weights and
 the caches of the sequences in flight, or multiplies for all of them, whichever takes longer, and has a floor
-for what happens between steps. Left out on purpose: links between GPUs, ragged batches (short solutions that
+for the time between steps. Left out on purpose: links between GPUs, ragged batches (short solutions that
 leave their place empty), and loading data.
 """
 
@@ -13,14 +13,14 @@ from math import ceil
 
 from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import Gpu
-from rlv.estimate.sizes import BYTES, Size
-from rlv.estimate.work import Pass
+from rlv.job.work import Pass, Size
 from rlv.models.flops import flops
+from rlv.models.work import pass_flops, shape_of_size
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a job runs on: `replicas` copies of the model, each on `parts` GPUs, by an engine."""
+    """GPUs of a job: `replicas` copies of the model, each on `parts` GPUs, by an engine."""
 
     gpu: Gpu
     engine: str = "transformers"
@@ -33,25 +33,23 @@ class Machine:
         return self.replicas * self.parts
 
 
-def seconds(made: Pass, size: Size, dtype: str, machine: Machine, assumed: Assumptions) -> float:
+def seconds(made: Pass, size: Size, machine: Machine, assumed: Assumptions) -> float:
     """Wall time of one pass's sequences on a machine."""
-    peak = machine.gpu.flops(dtype) * machine.gpus
-    if made.kind == "learned":
-        return made.flops(size.shape) / (peak * assumed.training_utilization)
-    if made.kind == "read":
-        return made.flops(size.shape) / (peak * assumed.reading_utilization)
-    return _writing(made, size, dtype, machine, assumed)
+    if made.kind == "written":
+        return _writing(made, size, machine, assumed)
+    share = assumed.training_utilization if made.kind == "learned" else assumed.reading_utilization
+    return pass_flops(made, size) / (machine.gpu.flops(size.dtype) * machine.gpus * share)
 
 
-def _writing(made: Pass, size: Size, dtype: str, machine: Machine, assumed: Assumptions) -> float:
+def _writing(made: Pass, size: Size, machine: Machine, assumed: Assumptions) -> float:
     rows = min(machine.max_batch, ceil(made.together / machine.replicas))
     waves = made.sequences / (rows * machine.replicas)
     # Half-way through, a sequence has the mean context.
     context = (made.start + made.stop) / 2
-    arithmetic = rows * float(flops(size.shape, context, context + 1))
-    bandwidth = size.parameters * BYTES[dtype] + rows * context * size.kv_bytes(dtype)
+    arithmetic = rows * float(flops(shape_of_size(size), context, context + 1))
+    bandwidth = size.weights + rows * context * size.kv_bytes
     step = max(
-        arithmetic / (machine.gpu.flops(dtype) * machine.parts * assumed.decoding_utilization),
+        arithmetic / (machine.gpu.flops(size.dtype) * machine.parts * assumed.decoding_utilization),
         bandwidth / (1e12 * machine.gpu.bandwidth_tbs * machine.parts * assumed.bandwidth_utilization),
         assumed.vllm_step_seconds if machine.engine == "vllm" else assumed.transformers_step_seconds,
     )

@@ -18,9 +18,9 @@ GIB = 2.0**30
 def estimate_lines(
     plan: Plan, store: Store | None, gpu: Gpu | None, assumed: Assumptions | None = None
 ) -> tuple[list[str], list[str]]:
-    """(lines for people, complaints about jobs that cannot fit the GPU).
+    """(the estimate as text, complaints about jobs that cannot fit the GPU).
 
-    Two sums of GPU hours: at the assumed mean length of solutions, and at most, all of their budgets.
+    GPU hours have two sums: at the assumed mean length of solutions, and at all of their budgets.
     """
     assumed = assumed or Assumptions()
     likely = estimates(plan, store, gpu, assumed)
@@ -38,7 +38,7 @@ def estimate_lines(
 
 
 def unknown_lines(made: Sequence[Estimate]) -> list[str]:
-    """Which keys would tell what was left out of the sums."""
+    """The keys that would state the sizes of jobs left out of the sums."""
     unknown = sorted({e.unknown for e in made if e.unknown is not None})
     if not unknown:
         return []
@@ -68,7 +68,7 @@ def _row(name: str, likely: Sequence[Estimate], most: Sequence[Estimate]) -> str
 
 
 def memory_lines(made: Sequence[Estimate], gpu: Gpu, assumed: Assumptions) -> list[str]:
-    """What a GPU must hold, once for all jobs that need the same."""
+    """The memory that each GPU needs, once for all jobs that need the same."""
     room = gpu.memory_bytes * assumed.memory_share / GIB
     usable = f"{room:.1f} of {gpu.name}'s {gpu.memory_gib:.1f} can be used"
     lines = [f"GiB on each GPU ({usable}), in the fullest phase:"]
@@ -77,7 +77,7 @@ def memory_lines(made: Sequence[Estimate], gpu: Gpu, assumed: Assumptions) -> li
         if estimate.memory:
             kinds.setdefault((estimate.artifact.stage, _parts(estimate)), []).append(estimate)
     for (stage, parts), jobs in kinds.items():
-        names = ", ".join(dict.fromkeys(_who(e) for e in jobs))
+        names = ", ".join(dict.fromkeys(_reasoner(e) for e in jobs))
         gpus = f"{jobs[0].gpus} GPU" + ("s" if jobs[0].gpus > 1 else "")
         lines.append(f"  {stage:9s} {parts}  [{gpus}: {names}]")
     return lines
@@ -90,7 +90,7 @@ def _parts(estimate: Estimate) -> str:
     return f"{fullest.total / GIB:7.2f} ({fullest.when}: {listed})"
 
 
-def _who(estimate: Estimate) -> str:
+def _reasoner(estimate: Estimate) -> str:
     """The reasoner whose weights a job has on the GPU."""
     artifact = estimate.artifact
-    return artifact.name if artifact.stage in ("train", "overhead") else artifact.inputs["model"].name
+    return artifact.name if STAGES[artifact.stage].trains else artifact.inputs["model"].name

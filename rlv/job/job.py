@@ -1,22 +1,24 @@
-"""One artifact being made: what a stage is given, and what it must leave behind."""
+"""Stages, and the jobs that they run: what a job is given, and what it must leave behind."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from rlv import tables
+from rlv.hub import Asked
 from rlv.job.own_code import stage_code
+from rlv.job.work import Work
 from rlv.store import Artifact, Store
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a stage sees. It writes files into `out` and nowhere else, but for checkpoints in `work`."""
+    """One artifact being made. Its stage writes files into `out` only, and checkpoints into `work`."""
 
     artifact: Artifact
     store: Store
@@ -34,7 +36,7 @@ class Job:
         return dict(self.artifact.how)
 
     def file(self, role: str, name: str) -> Path:
-        """One file of an input, verified. Raises DamagedArtifactError, StoreError (see store.py)."""
+        """One file of an input, verified. Raises DamagedArtifactError or StoreError, as the store does."""
         return self.store.open(self.artifact.inputs[role], name)
 
     def folder(self, role: str) -> Path:
@@ -55,27 +57,25 @@ class Job:
         tables.write(data, self.out / f"{table}.parquet", table)
 
 
-def _none(artifact: Artifact) -> int:
-    return 0
-
-
-def _one(artifact: Artifact) -> int:
-    return 1
-
-
 @dataclass(frozen=True)
 class Stage:
     """A kind of artifact: everything that is true of it, so that no other module compares names of stages.
 
     recipe: raise it when the meaning of its output changes; it is part of the key.
     run: leaves files in `job.out` and returns facts for the manifest (tokens, counts), all JSON.
-    doing: what a line about one of its jobs begins with.
+    doing: the first words of a line about one of its jobs.
     memory_mb, minutes: the least that a job asks a scheduler for.
     code: from an artifact's parameters the digest of the code that makes it, which then is part of its key:
-    for what is made again in seconds (figures). None: only the recipe is.
+    for artifacts that are made again in seconds (figures). None: the key contains only the recipe.
     runs_models: whether jobs need the environment of the engines.
     threads, gpus: of one job, from its artifact; `gpus` are those of all its machines together.
+    nodes: machines of one job. With several, its threads are its processes.
     priority: of jobs that could start at the same time, the highest starts first.
+    brings_model: whether the artifact is a model that others start from.
+    trains: whether jobs change a model's weights, with the settings of the reasoner of the artifact's name.
+    resumes: whether a job that is asked to stop saves, so that the next try continues there.
+    work: what a model does in a job, and what that takes.
+    asks: what has to be fetched from the hub for an artifact; None: nothing, or it is in the cache.
     """
 
     recipe: int
@@ -85,9 +85,15 @@ class Stage:
     minutes: int
     code: Callable[[Mapping[str, Any]], str] | None = None
     runs_models: bool = False
-    threads: Callable[[Artifact], int] = _one
-    gpus: Callable[[Artifact], int] = _none
+    threads: Callable[[Artifact], int] = lambda artifact: 1
+    gpus: Callable[[Artifact], int] = lambda artifact: 0
+    nodes: Callable[[Artifact], int] = lambda artifact: 1
     priority: int = 0
+    brings_model: bool = False
+    trains: bool = False
+    resumes: bool = False
+    work: Work = field(default=Work())
+    asks: Callable[[Artifact], Asked | None] = lambda artifact: None
 
     @property
     def source_code(self) -> str:

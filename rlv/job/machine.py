@@ -1,7 +1,4 @@
-"""What this process runs on and with: device, host, packages, commit, time and memory, as manifests have it.
-
-Left out on purpose: what the machine has beyond that (rlv/estimate knows GPUs by their names).
-"""
+"""Device, host, packages, commit, time and memory of this process, as manifests record them."""
 
 from __future__ import annotations
 
@@ -36,14 +33,14 @@ PACKAGES = (
     "snakemake",
 )
 
-# What decides what is made beside an artifact's specification, from the top folder of a checkout.
+# Paths in a checkout that decide results beside an artifact's specification.
 CODE = ("rlv", "workflow", "pyproject.toml", "envs")
 
 
 def made_here(device: str | None = None) -> dict[str, Any]:
-    """What a manifest says of who made an artifact: when, where, with what.
+    """When, where and with what an artifact was made, for its manifest.
 
-    `device`: what other processes computed on, where a stage started some; None: this one's.
+    `device`: that of other processes, if a stage computed in some; None: this one's.
     """
     return {
         **now(),
@@ -56,7 +53,7 @@ def made_here(device: str | None = None) -> dict[str, Any]:
 
 
 def now() -> dict[str, str]:
-    """The time, as `made_here` says it."""
+    """The time, as `made_here` has it."""
     return {"at": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
@@ -84,9 +81,9 @@ def device_name() -> str:
 
 @cache
 def revision(folder: Path = Path(__file__).parents[2]) -> str | None:
-    """The commit of the code, with `-dirty` where code was edited; None outside a checkout.
+    """The commit of the code, with `-dirty` if code was edited; None outside a checkout.
 
-    What a clone is meant to change (config/, profiles/) is no code: artifacts say what was read from it.
+    Files that users edit (config/, profiles/) are not code: artifacts record the settings read from them.
     """
     try:
         _git(folder, "ls-files", "--error-unmatch", "rlv")  # else a checkout of something else is around it

@@ -1,9 +1,9 @@
-"""Digests of this project's own source, for what no recipe follows: how a figure looks, what a stage runs.
+"""Digests of this project's own source, for changes that no recipe follows: a figure's look, a stage's code.
 
-Nothing is imported, and nothing parsed, which would take longer than all other planning: modules are found
-as files, and their comments, docstrings and imports by what they look like. The tests compare that with
-Python's own parser, for every file of this package. The version of Python does not matter. The templates that
-a module fills count as its code. Left out on purpose: other packages (manifests name their versions), and a
+Nothing is imported or parsed, which would take longer than all other planning: modules are found as files,
+and their comments, docstrings and imports by patterns. The tests compare that with Python's own parser, for
+every file of this package. The templates that a module fills count as its code. Left out on purpose: other
+packages (manifests name their versions), and a
 stage's meaning, for which it has its recipe.
 """
 
@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = __name__.partition(".")[0]
-# Digits of a digest: codes are compared with each other only, never looked up.
+# Digits of a digest, which is only compared with another, never looked up.
 _DIGITS = 16
 # A text or a comment, whichever begins first.
 _TEXTS = (
@@ -28,8 +28,10 @@ _OURS = rf"({PACKAGE}\b[\w.]*)"
 _IMPORT = re.compile(
     rf"^[ \t]*(?:from[ \t]+{_OURS}[ \t]+import[ \t]+(\([^)]*\)|[^\n]+)|import[ \t]+{_OURS})", re.MULTILINE
 )
-# What carries artifacts and messages around, and what people write: none of it computes a result.
-_PLUMBING = tuple(f"{PACKAGE}.{name}" for name in ("errors", "job", "study", "store"))
+# Modules that carry artifacts and messages, and settings: none of them computes a result.
+_PLUMBING = tuple(f"{PACKAGE}.{name}" for name in ("errors", "hub", "job", "study", "store"))
+# Modules of a stage's folder for plans and estimates (rlv/job/work.py): they compute no result either.
+_ASKED_BEFORE = ("work", "memory")
 
 
 def drawing_code(*modules: str, without: str = "") -> str:
@@ -45,11 +47,12 @@ def drawing_code(*modules: str, without: str = "") -> str:
 def stage_code(module: str) -> str:
     """Digest of a stage's own source: its module, those beside it in their folder, and all that they import.
 
-    Those beside it are read even if none imports them: a stage starts some in a process of their own.
+    Those beside it count even if none imports them: a stage starts some in a process of their own.
     """
     folder = module.rpartition(".")[0]
     beside = [] if folder == PACKAGE else [f"{folder}.{f.stem}" for f in _place(folder).glob("[!_]*.py")]
-    return _digest(m for m in _imported([module, *beside]) if not _is_part(m, _PLUMBING))
+    computing = (m for m in _imported([module, *beside]) if m.rpartition(".")[2] not in _ASKED_BEFORE)
+    return _digest(m for m in computing if not _is_part(m, _PLUMBING))
 
 
 def _is_part(module: str, packages: Iterable[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Progress as a person wants it: a bar on a terminal, a plain line now and then in a log."""
+"""Progress of a job: a bar on a terminal, a plain line every ten seconds in a log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 @contextmanager
 def reporter(what: str, log: Callable[[str], None]) -> Iterator[Callable[[int, int, int], None]]:
-    """A function (done, total, tokens) that shows where a job stands; the last line says how fast it was."""
+    """A function (done, total, tokens) that shows how far a job is; the last line has its mean speed."""
     started = shown = time.monotonic()
     bar = None
     latest = (0, 0, 0)

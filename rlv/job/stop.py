@@ -1,25 +1,24 @@
-"""Being asked to stop: a signal sets a flag, and the loop stops where nothing is lost.
+"""Being asked to stop: a signal sets a flag, and the loop stops when nothing is lost.
 
 Sampling is given up at once, since a step's solutions are a function of (seed, step) and can be sampled
-again; an update is finished. The checkpoint of the last finished step is written either way (loop.py). Left
-out on purpose: a second signal that stops sooner (SIGKILL is that, and checkpoints survive it).
+again; an update is finished. Either way the checkpoint of the last finished step is written
+(rlv/training/loop.py). Left out on purpose: a second signal that stops sooner, which SIGKILL does.
 """
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-# What schedulers send before they kill (SLURM's scancel and time limit, `--signal=USR1@60`, containers), and
-# what a terminal sends when it goes.
+# Schedulers send the first two before they kill (SLURM's scancel and time limit, `--signal=USR1@60`,
+# containers), a terminal the last when it closes.
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
 
 class Abandoned(BaseException):
-    """Sampling was given up because the run was asked to stop; nothing that handles errors handles this."""
+    """Sampling was given up because the run was asked to stop; handlers of errors do not catch this."""
 
 
 class Stop:
@@ -29,30 +28,37 @@ class Stop:
         self.requested = False
 
     def progress(self, done: int, total: int, tokens: int) -> None:
-        """For an engine's progress callback. Raises Abandoned once a stop was asked for."""
+        """An engine's progress callback. Raises Abandoned once a stop was asked for."""
         if self.requested:
             raise Abandoned
 
 
 @contextmanager
-def listening() -> Iterator[Stop]:
-    """Signals set the flag while the block runs, and do afterwards what they did before.
+def hearing(numbers: Iterable[signal.Signals], ask: Callable[[signal.Signals], None]) -> Iterator[None]:
+    """Signals call `ask` while the block runs, and do afterwards what they did before.
 
-    Only the main thread can listen to signals; elsewhere the flag stays down.
+    Only the main thread can listen to signals; in another nothing changes.
     """
-    stop = Stop()
     if threading.current_thread() is not threading.main_thread():
-        yield stop
+        yield
         return
-
-    def ask(number: int, frame: Any) -> None:
-        stop.requested = True
-
-    # A terminal may go under what was started by nohup.
-    heard = [n for n in SIGNALS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
-    before = {number: signal.signal(number, ask) for number in heard}
+    before = {n: signal.signal(n, lambda number, frame: ask(signal.Signals(number))) for n in numbers}
     try:
-        yield stop
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+@contextmanager
+def listening() -> Iterator[Stop]:
+    """Signals set the flag while the block runs."""
+    stop = Stop()
+
+    def ask(number: signal.Signals) -> None:
+        stop.requested = True
+
+    # A process started by nohup outlives its terminal.
+    heard = [n for n in SIGNALS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
+    with hearing(heard, ask):
+        yield stop

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import ModelError
+from rlv.hub import Asked
 from rlv.job import Job, Stage
-from rlv.models import gguf, hub
+from rlv.models import gguf, hub, work
 from rlv.models.completeness import require_complete
-from rlv.store import copy_file
+from rlv.store import Artifact, copy_file
 
 
 def _run(job: Job) -> dict[str, Any]:
@@ -38,4 +39,20 @@ def _placed(job: Job) -> dict[str, Any]:
     return {}
 
 
-MODEL = Stage(recipe=1, run=_run, doing="model", memory_mb=2000, minutes=10)
+def _asks(artifact: Artifact) -> Asked | None:
+    p, how = artifact.params, artifact.how
+    if "repo" not in p or hub.cached(p["repo"], p["revision"]) is not None:
+        return None
+    return hub.asked(p["repo"], p["revision"], key=how["key"], study=how["study"])
+
+
+MODEL = Stage(
+    recipe=1,
+    run=_run,
+    doing="model",
+    memory_mb=2000,
+    minutes=10,
+    brings_model=True,
+    work=work.MODEL,
+    asks=_asks,
+)

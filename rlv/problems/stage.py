@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import DataError
+from rlv.hub import Asked
 from rlv.job import Job, Stage
 from rlv.problems import hub
 from rlv.problems.files import file_rows
 from rlv.problems.rows import Columns, Row, Selection, by_fields, choose, table_of
 from rlv.problems.sources import SOURCES, Source
 from rlv.problems.text import normalised
-from rlv.store import file_digest
+from rlv.store import Artifact, file_digest
 
 # Why a row is no problem of the data set, in words.
 _REASONS = {
@@ -94,4 +95,11 @@ def _texts_elsewhere(job: Job) -> frozenset[str]:
     return frozenset(map(normalised, job.parts("exclude", "problems", ["question"])["question"]))
 
 
-PROBLEMS = Stage(recipe=1, run=_run, doing="problems", memory_mb=1000, minutes=10)
+def _asks(artifact: Artifact) -> Asked | None:
+    p, how = artifact.params, artifact.how
+    if "repo" not in p or hub.cached(p["repo"], p["revision"]) is not None:
+        return None
+    return hub.asked(p["repo"], p["revision"], key=f"datasets.{artifact.name}", study=how["study"])
+
+
+PROBLEMS = Stage(recipe=1, run=_run, doing="problems", memory_mb=1000, minutes=10, asks=_asks)

@@ -123,7 +123,7 @@ def _file(
     if old.sha256 == new.sha256:
         return EQUAL, ""
     if old.lasting is not None and old.lasting == new.lasting:
-        return MEASURED, f"{name}: equal but for {describe(stage, name)}"
+        return MEASURED, f"{name}: equal but for {describe(name)}"
     if before is None or not before.is_file():
         return DIFFERS, f"{name}: differs; the first making's files are not at hand to say by how much"
     how_much = amount(before, after)

@@ -50,9 +50,9 @@ def lasting(stage: str, name: str, path: Path) -> str | None:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def describe(stage: str, name: str) -> str:
+def describe(name: str) -> str:
     """What is measured in a file that holds measurements, in words."""
-    columns = MEASURED_COLUMNS.get(Path(name).stem) if stage != "claims" else None
+    columns = MEASURED_COLUMNS.get(Path(name).stem)
     return ", ".join(columns) if columns else "the claim of seconds"
 
 

@@ -1,9 +1,8 @@
-"""GPUs of this machine: which there are, and a job's share of them where nobody else hands them out.
+"""GPUs of this machine: which there are, and a job's share of them if no scheduler assigns them.
 
-A scheduler gives a job its devices (CUDA_VISIBLE_DEVICES). On one machine Snakemake counts GPUs and gives
-none, so that all jobs would compute on the first; here a job takes as many as it asked for, by locks that the
-system releases when its process ends, however it ends. Left out on purpose: memory of a device shared by
-several jobs, and devices of other makers.
+A scheduler assigns a job its devices (CUDA_VISIBLE_DEVICES). Snakemake on one machine counts GPUs and assigns
+none, so all jobs would compute on the first. Here a job takes as many as it asks for, by locks that the
+system releases when its process ends, however it ends. Left out on purpose: devices of other makers.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from rlv.run.stages import STAGES
 from rlv.store import Artifact
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -27,40 +27,38 @@ _POLL_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Device:
-    """A GPU by its identity, which no restart changes, and its name."""
+    """A GPU by its identity, which no restart changes, its name, and its memory if the driver reports it."""
 
     identity: str
     name: str
+    memory_gib: float | None = None
 
 
 @cache
 def local_gpus() -> tuple[Device, ...]:
-    """The NVIDIA GPUs of this machine, as their driver lists them; none where there is no driver."""
-    command = ["nvidia-smi", "--query-gpu=uuid,name", "--format=csv,noheader"]
+    """The NVIDIA GPUs of this machine, as their driver lists them; none without a driver."""
+    command = ["nvidia-smi", "--query-gpu=uuid,name,memory.total", "--format=csv,noheader,nounits"]
     try:
         listed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
     except (OSError, subprocess.SubprocessError):
         return ()
-    rows = [line.partition(",") for line in listed.splitlines() if line.strip()]
-    return tuple(Device(identity.strip(), name.strip()) for identity, _, name in rows)
+    rows = [[cell.strip() for cell in line.split(",")] for line in listed.splitlines() if "," in line]
+    return tuple(Device(uuid, name, float(mib) / 1024 if mib.isdigit() else None) for uuid, name, mib in rows)
 
 
 def gpus_of(artifact: Artifact) -> int:
     """How many GPUs of one machine the job that makes an artifact computes on."""
-    if artifact.stage == "train":
-        return int(artifact.how["ranks"]) // int(artifact.how["nodes"])
-    if artifact.stage in ("sample", "force", "score") and artifact.params.get("engine") == "vllm":
-        return int(artifact.how["tensor_parallel"])
-    return int(artifact.stage in ("pretrain", "overhead", "sample", "force", "score"))
+    stage = STAGES[artifact.stage]
+    return stage.gpus(artifact) // stage.nodes(artifact)
 
 
 @contextmanager
 def leased(wanted: int, log: Callable[[str], None], folder: Path | None = None) -> Iterator[None]:
     """Within the block CUDA_VISIBLE_DEVICES names `wanted` GPUs that no other lease of this machine has.
 
-    Waits for them. Does nothing where none are wanted, where the variable is set already (a scheduler's or
-    the user's word), and where the machine has fewer than two GPUs: a single one is shared by who asks.
-    `folder` holds the locks; default: the machine's folder for temporary files.
+    Waits for them. Does nothing if none are wanted, if the variable is set already (by a scheduler or the
+    user), or if the machine has fewer than two GPUs: jobs share a single one. `folder` holds the locks;
+    default: the machine's folder for temporary files.
     """
     gpus = local_gpus()
     if wanted == 0 or VISIBLE in os.environ or len(gpus) < 2:
@@ -79,7 +77,7 @@ def leased(wanted: int, log: Callable[[str], None], folder: Path | None = None) 
 def _take(
     gpus: tuple[Device, ...], wanted: int, folder: Path, stack: ExitStack, log: Callable[[str], None]
 ) -> list[Device]:
-    said = False
+    reported = False
     while True:
         with ExitStack() as attempt:
             taken: list[Device] = []
@@ -89,16 +87,16 @@ def _take(
             if len(taken) == wanted:
                 stack.push(attempt.pop_all())
                 return taken
-        # All or none: two jobs that each held half of what they need would wait for ever.
-        if not said:
+        # All or none: two jobs that each held half of the GPUs would wait for ever.
+        if not reported:
             log(f"waiting for {wanted} of {len(gpus)} GPUs")
-            said = True
+            reported = True
         time.sleep(_POLL_SECONDS)
 
 
 def _lock(path: Path, stack: ExitStack) -> bool:
     """Whether the lock was free; it is held until the stack closes."""
-    # Only who makes the file needs to write it: in a folder that users share, others may not.
+    # Only the process that makes the file needs to write it: in a folder that users share, others may not.
     create = 0 if path.exists() else os.O_CREAT
     descriptor = os.open(path, os.O_RDONLY | create, 0o644)
     try:

@@ -1,34 +1,29 @@
-"""Making one artifact: inputs checked, the stage run, the result published with how it came about.
+"""Making one artifact: inputs checked, the stage run, the result published with a record of how it was made.
 
-Used by every rule of the workflow through `rlv make`, and safe to call twice, one after the other or at the
-same time: what is published and sound is left alone, and what another process computes is waited for.
+Every rule of the workflow calls it through `rlv make`. It is safe to call twice, one after the other or at
+the same time: a sound published artifact is left alone, and one that another process computes is awaited.
 """
 
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from rlv.errors import StoppedError, StoreError
 from rlv.job import Job, machine
+from rlv.job.stop import SIGNALS, hearing
 from rlv.run.devices import gpus_of, leased
 from rlv.run.stages import STAGES
 from rlv.store import DIGEST, Artifact, Store, unsealed_lines
 
-# What schedulers and terminals send to end a process.
-_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
-
 
 def make(artifact: Artifact, store: Store, *, threads: int = 1, log: Callable[[str], None] = print) -> bool:
-    """Make and publish an artifact unless it is there already; True where something was computed.
+    """Make and publish an artifact unless it is there already; whether anything was computed.
 
-    Of all processes that share the store one computes it, and the others wait. Raises
-    StoreError where an input is missing, DamagedArtifactError where one differs from its manifest,
-    StoppedError where a signal asked to stop.
+    One process of all that share the store computes it, and the others wait. Raises StoreError if an input is
+    missing, DamagedArtifactError if one differs from its manifest, StoppedError if a signal asked to stop.
     """
     with store.group_umask(), _stoppable(artifact):
         while not _there(artifact, store, log):
@@ -40,9 +35,9 @@ def make(artifact: Artifact, store: Store, *, threads: int = 1, log: Callable[[s
 
 
 def _there(artifact: Artifact, store: Store, log: Callable[[str], None]) -> bool:
-    """Whether a sound artifact is in the store; what is damaged is set aside, an upstream's is copied.
+    """Whether a sound artifact is in the store; a damaged one is set aside, an upstream's is copied.
 
-    Raises StoreError if something is in its place that cannot be moved: nobody computes for hours first.
+    Raises StoreError if something is in its place that cannot be moved, before hours are spent computing it.
     """
     if not store.exists(artifact):
         fault = store.obstacle(artifact)
@@ -58,7 +53,7 @@ def _there(artifact: Artifact, store: Store, log: Callable[[str], None]) -> bool
     if store.is_own(where):
         log(f"{artifact.path}: already published")
         return True
-    # Planned before the upstream had it: who depends on it here looks for it in the own store.
+    # Planned before the upstream had it: jobs that depend on it look for it in their own store.
     log(f"{artifact.path}: already published in an upstream; copied from {where}")
     if not store.copy_from_upstream(artifact):
         log(f"{artifact.path}: not taken: damaged there, or its manifest does not state how it was made")
@@ -96,42 +91,35 @@ def _compute(artifact: Artifact, store: Store, threads: int, log: Callable[[str]
 
 
 class _Asked(BaseException):
-    """A signal asked this process to stop; nothing that handles errors handles this."""
+    """A signal asked this process to stop; handlers of errors do not catch this."""
 
 
 @contextmanager
 def _stoppable(artifact: Artifact) -> Iterator[None]:
-    """Signals that would end the process raise StoppedError instead, so that lease and draft go with it.
+    """Signals that would end the process raise StoppedError instead, so that lease and draft are removed.
 
-    A stage that saves before it stops listens to them itself (training/stop.py).
+    A stage that saves before it stops listens to them itself (rlv/job/stop.py).
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
-    def ask(number: int, frame: Any) -> None:
-        # Once: what a second one interrupts is the tidying up.
-        for each in _SIGNALS:
+    def ask(number: signal.Signals) -> None:
+        # Once: a second signal would interrupt the tidying up.
+        for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)
-        raise _Asked(signal.Signals(number).name)
+        raise _Asked(number.name)
 
-    # Where one is ignored, or somebody listens already, it stays so.
-    before = {n: signal.getsignal(n) for n in _SIGNALS if signal.getsignal(n) == signal.SIG_DFL}
-    for number in before:
-        signal.signal(number, ask)
+    # A signal that is ignored, or has a handler already, keeps that.
+    ours = [number for number in SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
     try:
-        yield
+        with hearing(ours, ask):
+            yield
     except _Asked as asked:
         raise StoppedError(f"{artifact.path}: stopped by {asked}; the same command starts it again") from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def set_aside_damaged(artifacts: list[Artifact], store: Store) -> list[str]:
-    """Look at sizes and times of everything published; what differs is set aside, one line each.
+    """Compare sizes and times of everything published; an artifact that differs is set aside, one line each.
 
-    What may not be moved stays, with a line that says so: others of the artifacts can be made.
+    One that may not be moved stays, with a line about it: the others can still be made.
     """
     lines = []
     for artifact in artifacts:
@@ -145,7 +133,7 @@ def set_aside_damaged(artifacts: list[Artifact], store: Store) -> list[str]:
 
 
 def _damage(artifact: Artifact, store: Store) -> str | None:
-    """What is wrong with an artifact at a quick look, or with what lies in its place."""
+    """A fault of an artifact that a quick look finds, or of what lies in its place."""
     if store.exists(artifact):
         return next(iter(store.problems_of(artifact, quick=True)), None)
     return store.obstacle(artifact)

@@ -9,10 +9,10 @@ import polars as pl
 
 from rlv.job import Job, Stage
 from rlv.job.progress import reporter
+from rlv.sampling import work
 
 if TYPE_CHECKING:
     from rlv.sampling.engines import Opened
-    from rlv.store import Artifact
 
 
 def _engine(job: Job) -> AbstractContextManager[Opened]:
@@ -100,11 +100,6 @@ def _force(job: Job) -> dict[str, Any]:
     return {"budgets": counts, "replaced": with_replacements(forced)}
 
 
-def tensor_parallel(artifact: Artifact) -> int:
-    """GPUs that share one model."""
-    return int(artifact.how["tensor_parallel"])
-
-
 SAMPLE = Stage(
     recipe=2,
     run=_sample,
@@ -112,7 +107,8 @@ SAMPLE = Stage(
     memory_mb=3000,
     minutes=120,
     runs_models=True,
-    gpus=tensor_parallel,
+    gpus=work.gpus,
+    work=work.SAMPLE,
 )
 FORCE = Stage(
     recipe=2,
@@ -121,5 +117,6 @@ FORCE = Stage(
     memory_mb=3000,
     minutes=60,
     runs_models=True,
-    gpus=tensor_parallel,
+    gpus=work.gpus,
+    work=work.FORCE,
 )

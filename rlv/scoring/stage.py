@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rlv.job import Job, Stage
-from rlv.sampling.stage import tensor_parallel
+from rlv.sampling.work import gpus
+from rlv.scoring import work
 
 if TYPE_CHECKING:
     from rlv.scoring.verifier import Verifier
@@ -59,5 +60,6 @@ SCORE = Stage(
     memory_mb=3000,
     minutes=60,
     runs_models=True,
-    gpus=tensor_parallel,
+    gpus=gpus,
+    work=work.SCORE,
 )

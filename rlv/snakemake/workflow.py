@@ -17,8 +17,9 @@ from rlv.cluster.resources import NAMES, Asked, Planner, gpu_for_estimates, know
 from rlv.cluster.site import FILE, read_site
 from rlv.errors import SiteError
 from rlv.estimate.assumptions import Assumptions
-from rlv.estimate.jobs import ON_GPU, Estimate, estimates
+from rlv.estimate.jobs import Estimate, estimates
 from rlv.plan import Plan
+from rlv.run.stages import STAGES
 from rlv.snakemake import status, submission
 from rlv.store import Artifact, Store
 from rlv.training.tries import NONE_IN_VAIN, in_vain
@@ -91,7 +92,7 @@ class SlurmRules:
             return value
 
         named: dict[str, Callable[..., Any]] = {name: ask(name) for name in NAMES}
-        if stage == "train":
+        if STAGES[stage].resumes:
             named[ATTEMPT] = lambda wildcards, attempt: attempt
         return named
 
@@ -101,7 +102,7 @@ class SlurmRules:
 
     def _asked(self, artifact: Artifact | None, mem_mb: int, runtime: int, attempt: int = 1) -> Asked:
         vain = NONE_IN_VAIN
-        if attempt > 1 and artifact is not None and artifact.stage == "train":
+        if attempt > 1 and artifact is not None and STAGES[artifact.stage].resumes:
             vain = in_vain(self.work(artifact), attempt)
         return self.planner.asked(artifact, mem_mb=mem_mb, runtime=runtime, attempt=attempt, in_vain=vain)
 
@@ -119,14 +120,10 @@ class SlurmRules:
 
     def retries(self, *, runtime: int) -> int:
         """Of trainings: so many that the longest ends, each try as long as the partition allows."""
-        return self.planner.retries(self._pending("train"), runtime=runtime)
+        return self.planner.retries([a for a in self._pending() if STAGES[a.stage].resumes], runtime=runtime)
 
-    def _pending(self, *stages: str) -> list[Artifact]:
-        return [
-            a
-            for a in self.plan.artifacts.values()
-            if (not stages or a.stage in stages) and not self.store.exists(a)
-        ]
+    def _pending(self) -> list[Artifact]:
+        return [a for a in self.plan.artifacts.values() if not self.store.exists(a)]
 
     def wanted(self) -> Sequence[checks.Wanted]:
         """Every job still to do, as it would be submitted first."""
@@ -135,7 +132,7 @@ class SlurmRules:
             mem_mb, runtime = self._least.get(artifact.stage, (1000, 10))
             asked = self.planner.asked(artifact, mem_mb=mem_mb, runtime=runtime)
             estimate = self.planner.estimated.get(artifact.path)
-            flops = estimate.flops if estimate is not None and artifact.stage in ON_GPU else 0.0
+            flops = estimate.flops if estimate is not None else 0.0
             made.append(checks.Wanted(artifact.path, asked, flops))
         return made
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rlv.job import Job, Stage
 from rlv.store import Artifact
-from rlv.training import tries
+from rlv.training import tries, work
 from rlv.training.run import Run
 
 # Parameters that tell artifacts apart (rlv/plan/chain.py), and that a run does not read.
@@ -60,7 +60,11 @@ TRAIN = Stage(
     runs_models=True,
     threads=_ranks,
     gpus=_ranks,
+    nodes=lambda artifact: int(artifact.how["nodes"]),
     priority=10,  # the head of the longest chains starts first
+    trains=True,
+    resumes=True,
+    work=work.TRAIN,
 )
 OVERHEAD = Stage(
     recipe=1,
@@ -70,4 +74,6 @@ OVERHEAD = Stage(
     minutes=30,
     runs_models=True,
     gpus=lambda artifact: 1,
+    trains=True,
+    work=work.OVERHEAD,
 )

@@ -195,7 +195,7 @@ def test_all_parts_together_take_eight_minutes_at_most():
 def test_the_estimate_of_each_step_on_a_gpu_is_within_what_a_part_may_take():
     from benchmarks.gpu.step import GIB, config_of, estimated_bytes
     from benchmarks.step_workloads import SHAPES
-    from rlv.estimate.sizes import size_from_config
+    from rlv.models.work import size_from_config
 
     kind, sizes = SHAPES[GPU.model]
     size = size_from_config(kind(**sizes, tie_word_embeddings=True).to_dict())

@@ -16,10 +16,11 @@ from rlv.cluster.site import read_site
 from rlv.errors import StudyError
 from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import find_gpu
-from rlv.estimate.jobs import ON_GPU, Estimate, estimates
+from rlv.estimate.jobs import Estimate, estimates
 from rlv.plan import build_plan
 from rlv.plan.reading import load
 from rlv.run.devices import gpus_of
+from rlv.run.stages import STAGES
 from rlv.snakemake.workflow import SlurmRules
 from rlv.store import Artifact, Store
 from rlv.training.tries import MOST, InVain, begin, in_vain
@@ -52,6 +53,8 @@ def planner(site=None, estimated=(), partitions=PARTITIONS) -> Planner:
     return Planner(read_site(site), {e.artifact.path: e for e in estimated}, partitions)
 
 
+# Stages whose jobs compute on GPUs.
+ON_GPU = [name for name, stage in STAGES.items() if stage.gpus(artifact(name))]
 GPU_SITE = {"gpu": {"partition": "gpu", "type": "h100", "cpus_each": 2}}
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
 from rlv.estimate import gpus
 from rlv.estimate.gpus import local_gpu, match_gpu
+from rlv.run.devices import Device
 
 
 @pytest.mark.parametrize(
@@ -35,33 +34,25 @@ def test_products_of_the_driver_by_the_names_of_the_table(product, gib, name):
     assert (found.name if found else None) == name
 
 
-def says(text: str | None):
-    def run(*_args, **_kwargs):
-        if text is None:
-            raise FileNotFoundError("nvidia-smi")
-        return subprocess.CompletedProcess([], 0, stdout=text)
-
-    return run
-
-
 @pytest.mark.parametrize(
-    ("said", "name"),
+    ("listed", "name"),
     [
-        ("NVIDIA L4, 23034\n", "L4"),
-        ("NVIDIA A100 80GB PCIe, 81920\nNVIDIA A100-SXM4-40GB, 40960\n", "A100-40"),
-        ("NVIDIA L4, 23034\nTesla T4, 15360\n", None),
-        ("NVIDIA L4, [N/A]\n", "L4"),
-        ("", None),
+        ([("NVIDIA L4", 22.5)], "L4"),
+        ([("NVIDIA A100 80GB PCIe", 80.0), ("NVIDIA A100-SXM4-40GB", 40.0)], "A100-40"),
+        ([("NVIDIA L4", 22.5), ("Tesla T4", 15.0)], None),
+        ([("NVIDIA L4", None)], "L4"),
+        ([], None),
     ],
 )
-def test_the_least_of_several_counts_and_an_unknown_one_says_nothing(monkeypatch, said, name):
-    monkeypatch.setattr(gpus.subprocess, "run", says(said))
+def test_the_least_of_several_counts_and_an_unknown_one_says_nothing(monkeypatch, tmp_path, listed, name):
+    monkeypatch.setattr(gpus, "local_gpus", lambda: [Device("GPU-0", *device) for device in listed])
+    monkeypatch.setattr(gpus, "_DRIVER", tmp_path)
     found = local_gpu()
     assert (found.name if found else None) == name
 
 
 def test_without_its_program_the_driver_is_read(monkeypatch, tmp_path):
-    monkeypatch.setattr(gpus.subprocess, "run", says(None))
+    monkeypatch.setattr(gpus, "local_gpus", tuple)
     monkeypatch.setattr(gpus, "_DRIVER", tmp_path)
     assert local_gpu() is None
     (tmp_path / "0000:01:00.0").mkdir()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rlv.errors import StudyError
 from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import GPUS, find_gpu
 from rlv.estimate.hours import Machine, seconds
-from rlv.estimate.sizes import Size
-from rlv.estimate.work import Pass
+from rlv.job.work import Pass, Size
+from rlv.models.work import pass_flops
 
 SIZE = Size(28, 3584, 28, 4, 128, 18944, 152064, False, 4096)
 NO_FLOOR = Assumptions(vllm_step_seconds=0, transformers_step_seconds=0)
@@ -21,34 +23,34 @@ def written(rows: int, stop: int = 1001) -> Pass:
 
 
 def test_one_sequence_is_bound_by_reading_the_weights():
-    took = seconds(written(1), SIZE, "bfloat16", Machine(H100, "vllm"), NO_FLOOR)
+    took = seconds(written(1), SIZE, Machine(H100, "vllm"), NO_FLOOR)
     weights = 2 * SIZE.parameters / (3.35e12 * NO_FLOOR.bandwidth_utilization)
     assert took == pytest.approx(weights, rel=0.01)
 
 
 def test_many_sequences_are_bound_by_arithmetic_or_their_caches():
-    many = seconds(written(4096), SIZE, "bfloat16", Machine(H100, "vllm", max_batch=4096), NO_FLOOR)
-    arithmetic = written(4096).flops(SIZE.shape) / (989.5e12 * NO_FLOOR.decoding_utilization)
-    caches = 4096 * 1000 * SIZE.kv_bytes("bfloat16") / (3.35e12 * NO_FLOOR.bandwidth_utilization)
+    many = seconds(written(4096), SIZE, Machine(H100, "vllm", max_batch=4096), NO_FLOOR)
+    arithmetic = pass_flops(written(4096), SIZE) / (989.5e12 * NO_FLOOR.decoding_utilization)
+    caches = 4096 * 1000 * SIZE.kv_bytes / (3.35e12 * NO_FLOOR.bandwidth_utilization)
     assert many == pytest.approx(max(arithmetic, caches), rel=0.1)
 
 
 def test_a_step_has_a_floor_and_waves_add_up():
     assumed = Assumptions(vllm_step_seconds=1.0)
     machine = Machine(H100, "vllm", max_batch=10)
-    one = seconds(written(10, stop=1050), SIZE, "bfloat16", machine, assumed)
+    one = seconds(written(10, stop=1050), SIZE, machine, assumed)
     assert one == pytest.approx(50.0)
-    assert seconds(written(40, stop=1050), SIZE, "bfloat16", machine, assumed) == pytest.approx(4 * one)
+    assert seconds(written(40, stop=1050), SIZE, machine, assumed) == pytest.approx(4 * one)
     four = Machine(H100, "vllm", replicas=4, max_batch=10)
-    assert seconds(written(40, stop=1050), SIZE, "bfloat16", four, assumed) == pytest.approx(one)
+    assert seconds(written(40, stop=1050), SIZE, four, assumed) == pytest.approx(one)
 
 
 def test_learning_and_reading_scale_with_gpus_and_float32_is_slow():
     learned = Pass("learned", 8, 0, 1000, 8)
-    one = seconds(learned, SIZE, "bfloat16", Machine(H100), NO_FLOOR)
-    assert one == pytest.approx(learned.flops(SIZE.shape) / (989.5e12 * NO_FLOOR.training_utilization))
-    assert seconds(learned, SIZE, "bfloat16", Machine(H100, replicas=4), NO_FLOOR) == pytest.approx(one / 4)
-    assert seconds(learned, SIZE, "float32", Machine(H100), NO_FLOOR) > 10 * one
+    one = seconds(learned, SIZE, Machine(H100), NO_FLOOR)
+    assert one == pytest.approx(pass_flops(learned, SIZE) / (989.5e12 * NO_FLOOR.training_utilization))
+    assert seconds(learned, SIZE, Machine(H100, replicas=4), NO_FLOOR) == pytest.approx(one / 4)
+    assert seconds(learned, replace(SIZE, dtype="float32"), Machine(H100), NO_FLOOR) > 10 * one
 
 
 @pytest.mark.parametrize(

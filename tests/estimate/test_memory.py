@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,17 +12,19 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from rlv.estimate import memory
-from rlv.estimate.memory import (
-    Memory,
+from rlv.job.work import Memory, Pass, Size
+from rlv.models.work import (
     activation_bytes,
+    layer_bytes,
     logits_bytes,
-    slots_bytes,
-    state_bytes,
-    training_memory,
+    pass_flops,
+    reading_bytes,
+    size_from_config,
 )
-from rlv.estimate.sizes import Size, size_from_config
-from rlv.estimate.work import Pass
+from rlv.sampling.work import slots_bytes
+from rlv.scoring.work import scoring_memory
+from rlv.training import memory
+from rlv.training.memory import state_bytes, training_memory
 
 ROOT = Path(__file__).parents[2]
 HOW = {
@@ -58,8 +61,8 @@ def llama(dtype=torch.float32, **changes) -> LlamaForCausalLM:
     return LlamaForCausalLM(config).to(dtype)
 
 
-def size_of(model: LlamaForCausalLM) -> Size:
-    return size_from_config(model.config.to_dict())
+def size_of(model: LlamaForCausalLM, dtype: str = "float32") -> Size:
+    return replace(size_from_config(model.config.to_dict()), dtype=dtype)
 
 
 def saved_bytes(model: LlamaForCausalLM, rows: int, columns: int) -> int:
@@ -83,17 +86,17 @@ def saved_bytes(model: LlamaForCausalLM, rows: int, columns: int) -> int:
 @pytest.mark.parametrize("changes", [{}, {"num_key_value_heads": 4}, {"intermediate_size": 400}])
 def test_activations_are_what_autograd_saves(dtype, changes):
     model = llama(getattr(torch, dtype), **changes)
-    expected = activation_bytes(size_of(model), 4 * 64, dtype, checkpointing=False)
+    expected = activation_bytes(size_of(model, dtype), 4 * 64, checkpointing=False)
     assert saved_bytes(model, 4, 64) == pytest.approx(expected, rel=0.03)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_checkpointing_keeps_one_block_and_the_inputs_of_all(dtype):
     model = llama(getattr(torch, dtype)).train()
-    size, tokens = size_of(model), 4 * 64
+    size, tokens = size_of(model, dtype), 4 * 64
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    expected = activation_bytes(size, tokens, dtype, checkpointing=True)
-    block = tokens * memory.layer_bytes(size, dtype)  # recomputed later, one at a time
+    expected = activation_bytes(size, tokens, checkpointing=True)
+    block = tokens * layer_bytes(size)  # recomputed later, one at a time
     assert saved_bytes(model, 4, 64) + block == pytest.approx(expected, rel=0.1)
 
 
@@ -125,10 +128,11 @@ def test_logits_peak_at_three_float32_copies():
 # In a process of its own: DeepSpeed's process group is the process's.
 MEASURE = """
 import gc, os, sys, time, torch
+from dataclasses import replace
 os.environ["DS_ACCELERATOR"] = "cpu"
 from transformers import LlamaConfig, LlamaForCausalLM
-from rlv.estimate.memory import state_bytes
-from rlv.estimate.sizes import size_from_config
+from rlv.training.memory import state_bytes
+from rlv.models.work import size_from_config
 from rlv.training import engine as deepspeed
 from rlv.study.types import Training
 from rlv.training.ranks import ALONE
@@ -168,7 +172,7 @@ for step in range(2):
     if step == 0:
         deepspeed.clipped_step(engine, 1.0)
 how = {"ranks": 1, "zero_stage": stage, "offload": False}
-said = state_bytes(size, how, dtype, reference=False)
+said = state_bytes(replace(size, dtype=dtype), how, reference=False)
 said.pop("buckets")
 print("HELD", *(n / size.parameters for n in (held(), sum(said.values()), max(sending, default=0))))
 """
@@ -191,11 +195,11 @@ def test_training_states_are_what_deepspeed_holds(dtype, stage):
 
 
 def test_zero_divides_and_offload_takes_away():
-    size = size_of(llama())
-    p = size.parameters
+    p = size_of(llama()).parameters
 
     def states(**how):
-        found = state_bytes(size, {**HOW, **how}, how.get("dtype", "bfloat16"), reference=False)
+        size = size_of(llama(), how.get("dtype", "bfloat16"))
+        found = state_bytes(size, {**HOW, **how}, reference=False)
         return [found[part] / p for part in ("weights", "gradients", "optimizer")]
 
     assert states(dtype="float32") == [4, 4, 8]
@@ -207,7 +211,7 @@ def test_zero_divides_and_offload_takes_away():
 
 
 def phases(params=None, device=None, **how) -> dict[str, Memory]:
-    size = size_of(llama())
+    size = size_of(llama(), (params or {}).get("dtype", "float32"))
     made = training_memory(size, {**PARAMS, **(params or {})}, {**HOW, **how}, 32, device=device)
     return {one.when: one for one in made}
 
@@ -238,7 +242,7 @@ def test_every_key_that_is_said_to_help_does():
     assert parts("handing over", VLLM, **divided)["gathered weights"] == gathered["gathered weights"]
     assert "gathered weights" not in parts("sampling", VLLM, zero_stage=2, ranks=2)
     for how, keys in ((divided, ("zero_stage: 2",)), ({"zero_stage": 2}, ())):
-        assert memory.helps("gathered weights", "train", {**HOW, **how}) == keys
+        assert memory.helps("gathered weights", {**HOW, **how}) == keys
     assert parts("sampling", VLLM)["KV cache"] < parts("sampling")["KV cache"]
 
 
@@ -270,7 +274,7 @@ def test_reading_peaks_at_two_float32_copies():
         if event.name() == "[memory]":
             total += event.nbytes()
             highest = max(highest, total)
-    said = memory.reading_bytes(Size(1, 8, 1, 1, 8, 8, vocab, True, 64), 0, n, "float32")["logits"]
+    said = reading_bytes(Size(1, 8, 1, 1, 8, 8, vocab, True, 64), 0, n)["logits"]
     assert highest == pytest.approx(said, rel=0.05)
 
 
@@ -304,10 +308,8 @@ def test_transformers_scores_as_many_tokens_at_a_time_as_the_scores_do():
     from rlv.scoring import SCORES
 
     padded, size = SCORES["generative"].padded_tokens["cuda"], size_of(llama())
-    short, long = (
-        memory.scoring_memory(size, "float32", padded, n).parts["activations"] for n in (10, 2 * padded)
-    )
-    assert long == 2 * short
+    short, long = (scoring_memory(size, padded, n).parts["activations"] for n in (10, 2 * padded))
+    assert short == padded * layer_bytes(size) and long == 2 * short
 
 
 def test_a_sequence_longer_than_a_micro_batch_counts_whole():
@@ -331,7 +333,7 @@ def test_the_engines_cache_takes_what_is_said():
     elements = rows * positions * size.kv_width
     layers = [SlotLayer(like, like, rows, elements) for _ in range(size.layers)]
     held = sum(buffer.nbytes for layer in layers for buffer in layer._buffers) + elements * 4  # the spare
-    assert slots_bytes(size, rows, positions, "float32") == held
+    assert slots_bytes(size, rows, positions) == held
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
@@ -343,7 +345,7 @@ def test_learning_multiplies_three_or_four_times_as_much_as_reading(checkpointin
         model(input_ids=torch.zeros(2, n, dtype=torch.int64), use_cache=False).logits.sum().backward()
     size = size_of(model)
     norms = sum(p.numel() for name, p in model.named_parameters() if "norm" in name)
-    learned = Pass("learned", 2, 0, n, 2, recomputed=checkpointing).flops(size.shape)
+    learned = pass_flops(Pass("learned", 2, 0, n, 2, recomputed=checkpointing), size)
     # Eager attention multiplies the masked half too. Recomputing leaves out the output matrix, and the last
     # matrix of each block, whose result nobody needs.
     masked = 2 * 4 * size.layers * size.attention_width * n * (n - 1) // 2

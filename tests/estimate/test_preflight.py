@@ -143,8 +143,8 @@ def test_an_engine_that_is_not_installed_is_named_by_key(tmp_path, monkeypatch):
 
 
 def test_a_model_too_large_for_the_gpu_is_refused_with_what_helps(tmp_path, monkeypatch):
-    monkeypatch.setattr("rlv.estimate.preflight._refused", lambda pending: {})
-    monkeypatch.setattr("rlv.estimate.preflight._words", lambda model, store: None)
+    monkeypatch.setattr("rlv.estimate.preflight.hub.refused", lambda pending: {})
+    monkeypatch.setattr("rlv.estimate.preflight.lengths.words_of", lambda model, store: None)
     text = f"models: {{base: {HUB}}}\ntraining: {{max_tokens: 1024, tokens_per_microbatch: 4096}}"
     assert not found(tmp_path, text)
     said = found(tmp_path, text, "L4")
@@ -240,7 +240,9 @@ def test_what_is_published_is_not_looked_at_again(tmp_path, folder, monkeypatch)
                 pass
         else:
             make(artifact, store, log=lambda line: None)
-    monkeypatch.setattr("rlv.estimate.preflight._model_prompts", lambda *_: pytest.fail("read a tokenizer"))
+    monkeypatch.setattr(
+        "rlv.estimate.preflight.lengths._of_model", lambda *_: pytest.fail("read a tokenizer")
+    )
     assert list(complaints(plan, store, "L4")) == []
 
 

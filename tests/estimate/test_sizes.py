@@ -6,8 +6,8 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from rlv.estimate.sizes import size_from_config
 from rlv.models.flops import shape_of
+from rlv.models.work import shape_of_size, size_from_config
 from rlv.study.types import Architecture
 
 
@@ -46,7 +46,7 @@ def test_parameters_and_shape_are_those_of_the_model(name):
         model = AutoModelForCausalLM.from_config(config)
     size = size_from_config(config.to_dict())
     assert size.parameters == model.num_parameters()
-    assert size.shape == shape_of(model)
+    assert shape_of_size(size) == shape_of(model)
     assert size.positions == said["max_position_embeddings"]
 
 
@@ -70,4 +70,4 @@ def test_keys_and_values_take_what_a_cache_holds(dtype):
     with torch.no_grad():
         model(input_ids=torch.zeros(2, 7, dtype=torch.int64), past_key_values=cache)
     held = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
-    assert size_from_config(config.to_dict()).kv_bytes(dtype) * 2 * 7 == held
+    assert size_from_config({**config.to_dict(), "dtype": dtype}).kv_bytes * 2 * 7 == held

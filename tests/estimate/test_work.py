@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 
 from rlv.estimate.assumptions import Assumptions
-from rlv.estimate.work import SHORTEST_STEP, Pass, passes, tokens
-from rlv.models.flops import ModelShape, flops
+from rlv.estimate.jobs import passes_of
+from rlv.job.work import Pass, Size, tokens
+from rlv.models.flops import flops
+from rlv.models.work import pass_flops, shape_of_size
 from rlv.plan import build_plan
 from rlv.plan.reading import load
+from rlv.run.stages import STAGES
+from rlv.training.work import SHORTEST_STEP
 
 ROOT = Path(__file__).parents[2]
 MOST = Assumptions(length=1.0, prompt_tokens=10, instruction_tokens=4)
@@ -24,7 +28,7 @@ def in_the_checkout(monkeypatch):
 
 def work(study: str, assumed: Assumptions = MOST) -> dict[str, list[Pass]]:
     artifacts = build_plan(load(study)).artifacts.values()
-    return {a.path.rsplit("-", 1)[0]: passes(a, assumed) for a in artifacts}
+    return {a.path.rsplit("-", 1)[0]: passes_of(a, assumed) for a in artifacts}
 
 
 def test_training_writes_reads_and_learns_every_solution():
@@ -68,7 +72,7 @@ def test_continuations_are_bounded_by_steps_and_by_length():
     plan = build_plan(study).artifacts.values()
     vineppo = next(a for a in plan if a.path.startswith("train/vineppo-"))
     capped = replace(vineppo, params={**vineppo.params, "valued_steps": 1})
-    assert passes(capped, MOST) == few["train/vineppo"]
+    assert passes_of(capped, MOST) == few["train/vineppo"]
 
 
 def test_a_separate_verifier_learns_what_its_recorder_sampled_and_writes_nothing():
@@ -89,15 +93,14 @@ def test_budgets_are_read_up_to_each_and_answered():
     assert tokens(made[name], "read") == n * sum(10 + b for b in budgets)
 
 
-def test_what_needs_no_model_costs_no_token():
-    for name, made in work("mini").items():
-        needs = name.split("/")[0] in ("train", "overhead", "sample", "force", "score")
-        assert bool(made) == needs, name
+def test_only_jobs_on_gpus_cost_tokens():
+    for artifact in build_plan(load("mini")).artifacts.values():
+        assert bool(passes_of(artifact, MOST)) == (STAGES[artifact.stage].gpus(artifact) > 0), artifact.path
 
 
 def test_flops_of_a_pass_are_those_of_its_tokens():
-    shape = ModelShape(1000, 2, 16)
-    one = float(flops(shape, 5, 9))
-    assert Pass("read", 7, 5, 9, 7).flops(shape) == 7 * one
-    assert Pass("learned", 7, 5, 9, 7).flops(shape) == 3 * 7 * one
-    assert Pass("learned", 7, 5, 9, 7, recomputed=True).flops(shape) == 4 * 7 * one
+    size = Size(2, 16, 2, 2, 8, 32, 100, True, 64)
+    one = float(flops(shape_of_size(size), 5, 9))
+    assert pass_flops(Pass("read", 7, 5, 9, 7), size) == 7 * one
+    assert pass_flops(Pass("learned", 7, 5, 9, 7), size) == 3 * 7 * one
+    assert pass_flops(Pass("learned", 7, 5, 9, 7, recomputed=True), size) == 4 * 7 * one

@@ -71,6 +71,16 @@ def test_a_machine_without_a_driver_has_none(monkeypatch, tmp_path):
     local_gpus.cache_clear()
 
 
+def test_gpus_are_those_that_the_driver_lists(monkeypatch, tmp_path):
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'GPU-1, NVIDIA L4, 23040'\necho 'GPU-2, NVIDIA L4, [N/A]'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    local_gpus.cache_clear()
+    assert local_gpus() == (Device("GPU-1", "NVIDIA L4", 22.5), Device("GPU-2", "NVIDIA L4"))
+    local_gpus.cache_clear()
+
+
 def test_jobs_ask_for_what_they_compute_on():
     wanted = {(a.stage, gpus_of(a)) for a in build_plan(load("paper")).artifacts.values()}
     assert {("train", 4), ("train", 8), ("sample", 1), ("score", 1), ("grade", 0), ("figures", 0)} <= wanted

@@ -1,0 +1,55 @@
+"""What the stage `score` has a model do, before it runs. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rlv.job.work import Memory, Pass, Positions, Size, Texts, Work, budget_of
+from rlv.models.work import layer_bytes
+from rlv.sampling import work as sampling
+from rlv.scoring import SCORES
+from rlv.store import Artifact
+
+_ROW_BYTES = 16
+
+
+def _passes(artifact: Artifact, texts: Texts) -> list[Pass]:
+    read = artifact.inputs["samples"]
+    sampled = read.inputs.get("samples", read)  # cut solutions are made from whole ones
+    _, n = sampling.shard_size(sampled.params)
+    budgets = read.params.get("budgets", [sampled.params["max_tokens"]])
+    more = texts.instruction + read.params.get("answer_tokens", 0)
+    return [Pass("read", n, 0, end + more, n) for end in sampling.ends(sampled, budgets, texts)]
+
+
+def _memory(artifact: Artifact, size: Size, texts: Texts, device: float | None) -> list[Memory]:
+    if artifact.params.get("engine") == "vllm":  # keeps a cache, also of what is only read
+        return sampling.engine_memory(artifact, size, texts, device)
+    padded_tokens = SCORES[artifact.params["score"]].padded_tokens["cuda"]
+    return [scoring_memory(size, padded_tokens, texts.prompt + budget_of(artifact) + texts.instruction)]
+
+
+def scoring_memory(size: Size, padded_tokens: int, longest: int) -> Memory:
+    """Scoring with transformers: one pass at a time over `padded_tokens` (Score), which keeps no cache."""
+    tokens = max(padded_tokens, longest)
+    held = {"engine weights": size.weights, "activations": tokens * layer_bytes(size)}
+    return Memory("scoring", held, helps=sampling.HELPS)
+
+
+def _stored(artifact: Artifact, passes: list[Pass], size: Size, texts: Texts) -> float:
+    return sum(p.sequences for p in passes) * _ROW_BYTES
+
+
+def _positions(artifact: Artifact) -> Positions:
+    solutions = sampling.positions(artifact.inputs["samples"])
+    return replace(solutions, instructed=SCORES[artifact.params["score"]].asks)
+
+
+def _keys(artifact: Artifact, setting: str) -> tuple[str, ...]:
+    if setting == "max_tokens":
+        return sampling.keys(artifact.inputs["samples"], setting)
+    verifier = f"verifiers.{artifact.name.split('-')[2]}"  # REASONER-DATASET-VERIFIER-…
+    return (f"{verifier}.engine" if setting == "engine" else verifier,)
+
+
+SCORE = Work(_passes, _memory, _stored, positions=_positions, keys=_keys)

@@ -1,0 +1,93 @@
+"""Whatever is true of a stage stands in its record: no other module knows a stage by its name."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from rlv.run.stages import STAGES
+
+ROOT = Path(__file__).parents[2]
+# Where names and records meet.
+THE_LIST = ROOT / "rlv/run/stages.py"
+WORKFLOW = re.compile(r"\bstages?\b\s*(==|!=|(not )?in\b)\s*[\"'(\[{]|[\"']\s*(==|!=)\s*\w*\.?stage\b")
+
+
+def names_a_stage(node: ast.expr) -> bool:
+    """Whether an expression is a text, or a collection with a text in it."""
+    parts = node.elts if isinstance(node, ast.Tuple | ast.List | ast.Set) else [node]
+    return any(isinstance(part, ast.Constant) and isinstance(part.value, str) for part in parts)
+
+
+def is_stage(node: ast.expr) -> bool:
+    return (isinstance(node, ast.Attribute) and node.attr == "stage") or (
+        isinstance(node, ast.Name) and node.id in ("stage", "stages")
+    )
+
+
+def lists_stages(node: ast.AST) -> bool:
+    """Whether it is a collection of several names of stages, or a module's table by them, and of no more."""
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict) and node.col_offset == 0:
+        parts = [key for key in node.value.keys if key is not None]
+    elif isinstance(node, ast.Tuple | ast.List | ast.Set):
+        parts = node.elts
+    else:
+        return False
+    texts = [part.value for part in parts if isinstance(part, ast.Constant)]
+    return len(texts) == len(parts) > 1 and all(text in STAGES for text in texts)
+
+
+def knows_a_stage(node: ast.AST) -> bool:
+    match node:
+        case ast.Compare():
+            sides = [node.left, *node.comparators]
+            return any(map(is_stage, sides)) and any(map(names_a_stage, sides))
+        case ast.Match():
+            return is_stage(node.subject)
+        case ast.Call(func=ast.Attribute(attr="startswith"), args=[ast.Constant(value=str(text))]):
+            return text.removesuffix("/") in STAGES and text.endswith("/")
+    return lists_stages(node)
+
+
+def found(source: str) -> list[int]:
+    return [node.lineno for node in ast.walk(ast.parse(source)) if knows_a_stage(node)]  # pyright: ignore
+
+
+def test_no_module_knows_a_stage_by_its_name():
+    files = [file for file in sorted((ROOT / "rlv").rglob("*.py")) if file != THE_LIST]
+    assert [f"{file}:{line}" for file in files for line in found(file.read_text())] == []
+
+
+def test_no_rule_knows_a_stage_by_its_name():
+    files = [ROOT / "workflow/Snakefile", *sorted((ROOT / "workflow").rglob("*.smk"))]
+    lines = ((file, line) for file in files for line in file.read_text().splitlines())
+    assert [f"{file}: {line}" for file, line in lines if WORKFLOW.search(line)] == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "artifact.stage == 'train'",
+        "'train' != stage",
+        "artifact.stage in ('train', other)",
+        "a.stage not in {'model'}",
+        "ON_GPU = ('train', 'sample')",
+        "PASSES = {'train': f, 'sample': g}",
+        "path.startswith('train/')",
+    ],
+)
+def test_a_comparison_would_be_found(source):
+    assert found(source)
+
+
+@pytest.mark.parametrize("line", ["if stage == 'x':", "if a.stage in ('x',)", "if 'x' == a.stage"])
+def test_a_comparison_in_a_rule_would_be_found(line):
+    assert WORKFLOW.search(line)
+
+
+@pytest.mark.parametrize("source", ["parent.stage == artifact.stage", "stage == 3", "a.stage in STAGES"])
+def test_other_comparisons_are_none(source):
+    assert not found(source)
