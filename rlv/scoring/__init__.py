@@ -39,7 +39,8 @@ class Score:
     `reads`: "yes", the probability π(Yes | x, y_≤k, I) at each place k, one sequence a place; "head", what a
     head beside the reader's weights makes of [x, y_≤k], one sequence for all places; None, nothing.
     `trained`: the verification objective that the reader must have been trained with; None: any weights do.
-    `padded_tokens`: of a batch, by kind of device, a longer sequence being a batch of its own.
+    `padded_tokens`: of a batch, by kind of device; a longer sequence is a batch of its own. Raises ValueError
+    for a head without an objective.
     """
 
     along: Along = last
@@ -49,6 +50,10 @@ class Score:
     # Larger batches leave a CPU's caches (benchmarks/scoring.py), smaller ones leave a GPU idle, whose memory
     # holds many sequences of thousands of tokens.
     padded_tokens: Mapping[str, int] = field(default_factory=lambda: {"cpu": 2048, "cuda": 32_768})
+
+    def __post_init__(self) -> None:
+        if self.reads == "head" and self.trained is None:
+            raise ValueError("a score that reads a head needs `trained`, the objective of the head")
 
     @property
     def asks(self) -> bool:

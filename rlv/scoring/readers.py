@@ -58,15 +58,15 @@ def _judge(
     score: Score, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path | None
 ) -> Judge:
     """From hidden states [J, H] to numbers in [0, 1], [J, 1]."""
-    if score.reads != "head":
-        check_reading(model)
-        yes_id, _ = label_ids(tokenizer)
-        return lambda hidden_JH: logits(model, hidden_JH).double().softmax(-1)[:, [yes_id]]
-    if folder is None or score.trained is None:
-        raise ModelError(f"score {score.trained!r}: no checkpoint folder was given; its head lies there")
-    head = heads.load(folder, score.trained, model.config.get_text_config().hidden_size).to(model.device)
-    scores = OBJECTIVES[score.trained].scores
-    return lambda hidden_JH: scores(head(hidden_JH))[:, None]
+    if score.reads == "head":
+        objective = str(score.trained)
+        if folder is None:
+            raise ModelError(f"score {objective!r}: no checkpoint folder was given; its head lies there")
+        head = heads.load(folder, objective, model.config.get_text_config().hidden_size).to(model.device)
+        return lambda hidden_JH: OBJECTIVES[objective].scores(head(hidden_JH))[:, None]
+    check_reading(model)
+    yes_id, _ = label_ids(tokenizer)
+    return lambda hidden_JH: logits(model, hidden_JH).double().softmax(-1)[:, [yes_id]]
 
 
 def vllm_verifier(

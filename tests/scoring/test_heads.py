@@ -113,6 +113,11 @@ def test_a_head_that_is_not_there_is_named(headed, tiny_model, tiny_tokenizer, t
             transformers_verifier(SCORES[score], tiny_model, tiny_tokenizer, where)
 
 
+def test_a_head_belongs_to_an_objective():
+    with pytest.raises(ValueError, match="`trained`"):
+        Score(reads="head")
+
+
 def test_lengths_and_numbers_are_checked(headed, tiny_model, tiny_tokenizer):
     objective, head, folder = headed
     with pytest.raises(ModelError, match="here: 300 tokens to verify exceed"):
