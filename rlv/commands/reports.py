@@ -13,10 +13,10 @@ from typing import Any
 
 from rlv.cluster.logs import log_lines
 from rlv.errors import StoreError, StudyError
-from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import Gpu
 from rlv.estimate.jobs import estimates
 from rlv.estimate.report import stage_lines, unknown_lines
+from rlv.job.assumptions import Assumptions
 from rlv.outside.names import below
 from rlv.plan import Plan
 from rlv.run.stages import STAGES
