@@ -188,7 +188,7 @@ class Planner:
         )
 
     def limits(self, kind: Kind, gpus: int = 0, gpu_type: str | None = None) -> Limits:
-        """Of the nodes that have so many GPUs in the partitions of a kind."""
+        """Limits of jobs of a kind, on nodes with so many GPUs."""
         found = chosen(kind, self.partitions or ())
         if not found:
             return Limits(longest=kind.max_runtime or _LONGEST)
@@ -206,7 +206,7 @@ class Planner:
             (_, _, gpus), estimate = self._layout(artifact), self.estimated.get(artifact.path)
             longest = self.limits(self.site.kind(artifact.stage, gpu=gpus > 0), gpus).longest
             if longest is not None and estimate is not None:
-                # Something of each job goes to starting, and to what is left when it is told to save.
+                # Part of each job is spent on starting, and on the time left after the signal to save.
                 useful = max(longest - self._signal(longest) / 60, longest / 2)
                 needed = max(needed, ceil(_length(runtime, _minutes(estimate, gpus)) / useful))
         return needed - 1 + _SPARE_RETRIES

@@ -1,4 +1,4 @@
-"""Estimates as lines of text: by stage, the memory of each kind of job, and what is assumed."""
+"""Estimates as lines of text: by stage, the memory of each kind of job, and the assumptions."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def _passes(artifact: Artifact, assumed: Assumptions) -> list[Pass]:
 
 
 def _memory(artifact: Artifact, size: Size, assumed: Assumptions, device: float | None) -> list[Memory]:
-    if artifact.params.get("engine") == "vllm":  # keeps a cache, also of what is only read
+    if artifact.params.get("engine") == "vllm":  # it keeps a cache also of tokens that are only read
         return sampling.engine_memory(artifact, size, assumed, device)
     return [scoring_memory(size, assumed.prompt_tokens + budget_of(artifact) + assumed.instruction_tokens)]
 

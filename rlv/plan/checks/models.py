@@ -1,7 +1,7 @@
 """What a study's types cannot say of its models, and of how they are trained and sampled on GPUs.
 
 Cheap: configurations of folders that are there are read, nothing is fetched. What needs a tokenizer is
-checked in preflight.py, before jobs start.
+checked in rlv/estimate/preflight, before jobs start.
 """
 
 from __future__ import annotations
