@@ -21,8 +21,8 @@ from benchmarks.gpu.rows import Row, at_least, at_most, noted, within
 from benchmarks.gpu.sizes import Sizes, StepSize
 from benchmarks.step_workloads import Workload, make_workload
 from rlv.estimate import hours
-from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import local_gpu
+from rlv.job.assumptions import Assumptions
 from rlv.job.work import Pass, Size
 from rlv.models import load_model, pick_device
 from rlv.models.work import pass_flops, size_from_config

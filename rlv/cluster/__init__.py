@@ -1,4 +1,4 @@
-"""A cluster under SLURM: what a site states, what each job asks for, and what is checked before submission.
+"""A cluster under SLURM: what a site states, what each job asks for, and checks before submission.
 
 site.py: profiles/slurm/site.yaml as a typed record. inventory.py: what SLURM reports that it has.
 resources.py: the options of sbatch, one artifact at a time. checks.py: what SLURM would refuse. retries.py:

@@ -64,10 +64,6 @@ class Wanted:
     def stage(self) -> str:
         return self.path.split("/")[0]
 
-    @property
-    def trains(self) -> bool:
-        return STAGES[self.stage].trains
-
 
 @dataclass(frozen=True)
 class Known:
@@ -267,7 +263,7 @@ def _gpus(place: Place, where: str, jobs: Sequence[Wanted], found: Sequence[Part
         fitting = nodes_with(found, needed, asked_type)
         example = next(j for j in jobs if (j.asked.gpus_per_node, j.asked.nodes) == (needed, nodes))
         most = max((node.gpus_of(asked_type) for p in found for node in p.nodes), default=0)
-        way = "training.ranks, training.nodes" if example.trains else "tensor_parallel"
+        way = "training.ranks, training.nodes" if STAGES[example.stage].trains else "tensor_parallel"
         if not fitting:
             yield (
                 f"{partition}: {example.path} needs {needed} GPUs on one node, and nodes of {where} "
@@ -287,7 +283,7 @@ def _cores(place: Place, where: str, jobs: Sequence[Wanted], found: Sequence[Par
         needed = asked.cores * max(1, asked.tasks // asked.nodes)
         if largest and needed > largest:
             key = "slurm.gpu.cpus_each" if place.gpu else place.key("partition")
-            if not place.gpu and job.trains:
+            if not place.gpu and STAGES[job.stage].trains:
                 key += " (or training.ranks in the study)"
             yield f"{key}: {job.path} asks for {needed} cores on a node, and nodes of {where} have {largest}"
             return

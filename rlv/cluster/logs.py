@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 LOGS = Path("logs")
-# profiles/slurm/config.yaml tells the executor.
+# As profiles/slurm/config.yaml sets it for the executor.
 SLURM_LOGS = LOGS / "slurm"
 
 

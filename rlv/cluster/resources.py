@@ -127,28 +127,6 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class _Layout:
-    """Nodes of a job, all its processes, and GPUs of each node."""
-
-    nodes: int = 1
-    ranks: int = 1
-    gpus: int = 0
-
-    @property
-    def local(self) -> int:
-        """Processes of one node."""
-        return max(1, self.ranks // self.nodes)
-
-    def cores(self, cpus_each: int) -> int | None:
-        """Cores of each task, with so many beside each GPU; None: the rule's threads."""
-        if self.nodes > 1:
-            # A node must have as many as there are ranks on all nodes together: these are the rule's threads,
-            # and the Snakemake in the job takes on none with more than its node has.
-            return max(cpus_each if self.gpus else 1, ceil(self.ranks / self.local))
-        return max(cpus_each * self.gpus, self.local) if self.gpus else None
-
-
-@dataclass(frozen=True)
 class Planner:
     """Answers for every artifact of a plan. `partitions`: None if SLURM was not asked."""
 
@@ -156,12 +134,12 @@ class Planner:
     estimated: Mapping[str, Estimate] = field(default_factory=dict)
     partitions: Sequence[Partition] | None = None
 
-    def _layout(self, artifact: Artifact | None) -> _Layout:
+    def _layout(self, artifact: Artifact | None) -> tuple[int, int, int]:
+        """(nodes, processes of all nodes, GPUs of each node)."""
         if artifact is None:
-            return _Layout()
-        stage = STAGES[artifact.stage]
-        gpus = gpus_of(artifact) if self.site.gpu.use else 0
-        return _Layout(stage.nodes(artifact), stage.threads(artifact), gpus)
+            return 1, 1, 0
+        stage, gpus = STAGES[artifact.stage], gpus_of(artifact) if self.site.gpu.use else 0
+        return stage.nodes(artifact), stage.threads(artifact), gpus
 
     def asked(
         self,
@@ -184,30 +162,33 @@ class Planner:
             failed = min(failed, in_vain.latest + in_vain.before, MOST - 1)
             if in_vain.latest >= MOST:
                 return Asked(mem_mb=1000, runtime=5, on=self.site.cpu)  # it is going to refuse at once
-        said, job = self.site.of_stage(stage), self._layout(artifact)
-        kind = self.site.kind(stage, gpu=job.gpus > 0)
-        limits = self.limits(kind, job.gpus, self.site.gpu.type)
+        said, (nodes, ranks, gpus) = self.site.of_stage(stage), self._layout(artifact)
+        kind, local, several = self.site.kind(stage, gpu=gpus > 0), max(1, ranks // nodes), nodes > 1
+        limits = self.limits(kind, gpus, self.site.gpu.type)
         estimate = None if artifact is None else self.estimated.get(artifact.path)
-        on_gpus = max(mem_mb, job.gpus * _RANK_MB + _host_mb(estimate, job.nodes))
-        needed = max(said.memory or 0, on_gpus if job.gpus else mem_mb * job.local)
-        length = _length(max(runtime, said.runtime or 0), _minutes(estimate, job))
+        on_gpus = max(mem_mb, gpus * _RANK_MB + _host_mb(estimate, nodes))
+        needed = max(said.memory or 0, on_gpus if gpus else mem_mb * local)
+        length = _length(max(runtime, said.runtime or 0), _minutes(estimate, gpus))
         minutes = _grown(length, failed, _MORE_TIME, limits.longest)
-        several = job.nodes > 1
+        cores = self.site.gpu.cpus_each * (1 if several else gpus)
+        # A node needs as many cores as there are ranks on all nodes together: the rule has so many threads,
+        # and the Snakemake in the job runs no rule with more than its node has.
+        cores = max(cores if gpus else 1, ceil(ranks / local) if several else local)
         return Asked(
             mem_mb=_grown(needed, failed, _MORE_MEMORY, limits.memory_mb),
             runtime=minutes,
             on=kind,
-            nodes=job.nodes,
-            gpus_per_node=job.gpus,
-            gpu_type=self.site.gpu.type if job.gpus else None,
-            cpus_per_task=job.cores(self.site.gpu.cpus_each),
-            tasks=job.ranks if several else 1,
+            nodes=nodes,
+            gpus_per_node=gpus,
+            gpu_type=self.site.gpu.type if gpus else None,
+            cpus_per_task=cores if gpus or several else None,
+            tasks=ranks if several else 1,
             signal_seconds=self._signal(minutes) if resumes else 0,
-            threads=1 if several else job.ranks,
+            threads=1 if several else ranks,
         )
 
     def limits(self, kind: Kind, gpus: int = 0, gpu_type: str | None = None) -> Limits:
-        """Of the nodes that have so many GPUs in the partitions of a kind."""
+        """Limits of jobs of a kind, on nodes with so many GPUs."""
         found = chosen(kind, self.partitions or ())
         if not found:
             return Limits(longest=kind.max_runtime or _LONGEST)
@@ -222,12 +203,12 @@ class Planner:
         """Retries with which the longest of some jobs that resume ends, if each try stops at the limit."""
         needed = 1
         for artifact in resuming:
-            job, estimate = self._layout(artifact), self.estimated.get(artifact.path)
-            longest = self.limits(self.site.kind(artifact.stage, gpu=job.gpus > 0), job.gpus).longest
+            (_, _, gpus), estimate = self._layout(artifact), self.estimated.get(artifact.path)
+            longest = self.limits(self.site.kind(artifact.stage, gpu=gpus > 0), gpus).longest
             if longest is not None and estimate is not None:
-                # Something of each job goes to starting, and to what is left when it is told to save.
+                # Part of each job is spent on starting, and on the time left after the signal to save.
                 useful = max(longest - self._signal(longest) / 60, longest / 2)
-                needed = max(needed, ceil(_length(runtime, _minutes(estimate, job)) / useful))
+                needed = max(needed, ceil(_length(runtime, _minutes(estimate, gpus)) / useful))
         return needed - 1 + _SPARE_RETRIES
 
     def _signal(self, runtime: int) -> int:
@@ -275,11 +256,11 @@ def known_gpu(site: Site, configured: str | None) -> Gpu | None:
     return None
 
 
-def _minutes(estimate: Estimate | None, job: _Layout) -> float:
+def _minutes(estimate: Estimate | None, gpus: int) -> float:
     """How long a job runs, by its estimate; 0 if there is none."""
     if estimate is None:
         return 0.0
-    if not job.gpus:
+    if not gpus:
         return estimate.flops / _PROCESSOR_FLOPS / 60
     return estimate.gpu_seconds / max(1, estimate.gpus) / 60
 

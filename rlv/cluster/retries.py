@@ -32,7 +32,7 @@ def why_in_vain(work: Path, slurm_job: str | None) -> str | None:
 
 
 def install(executor: Any, work_of: Callable[[Any], Path | None]) -> None:
-    """Have an executor's jobs not tried again where that is in vain.
+    """Keep an executor from trying jobs again if that is in vain.
 
     `work_of`: from a job to the work folder of the key that it makes; None: it makes none.
     """

@@ -9,7 +9,7 @@ from collections import defaultdict
 
 from rlv.commands.places import plan_and_store, settings_of
 from rlv.commands.printing import say
-from rlv.estimate.assumptions import Assumptions
+from rlv.job.assumptions import Assumptions
 from rlv.estimate.gpus import DEFAULT, Gpu, find_gpu
 from rlv.estimate.jobs import estimates
 from rlv.estimate.preflight import require

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import Gpu
+from rlv.job.assumptions import Assumptions
 from rlv.job.work import Pass, Size
 from rlv.models.flops import flops
 from rlv.models.work import pass_flops, shape_of_size

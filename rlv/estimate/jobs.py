@@ -6,13 +6,13 @@ the key that would state it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from rlv.estimate import hours
-from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import Gpu
 from rlv.estimate.hours import Machine
+from rlv.job.assumptions import Assumptions
 from rlv.job.work import Memory, Pass, Size, budget_of, first_model, tokens
 from rlv.models.folders import read_config
 from rlv.models.sources import at_hand
@@ -79,32 +79,28 @@ def estimates(
     for artifact in plan.artifacts.values():
         model = start_model(artifact)
         if model is not None and model.path not in sizes:
-            architecture = plan.study.models[model.name].architecture
-            sizes[model.path] = size_of(model, architecture, store)
-        made.append(_estimate(artifact, model, sizes, gpu, assumed))
+            sizes[model.path] = size_of(model, plan.study.models[model.name].architecture, store)
+        size = None if model is None else sizes[model.path]
+        made.append(_estimate(artifact, model, size, gpu, assumed))
     return made
 
 
 def passes_of(artifact: Artifact, assumed: Assumptions) -> list[Pass]:
     """The passes that make an artifact, without those over no token; none if it needs no model."""
-    made = STAGES[artifact.stage].work.passes(artifact, assumed.texts)
+    made = STAGES[artifact.stage].work.passes(artifact, assumed)
     return [p for p in made if p.sequences and p.stop > p.start]
 
 
 def _estimate(
-    artifact: Artifact,
-    model: Artifact | None,
-    sizes: Mapping[str, Size | None],
-    gpu: Gpu | None,
-    assumed: Assumptions,
+    artifact: Artifact, model: Artifact | None, size: Size | None, gpu: Gpu | None, assumed: Assumptions
 ) -> Estimate:
-    stage, size = STAGES[artifact.stage], None if model is None else sizes[model.path]
+    stage = STAGES[artifact.stage]
     if size is not None:
         # No prompt is longer than what the longest solution leaves of the model's positions.
         room = size.positions - budget_of(artifact) - assumed.instruction_tokens
         assumed = replace(assumed, prompt_tokens=max(1, min(assumed.prompt_tokens, room)))
     passes = passes_of(artifact, assumed)
-    if model is None or size is None:
+    if size is None:
         unknown = None if model is None else f"models.{model.name}.architecture"
         return Estimate(artifact, tuple(passes), unknown=unknown)
     gpus, size = stage.gpus(artifact), replace(size, dtype=_dtype(artifact, size))
@@ -114,16 +110,15 @@ def _estimate(
         tuple(passes),
         gpus=gpus,
         flops=sum(pass_flops(p, size) for p in passes),
-        disk=stage.work.stored(artifact, passes, size, assumed.texts),
+        disk=stage.work.stored(artifact, passes, size, assumed),
         checkpoints=stage.work.checkpoints(artifact, size),
-        memory=tuple(stage.work.memory(artifact, size, assumed.texts, device)),
+        memory=tuple(stage.work.memory(artifact, size, assumed, device)),
     )
     if gpu is None or not gpus:
         return done
     machine = _machine(artifact, gpu)
     spent = sum(hours.seconds(p, size, machine, assumed) for p in passes) + assumed.start_seconds
-    too_large = tuple(_too_large(artifact, done.memory, gpu, assumed))
-    return replace(done, gpu_seconds=spent * gpus, too_large=too_large)
+    return replace(done, gpu_seconds=spent * gpus, too_large=tuple(_too_large(done, gpu, assumed)))
 
 
 def _machine(artifact: Artifact, gpu: Gpu) -> Machine:
@@ -142,14 +137,12 @@ def _dtype(artifact: Artifact, size: Size) -> str:
     return "float32" if "gguf" in trained.params else size.dtype
 
 
-def _too_large(
-    artifact: Artifact, phases: tuple[Memory, ...], gpu: Gpu, assumed: Assumptions
-) -> Iterator[str]:
-    for needed in phases:
+def _too_large(done: Estimate, gpu: Gpu, assumed: Assumptions) -> Iterator[str]:
+    for needed in done.memory:
         room = gpu.memory_bytes * assumed.memory_share
         room = room if needed.room is None else min(needed.room, room)
         if needed.total > room:
-            yield _complaint(artifact, needed, gpu, room)
+            yield _complaint(done.artifact, needed, gpu, room)
 
 
 def _complaint(artifact: Artifact, needed: Memory, gpu: Gpu, room: float) -> str:

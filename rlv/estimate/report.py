@@ -1,13 +1,13 @@
-"""Estimates as lines of text: by stage, the memory of each kind of job, and what is assumed."""
+"""Estimates as lines of text: by stage, the memory of each kind of job, and the assumptions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import Gpu
 from rlv.estimate.jobs import Estimate, estimates
+from rlv.job.assumptions import Assumptions
 from rlv.plan import Plan
 from rlv.run.stages import STAGES
 from rlv.store import Store

@@ -72,7 +72,7 @@ def gather(job: Job, table: str) -> pl.DataFrame:
     parts = []
     for role in having:
         name = role.removeprefix(f"{source}:")
-        if table == "steps" and not inputs[role].inputs:  # a start model
+        if table == "steps" and inputs[role].stage != source:
             raise DataError(
                 f"{job.artifact.path}: reasoner {name!r} is not trained and has no steps; choose "
                 "comparisons of trained reasoners for this figure"

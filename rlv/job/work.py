@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import ceil
 from typing import Any, Literal
 
+from rlv.job.assumptions import Assumptions
 from rlv.store import Artifact
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -69,25 +69,6 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Texts:
-    """What is assumed of texts: tokens of a prompt and of the verification instruction, and steps.
-
-    `share`: solutions' mean length as a share of their budget. `steps`: the most that a solution has.
-    `token_bytes`: of a token of a stored solution, text and id.
-    """
-
-    share: float
-    prompt: int
-    instruction: int
-    steps: int
-    token_bytes: float
-
-    def length(self, budget: int) -> int:
-        """Mean tokens of solutions with a budget."""
-        return max(1, ceil(budget * self.share))
-
-
-@dataclass(frozen=True)
 class Pass:
     """`sequences`, each through positions start … stop - 1, `together` of them at hand at a time.
 
@@ -142,15 +123,15 @@ class Work:
     """What is known of the jobs of one stage before they run. By default they use no model.
 
     passes: the sequences that a model writes, reads and learns from. memory: of one GPU in each phase, from
-    the artifact, its model, texts, and the GPU's bytes (None: no GPU is named). stored: bytes in the store.
-    checkpoints: bytes beside it while the job runs. positions: what must fit behind a prompt; None: the job
-    puts no prompts. keys: where a study may set what `key` is asked for; the first path that is set counts,
-    else the last.
+    the artifact, its model, assumptions, and the GPU's bytes (None: no GPU is named). stored, checkpoints:
+    bytes in the store, and beside it while the job runs. positions: what must fit behind a prompt; None: the
+    job puts no prompts. keys: where a study may set what `key` is asked for; the first path that is set
+    counts, else the last.
     """
 
-    passes: Callable[[Artifact, Texts], list[Pass]] = lambda *_: []
-    memory: Callable[[Artifact, Size, Texts, float | None], list[Memory]] = lambda *_: []
-    stored: Callable[[Artifact, list[Pass], Size, Texts], float] = lambda *_: 0.0
+    passes: Callable[[Artifact, Assumptions], list[Pass]] = lambda *_: []
+    memory: Callable[[Artifact, Size, Assumptions, float | None], list[Memory]] = lambda *_: []
+    stored: Callable[[Artifact, list[Pass], Size, Assumptions], float] = lambda *_: 0.0
     checkpoints: Callable[[Artifact, Size], float] = lambda *_: 0.0
     positions: Callable[[Artifact], Positions | None] = lambda *_: None
     keys: Callable[[Artifact, str], tuple[str, ...]] = lambda *_: ()

@@ -93,4 +93,4 @@ def _norm_bytes(size: Size) -> float:
     return size.hidden * (4 + size.element)
 
 
-MODEL = Work(stored=lambda artifact, passes, size, texts: size.weights)
+MODEL = Work(stored=lambda artifact, passes, size, assumed: size.weights)

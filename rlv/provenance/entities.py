@@ -150,7 +150,7 @@ def _file(
     if fact.lasting is not None:
         lasting = entities.value(
             "lasting",
-            describe(record.stage, name),
+            describe(name),
             fact.lasting,
             propertyID=LASTING,
             description="digest of the content but for what is named here, which every run measures anew",

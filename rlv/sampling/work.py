@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rlv.job.work import Memory, Pass, Positions, Size, Texts, Work, budget_of, first_model, tokens
+from rlv.job.assumptions import Assumptions
+from rlv.job.work import Memory, Pass, Positions, Size, Work, budget_of, first_model, tokens
 from rlv.store import Artifact
 
 # Keys of a study that make a part smaller.
@@ -27,26 +28,26 @@ def shard_size(params: Mapping[str, Any]) -> tuple[int, int]:
     return problems, problems * (last_sample - first_sample)
 
 
-def ends(sampled: Artifact, budgets: Sequence[int], texts: Texts) -> list[int]:
+def ends(sampled: Artifact, budgets: Sequence[int], assumed: Assumptions) -> list[int]:
     """The positions where solutions end at each budget."""
-    length = texts.length(sampled.params["max_tokens"])
-    return [texts.prompt + min(budget, length) for budget in budgets]
+    length = assumed.solution_tokens(sampled.params["max_tokens"])
+    return [assumed.prompt_tokens + min(budget, length) for budget in budgets]
 
 
-def _sample(artifact: Artifact, texts: Texts) -> list[Pass]:
+def _sample(artifact: Artifact, assumed: Assumptions) -> list[Pass]:
     problems, solutions = shard_size(artifact.params)
-    end = texts.prompt + texts.length(artifact.params["max_tokens"])
+    end = assumed.prompt_tokens + assumed.solution_tokens(artifact.params["max_tokens"])
     return [
-        Pass("read", problems, 0, texts.prompt, problems),
-        Pass("written", solutions, texts.prompt, end, solutions),
+        Pass("read", problems, 0, assumed.prompt_tokens, problems),
+        Pass("written", solutions, assumed.prompt_tokens, end, solutions),
     ]
 
 
-def _force(artifact: Artifact, texts: Texts) -> list[Pass]:
+def _force(artifact: Artifact, assumed: Assumptions) -> list[Pass]:
     p, sampled = artifact.params, artifact.inputs["samples"]
     _, n = shard_size(sampled.params)
     made = []
-    for end in ends(sampled, p["budgets"], texts):
+    for end in ends(sampled, p["budgets"], assumed):
         made.append(Pass("read", n, 0, end, n))
         made.append(Pass("written", n, end, end + p["answer_tokens"], n))
     return made
@@ -57,10 +58,11 @@ def slots_bytes(size: Size, rows: int, positions: int) -> float:
     return rows * positions * size.kv_bytes * (1 + 1 / (2 * size.layers))
 
 
-def engine_memory(artifact: Artifact, size: Size, texts: Texts, device: float | None) -> list[Memory]:
+def engine_memory(artifact: Artifact, size: Size, assumed: Assumptions, device: float | None) -> list[Memory]:
     """Of a job that runs an engine, on each of the GPUs that share the model."""
     parts, p, how = gpus(artifact), artifact.params, artifact.how
-    longest = texts.prompt + budget_of(artifact) + texts.instruction + p.get("answer_tokens", 0)
+    longest = assumed.prompt_tokens + budget_of(artifact) + p.get("answer_tokens", 0)
+    longest += assumed.instruction_tokens
     if p.get("engine") == "vllm":
         # It runs the sequences that fit and lets the rest wait; one is what it cannot do without.
         cache = longest * size.kv_bytes / parts
@@ -70,8 +72,8 @@ def engine_memory(artifact: Artifact, size: Size, texts: Texts, device: float | 
     return [Memory("sampling", held, helps=HELPS)]
 
 
-def _stored(artifact: Artifact, passes: list[Pass], size: Size, texts: Texts) -> float:
-    return tokens(passes, "written") * texts.token_bytes
+def _stored(artifact: Artifact, passes: list[Pass], size: Size, assumed: Assumptions) -> float:
+    return tokens(passes, "written") * assumed.text_bytes_per_token
 
 
 def positions(artifact: Artifact) -> Positions:

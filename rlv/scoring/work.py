@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rlv.job.work import Memory, Pass, Positions, Size, Texts, Work, budget_of
+from rlv.job.assumptions import Assumptions
+from rlv.job.work import Memory, Pass, Positions, Size, Work, budget_of
 from rlv.models.work import layer_bytes
 from rlv.sampling import work as sampling
 from rlv.scoring import SCORES
@@ -13,20 +14,21 @@ from rlv.store import Artifact
 _ROW_BYTES = 16
 
 
-def _passes(artifact: Artifact, texts: Texts) -> list[Pass]:
+def _passes(artifact: Artifact, assumed: Assumptions) -> list[Pass]:
     read = artifact.inputs["samples"]
     sampled = read.inputs.get("samples", read)  # cut solutions are made from whole ones
     _, n = sampling.shard_size(sampled.params)
     budgets = read.params.get("budgets", [sampled.params["max_tokens"]])
-    more = texts.instruction + read.params.get("answer_tokens", 0)
-    return [Pass("read", n, 0, end + more, n) for end in sampling.ends(sampled, budgets, texts)]
+    more = assumed.instruction_tokens + read.params.get("answer_tokens", 0)
+    return [Pass("read", n, 0, end + more, n) for end in sampling.ends(sampled, budgets, assumed)]
 
 
-def _memory(artifact: Artifact, size: Size, texts: Texts, device: float | None) -> list[Memory]:
-    if artifact.params.get("engine") == "vllm":  # keeps a cache, also of what is only read
-        return sampling.engine_memory(artifact, size, texts, device)
+def _memory(artifact: Artifact, size: Size, assumed: Assumptions, device: float | None) -> list[Memory]:
+    if artifact.params.get("engine") == "vllm":  # it keeps a cache also of tokens that are only read
+        return sampling.engine_memory(artifact, size, assumed, device)
     padded_tokens = SCORES[artifact.params["score"]].padded_tokens["cuda"]
-    return [scoring_memory(size, padded_tokens, texts.prompt + budget_of(artifact) + texts.instruction)]
+    longest = assumed.prompt_tokens + budget_of(artifact) + assumed.instruction_tokens
+    return [scoring_memory(size, padded_tokens, longest)]
 
 
 def scoring_memory(size: Size, padded_tokens: int, longest: int) -> Memory:
@@ -36,7 +38,7 @@ def scoring_memory(size: Size, padded_tokens: int, longest: int) -> Memory:
     return Memory("scoring", held, helps=sampling.HELPS)
 
 
-def _stored(artifact: Artifact, passes: list[Pass], size: Size, texts: Texts) -> float:
+def _stored(artifact: Artifact, passes: list[Pass], size: Size, assumed: Assumptions) -> float:
     return sum(p.sequences for p in passes) * _ROW_BYTES
 
 

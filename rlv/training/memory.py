@@ -31,7 +31,7 @@ from rlv.sampling.work import slots_bytes
 
 # Elements that DeepSpeed sends at a time: gradients being reduced and weights being gathered.
 BUCKET = 50_000_000
-# The same where ZeRO does not run: MEMORY_OPT_ALLREDUCE_SIZE of deepspeed.runtime.engine, no setting.
+# The same if ZeRO does not run: MEMORY_OPT_ALLREDUCE_SIZE of deepspeed.runtime.engine, no setting.
 FLAT_BUCKET = 500_000_000
 # Of the memory that is free when vLLM starts beside a trainer: SHARE_BESIDE of rlv/sampling/vllm_start.py.
 SHARE_BESIDE = 0.5
@@ -61,7 +61,7 @@ def helps(part: str, how: Mapping[str, Any], *, one_gpu: bool = False) -> tuple[
     """
     keys = []
     for key in _HELPS.get(part, ()):
-        if key == "zero_stage: 2":  # what is not divided need not be brought together
+        if key == "zero_stage: 2":  # undivided weights need not be gathered
             keys += [key] if how["zero_stage"] == 3 else []
         elif key.startswith("zero_stage: "):
             divided = int(key.split()[1]) <= how["zero_stage"]
@@ -72,7 +72,7 @@ def helps(part: str, how: Mapping[str, Any], *, one_gpu: bool = False) -> tuple[
 
 
 def state_bytes(size: Size, how: Mapping[str, Any], *, reference: bool) -> dict[str, float]:
-    """What training holds between its steps, and gradients, on each of `how["ranks"]` GPUs."""
+    """Bytes that training holds between its steps, and gradients, on each of `how["ranks"]` GPUs."""
     p, ranks = size.parameters, int(how["ranks"])
     stage = running_stage(how, size.dtype)
     parts = {
@@ -90,12 +90,12 @@ def state_bytes(size: Size, how: Mapping[str, Any], *, reference: bool) -> dict[
 
 
 def running_stage(how: Mapping[str, Any], dtype: str) -> int:
-    """The stage that runs: DeepSpeed has no bfloat16 with a float32 copy below stage 1."""
+    """The ZeRO stage that runs: DeepSpeed has no bfloat16 with a float32 copy below stage 1."""
     return max(int(how["zero_stage"]), int(dtype == "bfloat16"))
 
 
 def resting_bytes(state: Mapping[str, float], how: Mapping[str, Any], dtype: str) -> dict[str, float]:
-    """What of `state_bytes` stays between steps: gradients only in buffers of DeepSpeed's own.
+    """The part of `state_bytes` that stays between steps: gradients only in buffers of DeepSpeed's own.
 
     It has those at stage 3, and in bfloat16 at stage 1.
     """
@@ -201,5 +201,5 @@ def _rows(params: Mapping[str, Any], how: Mapping[str, Any]) -> int:
 
 
 def _phase(when: str, *parts: Mapping[str, float]) -> Memory:
-    """All parts that take anything."""
+    """A phase with those of its parts that are not empty."""
     return Memory(when, {name: size for part in parts for name, size in part.items() if size > 0})

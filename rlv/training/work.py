@@ -5,10 +5,8 @@ What a GPU must hold for it is in memory.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from rlv.job.work import Memory, Pass, Positions, Size, Texts, Work, budget_of
+from rlv.job.assumptions import Assumptions
+from rlv.job.work import Memory, Pass, Positions, Size, Work, budget_of
 from rlv.store import Artifact
 from rlv.training import memory
 from rlv.training.objectives import OBJECTIVES
@@ -19,71 +17,72 @@ SHORTEST_STEP = 8
 _CHECKPOINTS = 3
 
 
-def _rollout(p: Mapping[str, Any], how: Mapping[str, Any], times: int, updates: int, t: Texts) -> list[Pass]:
+def _rollout(artifact: Artifact, times: int, updates: int, assumed: Assumptions) -> list[Pass]:
     """`times` batches sampled, valued, and learned from `updates` times each."""
+    p, prompt = artifact.params, assumed.prompt_tokens
     batch = p["problems_per_step"] * p["solutions_per_problem"]
-    length = t.length(p["max_tokens"])
-    end = t.prompt + length
+    length = assumed.solution_tokens(p["max_tokens"])
+    end = prompt + length
     made = [
-        Pass("read", times * p["problems_per_step"], 0, t.prompt, p["problems_per_step"]),
-        Pass("written", times * batch, t.prompt, end, batch),
+        Pass("read", times * p["problems_per_step"], 0, prompt, p["problems_per_step"]),
+        Pass("written", times * batch, prompt, end, batch),
     ]
     if "continuations" in p:
         # A step begins anywhere in a solution, so half of it is left to write on average.
-        steps = min(t.steps, p.get("valued_steps") or t.steps)
+        steps = min(assumed.steps_per_solution, p.get("valued_steps") or assumed.steps_per_solution)
         written = batch * max(1, min(steps, length // SHORTEST_STEP)) * p["continuations"]
-        made.append(Pass("written", times * written, t.prompt + length // 2, end, written))
+        made.append(Pass("written", times * written, prompt + length // 2, end, written))
     if p["kl_coefficient"] > 0:
         made.append(Pass("read", times * batch, 0, end, batch))
     if p["epochs"] * p["minibatches"] > 1:
         made.append(Pass("read", times * batch, 0, end, batch))  # by the policy that sampled
-    return [*made, _learned(p, how, times * batch * updates, length, batch, t)]
+    return [*made, _learned(artifact, times * updates, batch, assumed)]
 
 
-def _learned(
-    p: Mapping[str, Any], how: Mapping[str, Any], sequences: int, length: int, together: int, t: Texts
-) -> Pass:
-    stop = t.prompt + length + (t.instruction if p["verification_coefficient"] > 0 else 0)
-    return Pass("learned", sequences, 0, stop, together, bool(how.get("gradient_checkpointing")))
+def _learned(artifact: Artifact, times: int, batch: int, assumed: Assumptions) -> Pass:
+    stop = assumed.prompt_tokens + assumed.solution_tokens(budget_of(artifact))
+    if artifact.params["verification_coefficient"] > 0:
+        stop += assumed.instruction_tokens
+    return Pass("learned", times * batch, 0, stop, batch, bool(artifact.how.get("gradient_checkpointing")))
 
 
-def _train(artifact: Artifact, texts: Texts) -> list[Pass]:
-    p, how, recorder = artifact.params, artifact.how, artifact.inputs.get("rollouts")
-    if recorder is None:
-        return _rollout(p, how, p["steps"], p["epochs"], texts)
-    of = recorder.params
+def _train(artifact: Artifact, assumed: Assumptions) -> list[Pass]:
+    epochs, of = artifact.params["epochs"], artifact.inputs.get("rollouts", artifact).params
+    if "rollouts" not in artifact.inputs:
+        return _rollout(artifact, of["steps"], epochs, assumed)
     batch = of["problems_per_step"] * of["solutions_per_problem"]
-    length = texts.length(of["max_tokens"])
-    return [_learned(p, how, of["steps"] * batch * p["epochs"], length, batch, texts)]
+    return [_learned(artifact, of["steps"] * epochs, batch, assumed)]
 
 
-def _overhead(artifact: Artifact, texts: Texts) -> list[Pass]:
+def _overhead(artifact: Artifact, assumed: Assumptions) -> list[Pass]:
     # Every batch is learned from twice: with the verification objective and without.
     p = artifact.params
-    return _rollout(p, artifact.how, p["repeats"], 2 * p["epochs"], texts)
+    return _rollout(artifact, p["repeats"], 2 * p["epochs"], assumed)
 
 
-def _train_memory(artifact: Artifact, size: Size, texts: Texts, device: float | None) -> list[Memory]:
+def _train_memory(artifact: Artifact, size: Size, assumed: Assumptions, device: float | None) -> list[Memory]:
     params, how = {**artifact.params, "max_tokens": budget_of(artifact)}, artifact.how
-    recorded = "rollouts" in artifact.inputs
-    made = memory.training_memory(size, params, how, texts.prompt, recorded=recorded, device=device)
+    recorded, prompt = "rollouts" in artifact.inputs, assumed.prompt_tokens
+    made = memory.training_memory(size, params, how, prompt, recorded=recorded, device=device)
     return memory.with_help(made, how)
 
 
-def _overhead_memory(artifact: Artifact, size: Size, texts: Texts, device: float | None) -> list[Memory]:
+def _overhead_memory(
+    artifact: Artifact, size: Size, assumed: Assumptions, device: float | None
+) -> list[Memory]:
     params, how = {**artifact.params, "max_tokens": budget_of(artifact)}, {**artifact.how, "ranks": 1}
-    second = memory.second_learner_bytes(size, how)
-    made = memory.training_memory(size, params, how, texts.prompt, device=device, second_learner=second)
+    second, prompt = memory.second_learner_bytes(size, how), assumed.prompt_tokens
+    made = memory.training_memory(size, params, how, prompt, device=device, second_learner=second)
     return memory.with_help(made, how, one_gpu=True)
 
 
-def _stored(artifact: Artifact, passes: list[Pass], size: Size, texts: Texts) -> float:
+def _stored(artifact: Artifact, passes: list[Pass], size: Size, assumed: Assumptions) -> float:
     """Weights and, of a run that samples, the token ids of its solutions, without their text."""
     recorded = 0
     if "rollouts" not in artifact.inputs:
         # The first are the solutions themselves; continuations for values are not kept.
         recorded = next((p.tokens for p in passes if p.kind == "written"), 0)
-    return size.weights + recorded * texts.token_bytes / 2
+    return size.weights + recorded * assumed.text_bytes_per_token / 2
 
 
 def _checkpoints(artifact: Artifact, size: Size) -> float:

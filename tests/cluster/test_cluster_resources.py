@@ -14,9 +14,9 @@ from rlv.cluster.inventory import parse_partitions
 from rlv.cluster.resources import NAMES, Planner, gpu_for_estimates
 from rlv.cluster.site import read_site
 from rlv.errors import StudyError
-from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import find_gpu
 from rlv.estimate.jobs import Estimate, estimates
+from rlv.job.assumptions import Assumptions
 from rlv.plan import build_plan
 from rlv.plan.reading import load
 from rlv.run.devices import gpus_of

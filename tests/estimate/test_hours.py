@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from rlv.errors import StudyError
-from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import GPUS, find_gpu
 from rlv.estimate.hours import Machine, seconds
+from rlv.job.assumptions import Assumptions
 from rlv.job.work import Pass, Size
 from rlv.models.work import pass_flops
 

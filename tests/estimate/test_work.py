@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.jobs import passes_of
+from rlv.job.assumptions import Assumptions
 from rlv.job.work import Pass, Size, tokens
 from rlv.models.flops import flops
 from rlv.models.work import pass_flops, shape_of_size

@@ -11,6 +11,8 @@ from rlv.plan import build_plan
 from rlv.plan.reading import load
 from rlv.run import devices
 from rlv.run.devices import VISIBLE, Device, gpus_of, leased, local_gpus
+from rlv.run.stages import STAGES
+from rlv.store import Artifact
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +86,16 @@ def test_gpus_are_those_that_the_driver_lists(monkeypatch, tmp_path):
 def test_jobs_ask_for_what_they_compute_on():
     wanted = {(a.stage, gpus_of(a)) for a in build_plan(load("paper")).artifacts.values()}
     assert {("train", 4), ("train", 8), ("sample", 1), ("score", 1), ("grade", 0), ("figures", 0)} <= wanted
+
+
+@pytest.mark.parametrize(("engine", "wanted"), [("transformers", 1), ("vllm", 2)])
+@pytest.mark.parametrize("stage", ["sample", "force", "score"])
+def test_only_vllm_divides_a_model_over_gpus(stage, engine, wanted):
+    """A study with a verifier on vLLM may set `tensor_parallel` for a model that transformers samples."""
+    assert gpus_of(Artifact(stage, "a", 1, {"engine": engine}, how={"tensor_parallel": 2})) == wanted
+
+
+@pytest.mark.parametrize(("ranks", "nodes"), [(1, 1), (4, 1), (4, 2)])
+def test_a_training_has_a_gpu_a_rank(ranks, nodes):
+    made = Artifact("train", "a", 1, {}, how={"ranks": ranks, "nodes": nodes})
+    assert gpus_of(made) * nodes == STAGES["train"].gpus(made) == ranks

@@ -15,10 +15,10 @@ import importlib.util
 from collections.abc import Iterator
 
 from rlv.errors import StudyError
-from rlv.estimate.assumptions import Assumptions
 from rlv.estimate.gpus import find_gpu, local_gpu
 from rlv.estimate.jobs import estimates
 from rlv.estimate.preflight import hub, lengths, models
+from rlv.job.assumptions import Assumptions
 from rlv.plan import Plan
 from rlv.run.stages import STAGES
 from rlv.store import Artifact, Store

@@ -95,8 +95,8 @@ def _of_jobs(
         work = STAGES[job.stage].work
         style, problems = str(job.params["prompt_style"]), job.inputs["problems"]
         data = f"datasets.{problems.name}"
+        key = f"models.{name}.prompt_style" if own else f"{data}.prompt_style"
         try:
-            key = f"models.{name}.prompt_style" if own else f"{data}.prompt_style"
             asked = prompt(problems, style, job.params.get("system_prompt"))
             asks, solution = 0, needed.solution
             if needed.instructed:

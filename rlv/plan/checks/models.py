@@ -1,7 +1,7 @@
 """Whether the models of a study can work, as far as types cannot check it, and fit how they are used.
 
-Cheap: configurations of folders that are there are read, nothing is fetched. Checks that need a tokenizer
-follow before jobs start (rlv/estimate/preflight.py).
+Cheap: configurations of folders that are there are read, nothing is fetched. What needs a tokenizer is
+checked in rlv/estimate/preflight, before jobs start.
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from rlv.job.work import Texts
+from math import ceil
 
 
 @dataclass(frozen=True)
@@ -29,16 +28,9 @@ class Assumptions:
     memory_share: float = 0.92
     text_bytes_per_token: float = 6.0
 
-    @property
-    def texts(self) -> Texts:
-        """What is assumed of texts, for the records of stages."""
-        return Texts(
-            self.length,
-            self.prompt_tokens,
-            self.instruction_tokens,
-            self.steps_per_solution,
-            self.text_bytes_per_token,
-        )
+    def solution_tokens(self, budget: int) -> int:
+        """The mean length of solutions with a budget."""
+        return max(1, ceil(budget * self.length))
 
     def lines(self) -> list[str]:
         """The assumptions, one line each."""
