@@ -219,8 +219,18 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
 }
 
 
-# Columns younger than tables that stores hold: where a table that is read lacks them, they are null.
+# Tables that an evaluation leaves only if it is made with these parameters.
+LEFT_WITH = {
+    **dict.fromkeys(("verification", "reliability"), ("verifier",)),
+    **dict.fromkeys(("selection", "selection_per_problem"), ("verifier", "thresholds")),
+}
+# Columns younger than tables that stores hold: if a table that is read lacks them, they are null.
 YOUNG = {"steps": ("policy_grad_norm", "verification_grad_norm")}
+
+
+def leaves(params: Mapping[str, Any], table: str) -> bool:
+    """Whether an evaluation with these parameters leaves a table."""
+    return all(params.get(name) for name in LEFT_WITH.get(table, ()))
 
 
 def read_parquet(path: Path, columns: list[str] | None = None) -> pl.DataFrame:

@@ -214,16 +214,7 @@ def _dots(axes: Axes, rows: pl.DataFrame, entries: list[tuple[str, str]]) -> Non
             y = [entries.index(key) + shift for key in part.select("reasoner", "verifier").rows()]
             x, low, high = (100 * part[f"{column}{end}"].to_numpy() for end in ENDS)
             axes.hlines(y, low, high, color=look.color, linewidth=0.9)
-            axes.plot(
-                x,
-                y,
-                color=look.color,
-                marker=look.marker,
-                linestyle="none",
-                markersize=3.4,
-                markeredgecolor="white",
-                markeredgewidth=0.4,
-            )
+            style.line(axes, x, y, replace(look, line="None"), markersize=3.4, markeredgewidth=0.4)
 
 
 def _look(column: str, role: str, scorer: str) -> style.Look:

@@ -7,13 +7,13 @@ found (the figure's own template).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from rlv.figures import style
-from rlv.figures.accuracy_panels import Curve, in_order, of_curve, quoted_ns
+from rlv.figures.accuracy_panels import Curve, of_curve, panels, quoted_ns
 from rlv.figures.sides import counted
 
 SAME = {"n": "the same N", "tokens": "equal tokens", "flops": "equal FLOPs"}
@@ -33,14 +33,6 @@ def about(data: pl.DataFrame, rivals: Mapping[str, Curve]) -> dict[str, Any]:
         "tallies": tallies(data, rivals, ns),
         "panels": [(*names, leads(panel, rivals, ns)) for *names, panel in panels(data)],
     }
-
-
-def panels(data: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
-    """(name of the method, data set, rows) of each panel, in the order in which they first appear."""
-    for method in in_order(data, "method"):
-        for dataset in in_order(data, "dataset"):
-            panel = data.filter(pl.col("method") == method, pl.col("dataset") == dataset)
-            yield style.method_name(method), dataset, panel
 
 
 def same(data: pl.DataFrame) -> str:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rlv.evaluation.templates import fill
-from rlv.figures.accuracy_panels import Curve, draw_panels, select
-from rlv.figures.panel_captions import about, enough, panels
+from rlv.figures.accuracy_panels import Curve, draw_panels, panels, select
+from rlv.figures.panel_captions import about, enough
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

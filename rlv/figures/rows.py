@@ -6,7 +6,7 @@ has verifiers; the copies are dropped here. Left out on purpose: what a figure m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -15,6 +15,19 @@ from rlv.errors import DataError
 from rlv.evaluation.bootstrap import Floats, interval, resampled_means, resamples
 from rlv.evaluation.verifier_metrics import ANSWERED
 from rlv.evaluation.votes import VOTES
+
+# What a figure must be given, and what to do about it if it is not.
+LACKING = {
+    "comparisons": "it needs a comparison and a data set",
+    "lengths": "the study's `lengths` needs a comparison and a data set",
+    "reasoners": "give it `datasets` and `reasoners`, a list of names by method",
+}
+
+
+def refuse_empty(params: Mapping[str, Any], needs: str = "comparisons") -> None:
+    """Raises DataError unless there are data sets and comparisons, or reasoners if the figure lists these."""
+    if not params["datasets"] or not params["reasoners" if needs == "reasoners" else "comparisons"]:
+        raise DataError(f"figure {params['figure']}: no panel to draw; {LACKING[needs]}")
 
 
 def curve(
@@ -83,14 +96,14 @@ def metric(
     return rows.select("budget", "value", "low", "high").row(0, named=True)
 
 
-def same_problems(first: pl.DataFrame, other: pl.DataFrame, figure: str) -> None:
-    """Raises DataError where a problem is in the per_problem rows of only one of two curves."""
-    odd = set(first["problem_id"]).symmetric_difference(other["problem_id"])
+def same_problems(figure: str, dataset: str, *sides: tuple[str, Iterable[str]]) -> None:
+    """Raises DataError if a problem is among those of only one of two sides (reasoner, problem ids)."""
+    (first, ours), (other, theirs) = sides
+    odd = set(ours).symmetric_difference(theirs)
     if odd:
         raise DataError(
-            f"figure {figure}: problem {min(odd)!r} of {first['dataset'][0]!r} is evaluated for only one of "
-            f"{first['reasoner'][0]!r} and {other['reasoner'][0]!r}; {len(odd)} such problems; evaluate both "
-            "on the same set"
+            f"figure {figure}: problem {min(odd)!r} of {dataset!r} is evaluated for only one of "
+            f"{first!r} and {other!r}; {len(odd)} such problems; evaluate both on the same set"
         )
 
 
@@ -110,7 +123,8 @@ def compared(
     number is null. Raises DataError where a problem is evaluated for only one of the two.
     """
     on = list(on)
-    same_problems(first, other, params["figure"])
+    sides = ((rows["reasoner"][0], rows["problem_id"]) for rows in (first, other))
+    same_problems(params["figure"], first["dataset"][0], *sides)
     pairs = first.join(other, on=["problem_id", *on], how="inner", suffix="_other").sort([*on, "problem_id"])
     cells = pairs.select(on).unique(maintain_order=True)
     schema = {name: pl.Float64, f"{name}_low": pl.Float64, f"{name}_high": pl.Float64}

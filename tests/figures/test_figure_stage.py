@@ -10,7 +10,7 @@ import pytest
 from rlv import tables
 from rlv.errors import DataError
 from rlv.figures import FIGURES, strategies
-from rlv.figures.stage import FIGURE, SOURCES
+from rlv.figures.stage import FIGURE
 from rlv.job import Job
 from rlv.store import Artifact, Store
 
@@ -171,5 +171,5 @@ def test_every_figure_says_what_it_needs():
     assert {"parallel_scaling", "strategies", "generalization", "calibration"} <= comparisons
     for name, drawing in FIGURES.items():
         assert drawing.module == f"rlv.figures.{name}"
-        assert set(drawing.tables) <= set(SOURCES) <= set(tables.SCHEMAS)
+        assert set(drawing.tables) <= set(tables.SCHEMAS)
         assert (drawing.needs == "training") == (drawing.tables == ("steps",))

@@ -93,14 +93,6 @@ def test_shades_go_from_pale_to_the_colour_itself():
     assert len({look.marker for look in looks.values()}) == 3
 
 
-def test_methods_that_share_a_panel_differ_in_print():
-    look = style.LOOKS["rl_v", "weighted_voting"]
-    found = [style.method_look(look, method) for method in ("grpo", "leave_one_out", "vineppo", "my_own")]
-    assert {one.color for one in found} == {look.color}
-    assert len({one.marker for one in found}) == len({one.line for one in found}) == 4
-    assert [one.label for one in found] == ["GRPO", "Leave-one-out PPO", "VinePPO", "my own"]
-
-
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -8,7 +8,7 @@ import polars as pl
 from rlv.evaluation.bootstrap import Estimate, Floats
 from rlv.evaluation.claims.equal_tokens import beside
 from rlv.evaluation.claims.evidence import Column, Evidence, Pair, base_at, ours_at
-from rlv.evaluation.claims.rows import OURS, PAPER, points_row, row, spread, where
+from rlv.evaluation.claims.rows import OURS, PAPER, points, points_row, row, spread, where
 from rlv.evaluation.efficiency import efficiency as efficiency_ratios
 from rlv.evaluation.ratio import divided
 from rlv.evaluation.votes import VOTES
@@ -106,18 +106,18 @@ def _generalization(name: str, evidence: Evidence) -> list[dict]:
         paper = "strong generalization (no number stated)"
         rows.append(_relative_gain(name, paper, OURS, evidence, pair))
         n = evidence.common_ns(pair)[-1]
-        points = _points_at(n, name, evidence, pair)
-        rows.append(points | {"paper": paper, "detail": f"{points['detail']}; {beside(evidence, pair, n)}"})
+        found = _points_at(n, name, evidence, pair)
+        rows.append(found | {"paper": paper, "detail": f"{found['detail']}; {beside(evidence, pair, n)}"})
     return rows
 
 
 def _relative_gain(name: str, paper: str, bar_from: str, evidence: Evidence, pair: Pair) -> dict:
     n = evidence.common_ns(pair)[-1]
     values_QK = evidence.values(pair, [ours_at(pair, n), base_at(1)])
-    points, percent = (function(evidence, pair, values_QK) for function in (_points, _percent))
+    gap, percent = points(evidence, pair, values_QK), _percent(evidence, pair, values_QK)
     accuracy = 100 * values_QK.mean(axis=0)
     detail = (
-        f"{accuracy[0]:.1f} % at N = {n} against {accuracy[1]:.1f} % at N = 1: {spread(points, '+.1f')} "
+        f"{accuracy[0]:.1f} % at N = {n} against {accuracy[1]:.1f} % at N = 1: {spread(gap, '+.1f')} "
         f"points; {_over_best(evidence, pair, n)}; {beside(evidence, pair, n)}"
     )
     statement = (
@@ -152,11 +152,11 @@ def _over_best(evidence: Evidence, pair: Pair, n: int) -> str:
 def _gap(evidence: Evidence, pair: Pair, n: int, votes: dict[tuple[str, str], float]) -> str:
     verifier, strategy = min(votes, key=lambda vote: (-votes[vote], vote))
     values_QK = evidence.values(pair, [ours_at(pair, n), Column("base", strategy, n, verifier)])
-    points, percent = (function(evidence, pair, values_QK) for function in (_points, _percent))
+    gap, percent = points(evidence, pair, values_QK), _percent(evidence, pair, values_QK)
     named = strategy.replace("_", " ") + (f" with {verifier}" if verifier else "")
     return (
         f"over the base method's best at N = {n} ({named}, {100 * votes[verifier, strategy]:.1f} %) "
-        f"{spread(points, '+.1f')} points, {spread(percent, '+.1f')} %"
+        f"{spread(gap, '+.1f')} points, {spread(percent, '+.1f')} %"
     )
 
 
@@ -167,10 +167,6 @@ def _votes(evidence: Evidence, reasoner: str, n: int) -> dict[tuple[str, str], f
     rows = rows.filter(pl.col("strategy").is_in(rivals))
     means = rows.group_by("verifier", "strategy").agg(pl.col("accuracy").mean())
     return {(verifier, strategy): accuracy for verifier, strategy, accuracy in means.iter_rows()}
-
-
-def _points(evidence: Evidence, pair: Pair, values_Q2: Floats) -> Estimate:
-    return evidence.estimate(pair, values_Q2, lambda m: 100 * (m[..., 0] - m[..., 1]))
 
 
 def _percent(evidence: Evidence, pair: Pair, values_Q2: Floats) -> Estimate:

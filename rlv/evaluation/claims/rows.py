@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rlv.evaluation.bootstrap import Estimate
+from rlv.evaluation.bootstrap import Estimate, Floats
 from rlv.evaluation.claims.evidence import Column, Evidence, Pair
 from rlv.evaluation.sides import side
 
@@ -64,10 +64,15 @@ def row(
 
 def points_row(name: str, statement: str, evidence: Evidence, pair: Pair, ours: Column, base: Column) -> dict:
     """The row of a difference in points, paired over problems; our bar: better than 0."""
-    values_QK = evidence.values(pair, [ours, base])
-    gain = evidence.estimate(pair, values_QK, lambda m: 100 * (m[..., 0] - m[..., 1]))
-    above, below = 100 * values_QK.mean(axis=0)
+    values_Q2 = evidence.values(pair, [ours, base])
+    gain = points(evidence, pair, values_Q2)
+    above, below = 100 * values_Q2.mean(axis=0)
     return row(name, statement, NOT_STATED, gain, 0.0, OURS, f"{above:.1f} % against {below:.1f} %")
+
+
+def points(evidence: Evidence, pair: Pair, values_Q2: Floats) -> Estimate:
+    """By how many percentage points the first column is ahead of the second, paired."""
+    return evidence.estimate(pair, values_Q2, lambda m: 100 * (m[..., 0] - m[..., 1]))
 
 
 def spread(estimate: Estimate, form: str) -> str:

@@ -100,15 +100,9 @@ def pair_of(comparison: Mapping[str, Any]) -> Pair:
 
 def _gather(job: Job, source: str, table: str) -> pl.DataFrame:
     """A table of all inputs `<source>:...` that have it, one below the other; empty where none has."""
-    needs = {
-        "per_problem": (),
-        "verification": ("verifier",),
-        "selection_per_problem": ("verifier", "thresholds"),
-        "answered": (),
-    }
     parts = [tables.frame(table, [])]
     for role, artifact in job.artifact.inputs.items():
-        if role.startswith(f"{source}:") and all(artifact.params.get(key) for key in needs[table]):
+        if role.startswith(f"{source}:") and tables.leaves(artifact.params, table):
             parts.append(job.table(role, table))
     return pl.concat(parts)
 
