@@ -3,8 +3,8 @@
 The first curve of a figure is the one it is about; every other one carries by how much the first is ahead of
 it, paired problem by problem (the same problems, the same resamples), which overlapping bands cannot show.
 Against N that is at the same N; against tokens or FLOPs, at the same cost, read off the first curve between
-its measured points. Left out on purpose: which curves a figure has and what it says about them (the figure's
-module), and the sentences that captions share (panel_captions.py).
+its measured points. Left out: which curves a figure has and what its caption states of them (the figure's
+module), and what captions share (panel_captions.py).
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ AGAINST = {
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of every panel: whose solutions ("base" or "rl_v"), how they become an answer, who scores.
+    """One line of every panel: whose solutions ("base" or "rl_v"), and how they become an answer.
 
-    `scorer`: None for votes without scores; "own", the comparison's unified verifier; "judge"; "separate".
+    `scorer`: "own", the unified verifier of the comparison; "judge"; "separate"; None for votes without scores.
     """
 
     role: str
@@ -74,7 +74,7 @@ def select(
     """The rows that are drawn, panel by panel and curve by curve, with N ascending.
 
     Columns: COLUMNS. `x` is N, or the mean tokens or FLOPs a problem (generated, and read by the verifier).
-    Accuracy, low and high are fractions, as measured; where a comparison has several training seeds
+    Accuracy, low and high are fractions, as measured; if a comparison has several training seeds
     (`replicas`), accuracy and x are means over them and the interval is over problems and seeds. lead,
     lead_low, lead_high: accuracy of the first curve less this one's, with the paired 95 % interval. Against
     N at the same N; otherwise at the cost of this row, the first curve's accuracy interpolated linearly in
@@ -182,7 +182,7 @@ def paired_lead(first: Measured, other: Measured, params: Mapping[str, Any], dat
 
 
 def same_points(x_K: Floats, x_J: Floats) -> Floats:
-    """Weights weights_KJ that take values at the x_J from those at the x_K; NaN where there is no such x."""
+    """Weights weights_KJ that take values at the x_J from those at the x_K; NaN if there is no such x."""
     weights_KJ = (x_K[:, None] == x_J).astype(np.float64)
     weights_KJ[:, weights_KJ.sum(axis=0) == 0] = np.nan
     return weights_KJ

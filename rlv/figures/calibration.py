@@ -1,9 +1,9 @@
 """The figure `calibration`: whether a verifier's score is the chance that a solution is correct.
 
 Columns are data sets, rows are methods. In each panel: of the solutions in a bin of the score, the fraction
-that is correct, for RL^V's own verifier, for the base method as its own judge and, where the comparison has
+that is correct, for RL^V's own verifier, for the base method as its own judge and, if the comparison has
 one, for the separate verifier on the base method's solutions; beneath, how many solutions fall into each
-bin. Left out on purpose: what votes make of the scores.
+bin.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from rlv.figures.panel_captions import number
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FEW = 20  # solutions in a bin below which its fraction says too little
+FEW = 20  # solutions in a bin below which its fraction means too little
 # Metric -> the solutions that it is of: the bins have all of them, the accuracy is that of other figures.
 METRICS = {"calibration_error": ALL, "balanced_accuracy": ANSWERED}
 ENDS = ("", "_low", "_high")
@@ -47,7 +47,7 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     METRICS with their `_low` and `_high`.
 
     `tables`: reliability and verification. `params`: comparisons, datasets. Of several training seeds the
-    first is drawn. Raises DataError where the tables lack a verifier.
+    first is drawn. Raises DataError if the tables lack a verifier.
     """
     figure = params["figure"]
     of.refuse_empty(params)
@@ -136,7 +136,7 @@ def _draw_bins(upper: Any, lower: Any, bins: pl.DataFrame, look: style.Look) -> 
     full = bins.filter(~pl.col("few"))
     x, low, high = (full[c].to_numpy() for c in ("mean_score", "low", "high"))
     upper.vlines(x, low, high, color=look.color, linewidth=0.9, alpha=0.55, zorder=1.8)
-    # The line breaks where a bin says too little: nothing was measured along a straight line across it.
+    # The line breaks at a bin that means too little: nothing was measured along a straight line across it.
     enough = pl.when(~pl.col("few"))
     x, y = (bins.select(enough.then(c)).to_series().to_numpy() for c in ("mean_score", "fraction_correct"))
     style.line(upper, x, y, look)

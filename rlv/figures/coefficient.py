@@ -2,7 +2,7 @@
 
 Columns are methods; under each other, against the coefficient on one logarithmic axis: the reasoner's pass@1
 and its verifier's balanced accuracy. Coefficient 0 is the base method, which never learnt to verify and is
-prompted as judge; it stands left of a break in the axis. Left out on purpose: what voting makes of both
+prompted as judge; it stands left of a break in the axis. Left out: what voting makes of both
 (parallel_scaling.py).
 """
 
@@ -49,11 +49,11 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     change, change_low, change_high.
 
     Quantities, as fractions: pass_at_1, the accuracy of one solution (majority voting at N = 1), and
-    balanced_accuracy of the reasoner's verifier over solutions that have an answer, null where a class of
+    balanced_accuracy of the reasoner's verifier over solutions that have an answer, null if a class of
     them is missing. The change is of pass_at_1 from the smallest coefficient of the method, paired over
     problems; null there and for verifiers.
     Sorted by coefficient. `tables`: curves, per_problem, verification. `params`: reasoners, datasets, draws,
-    seed. Raises DataError where a method has fewer than two coefficients or one twice, or where the tables
+    seed. Raises DataError if a method has fewer than two coefficients or one twice, or if the tables
     lack a number.
     """
     figure = params["figure"]
@@ -185,7 +185,7 @@ def _limits(axes: Axes, x_of: Mapping[float, float]) -> None:
 
 
 def _tick_labels(x_of: Mapping[float, float], width: float) -> list[str]:
-    """A coefficient's digits under its tick, left out where they would touch the last ones shown.
+    """A coefficient's digits under its tick, left out if they would touch the last ones shown.
 
     `width`: of the panel, in inches.
     """

@@ -3,8 +3,8 @@
 Columns are numbers of solutions N, rows are data sets and comparisons. The budget of a problem is raised
 until the verifier is confident enough in the voted answer; the threshold is swept, which gives accuracy
 against mean length. Beside it, the same budget for all problems: RL^V by weighted voting, the base method by
-majority voting. Length is the mean number of tokens generated for a solution, for all three. Left out on
-purpose: fewer and fewer solutions (sequential_parallel.py).
+majority voting. Length is the mean number of tokens generated for a solution, for all three. Left out:
+fewer and fewer solutions (sequential_parallel.py).
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
 
     Columns: dataset, method, series ("selection", "fixed": RL^V; "base_fixed"), reasoner, verifier, n,
     threshold (null for fixed), budget (null for selection), length, length_low, length_high (mean tokens
-    generated for a solution where it stopped; without interval where the budget is fixed), accuracy, low,
-    high (fractions),
-    tokens (mean a problem, generated and read at every budget gone through), confident (fraction of problems
-    that passed the threshold) and lead, lead_low, lead_high: accuracy of the selection less RL^V's at fixed
-    budgets and the same mean length, between two budgets as a mixture of both gives it, paired over problems.
+    generated for a solution at the budget where its problem stopped; no interval if the budget is fixed),
+    accuracy, low, high (fractions), tokens (mean a problem, generated and read at every budget gone through),
+    confident (fraction of problems that passed the threshold) and lead, lead_low, lead_high: accuracy of the
+    selection less RL^V's at fixed budgets and the same mean length, between two budgets as a mixture of both
+    gives it, paired over problems.
     `tables`: selection, selection_per_problem, curves, per_problem of several budgets. `params`: comparisons,
-    datasets, draws, seed. Raises DataError where a curve is missing or the selection has no N that the votes
+    datasets, draws, seed. Raises DataError if a curve is missing or the selection has no N that the votes
     have.
     """
     figure = params["figure"]

@@ -2,7 +2,7 @@
 
 Columns are data sets; each method has a row of accuracy against N or cost, and under it a row of verifier
 quality. One line an objective: weighted voting with its own scores, and thin majority voting of the same
-reasoner, which reads no scores and says how much of a difference is the reasoner's. Left out on purpose: how
+reasoner, which reads no scores and shows how much of a difference is the reasoner's. Left out: how
 much the verification objective weighs (coefficient.py) and separate verifiers (unified_vs_separate.py).
 """
 
@@ -52,11 +52,11 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
 
     Columns: dataset, method, objective, reasoner, verifier, quantity, n (null for metrics), budget, against,
     x (N, or mean tokens or FLOPs a problem, generated and read; null for metrics), value, low, high
-    (fractions), and lead, lead_low, lead_high: accuracy of the generative objective (of the first one, where
+    (fractions), and lead, lead_low, lead_high: accuracy of the generative objective (of the first one, if
     none is generative) less this one's by the same vote at the same N or cost, paired over problems as in
     `accuracy_panels.select`; null for the reference itself and for metrics. The reference comes first.
     `tables`: curves, per_problem, verification. `params`: reasoners, datasets, against, draws, seed. Raises
-    DataError where a method has fewer than two objectives or one twice, or where the tables lack a curve or a
+    DataError if a method has fewer than two objectives or one twice, or if the tables lack a curve or a
     metric.
     """
     figure = params["figure"]
@@ -172,7 +172,7 @@ def _metrics(axes: Axes, panel: pl.DataFrame) -> None:
 
 
 def _least(quality: pl.DataFrame) -> float:
-    """Where the axis of verifier quality begins: below every interval, below chance where one comes near."""
+    """Where the axis of verifier quality begins: below every interval, below chance if one comes near."""
     least = quality["low"].min()
     least = 0.5 if least is None else float(least)  # pyright: ignore[reportArgumentType]
     return max(0.0, min(least, 0.5) - 0.05 if least < 0.62 else least - 0.05)
@@ -208,7 +208,7 @@ def _named(objective: str) -> str:
 
 
 def _leads(panel: pl.DataFrame, objective: str, ns: list[int]) -> str:
-    """The reference's leads at the quoted N, by weighted and by majority voting; "" where not measured."""
+    """The reference's leads at the quoted N, by weighted and by majority voting; "" if not measured."""
     said = []
     for n in ns:
         rows = panel.filter(pl.col("objective") == objective, pl.col("n") == n)
@@ -222,6 +222,6 @@ def _leads(panel: pl.DataFrame, objective: str, ns: list[int]) -> str:
 
 
 def _quality(panel: pl.DataFrame, objective: str) -> list[str]:
-    """Balanced accuracy and AUROC with their intervals, undefined where a class is missing."""
+    """Balanced accuracy and AUROC with their intervals, undefined if a class is missing."""
     rows = panel.filter(pl.col("objective") == objective)
     return [number(rows.filter(pl.col("quantity") == name).row(0, named=True)) for name in METRICS]

@@ -1,7 +1,7 @@
 """Phrases that the captions of accuracy panels share, about what `accuracy_panels.select` returned.
 
-Their sentences are in panel_captions.rst.jinja. Left out on purpose: what a figure asks and what the paper
-found (the figure's own template).
+Their sentences are in panel_captions.rst.jinja. Left out: what a figure asks and what the paper found (the
+figure's own template).
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ def number(
     scale: float = 1.0,
     unit: str = "",
 ) -> str:
-    """`0.081 [0.070, 0.093]`: a number with its interval where defined, from the columns `names` of a row.
+    """`0.081 [0.070, 0.093]`: a number with its interval if defined, from the columns `names` of a row.
 
-    A metric of very few problems can be defined where no resample of them is.
+    A metric of very few problems can be defined when no resample of them is.
     """
     value, low, high = (row[name] for name in names)
     if value is None:

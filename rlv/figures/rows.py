@@ -1,7 +1,7 @@
-"""Rows that a figure asks the tables for, once each or an error that says what is missing; paired numbers.
+"""Rows that a figure asks the tables for, once each, or an error that names what is missing; paired numbers.
 
 Every evaluation of a reasoner brings its votes without scores along, so these arrive as often as the reasoner
-has verifiers; the copies are dropped here. Left out on purpose: what a figure makes of the rows.
+has verifiers; the copies are dropped here.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def curve(
     """Rows of one curve of the table `name` (curves, per_problem or selection), by budget and N.
 
     `wanted`: dataset, reasoner, verifier and, for votes, strategy; the verifier of a vote that reads no
-    scores is taken as "". Without `budgets` the rows must be of one budget. Raises DataError where there are
-    none, with what there is instead, or where there are several budgets and the figure draws one.
+    scores is taken as "". Without `budgets` the rows must be of one budget. Raises DataError if there are
+    none, with what there is instead, or if there are several budgets and the figure draws one.
     """
     if "strategy" in wanted and not VOTES[wanted["strategy"]].reads_scores:
         wanted = {**wanted, "verifier": ""}
@@ -72,9 +72,9 @@ def _instead(table: pl.DataFrame, wanted: Mapping[str, str]) -> str:
 def metric(
     table: pl.DataFrame, wanted: Mapping[str, str], metric: str, *, figure: str, over: str = ANSWERED
 ) -> dict[str, Any]:
-    """The verification table's row of one metric: {"budget", "value", "low", "high"}; null where undefined.
+    """The verification table's row of one metric: {"budget", "value", "low", "high"}; null if undefined.
 
-    `wanted`: dataset, reasoner, verifier. `over`: "answered" solutions, or "all". Raises DataError where
+    `wanted`: dataset, reasoner, verifier. `over`: "answered" solutions, or "all". Raises DataError if
     there is none or there are several budgets.
     """
     wanted_rows = {**wanted, "over": over}
@@ -120,7 +120,7 @@ def compared(
     `first`, `other`: per_problem rows of one curve each; a cell is a combination of the columns `on` (n,
     budget) that both have. `function` maps means[..., K] of the first and of the other to [..., K].
     Returns `on`, `name`, `name_low`, `name_high` (95 % interval, by params draws and seed); an undefined
-    number is null. Raises DataError where a problem is evaluated for only one of the two.
+    number is null. Raises DataError if a problem is evaluated for only one of the two.
     """
     on = list(on)
     sides = ((rows["reasoner"][0], rows["problem_id"]) for rows in (first, other))

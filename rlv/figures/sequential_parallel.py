@@ -33,7 +33,7 @@ LINES = {"rl_v": ("weighted_voting", "verifier"), "base": ("majority", "judge")}
 NAMES = {"rl_v": "RL$^V$, weighted voting", "base": "Base RL, majority voting"}
 PAPER = (1.2, 1.6)  # ratio RL^V / base when parallel and sequential compute grow together (abstract)
 BAND = "#dfdfdf"
-# Where an interval has no upper end.
+# Drawn if an interval has no upper end.
 ARROW: dict[str, Any] = {
     **{"marker": 6, "markersize": 5, "linestyle": "none", "clip_on": False, "label": "_unbounded"}
 }
@@ -49,9 +49,9 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     or mean tokens or FLOPs a problem at it), accuracy, low, high (fractions), tokens, flops (mean a problem,
     generated and read), and for RL^V ratio, ratio_low, ratio_high: its accuracy over the base method's at the
     same N and budget, paired over problems as in `rlv.evaluation.ratio`, whose ends may be infinite; null
-    where the base method's accuracy is 0 or it lacks the budget.
+    if the base method's accuracy is 0 or it lacks the budget.
     `tables`: curves and per_problem of several budgets. `params`: comparisons, datasets, against, draws,
-    seed. Raises DataError where a curve is missing, has one budget, or the two sides share no N or problems.
+    seed. Raises DataError if a curve is missing, has one budget, or the two sides share no N or problems.
     """
     figure = params["figure"]
     refuse_empty(params, "lengths")
@@ -102,7 +102,7 @@ def _with_ratios(
     found = [
         ratio(*pair, params["draws"], params["seed"]) for pair in zip(above_PJ.T, below_PJ.T, strict=True)
     ]
-    # Where the base method solves nothing there is no ratio, and no interval of one.
+    # If the base method solves nothing there is no ratio, and no interval of one.
     known = [None if np.isnan(e.value) else (e.value, e.low, e.high) for e in found]
     numbers = zip(*[one or (None, None, None) for one in known], strict=True)
     columns = [pl.Series(name, list(v), pl.Float64) for name, v in zip(RATIO, numbers, strict=True)]
@@ -178,7 +178,7 @@ def draw(data: pl.DataFrame) -> Figure:
 
 
 def _accuracies(axes: Axes, panel: pl.DataFrame, looks: Mapping[str, Mapping[int, style.Look]]) -> None:
-    """A line a role and N; bands for the most solutions alone, the other intervals are in the CSV."""
+    """A line a role and N; bands only for the most solutions, the other intervals are in the CSV."""
     largest = panel["n"].max()
     for role, by_n in looks.items():
         for n, look in by_n.items():
@@ -222,7 +222,7 @@ def _ratios(axes: Axes, panel: pl.DataFrame, looks: Mapping[int, style.Look]) ->
 
 
 def budget_axis(axes: Axes, budgets: Sequence[int]) -> None:
-    """A tick at each budget; logarithmic where the budgets span more than a factor of eight."""
+    """A tick at each budget; logarithmic if the budgets span more than a factor of eight."""
     if max(budgets) > 8 * min(budgets):
         style.count_axis(axes, budgets, every=2 if len(budgets) > 8 else 1)
         return

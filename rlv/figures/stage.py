@@ -2,9 +2,9 @@
 
     <name>.csv   what is drawn          <name>.pdf, <name>.png   the picture
     <name>.rst   the caption, reStructuredText, for the report
-    <name>.<…>   texts of the figure's own, where its module has `files`
+    <name>.<…>   texts of the figure's own, if its module has `files`
 
-The same tables give the same bytes. Left out on purpose: what a figure shows (its own module).
+The same tables give the same bytes.
 """
 
 from __future__ import annotations
@@ -48,9 +48,7 @@ def _run(job: Job) -> dict[str, Any]:
 def gather(job: Job, table: str) -> pl.DataFrame:
     """One table of all inputs that have it; steps get the column `reasoner` from the input's role.
 
-    Only evaluations with a verifier say how good it is (verification, reliability), and only those with
-    thresholds have selections. Raises DataError where no input has the table or a reasoner was not trained,
-    StoreError as the store does.
+    Raises DataError if no input has the table or a reasoner was not trained, StoreError as the store does.
     """
     source = "train" if table == "steps" else "evaluate"
     inputs = {role: a for role, a in job.artifact.inputs.items() if role.startswith(f"{source}:")}

@@ -1,9 +1,8 @@
 """One look for all figures: theme, sizes, colours, the names of methods, and how a picture becomes files.
 
 A colour belongs to one role of a method and means the same in every figure; markers and dashes repeat what
-colours say, for print in grey. Sizes are final: a figure is included at its own width, a column (one panel)
+colours mean, for print in grey. Sizes are final: a figure is included at its own width, a column (one panel)
 or a page (more). matplotlib and seaborn load inside functions: importing this module is free.
-Left out on purpose: what is drawn (one module a figure).
 """
 
 from __future__ import annotations
@@ -79,11 +78,11 @@ LOOKS: dict[tuple[str, str], Look] = {
 
 
 def look(role: str, strategy: str, scorer: str = "") -> Look:
-    """The look of a curve: its strategy's, or that of a separate verifier where one scores."""
+    """The look of a curve: its strategy's, or that of a separate verifier if one scores."""
     return LOOKS[role, "separate" if scorer == "separate" else strategy]
 
 
-# In points, where it is not the theme's: the white rim eats more of these.
+# In points, if it is not the theme's: the white rim eats more of these.
 MARKER_SIZES = {"P": 5.0, "X": 5.0, "*": 6.5}
 
 METHODS = {"grpo": "GRPO", "leave_one_out": "Leave-one-out PPO", "vineppo": "VinePPO"}
@@ -172,7 +171,7 @@ def panels(rows: int, columns: int, height: float, **shared: Any) -> tuple[Figur
 
 
 def line(axes: Axes, x: ArrayLike, y: ArrayLike, look: Look, **more: Any) -> None:
-    """One line in its look; a white rim keeps markers apart where lines cross."""
+    """One line in its look; a white rim keeps markers apart at crossings."""
     axes.plot(x, y, **(_drawn(look) | more))
 
 
@@ -211,7 +210,7 @@ def _drawn(look: Look) -> dict[str, Any]:
 
 
 def legend_below(figure: Figure, looks: Sequence[Look]) -> None:
-    """One legend for all panels, under them, never over data: two columns, one where the figure is narrow.
+    """One legend for all panels, under them, never over data: two columns, one if the figure is narrow.
 
     Three short names share one line of a page.
     """

@@ -1,8 +1,8 @@
 """The cells of the accuracy table as they are printed in Markdown, LaTeX and HTML (accuracy_table.*.jinja).
 
 One section a data set. Accuracies are in %, balanced accuracy and AUROC are fractions; beside each number are
-the ends of its 95 % interval. What prints like the best of its data set is marked like it. Left out on
-purpose: which rows and numbers there are (accuracy_table.py).
+the ends of its 95 % interval. What prints like the best of its data set is marked like it. Left out:
+which rows and numbers there are (accuracy_table.py).
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _cell(row: Mapping[str, Any], column: Column, best: str | None) -> Cell | No
     value = row[column.name]
     if value is None:
         return None
-    # A metric of very few problems can be defined where no resample of them is.
+    # A metric of very few problems can be defined when no resample of them is.
     ends = [row[f"{column.name}_{end}"] for end in ("low", "high")]
     low, high = ("?" if end is None else column.text(end) for end in ends)
     return Cell(column.text(value), low, high, column.text(value) == best)

@@ -9,6 +9,6 @@
     stage.py      from published evaluations to the scoreboard
 
 A new claim is one function from Evidence to rows and one entry in CLAIMS. Nothing is typed in but the paper's
-own words, the bars that they set, and bars of our own, which are said to be ours. Left out on purpose: any
-tuning of votes or thresholds.
+own words, the bars that they set, and bars of our own, which are marked as ours. No vote and no threshold is
+tuned.
 """

@@ -52,9 +52,8 @@ def early_gain(evidence: Evidence) -> list[dict]:
 def efficiency(evidence: Evidence) -> list[dict]:
     """Fewer solutions for the base method's majority accuracy: median of N_ref / N over N_ref of 2 and more.
 
-    The range over N_ref, the ratios from measured N alone, what was never reached and the base method's ratio
-    to itself are in `detail`.
-    Paper: abstract, "8-32x".
+    In `detail`: the range over N_ref, the ratios from only the measured N, what was never reached, and the
+    base method's ratio to itself. Paper: abstract, "8-32x".
     """
     rows = []
     for pair in evidence.pairs:
@@ -100,7 +99,7 @@ def rl_gain(evidence: Evidence) -> list[dict]:
 
 
 def _generalization(name: str, evidence: Evidence) -> list[dict]:
-    """The bar of 20 % is the paper's for MATH alone: on another data set it is ours."""
+    """The bar of 20 % is the paper's only for MATH: on another data set it is ours."""
     rows = []
     for pair in evidence.pairs:
         paper = "strong generalization (no number stated)"
@@ -138,7 +137,7 @@ def _points_at(n: int, name: str, evidence: Evidence, pair: Pair) -> dict:
 def _over_best(evidence: Evidence, pair: Pair, n: int) -> str:
     """The gap to the base method's best vote at N, of all that its solutions were scored for.
 
-    A separate verifier may have read the solutions of the first training seed alone: the comparison with it
+    A separate verifier may have read only the solutions of the first training seed: the comparison with it
     is then made on that seed, and added.
     """
     votes = [_votes(evidence, base, n) for base, _ in evidence.seeds(pair)]
@@ -170,5 +169,5 @@ def _votes(evidence: Evidence, reasoner: str, n: int) -> dict[tuple[str, str], f
 
 
 def _percent(evidence: Evidence, pair: Pair, values_Q2: Floats) -> Estimate:
-    """Relative gain; undefined where the second is never right."""
+    """Relative gain; undefined if the second is never right."""
     return evidence.ratio(pair, values_Q2, lambda m: 100 * (divided(m[..., 0], m[..., 1]) - 1))

@@ -18,14 +18,14 @@ REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecid
 # Of our own bars: there is nothing of the paper's to reproduce.
 HOLDS, DOES_NOT_HOLD = "holds", "does not hold"
 
-# What the paper says about most numbers here.
+# What the paper states about most numbers here.
 NOT_STATED = "not stated"
 
 
 def verdict(low: float, high: float, bar: float, direction: str, bar_from: str = PAPER) -> str:
     """Whether an interval lies beyond the bar on the claim's side of it ("above" or "below").
 
-    Undecided where the interval straddles or touches the bar, or an end is undefined; ends may be infinite.
+    Undecided if the interval straddles or touches the bar, or an end is undefined; ends may be infinite.
     """
     if direction not in ("above", "below"):
         raise ValueError(f"direction {direction!r}; known: above, below")
@@ -47,7 +47,7 @@ def row(
     detail: str,
     direction: str = "above",
 ) -> dict:
-    """One row; `paper` is what the paper says, and `bar_from` says whose the bar is.
+    """One row; `paper` is what the paper states, and `bar_from` whose the bar is.
 
     Numbers that are undefined or infinite become null; a row whose own number is, is undecided.
     """
@@ -103,7 +103,7 @@ def bar(row: Mapping[str, Any]) -> str:
 
 
 def where(evidence: Evidence, pair: Pair) -> str:
-    """The end of a statement: on which data set, and over which seeds where the study has several."""
+    """The end of a statement: on which data set, and over which seeds if the study has several."""
     (_, first), *others = evidence.seeds(pair)
     if others:
         return f"on {evidence.dataset} over {1 + len(others)} training seeds"
