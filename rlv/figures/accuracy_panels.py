@@ -42,7 +42,7 @@ AGAINST = {
 class Curve:
     """One line of every panel: whose solutions ("base" or "rl_v"), and how they become an answer.
 
-    `scorer`: "own", the unified verifier of the comparison; "judge"; "separate"; None for votes without scores.
+    `scorer`: "own", the unified verifier; "judge"; "separate"; None for votes without scores.
     """
 
     role: str

@@ -89,8 +89,8 @@ def values(data: pl.DataFrame) -> dict[str, Any]:
 
 
 def _section(part: pl.DataFrame) -> Section:
-    highest = {column: part[column.name].max() for column in COLUMNS}
-    best = {c: None if found is None else c.text(found) for c, found in highest.items()}
+    highest = {c: part[c.name].drop_nulls().to_numpy().max(initial=float("-inf")) for c in COLUMNS}
+    best = {c: c.text(number) for c, number in highest.items()}
     rows = tuple(
         (row["reasoner"], row["verifier"], tuple(_cell(row, c, best[c]) for c in COLUMNS))
         for row in part.iter_rows(named=True)
@@ -99,7 +99,7 @@ def _section(part: pl.DataFrame) -> Section:
     return Section(part["dataset"][0], f"N = {part['n'][0]}, at most {tokens} tokens", rows)
 
 
-def _cell(row: Mapping[str, Any], column: Column, best: str | None) -> Cell | None:
+def _cell(row: Mapping[str, Any], column: Column, best: str) -> Cell | None:
     value = row[column.name]
     if value is None:
         return None
