@@ -148,7 +148,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "without_vote": pl.Int64(),
         "never_voting": pl.Int64(),  # of those, without a vote at every budget
         "problems": pl.Int64(),
-        "unanswered": pl.Int64(),  # problems in which nobody votes
+        "unanswered": pl.Int64(),  # problems without a single vote
     },
     # Whether a score is the chance of being right: solutions in bins of their score.
     "reliability": {

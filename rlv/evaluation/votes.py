@@ -8,7 +8,7 @@ Every vote maps arrays of one row a problem to the expected correctness of the a
     -> credit_P float in [0, 1]
 
 Ties are broken uniformly at random and the expectation over that is returned, so the result depends on the
-order of nothing. A problem in which nobody votes is wrong. The answer of a class is that of a member drawn at
+order of nothing. A problem without a vote is wrong. The answer of a class is that of a member drawn at
 random from its votes, which only matters if grading and grouping disagree inside a class.
 
 A new vote is one function, its record in VOTES, one test.
@@ -64,7 +64,7 @@ def confident_voting(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats) -> 
     """Weighted voting and how sure it is: credit_P and confidence_P.
 
     The confidence is the mean score of the solutions that give the voted answer: over classes that tie the
-    mean of theirs, and 0 if nobody votes.
+    mean of theirs, and 0 without a vote.
     """
     totals_PC, counts_PC = tally(classes_PN, scores_PN), tally(classes_PN)
     # Scores of both signs may cancel: their sum is then smaller than the rounding of what was summed.

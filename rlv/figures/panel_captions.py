@@ -26,18 +26,14 @@ def about(data: pl.DataFrame, rivals: Mapping[str, Curve]) -> dict[str, Any]:
     `panels`: (method, data set, leads at the quoted N) of each panel.
     """
     ns = quoted_ns(data)
+    against = data["against"][0]
     return {
-        "against": data["against"][0],
+        "against": against,
         "seeds": int(data["replicas"].max()),  # pyright: ignore[reportArgumentType]
-        "same": same(data),
+        "same": SAME[against],
         "tallies": tallies(data, rivals, ns),
         "panels": [(*names, leads(panel, rivals, ns)) for *names, panel in panels(data)],
     }
-
-
-def same(data: pl.DataFrame) -> str:
-    """`the same N`, `equal tokens` or `equal FLOPs`."""
-    return SAME[data["against"][0]]
 
 
 def at(data: pl.DataFrame, n: int) -> str:
