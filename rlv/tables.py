@@ -1,7 +1,6 @@
 """The tables that stages hand to each other: their columns are a contract, checked on write and read.
 
-One schema a table, Parquet through polars. A column's meaning stands beside it. Left out on purpose:
-where tables live (store.py) and what computes them (the stages).
+One schema a table, Parquet through polars. A column's meaning stands beside it.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "problem_id": pl.String(),
         "question": pl.String(),
         "answer": pl.String(),
-        "level": pl.Int32(),  # null where the data set has no levels
-        "subject": pl.String(),  # null where the data set has no subjects
+        "level": pl.Int32(),  # null if the data set has no levels
+        "subject": pl.String(),  # null if the data set has no subjects
     },
     # Problems that a data set that is evaluated on shares with one that is trained on; one row a pair.
     "overlap": {
@@ -30,9 +29,9 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "evaluated_id": pl.String(),
         "equal": pl.Boolean(),  # the same normalised text
         "ngrams": pl.Int32(),  # distinct 13-grams of words that both have
-        "share": pl.Float64(),  # ngrams over those of the evaluated problem; null where it has none
+        "share": pl.Float64(),  # ngrams over those of the evaluated problem; null if it has none
     },
-    # What an engine produced, before anybody judged it; one table a shard.
+    # What an engine produced, before it was judged; one table a shard.
     "samples": {
         "problem_id": pl.String(),
         "sample_id": pl.Int32(),
@@ -75,19 +74,19 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "policy_loss": pl.Float64(),
         "verification_loss": pl.Float64(),  # null without the verification objective
         "verifier_balanced_accuracy": pl.Float64(),  # of all solutions; null too if all are of one class
-        "kl": pl.Float64(),  # k3 estimate to the reference; null where the coefficient is 0
+        "kl": pl.Float64(),  # k3 estimate to the reference; null if the coefficient is 0
         "clip_fraction": pl.Float64(),
         # mean surprisal of the sampled tokens at the rollouts' temperature, in nats; null: recorded solutions
         "entropy": pl.Float64(),
         # mean |log-prob when sampled - when trained|, both at temperature 1; null: recorded solutions
         "logprob_gap": pl.Float64(),
         "grad_norm": pl.Float64(),
-        # of each objective, λ and KL included; null: one alone, ZeRO, or a step where they were not measured
+        # of each objective, λ and KL included; null: only one, ZeRO, or they were not measured in this step
         "policy_grad_norm": pl.Float64(),
         "verification_grad_norm": pl.Float64(),
         "learning_rate": pl.Float64(),
         "tokens_sampled": pl.Int64(),
-        "tokens_values": pl.Int64(),  # sampled for Monte-Carlo values (VinePPO); 0 where there are none
+        "tokens_values": pl.Int64(),  # sampled for Monte-Carlo values (VinePPO); 0 if there are none
         "tokens_trained": pl.Int64(),
         "seconds_sample": pl.Float64(),
         "seconds_update": pl.Float64(),
@@ -149,9 +148,9 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "without_vote": pl.Int64(),
         "never_voting": pl.Int64(),  # of those, without a vote at every budget
         "problems": pl.Int64(),
-        "unanswered": pl.Int64(),  # problems in which nobody votes
+        "unanswered": pl.Int64(),  # problems without a single vote
     },
-    # Whether a score means what it says: solutions in bins of their score.
+    # Whether a score is the chance of being right: solutions in bins of their score.
     "reliability": {
         "dataset": pl.String(),
         "reasoner": pl.String(),
@@ -207,7 +206,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
     "claims": {
         "id": pl.String(),
         "statement": pl.String(),
-        "paper": pl.String(),  # what the paper says of it
+        "paper": pl.String(),  # what the paper states of it
         "ours": pl.Float64(),  # null: undefined
         "low": pl.Float64(),
         "high": pl.Float64(),  # null beside a low: unbounded
@@ -219,12 +218,22 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
 }
 
 
-# Columns younger than tables that stores hold: where a table that is read lacks them, they are null.
+# Tables that an evaluation leaves only if it is made with these parameters.
+LEFT_WITH = {
+    **dict.fromkeys(("verification", "reliability"), ("verifier",)),
+    **dict.fromkeys(("selection", "selection_per_problem"), ("verifier", "thresholds")),
+}
+# Columns younger than tables that stores hold: if a table that is read lacks them, they are null.
 YOUNG = {"steps": ("policy_grad_norm", "verification_grad_norm")}
 
 
+def leaves(params: Mapping[str, Any], table: str) -> bool:
+    """Whether an evaluation with these parameters leaves a table."""
+    return all(params.get(name) for name in LEFT_WITH.get(table, ()))
+
+
 def read_parquet(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
-    """One Parquet file: `*`, `?` and `[` in a path are parts of names, for which polars has to be told so."""
+    """One Parquet file: `*`, `?` and `[` in a path are parts of names, not patterns."""
     return pl.read_parquet(path, columns=columns, glob=False)
 
 
@@ -258,7 +267,7 @@ def frame(table: str, rows: list[dict] | dict[str, list]) -> pl.DataFrame:
 
 
 def write(data: pl.DataFrame, path: Path, table: str) -> None:
-    """Write one table, checked. Raises DataError where columns break the contract, OSError for the disk."""
+    """Write one table, checked. Raises DataError if columns break the contract, OSError for the disk."""
     sound = check(data, table, str(path))
     try:
         sound.write_parquet(path, compression="zstd")
@@ -273,8 +282,8 @@ def write(data: pl.DataFrame, path: Path, table: str) -> None:
 def read(path: Path, table: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """Read one table, checked: all of it, or some `columns`, in this order.
 
-    Raises DataError where the file is no such table, in whatever column: names and types of all of them stand
-    in its footer. Raises ValueError where the table has no such column.
+    Raises DataError if the file is no such table, in whatever column: names and types of all of them stand
+    in its footer. Raises ValueError if the table has no such column.
     """
     wanted = list(SCHEMAS[table] if columns is None else columns)
     unknown = [c for c in wanted if c not in SCHEMAS[table]]

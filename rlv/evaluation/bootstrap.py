@@ -13,8 +13,8 @@ the normal one, times sqrt(R / (R - 1)), more than they were drawn, with which i
 of seeds in 94 to 95 % of simulations, for two to five seeds. Such weights may be
 negative: a resample extrapolates over seeds, so means of accuracies may leave [0, 1].
 
-Percentile intervals say nothing where every problem has the same value (their width is then zero); accuracies
-of exactly 0 or 1 need more problems, not another interval. Left out on purpose: other kinds of intervals.
+If every problem has the same value, a percentile interval has no width, which means nothing; accuracies of
+exactly 0 or 1 need more problems, not another interval.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _STUDENT = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with the ends of its 95 % interval; NaN where undefined."""
+    """A number with the ends of its 95 % interval; NaN if undefined."""
 
     value: float
     low: float
@@ -83,7 +83,7 @@ def resampled_means(values_PK: Floats, counts_DP: Floats) -> Floats:
 def interval(draws_D: Floats) -> tuple[Floats, Floats]:
     """Ends of the 95 % percentile interval along the first axis.
 
-    Undefined draws (NaN) are left out; where all draws are undefined, so are the ends.
+    Undefined draws (NaN) are left out; if all draws are undefined, so are the ends.
     """
     tails = [50 * (1 - LEVEL), 50 * (1 + LEVEL)]
     undefined = np.isnan(draws_D)
@@ -104,7 +104,7 @@ def paired(
     seed: int = 0,
     replicates: int = 1,
 ) -> Estimate:
-    """A function of the K column means, with its interval over problems, and over seeds where there are any.
+    """A function of the K column means, with its interval over problems, and over seeds if there are any.
 
     `function` maps means[..., K] to [...], e.g. `lambda m: m[..., 0] - m[..., 1]`; it is called once with the
     plain means and once with all resampled ones. Rows are problems, replicate by replicate.
@@ -117,7 +117,7 @@ def paired(
 
 
 def problem_count(rows: int, replicates: int) -> int:
-    """P of R x P rows. Raises ValueError where the rows are no whole number of replicates."""
+    """P of R x P rows. Raises ValueError if the rows are no whole number of replicates."""
     if rows % replicates:
         raise ValueError(f"{rows} rows of {replicates} replicates; each needs the same problems")
     return rows // replicates

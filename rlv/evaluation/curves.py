@@ -7,7 +7,7 @@ seed, S and N: every vote and every reasoner sees the same subsets, and comparis
 With the default of 256 subsets the standard error of a problem by Monte Carlo is about 0.03 at
 most (0.5 / 16). A single error may be twice that. The standard error of the mean over P problems is
 about 0.03 / sqrt(P): a small part of the half-width of any interval over problems that matters.
-Left out on purpose: votes on one set of solutions (votes.py), and picking a winner (claims/).
+Left out: votes on one set of solutions (votes.py).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def evaluate(
     problem cost in the mean: N times what its recorded solutions cost to generate and, for strategies with
     scores, the verifier to read.
 
-    Raises DataError where solutions and scores do not join one to one, problems have unequal numbers of
+    Raises DataError if solutions and scores do not join one to one, problems have unequal numbers of
     solutions, an N exceeds that number, or a strategy is unknown or lacks its scores.
     """
     where = f"solutions of {reasoner!r} on {dataset!r}" + (
@@ -93,7 +93,7 @@ def evaluate(
 
 
 def expected(data: Recorded, strategy: str, n: int, *, subsets: int = SUBSETS, seed: int = 0) -> Floats:
-    """Expected accuracy of each problem at N: accuracy_P. Exact wherever the module's docstring says so."""
+    """Expected accuracy of each problem at N: accuracy_P. Exact if there is a closed form, or few subsets."""
     votes = (data.classes_PS, data.correct_PS, data.scores_PS)
     closed_form = VOTES[strategy].closed_form
     if closed_form is not None:
@@ -137,7 +137,7 @@ def chosen_rows(
 def subset_indices(size: int, n: int, subsets: int, seed: int) -> NDArray[np.int64]:
     """Subsets of n out of `size` solutions as indices: subsets_RN.
 
-    All of them where they are no more than max(subsets, size), else `subsets` random ones.
+    All of them if they are no more than max(subsets, size), else `subsets` random ones.
     """
     if comb(size, n) <= max(subsets, size):
         return np.array(list(combinations(range(size), n)), dtype=np.int64)

@@ -7,7 +7,7 @@ study) gets that N, never less. Accuracy that is never reached within the measur
 infinite and its ratio 0, which counts against the claim, and the share of such resamples is reported.
 
 With prices (tokens or FLOPs a solution) the same becomes a ratio of what was paid: N_ref solutions of the
-reference over N of the other curve. Left out on purpose: votes and curves, which are computed before.
+reference over N of the other curve.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Ratio:
     """N_ref / N at one N_ref, or what they cost."""
 
     n_ref: int
-    ratio: Estimate  # 0 where the accuracy was never reached
-    measured: float  # the same from measured N alone
+    ratio: Estimate  # 0 if the accuracy was never reached
+    measured: float  # the same from only the measured N
     censored: float  # share of resamples that never reached it
     reached: bool  # whether the curve itself, not a resample, reached it
-    itself: float  # N_ref over what the reference needs itself: above 1 where it went flat or fell before
+    itself: float  # N_ref over what the reference needs itself: above 1 if it went flat or fell before
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def efficiency(
     of the curve and one of the reference costs on each problem: ratios are then of costs, and the reference
     pays for no more solutions than it needs itself (a curve that goes flat or falls reached its accuracy
     earlier), so that a curve against itself is 1. Without prices it pays for N_ref, as the paper has it.
-    Raises DataError where the N do not ascend, do not match the arrays, or hold none of 2 or more.
+    Raises DataError if the N do not ascend, do not match the arrays, or hold none of 2 or more.
     """
     if list(ns) != sorted(set(ns)) or not curve_PN.shape == reference_PN.shape == (len(curve_PN), len(ns)):
         raise DataError(
@@ -119,9 +119,9 @@ def efficiency(
 
 
 def needed(curve_DN: Floats, targets_DM: Floats, ns: Sequence[int], *, interpolate: bool = True) -> Floats:
-    """Smallest N at which each curve reaches each target: needed_DM, infinite where it never does.
+    """Smallest N at which each curve reaches each target: needed_DM, infinite if it never does.
 
-    Linear in log2 N between measured N, or the measured N alone with `interpolate=False`.
+    Linear in log2 N between measured N, or only the measured N with `interpolate=False`.
     """
     reached_DMN = curve_DN[:, None, :] >= targets_DM[:, :, None] - ROUNDING
     at_DM = reached_DMN.argmax(axis=2)

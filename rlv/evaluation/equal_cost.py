@@ -2,7 +2,7 @@
 
 Accuracy is taken as linear between neighbouring points (pass logarithms of costs to make it linear in those).
 Linear in the cost itself is what a mixture reaches that treats some problems one way and the rest the other.
-Left out on purpose: extrapolation; beyond its ends a curve is held at the last point.
+Nothing is extrapolated: beyond its ends a curve is held at the last point.
 """
 
 from __future__ import annotations

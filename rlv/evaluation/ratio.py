@@ -1,9 +1,8 @@
-"""The ratio of two accuracies, with an interval where the lower one may be zero.
+"""The ratio of two accuracies, of which the lower one may be zero, with an interval.
 
 On a hard data set the method below may never be right in a resample. Leaving such resamples out would pull
 the upper end down, so x / 0 counts as larger than every number, and the ends are order statistics, which need
-no arithmetic with infinity. 0 / 0 says nothing about the ratio and is left out. Left out on purpose: how an
-unbounded end is worded.
+no arithmetic with infinity. 0 / 0 has no ratio and is left out.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from rlv.evaluation.bootstrap import LEVEL, Estimate, Floats, problem_count, res
 def ratio(above_P: Floats, below_P: Floats, draws: int, seed: int, replicates: int = 1) -> Estimate:
     """Mean of `above_P` over mean of `below_P`, both at least 0, paired over rows (as `resamples` has them).
 
-    The value is NaN where the mean below is 0. The ends may be infinite: `high` where the method below is
-    never right in over 2.5 % of the resamples. They are NaN where every resample is 0 / 0.
-    Raises ValueError where the two have different rows, or the rows are no whole number of replicates.
+    The value is NaN if the mean below is 0. The ends may be infinite: `high` if the method below is never
+    right in over 2.5 % of the resamples. They are NaN if every resample is 0 / 0.
+    Raises ValueError if the two have different rows, or the rows are no whole number of replicates.
     """
     if len(above_P) != len(below_P):
         raise ValueError(f"{len(above_P)} rows over {len(below_P)}; the ratio is paired row by row")

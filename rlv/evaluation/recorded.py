@@ -1,6 +1,6 @@
 """Recorded solutions and scores, joined and checked, as arrays of one row a problem.
 
-Left out on purpose: grading and grouping of answers (rlv/answers), which is done when this is read.
+Answers are graded and grouped before (rlv/answers).
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 Solutions of a problem are known at budgets b_1 < ... < b_M, the same solutions at each: cut there and made to
 answer, or ended before. For N of them and a threshold t, weighted voting is held at b_1, b_2, ... and stops
-at the first budget where the mean score of the solutions that give the voted answer is at least t, or at b_M.
-Votes, ties and confidence are those of votes.confident_voting; averages are over the same subsets of N as in
-curves.py, so that thresholds, budgets and methods are paired.
+when the mean score of the solutions that give the voted answer is at least t, or at b_M. Votes, ties and
+confidence are those of votes.confident_voting; averages are over the same subsets of N as in curves.py, so
+that thresholds, budgets and methods are paired.
 
-    accuracy   expected correctness of the answer where it stopped
-    length     generated tokens a solution there: its n_tokens, less than the budget where it ended early
+    accuracy   expected correctness of the answer at which it stopped
+    length     generated tokens a solution there: its n_tokens, less than the budget if it ended early
     tokens     all that was spent on the N solutions until stopping at budget b_s:
                    n_tokens(b_s)                                  the solutions, their prefixes sampled once
                    + sum over m < s of max(n_tokens(b_m) - b_m, 0)    answers forced earlier, with prefix
@@ -18,7 +18,7 @@ curves.py, so that thresholds, budgets and methods are paired.
                approximation, a little low since attention costs most at the end.
     confident  fraction that passed the threshold at some budget
 
-Left out on purpose: choosing a threshold, which would need problems of its own.
+Left out: choosing a threshold, which would need problems of its own.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def select(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The selection and selection_per_problem tables: one cell an N and threshold.
 
-    Raises DataError where solutions and scores do not join one to one, there are fewer than two budgets, a
+    Raises DataError if solutions and scores do not join one to one, there are fewer than two budgets, a
     problem lacks a solution at one of them, an N exceeds the solutions, or thresholds do not ascend within
     [0, 1].
     """
@@ -98,7 +98,7 @@ def stopped(
     votes = [_votes(at, subsets_RN) for at in data]
     credit_MPR = np.stack([credit for credit, _ in votes])
     confidence_MPR = np.stack([confidence for _, confidence in votes])
-    # Sums over a subset are one matrix product with who is in it.
+    # Sums over a subset are one matrix product with its members.
     members_SR = np.zeros((size, len(subsets_RN)))
     members_SR[subsets_RN, np.arange(len(subsets_RN))[:, None]] = 1
     length_MPS = np.stack([at.tokens_PS for at in data])

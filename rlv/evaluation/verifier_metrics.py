@@ -201,5 +201,5 @@ def _per_problem(problem_B: Ints, kind_B: Bools, weights_DP: Floats) -> Floats:
 
 
 def _ratio(above: NDArray, below: NDArray) -> Floats:
-    """Quotient, NaN where nothing is below the line."""
+    """Quotient, NaN if nothing is below the line."""
     return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)

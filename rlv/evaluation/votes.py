@@ -8,11 +8,11 @@ Every vote maps arrays of one row a problem to the expected correctness of the a
     -> credit_P float in [0, 1]
 
 Ties are broken uniformly at random and the expectation over that is returned, so the result depends on the
-order of nothing. A problem in which nobody votes is wrong. The answer of a class is that of a member drawn at
+order of nothing. A problem without a vote is wrong. The answer of a class is that of a member drawn at
 random from its votes, which only matters if grading and grouping disagree inside a class.
 
 A new vote is one function, its record in VOTES, one test.
-Left out on purpose: accuracy over random subsets of the recorded solutions (curves.py).
+Left out: accuracy over random subsets of the recorded solutions (curves.py).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def confident_voting(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats) -> 
     """Weighted voting and how sure it is: credit_P and confidence_P.
 
     The confidence is the mean score of the solutions that give the voted answer: over classes that tie the
-    mean of theirs, and 0 if nobody votes.
+    mean of theirs, and 0 without a vote.
     """
     totals_PC, counts_PC = tally(classes_PN, scores_PN), tally(classes_PN)
     # Scores of both signs may cancel: their sum is then smaller than the rounding of what was summed.
@@ -99,7 +99,7 @@ def expected_best(classes_PS: Ints, correct_PS: Bools, scores_PS: Floats | None,
     edge_PS = np.ones((problems, size + 1), dtype=bool)
     edge_PS[:, 1:-1] = ranked_PS[:, 1:] != ranked_PS[:, :-1]
     place = np.arange(size + 1)
-    # For each rank: where its group of equal scores begins, and where the next one does.
+    # For each rank: at which rank its group of equal scores begins, and at which the next one does.
     below_PS = np.maximum.accumulate(np.where(edge_PS, place, 0), axis=1)[:, :-1]
     above_PS = np.minimum.accumulate(np.where(edge_PS, place, size)[:, ::-1], axis=1)[:, ::-1][:, 1:]
     within_S = _within(size, n)
@@ -167,7 +167,7 @@ def _within(size: int, n: int) -> Floats:
 
 
 def _mean_share(amounts_PC: Floats, counts_PC: Floats, chosen_PC: Bools) -> Floats:
-    """Amount a vote of each chosen class, averaged over the chosen classes; 0 where there are none."""
+    """Amount a vote of each chosen class, averaged over the chosen classes; 0 if there are none."""
     shares_PC = np.divide(amounts_PC, counts_PC, out=np.zeros_like(amounts_PC), where=chosen_PC)
     return shares_PC.sum(axis=1) / np.maximum(chosen_PC.sum(axis=1), 1)
 

@@ -1,9 +1,9 @@
-"""All figures by name: where each is drawn, and which tables it is drawn from. Importing this loads no plots.
+"""All figures by name: its module, and the tables that it is drawn from. Importing this loads no plots.
 
 A figure is one module with three functions: `data(tables, params)` selects what is drawn (and becomes the
-CSV), `draw(data)` makes the picture from that alone, `caption(data)` says in reStructuredText what to see and
-what came out. A fourth, `files(data)`, is optional: texts by suffix that are left beside the picture. A new
-figure is one module and one entry. Left out on purpose: files and the store (stage.py).
+CSV), `draw(data)` makes the picture from only that, `caption(data)` returns in reStructuredText what to see
+and what came out; long ones are templates beside the module (`<module>.rst.jinja`). A fourth, `files(data)`,
+is optional: texts by suffix that are left beside the picture. A new figure is one module and one entry.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Needs = Literal["comparisons", "training", "reasoners", "lengths", "everything"]
 
 @dataclass(frozen=True)
 class Drawing:
-    """Where a figure's module is, the tables that its `data` is given (as in rlv/tables.py), and of what.
+    """A figure's module, the tables that its `data` is given (as in rlv/tables.py), and what they are of.
 
     `needs`: "comparisons", both reasoners of every comparison with their verifiers; "training", their
     training runs; "reasoners", the figure's own lists of reasoners; "lengths", comparisons at several

@@ -3,13 +3,13 @@
 The first curve of a figure is the one it is about; every other one carries by how much the first is ahead of
 it, paired problem by problem (the same problems, the same resamples), which overlapping bands cannot show.
 Against N that is at the same N; against tokens or FLOPs, at the same cost, read off the first curve between
-its measured points. Left out on purpose: which curves a figure has and what it says about them (the figure's
-module), and the sentences that captions share (panel_captions.py).
+its measured points. Left out: which curves a figure has and what its caption states of them (the figure's
+module), and what captions share (panel_captions.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from rlv.evaluation.bootstrap import Floats, interval, resampled_means, resample
 from rlv.evaluation.votes import VOTES
 from rlv.figures import style
 from rlv.figures.rows import curve as rows_of
+from rlv.figures.rows import refuse_empty, same_problems
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,9 +40,9 @@ AGAINST = {
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of every panel: whose solutions ("base" or "rl_v"), how they become an answer, who scores.
+    """One line of every panel: whose solutions ("base" or "rl_v"), and how they become an answer.
 
-    `scorer`: None for votes without scores; "own", the comparison's unified verifier; "judge"; "separate".
+    `scorer`: "own", the unified verifier; "judge"; "separate"; None for votes without scores.
     """
 
     role: str
@@ -73,7 +74,7 @@ def select(
     """The rows that are drawn, panel by panel and curve by curve, with N ascending.
 
     Columns: COLUMNS. `x` is N, or the mean tokens or FLOPs a problem (generated, and read by the verifier).
-    Accuracy, low and high are fractions, as measured; where a comparison has several training seeds
+    Accuracy, low and high are fractions, as measured; if a comparison has several training seeds
     (`replicas`), accuracy and x are means over them and the interval is over problems and seeds. lead,
     lead_low, lead_high: accuracy of the first curve less this one's, with the paired 95 % interval. Against
     N at the same N; otherwise at the cost of this row, the first curve's accuracy interpolated linearly in
@@ -82,8 +83,7 @@ def select(
 
     Raises DataError naming the panel and curve that the tables lack.
     """
-    if not params["comparisons"] or not params["datasets"]:
-        raise DataError(f"figure {params['figure']}: no panel to draw; it needs a comparison and a data set")
+    refuse_empty(params)
     parts = []
     for dataset in params["datasets"]:
         here = {name: tables[name].filter(pl.col("dataset") == dataset) for name in ("curves", "per_problem")}
@@ -120,10 +120,8 @@ def measured(
     reasoners, verifier = curve.source(comparison)
     seeds = []
     for reasoner in reasoners:
-        wanted = {
-            **{"dataset": dataset, "reasoner": reasoner, "verifier": verifier},
-            "strategy": curve.strategy,
-        }
+        wanted = {"dataset": dataset, "reasoner": reasoner, "verifier": verifier}
+        wanted |= {"strategy": curve.strategy}
         seeds.append([rows_of(here[name], wanted, figure=params["figure"], name=name) for name in here])
     against = params.get("against", "n")
     rows, wide = seeds[0][0].sort("n"), _wide(seeds[0][1])
@@ -167,13 +165,7 @@ def _wide(long: pl.DataFrame) -> pl.DataFrame:
 
 def paired_lead(first: Measured, other: Measured, params: Mapping[str, Any], dataset: str) -> list[pl.Series]:
     """By how much the first curve is ahead at each of the other one's points, paired over problems."""
-    odd = set(first.problems).symmetric_difference(other.problems)
-    if odd:
-        raise DataError(
-            f"figure {params['figure']}: problem {min(odd)!r} of {dataset!r} is evaluated for only "
-            f"one of {first.label!r} and {other.label!r}; {len(odd)} such problems; evaluate "
-            "both on the same set"
-        )
+    same_problems(params["figure"], dataset, *((side.label, side.problems) for side in (first, other)))
     if first.replicas != other.replicas:
         raise DataError(
             f"figure {params['figure']}: {first.label!r} has {first.replicas} training seeds, "
@@ -190,7 +182,7 @@ def paired_lead(first: Measured, other: Measured, params: Mapping[str, Any], dat
 
 
 def same_points(x_K: Floats, x_J: Floats) -> Floats:
-    """Weights weights_KJ that take values at the x_J from those at the x_K; NaN where there is no such x."""
+    """Weights weights_KJ that take values at the x_J from those at the x_K; NaN if there is no such x."""
     weights_KJ = (x_K[:, None] == x_J).astype(np.float64)
     weights_KJ[:, weights_KJ.sum(axis=0) == 0] = np.nan
     return weights_KJ
@@ -218,19 +210,18 @@ def draw_panels(data: pl.DataFrame, named: Callable[[str], str] = style.method_n
         height = 1.9 if len(methods) < 3 else 1.7  # three methods share a page with their caption
         figure, axes_RC = style.panels(len(methods), len(datasets), height, sharex="col", sharey="col")
         crowded = len(ns) * len(datasets) > 20
-        for column, dataset in enumerate(datasets):
-            for row, method in enumerate(methods):
-                axes = axes_RC[row, column]
-                panel = data.filter(pl.col("dataset") == dataset, pl.col("method") == method)
-                # The first curve is solid and lies below the dashed ones: where two coincide, both are seen.
-                for key in curve_keys(panel):
-                    limit = VOTES[key[1]].limit
-                    _draw_curve(axes, of_curve(panel, *key).sort("n"), style.look(*key), limit=limit)
-                if against == "n":
-                    style.count_axis(axes, ns, every=2 if crowded else 1)
-                else:
-                    style.cost_axis(axes, data.filter(pl.col("dataset") == dataset)["x"].to_list())
-            percent_axis(axes_RC[0, column])  # shared by the column
+        for axes, (_, dataset, panel) in zip(axes_RC.flat, panels(data), strict=True):
+            # The first curve is solid and lies below the dashed ones: if two coincide, both are seen.
+            for key in curve_keys(panel):
+                # A limit is no method: it lies below the others, and its interval is in the CSV.
+                how = {"band": 0, "zorder": 1.5} if VOTES[key[1]].limit else {}
+                style.banded(axes, of_curve(panel, *key).sort("n"), style.look(*key), **how)
+            if against == "n":
+                style.count_axis(axes, ns, every=2 if crowded else 1)
+            else:
+                style.cost_axis(axes, data.filter(pl.col("dataset") == dataset)["x"].to_list())
+        for axes in axes_RC[0]:
+            percent_axis(axes)  # shared by the column
         for axes in axes_RC[-1]:
             axes.set_xlabel(AGAINST[against])
         for axes in axes_RC[:, 0]:
@@ -239,16 +230,6 @@ def draw_panels(data: pl.DataFrame, named: Callable[[str], str] = style.method_n
         style.legend_below(figure, [style.look(*key) for key in curve_keys(data)])
         seaborn.despine(figure)
     return figure
-
-
-def _draw_curve(axes: Any, rows: pl.DataFrame, look: style.Look, *, limit: bool) -> None:
-    x = rows["x"].to_numpy()
-    y, low, high = (100 * rows[c].to_numpy() for c in ("accuracy", "low", "high"))
-    if limit:  # not a method: below the others, interval in the CSV
-        style.line(axes, x, y, look, zorder=1.5)
-    else:
-        axes.fill_between(x, low, high, color=look.color, alpha=0.16, linewidth=0, zorder=1)
-        style.line(axes, x, y, look)
 
 
 def percent_axis(axes: Any) -> None:
@@ -261,6 +242,14 @@ def percent_axis(axes: Any) -> None:
 def in_order(data: pl.DataFrame, column: str) -> list[str]:
     """The values of a column in the order in which they first appear."""
     return data[column].unique(maintain_order=True).to_list()
+
+
+def panels(data: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
+    """(name of the method, data set, rows) of each panel, row by row as they are on the page."""
+    for method in in_order(data, "method"):
+        for dataset in in_order(data, "dataset"):
+            panel = data.filter(pl.col("method") == method, pl.col("dataset") == dataset)
+            yield style.method_name(method), dataset, panel
 
 
 def curve_keys(data: pl.DataFrame) -> list[tuple[str, str, str]]:

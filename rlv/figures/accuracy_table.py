@@ -1,7 +1,7 @@
 """The figure `accuracy_table`: every reasoner and verifier on every data set, in numbers and as a dot plot.
 
 One row a data set, reasoner and verifier. The picture shows pass@1, majority and weighted voting of each row;
-`files` leaves the whole table beside it as Markdown, LaTeX and HTML (table_text.py). Left out on purpose:
+`files` leaves the whole table beside it as Markdown, LaTeX and HTML (table_text.py). Left out:
 numbers of solutions between one and the largest (parallel_scaling.py).
 """
 
@@ -53,18 +53,18 @@ PLAIN = {
 
 
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
-    """The table: one row a data set, reasoner and verifier ("" where none read the reasoner's solutions).
+    """The table: one row a data set, reasoner and verifier ("" if none read the reasoner's solutions).
 
     Columns: dataset, reasoner, verifier, role ("base", "rl_v") and scorer ("own", "judge", "separate") that
-    the two have in a comparison ("" where in none), n (the largest N that all rows of the data set have),
-    budget (the largest where there are several), budgets (how many there are), for each of pass_at_1,
+    the two have in a comparison ("" if in none), n (the largest N that all rows of the data set have),
+    budget (the largest if there are several), budgets (how many there are), for each of pass_at_1,
     majority, weighted_voting, best_of_n, pass_at_n, balanced_accuracy, auroc (fractions; the last two of
     solutions that have an answer) its value, `_low` and `_high`, and gain, gain_low, gain_high: weighted
-    voting less majority voting of the same solutions, paired over problems; null where there is no verifier
-    or the metric is undefined. Data sets in the order of `params` datasets (all, where there are none), rows
+    voting less majority voting of the same solutions, paired over problems; null if there is no verifier
+    or the metric is undefined. Data sets in the order of `params` datasets (all, if there are none), rows
     in the order of the tables. `tables`: curves, per_problem, verification. `params`: comparisons, datasets,
     draws, seed.
-    Raises DataError where there are no rows or a reasoner is not evaluated at N = 1.
+    Raises DataError if there are no rows or a reasoner is not evaluated at N = 1.
     """
     figure = params["figure"]
     curves = tables["curves"]
@@ -148,7 +148,7 @@ def _roles(row: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, str]:
 def _gain(
     row: Mapping[str, Any], per_problem: pl.DataFrame, params: Mapping[str, Any]
 ) -> dict[str, float | None]:
-    """{"gain", "gain_low", "gain_high"} of a row, nulls where it has no verifier."""
+    """{"gain", "gain_low", "gain_high"} of a row, nulls if it has no verifier."""
     if row["weighted_voting"] is None or row["majority"] is None:
         return dict.fromkeys(GAIN)
     wanted = {key: row[key] for key in ("dataset", "reasoner", "verifier")}
@@ -161,7 +161,7 @@ def _gain(
 
 
 def _numbers(column: str, found: pl.DataFrame) -> dict[str, float | None]:
-    """{column, column_low, column_high} of the first row, nulls where there is none."""
+    """{column, column_low, column_high} of the first row, nulls if there is none."""
     values = found.select("value", "low", "high").row(0) if found.height else (None, None, None)
     return {f"{column}{end}": value for end, value in zip(ENDS, values, strict=True)}
 
@@ -175,7 +175,7 @@ def draw(data: pl.DataFrame) -> Figure:
     """A dot plot of `data`: rows are reasoners with their verifiers, columns are data sets, accuracy in %."""
     datasets = in_order(data, "dataset")
     named = data.select("reasoner", "verifier").unique(maintain_order=True)
-    # Rows of one reasoner stay together, also where a data set has a verifier that the first one lacks.
+    # Rows of one reasoner stay together, also if a data set has a verifier that the first one lacks.
     first = {reasoner: i for i, reasoner in enumerate(in_order(named, "reasoner"))}
     entries = sorted(named.rows(), key=lambda entry: first[entry[0]])
     with style.theme():
@@ -214,20 +214,11 @@ def _dots(axes: Axes, rows: pl.DataFrame, entries: list[tuple[str, str]]) -> Non
             y = [entries.index(key) + shift for key in part.select("reasoner", "verifier").rows()]
             x, low, high = (100 * part[f"{column}{end}"].to_numpy() for end in ENDS)
             axes.hlines(y, low, high, color=look.color, linewidth=0.9)
-            axes.plot(
-                x,
-                y,
-                color=look.color,
-                marker=look.marker,
-                linestyle="none",
-                markersize=3.4,
-                markeredgecolor="white",
-                markeredgewidth=0.4,
-            )
+            style.line(axes, x, y, replace(look, line="None"), markersize=3.4, markeredgewidth=0.4)
 
 
 def _look(column: str, role: str, scorer: str) -> style.Look:
-    """The look that a mark has in all figures; grey where it has none."""
+    """The look that a mark has in all figures; grey if it has none."""
     if column == "pass_at_1" or not role or (column == "weighted_voting" and not scorer):
         return PLAIN[column]
     return style.look(role, column, scorer if column == "weighted_voting" else "")

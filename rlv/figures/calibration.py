@@ -1,9 +1,9 @@
 """The figure `calibration`: whether a verifier's score is the chance that a solution is correct.
 
 Columns are data sets, rows are methods. In each panel: of the solutions in a bin of the score, the fraction
-that is correct, for RL^V's own verifier, for the base method as its own judge and, where the comparison has
+that is correct, for RL^V's own verifier, for the base method as its own judge and, if the comparison has
 one, for the separate verifier on the base method's solutions; beneath, how many solutions fall into each
-bin. Left out on purpose: what votes make of the scores.
+bin.
 """
 
 from __future__ import annotations
@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from rlv.errors import DataError
 from rlv.evaluation.templates import fill
 from rlv.evaluation.verifier_metrics import ALL, ANSWERED
 from rlv.figures import rows as of
 from rlv.figures import style
-from rlv.figures.accuracy_panels import Curve, in_order, training_seeds
-from rlv.figures.panel_captions import number, panels
+from rlv.figures.accuracy_panels import Curve, in_order, panels, training_seeds
+from rlv.figures.panel_captions import number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FEW = 20  # solutions in a bin below which its fraction says too little
+FEW = 20  # solutions in a bin below which its fraction means too little
 # Metric -> the solutions that it is of: the bins have all of them, the accuracy is that of other figures.
 METRICS = {"calibration_error": ALL, "balanced_accuracy": ANSWERED}
 ENDS = ("", "_low", "_high")
@@ -48,11 +47,10 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     METRICS with their `_low` and `_high`.
 
     `tables`: reliability and verification. `params`: comparisons, datasets. Of several training seeds the
-    first is drawn. Raises DataError where the tables lack a verifier.
+    first is drawn. Raises DataError if the tables lack a verifier.
     """
     figure = params["figure"]
-    if not params["comparisons"] or not params["datasets"]:
-        raise DataError(f"figure {figure}: no panel to draw; it needs a comparison and a data set")
+    of.refuse_empty(params)
     parts, seeds = [], training_seeds(params)
     for method, comparison in params["comparisons"].items():
         for dataset in params["datasets"]:
@@ -98,27 +96,23 @@ def draw(data: pl.DataFrame) -> Figure:
 
         figure, axes_RC = _panels(len(methods), len(datasets))
         top = 100 * float(data["share"].to_numpy().max())
-        for row, method in enumerate(methods):
-            for column, dataset in enumerate(datasets):
-                panel = data.filter(pl.col("dataset") == dataset, pl.col("method") == method)
-                upper, lower = axes_RC[2 * row, column], axes_RC[2 * row + 1, column]
-                upper.plot([0, 1], [0, 1], color=style.DARK_GREY, linewidth=0.8, linestyle=":", zorder=1)
-                for scorer in reversed(scorers):  # RL^V's own on top: it is what the figure is about
-                    bins = panel.filter(pl.col("scorer") == scorer).sort("bin_low")
-                    if not bins.is_empty():
-                        _draw_bins(upper, lower, bins, look(scorer))
-                upper.set(xlim=(-0.03, 1.03), ylim=(-0.04, 1.04))
-                upper.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
-                upper.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
-                lower.set_ylim(0, 1.08 * top)
-                lower.locator_params(axis="y", nbins=2)
-                for axes in (upper, lower):
-                    axes.tick_params(labelleft=column == 0)
+        for (upper, lower), (_, _, panel) in style.pairs(axes_RC, panels(data)):
+            upper.plot([0, 1], [0, 1], color=style.DARK_GREY, linewidth=0.8, linestyle=":", zorder=1)
+            for scorer in reversed(scorers):  # RL^V's own on top: it is what the figure is about
+                bins = panel.filter(pl.col("scorer") == scorer).sort("bin_low")
+                if not bins.is_empty():
+                    _draw_bins(upper, lower, bins, look(scorer))
+            upper.set(xlim=(-0.03, 1.03), ylim=(-0.04, 1.04))
+            upper.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
+            upper.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
+            lower.set_ylim(0, 1.08 * top)
+            lower.locator_params(axis="y", nbins=2)
+        for axes in axes_RC[:, 1:].flat:
+            axes.tick_params(labelleft=False)
         for axes in axes_RC[-1]:
             axes.set_xlabel("Score")
-        for upper, lower in zip(axes_RC[::2, 0], axes_RC[1::2, 0], strict=True):
-            upper.set_ylabel("Fraction correct")
-            lower.set_ylabel("Share (%)")
+        for axes, label in zip(axes_RC[:, 0], ["Fraction correct", "Share (%)"] * len(methods), strict=True):
+            axes.set_ylabel(label)
         figure.align_ylabels(axes_RC[:, 0])
         style.name_margins(axes_RC[::2], datasets, [style.method_name(m) for m in methods])
         style.legend_below(figure, [look(scorer) for scorer in scorers])
@@ -142,7 +136,7 @@ def _draw_bins(upper: Any, lower: Any, bins: pl.DataFrame, look: style.Look) -> 
     full = bins.filter(~pl.col("few"))
     x, low, high = (full[c].to_numpy() for c in ("mean_score", "low", "high"))
     upper.vlines(x, low, high, color=look.color, linewidth=0.9, alpha=0.55, zorder=1.8)
-    # The line breaks where a bin says too little: nothing was measured along a straight line across it.
+    # The line breaks at a bin that means too little: nothing was measured along a straight line across it.
     enough = pl.when(~pl.col("few"))
     x, y = (bins.select(enough.then(c)).to_series().to_numpy() for c in ("mean_score", "fraction_correct"))
     style.line(upper, x, y, look)

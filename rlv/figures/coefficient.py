@@ -2,7 +2,7 @@
 
 Columns are methods; under each other, against the coefficient on one logarithmic axis: the reasoner's pass@1
 and its verifier's balanced accuracy. Coefficient 0 is the base method, which never learnt to verify and is
-prompted as judge; it stands left of a break in the axis. Left out on purpose: what voting makes of both
+prompted as judge; it stands left of a break in the axis. Left out: what voting makes of both
 (parallel_scaling.py).
 """
 
@@ -20,9 +20,9 @@ from rlv.errors import DataError
 from rlv.evaluation.sides import ROUNDING, side
 from rlv.evaluation.templates import fill
 from rlv.figures import style
-from rlv.figures.accuracy_panels import in_order
-from rlv.figures.panel_captions import number, panels
-from rlv.figures.rows import compared, curve, metric
+from rlv.figures.accuracy_panels import in_order, panels
+from rlv.figures.panel_captions import number
+from rlv.figures.rows import compared, curve, metric, refuse_empty
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,22 +37,11 @@ BASE = {
     "pass_at_1": style.LOOKS["base", "majority"],
     "balanced_accuracy": style.LOOKS["base", "weighted_voting"],
 }
-COLUMNS = [
-    "dataset",
-    "method",
-    "coefficient",
-    "reasoner",
-    "verifier",
-    "budget",
-    "quantity",
-    "value",
-    "low",
-    "high",
-    "change",
-    "change_low",
-    "change_high",
-]
 CHANGE = ("change", "change_low", "change_high")
+COLUMNS = [
+    *("dataset", "method", "coefficient", "reasoner", "verifier", "budget"),
+    *("quantity", "value", "low", "high", *CHANGE),
+]
 
 
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
@@ -60,19 +49,15 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     change, change_low, change_high.
 
     Quantities, as fractions: pass_at_1, the accuracy of one solution (majority voting at N = 1), and
-    balanced_accuracy of the reasoner's verifier over solutions that have an answer, null where a class of
+    balanced_accuracy of the reasoner's verifier over solutions that have an answer, null if a class of
     them is missing. The change is of pass_at_1 from the smallest coefficient of the method, paired over
     problems; null there and for verifiers.
     Sorted by coefficient. `tables`: curves, per_problem, verification. `params`: reasoners, datasets, draws,
-    seed. Raises DataError where a method has fewer than two coefficients or one twice, or where the tables
+    seed. Raises DataError if a method has fewer than two coefficients or one twice, or if the tables
     lack a number.
     """
     figure = params["figure"]
-    if not params["reasoners"] or not params["datasets"]:
-        raise DataError(
-            f"figure {figure}: no panel to draw; give it `datasets` and `reasoners`, a list of names by "
-            "method"
-        )
+    refuse_empty(params, "reasoners")
     rows = []
     for method, entries in params["reasoners"].items():
         values = sorted(float(entry["coefficient"]) for entry in entries)
@@ -176,15 +161,7 @@ def _panel(
     for i, coefficient in enumerate(panel["coefficient"]):
         color, marker = (blue, "o") if coefficient > 0 else (base.color, base.marker)
         axes.plot([x[i]] * 2, [low[i], high[i]], color=color, linewidth=1.2)
-        axes.plot(
-            x[i],
-            value[i],
-            color=color,
-            marker=marker,
-            markersize=4.2,
-            markeredgecolor="white",
-            markeredgewidth=0.5,
-        )
+        style.line(axes, [x[i]], [value[i]], style.Look("", color, marker), markersize=4.2)
 
 
 def _limits(axes: Axes, x_of: Mapping[float, float]) -> None:
@@ -208,7 +185,7 @@ def _limits(axes: Axes, x_of: Mapping[float, float]) -> None:
 
 
 def _tick_labels(x_of: Mapping[float, float], width: float) -> list[str]:
-    """A coefficient's digits under its tick, left out where they would touch the last ones shown.
+    """A coefficient's digits under its tick, left out if they would touch the last ones shown.
 
     `width`: of the panel, in inches.
     """

@@ -1,8 +1,8 @@
 """The figure `generalization`: parallel_scaling on data sets that RL was not trained on.
 
 Columns are data sets, such as harder problems than any that RL trained on (easy-to-hard), and problems of
-another domain. Curves and leads as in parallel_scaling. Left out on purpose: which data sets are hard or out
-of domain; the study names them.
+another domain. Curves and leads as in parallel_scaling. The study names the data sets that are hard
+or out of domain.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Columns are numbers of solutions N, rows are data sets and comparisons. The budget of a problem is raised
 until the verifier is confident enough in the voted answer; the threshold is swept, which gives accuracy
 against mean length. Beside it, the same budget for all problems: RL^V by weighted voting, the base method by
-majority voting. Length is the mean number of tokens generated for a solution, for all three. Left out on
-purpose: fewer and fewer solutions (sequential_parallel.py).
+majority voting. Length is the mean number of tokens generated for a solution, for all three. Left out:
+fewer and fewer solutions (sequential_parallel.py).
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ import polars as pl
 
 from rlv.errors import DataError
 from rlv.evaluation.bootstrap import interval, resampled_means, resamples
+from rlv.evaluation.equal_cost import accuracy_at
 from rlv.evaluation.sides import ROUNDING, side
 from rlv.evaluation.templates import fill
 from rlv.figures import style
-from rlv.figures.panel_captions import panels, points
-from rlv.figures.rows import curve, tidy
+from rlv.figures.accuracy_panels import panels
+from rlv.figures.panel_captions import points
+from rlv.figures.rows import curve, refuse_empty, tidy
 from rlv.figures.sides import counted
 
 if TYPE_CHECKING:
@@ -35,25 +37,10 @@ LOOKS = {
     "base_fixed": style.LOOKS["base", "fixed"],
 }
 COLUMNS: dict[str, Any] = {
-    "dataset": pl.String,
-    "method": pl.String,
-    "series": pl.String,
-    "reasoner": pl.String,
-    "verifier": pl.String,
-    "n": pl.Int32,
-    "threshold": pl.Float64,
-    "budget": pl.Int32,
-    "length": pl.Float64,
-    "length_low": pl.Float64,
-    "length_high": pl.Float64,
-    "accuracy": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "tokens": pl.Float64,
-    "confident": pl.Float64,
-    "lead": pl.Float64,
-    "lead_low": pl.Float64,
-    "lead_high": pl.Float64,
+    **dict.fromkeys(("dataset", "method", "series", "reasoner", "verifier"), pl.String),
+    **{"n": pl.Int32, "threshold": pl.Float64, "budget": pl.Int32},
+    **dict.fromkeys(("length", "length_low", "length_high", "accuracy", "low", "high"), pl.Float64),
+    **dict.fromkeys(("tokens", "confident", "lead", "lead_low", "lead_high"), pl.Float64),
 }
 
 
@@ -62,20 +49,17 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
 
     Columns: dataset, method, series ("selection", "fixed": RL^V; "base_fixed"), reasoner, verifier, n,
     threshold (null for fixed), budget (null for selection), length, length_low, length_high (mean tokens
-    generated for a solution where it stopped; without interval where the budget is fixed), accuracy, low,
-    high (fractions),
-    tokens (mean a problem, generated and read at every budget gone through), confident (fraction of problems
-    that passed the threshold) and lead, lead_low, lead_high: accuracy of the selection less RL^V's at fixed
-    budgets and the same mean length, between two budgets as a mixture of both gives it, paired over problems.
+    generated for a solution at the budget where its problem stopped; no interval if the budget is fixed),
+    accuracy, low, high (fractions), tokens (mean a problem, generated and read at every budget gone through),
+    confident (fraction of problems that passed the threshold) and lead, lead_low, lead_high: accuracy of the
+    selection less RL^V's at fixed budgets and the same mean length, between two budgets as a mixture of both
+    gives it, paired over problems.
     `tables`: selection, selection_per_problem, curves, per_problem of several budgets. `params`: comparisons,
-    datasets, draws, seed. Raises DataError where a curve is missing or the selection has no N that the votes
+    datasets, draws, seed. Raises DataError if a curve is missing or the selection has no N that the votes
     have.
     """
     figure = params["figure"]
-    if not params["comparisons"] or not params["datasets"]:
-        raise DataError(
-            f"figure {figure}: no panel to draw; the study's `lengths` needs a comparison and a data set"
-        )
+    refuse_empty(params, "lengths")
     parts = []
     for method, comparison in params["comparisons"].items():
         for dataset in params["datasets"]:
@@ -155,10 +139,9 @@ def _lead(
     counts_DP = resamples(problems, params["draws"], params["seed"])
     counts_DP = np.concatenate([np.ones((1, problems)), counts_DP])  # the first row is the data themselves
     accuracy_DK, length_DK, fixed_DB, at_DB = (resampled_means(values, counts_DP) for values in values_PK)
-    order_DB = np.argsort(at_DB, axis=1)
-    at_DB, fixed_DB = (np.take_along_axis(means, order_DB, axis=1) for means in (at_DB, fixed_DB))
-    between_DK = np.stack([np.interp(*draw) for draw in zip(length_DK, at_DB, fixed_DB, strict=True)])
-    lead_DK = accuracy_DK - between_DK
+    every_DKB = (*accuracy_DK.shape, at_DB.shape[1])
+    at_DKB, fixed_DKB = (np.broadcast_to(means[:, None], every_DKB) for means in (at_DB, fixed_DB))
+    lead_DK = accuracy_DK - accuracy_at(length_DK, at_DKB, fixed_DKB)
     low_K, high_K = interval(lead_DK[1:])
     numbers = {"lead": lead_DK[0], "lead_low": low_K, "lead_high": high_K}
     return pl.DataFrame({"threshold": thresholds, **numbers})
@@ -179,7 +162,9 @@ def draw(data: pl.DataFrame) -> Figure:
         ]
         for axes, panel in drawn:
             for series in reversed(SERIES):
-                _line(axes, panel.filter(pl.col("series") == series).sort("length", "threshold"), series)
+                rows = panel.filter(pl.col("series") == series).sort("length", "threshold")
+                # Markers at an accuracy of 0 stay whole.
+                style.banded(axes, rows, LOOKS[series], x="length", band=0.13, clip_on=False)
             axes.set_title(f"N = {panel['n'][0]}")
             axes.locator_params(axis="y", nbins=6)
             axes.margins(y=0.12)  # room for thresholds above the highest point
@@ -204,15 +189,6 @@ def draw(data: pl.DataFrame) -> Figure:
 
 def _ns(part: pl.DataFrame) -> list[int]:
     return sorted(part["n"].unique().to_list())
-
-
-def _line(axes: Axes, rows: pl.DataFrame, series: str) -> None:
-    """A series with its band."""
-    look = LOOKS[series]
-    x = rows["length"].to_numpy()
-    y, low, high = (100 * rows[c].to_numpy() for c in ("accuracy", "low", "high"))
-    axes.fill_between(x, low, high, color=look.color, alpha=0.13, linewidth=0, zorder=1)
-    style.line(axes, x, y, look, clip_on=False)  # whole markers where the accuracy is 0
 
 
 def _thresholds(axes: Axes, swept: pl.DataFrame) -> None:

@@ -2,7 +2,7 @@
 
 Columns are data sets; each method has a row of accuracy against N or cost, and under it a row of verifier
 quality. One line an objective: weighted voting with its own scores, and thin majority voting of the same
-reasoner, which reads no scores and says how much of a difference is the reasoner's. Left out on purpose: how
+reasoner, which reads no scores and shows how much of a difference is the reasoner's. Left out: how
 much the verification objective weighs (coefficient.py) and separate verifiers (unified_vs_separate.py).
 """
 
@@ -24,11 +24,12 @@ from rlv.figures.accuracy_panels import (
     in_order,
     measured,
     paired_lead,
+    panels,
     percent_axis,
     quoted_ns,
 )
-from rlv.figures.panel_captions import at, number, panels, points, tally
-from rlv.figures.rows import metric, tidy
+from rlv.figures.panel_captions import at, number, points, tally
+from rlv.figures.rows import metric, refuse_empty, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,22 +39,9 @@ REFERENCE = "generative"
 CURVES = (Curve("rl_v", "weighted_voting", "own"), Curve("rl_v", "majority"))
 METRICS = {"balanced_accuracy": "Balanced\naccuracy", "auroc": "AUROC"}
 COLUMNS: dict[str, Any] = {
-    "dataset": pl.String,
-    "method": pl.String,
-    "objective": pl.String,
-    "reasoner": pl.String,
-    "verifier": pl.String,
-    "quantity": pl.String,
-    "n": pl.Int32,
-    "budget": pl.Int32,
-    "against": pl.String,
-    "x": pl.Float64,
-    "value": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "lead": pl.Float64,
-    "lead_low": pl.Float64,
-    "lead_high": pl.Float64,
+    **dict.fromkeys(("dataset", "method", "objective", "reasoner", "verifier", "quantity"), pl.String),
+    **{"n": pl.Int32, "budget": pl.Int32, "against": pl.String},
+    **dict.fromkeys(("x", "value", "low", "high", "lead", "lead_low", "lead_high"), pl.Float64),
 }
 
 
@@ -64,19 +52,15 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
 
     Columns: dataset, method, objective, reasoner, verifier, quantity, n (null for metrics), budget, against,
     x (N, or mean tokens or FLOPs a problem, generated and read; null for metrics), value, low, high
-    (fractions), and lead, lead_low, lead_high: accuracy of the generative objective (of the first one, where
+    (fractions), and lead, lead_low, lead_high: accuracy of the generative objective (of the first one, if
     none is generative) less this one's by the same vote at the same N or cost, paired over problems as in
     `accuracy_panels.select`; null for the reference itself and for metrics. The reference comes first.
     `tables`: curves, per_problem, verification. `params`: reasoners, datasets, against, draws, seed. Raises
-    DataError where a method has fewer than two objectives or one twice, or where the tables lack a curve or a
+    DataError if a method has fewer than two objectives or one twice, or if the tables lack a curve or a
     metric.
     """
     figure = params["figure"]
-    if not params["reasoners"] or not params["datasets"]:
-        raise DataError(
-            f"figure {figure}: no panel to draw; give it `datasets` and `reasoners`, a list of names by "
-            "method"
-        )
+    refuse_empty(params, "reasoners")
     parts = []
     for method, entries in params["reasoners"].items():
         ordered = _ordered(method, entries, figure)
@@ -129,17 +113,15 @@ def draw(data: pl.DataFrame) -> Figure:
 
         heights = [1.9, 1.3] * len(methods)
         figure, axes_RC = style.panels(2 * len(methods), len(datasets), 1.6, height_ratios=heights)
+        for (above, below), (_, _, panel) in style.pairs(axes_RC, panels(data)):
+            _curves(above, panel)
+            if against == "n":
+                style.count_axis(above, ns, every=2 if len(ns) * len(datasets) > 20 else 1)
+            else:
+                style.cost_axis(above, panel["x"].drop_nulls().to_list())
+            above.set_xlabel(AGAINST[against])
+            _metrics(below, panel)
         for row, method in enumerate(methods):
-            for column, dataset in enumerate(datasets):
-                panel = data.filter(pl.col("dataset") == dataset, pl.col("method") == method)
-                above, below = axes_RC[2 * row : 2 * row + 2, column]
-                _curves(above, panel)
-                if against == "n":
-                    style.count_axis(above, ns, every=2 if len(ns) * len(datasets) > 20 else 1)
-                else:
-                    style.cost_axis(above, panel["x"].drop_nulls().to_list())
-                above.set_xlabel(AGAINST[against])
-                _metrics(below, panel)
             # Verifiers are compared across data sets too: one scale for the row, with room for chance.
             quality = data.filter(pl.col("method") == method, pl.col("quantity").is_in(list(METRICS)))
             floor = _least(quality)
@@ -163,13 +145,11 @@ def _curves(axes: Axes, panel: pl.DataFrame) -> None:
         for curve in CURVES:
             chosen = (pl.col("objective") == objective) & (pl.col("quantity") == curve.strategy)
             rows = panel.filter(chosen).sort("n")
-            x = rows["x"].to_numpy()
-            y, low, high = (100 * rows[c].to_numpy() for c in ("value", "low", "high"))
             if curve.strategy == "majority":
-                style.line(axes, x, y, replace(look, marker="", width=0.7), alpha=0.8, zorder=1.5)
+                thin = replace(look, marker="", width=0.7)
+                style.banded(axes, rows, thin, y="value", band=0, alpha=0.8, zorder=1.5)
             else:
-                axes.fill_between(x, low, high, color=look.color, alpha=0.1, linewidth=0, zorder=1)
-                style.line(axes, x, y, look)
+                style.banded(axes, rows, look, y="value", band=0.1)
     percent_axis(axes)
 
 
@@ -192,7 +172,7 @@ def _metrics(axes: Axes, panel: pl.DataFrame) -> None:
 
 
 def _least(quality: pl.DataFrame) -> float:
-    """Where the axis of verifier quality begins: below every interval, below chance where one comes near."""
+    """Where the axis of verifier quality begins: below every interval, below chance if one comes near."""
     least = quality["low"].min()
     least = 0.5 if least is None else float(least)  # pyright: ignore[reportArgumentType]
     return max(0.0, min(least, 0.5) - 0.05 if least < 0.62 else least - 0.05)
@@ -228,7 +208,7 @@ def _named(objective: str) -> str:
 
 
 def _leads(panel: pl.DataFrame, objective: str, ns: list[int]) -> str:
-    """The reference's leads at the quoted N, by weighted and by majority voting; "" where not measured."""
+    """The reference's leads at the quoted N, by weighted and by majority voting; "" if not measured."""
     said = []
     for n in ns:
         rows = panel.filter(pl.col("objective") == objective, pl.col("n") == n)
@@ -242,6 +222,6 @@ def _leads(panel: pl.DataFrame, objective: str, ns: list[int]) -> str:
 
 
 def _quality(panel: pl.DataFrame, objective: str) -> list[str]:
-    """Balanced accuracy and AUROC with their intervals, undefined where a class is missing."""
+    """Balanced accuracy and AUROC with their intervals, undefined if a class is missing."""
     rows = panel.filter(pl.col("objective") == objective)
     return [number(rows.filter(pl.col("quantity") == name).row(0, named=True)) for name in METRICS]

@@ -1,19 +1,19 @@
 """Phrases that the captions of accuracy panels share, about what `accuracy_panels.select` returned.
 
-Their sentences are in panel_captions.rst.jinja. Left out on purpose: what a figure asks and what the paper
-found (the figure's own template).
+Their sentences are in panel_captions.rst.jinja. Left out: what a figure asks and what the paper found (the
+figure's own template).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from rlv.figures import style
-from rlv.figures.accuracy_panels import Curve, in_order, of_curve, quoted_ns
+from rlv.figures.accuracy_panels import Curve, of_curve, panels, quoted_ns
 from rlv.figures.sides import counted
 
 SAME = {"n": "the same N", "tokens": "equal tokens", "flops": "equal FLOPs"}
@@ -26,26 +26,14 @@ def about(data: pl.DataFrame, rivals: Mapping[str, Curve]) -> dict[str, Any]:
     `panels`: (method, data set, leads at the quoted N) of each panel.
     """
     ns = quoted_ns(data)
+    against = data["against"][0]
     return {
-        "against": data["against"][0],
+        "against": against,
         "seeds": int(data["replicas"].max()),  # pyright: ignore[reportArgumentType]
-        "same": same(data),
+        "same": SAME[against],
         "tallies": tallies(data, rivals, ns),
         "panels": [(*names, leads(panel, rivals, ns)) for *names, panel in panels(data)],
     }
-
-
-def panels(data: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
-    """(name of the method, data set, rows) of each panel, in the order in which they first appear."""
-    for method in in_order(data, "method"):
-        for dataset in in_order(data, "dataset"):
-            panel = data.filter(pl.col("method") == method, pl.col("dataset") == dataset)
-            yield style.method_name(method), dataset, panel
-
-
-def same(data: pl.DataFrame) -> str:
-    """`the same N`, `equal tokens` or `equal FLOPs`."""
-    return SAME[data["against"][0]]
 
 
 def at(data: pl.DataFrame, n: int) -> str:
@@ -73,9 +61,9 @@ def number(
     scale: float = 1.0,
     unit: str = "",
 ) -> str:
-    """`0.081 [0.070, 0.093]`: a number with its interval where defined, from the columns `names` of a row.
+    """`0.081 [0.070, 0.093]`: a number with its interval if defined, from the columns `names` of a row.
 
-    A metric of very few problems can be defined where no resample of them is.
+    A metric of very few problems can be defined when no resample of them is.
     """
     value, low, high = (row[name] for name in names)
     if value is None:

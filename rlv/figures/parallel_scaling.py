@@ -2,8 +2,8 @@
 
 Columns are data sets, rows are methods. In each panel: RL^V by weighted voting with its own scores; the base
 method by majority voting, and by weighted voting with itself prompted as judge; pass@N of RL^V as the limit.
-Against N as in the paper, or against tokens or FLOPs, where a verifier pays for what it reads.
-Left out on purpose: other ways to vote over the same solutions (strategies.py).
+Against N as in the paper, or against tokens or FLOPs, in which a verifier pays for what it reads.
+Left out: other ways to vote over the same solutions (strategies.py).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rlv.evaluation.templates import fill
-from rlv.figures.accuracy_panels import Curve, draw_panels, select
-from rlv.figures.panel_captions import about, enough, panels
+from rlv.figures.accuracy_panels import Curve, draw_panels, panels, select
+from rlv.figures.panel_captions import about, enough
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +31,7 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     """What is drawn; columns as in `accuracy_panels.select`, the lead is that of RL^V's weighted voting.
 
     `tables`: curves and per_problem. `params`: comparisons, datasets, against, draws, seed. Raises DataError
-    where the tables lack a curve.
+    if the tables lack a curve.
     """
     return select(tables, params, CURVES)
 

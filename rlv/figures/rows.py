@@ -1,12 +1,12 @@
-"""Rows that a figure asks the tables for, once each or an error that says what is missing; paired numbers.
+"""Rows that a figure asks the tables for, once each, or an error that names what is missing; paired numbers.
 
 Every evaluation of a reasoner brings its votes without scores along, so these arrive as often as the reasoner
-has verifiers; the copies are dropped here. Left out on purpose: what a figure makes of the rows.
+has verifiers; the copies are dropped here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -16,6 +16,19 @@ from rlv.evaluation.bootstrap import Floats, interval, resampled_means, resample
 from rlv.evaluation.verifier_metrics import ANSWERED
 from rlv.evaluation.votes import VOTES
 
+# What a figure must be given, and what to do about it if it is not.
+LACKING = {
+    "comparisons": "it needs a comparison and a data set",
+    "lengths": "the study's `lengths` needs a comparison and a data set",
+    "reasoners": "give it `datasets` and `reasoners`, a list of names by method",
+}
+
+
+def refuse_empty(params: Mapping[str, Any], needs: str = "comparisons") -> None:
+    """Raises DataError unless there are data sets and comparisons, or reasoners if the figure lists these."""
+    if not params["datasets"] or not params["reasoners" if needs == "reasoners" else "comparisons"]:
+        raise DataError(f"figure {params['figure']}: no panel to draw; {LACKING[needs]}")
+
 
 def curve(
     table: pl.DataFrame, wanted: Mapping[str, str], *, figure: str, name: str, budgets: bool = False
@@ -23,8 +36,8 @@ def curve(
     """Rows of one curve of the table `name` (curves, per_problem or selection), by budget and N.
 
     `wanted`: dataset, reasoner, verifier and, for votes, strategy; the verifier of a vote that reads no
-    scores is taken as "". Without `budgets` the rows must be of one budget. Raises DataError where there are
-    none, with what there is instead, or where there are several budgets and the figure draws one.
+    scores is taken as "". Without `budgets` the rows must be of one budget. Raises DataError if there are
+    none, with what there is instead, or if there are several budgets and the figure draws one.
     """
     if "strategy" in wanted and not VOTES[wanted["strategy"]].reads_scores:
         wanted = {**wanted, "verifier": ""}
@@ -59,9 +72,9 @@ def _instead(table: pl.DataFrame, wanted: Mapping[str, str]) -> str:
 def metric(
     table: pl.DataFrame, wanted: Mapping[str, str], metric: str, *, figure: str, over: str = ANSWERED
 ) -> dict[str, Any]:
-    """The verification table's row of one metric: {"budget", "value", "low", "high"}; null where undefined.
+    """The verification table's row of one metric: {"budget", "value", "low", "high"}; null if undefined.
 
-    `wanted`: dataset, reasoner, verifier. `over`: "answered" solutions, or "all". Raises DataError where
+    `wanted`: dataset, reasoner, verifier. `over`: "answered" solutions, or "all". Raises DataError if
     there is none or there are several budgets.
     """
     wanted_rows = {**wanted, "over": over}
@@ -83,14 +96,14 @@ def metric(
     return rows.select("budget", "value", "low", "high").row(0, named=True)
 
 
-def same_problems(first: pl.DataFrame, other: pl.DataFrame, figure: str) -> None:
-    """Raises DataError where a problem is in the per_problem rows of only one of two curves."""
-    odd = set(first["problem_id"]).symmetric_difference(other["problem_id"])
+def same_problems(figure: str, dataset: str, *sides: tuple[str, Iterable[str]]) -> None:
+    """Raises DataError if a problem is among those of only one of two sides (reasoner, problem ids)."""
+    (first, ours), (other, theirs) = sides
+    odd = set(ours).symmetric_difference(theirs)
     if odd:
         raise DataError(
-            f"figure {figure}: problem {min(odd)!r} of {first['dataset'][0]!r} is evaluated for only one of "
-            f"{first['reasoner'][0]!r} and {other['reasoner'][0]!r}; {len(odd)} such problems; evaluate both "
-            "on the same set"
+            f"figure {figure}: problem {min(odd)!r} of {dataset!r} is evaluated for only one of "
+            f"{first!r} and {other!r}; {len(odd)} such problems; evaluate both on the same set"
         )
 
 
@@ -107,10 +120,11 @@ def compared(
     `first`, `other`: per_problem rows of one curve each; a cell is a combination of the columns `on` (n,
     budget) that both have. `function` maps means[..., K] of the first and of the other to [..., K].
     Returns `on`, `name`, `name_low`, `name_high` (95 % interval, by params draws and seed); an undefined
-    number is null. Raises DataError where a problem is evaluated for only one of the two.
+    number is null. Raises DataError if a problem is evaluated for only one of the two.
     """
     on = list(on)
-    same_problems(first, other, params["figure"])
+    sides = ((rows["reasoner"][0], rows["problem_id"]) for rows in (first, other))
+    same_problems(params["figure"], first["dataset"][0], *sides)
     pairs = first.join(other, on=["problem_id", *on], how="inner", suffix="_other").sort([*on, "problem_id"])
     cells = pairs.select(on).unique(maintain_order=True)
     schema = {name: pl.Float64, f"{name}_low": pl.Float64, f"{name}_high": pl.Float64}

@@ -19,9 +19,9 @@ from rlv.evaluation.bootstrap import Floats
 from rlv.evaluation.ratio import ratio
 from rlv.evaluation.templates import fill
 from rlv.figures import style
-from rlv.figures.accuracy_panels import AGAINST, in_order, percent_axis, same_points
-from rlv.figures.panel_captions import number, panels
-from rlv.figures.rows import curve, same_problems
+from rlv.figures.accuracy_panels import AGAINST, in_order, panels, percent_axis, same_points
+from rlv.figures.panel_captions import number
+from rlv.figures.rows import curve, refuse_empty, same_problems
 from rlv.figures.sides import counted
 
 if TYPE_CHECKING:
@@ -33,13 +33,9 @@ LINES = {"rl_v": ("weighted_voting", "verifier"), "base": ("majority", "judge")}
 NAMES = {"rl_v": "RL$^V$, weighted voting", "base": "Base RL, majority voting"}
 PAPER = (1.2, 1.6)  # ratio RL^V / base when parallel and sequential compute grow together (abstract)
 BAND = "#dfdfdf"
-# Where an interval has no upper end.
+# Drawn if an interval has no upper end.
 ARROW: dict[str, Any] = {
-    "marker": 6,
-    "markersize": 5,
-    "linestyle": "none",
-    "clip_on": False,
-    "label": "_unbounded",
+    **{"marker": 6, "markersize": 5, "linestyle": "none", "clip_on": False, "label": "_unbounded"}
 }
 COLUMNS = ["dataset", "method", "role", "strategy", "reasoner", "verifier", "n", "budget", "against", "x"]
 RATIO = ["ratio", "ratio_low", "ratio_high"]
@@ -53,15 +49,12 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     or mean tokens or FLOPs a problem at it), accuracy, low, high (fractions), tokens, flops (mean a problem,
     generated and read), and for RL^V ratio, ratio_low, ratio_high: its accuracy over the base method's at the
     same N and budget, paired over problems as in `rlv.evaluation.ratio`, whose ends may be infinite; null
-    where the base method's accuracy is 0 or it lacks the budget.
+    if the base method's accuracy is 0 or it lacks the budget.
     `tables`: curves and per_problem of several budgets. `params`: comparisons, datasets, against, draws,
-    seed. Raises DataError where a curve is missing, has one budget, or the two sides share no N or problems.
+    seed. Raises DataError if a curve is missing, has one budget, or the two sides share no N or problems.
     """
     figure = params["figure"]
-    if not params["comparisons"] or not params["datasets"]:
-        raise DataError(
-            f"figure {figure}: no panel to draw; the study's `lengths` needs a comparison and a data set"
-        )
+    refuse_empty(params, "lengths")
     against = params.get("against", "n")
     axis = "budget" if against == "n" else against
     parts = []
@@ -81,7 +74,8 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
                         "draws accuracy against the budget; name two or more under `lengths.budgets`"
                     )
             levels = _levels(rows, figure, dataset, method)
-            same_problems(problems["rl_v"], problems["base"], figure)
+            sides = ((comparison[role], problems[role]["problem_id"]) for role in LINES)
+            same_problems(figure, dataset, *sides)
             for role in LINES:
                 found = rows[role].filter(pl.col("n").is_in(levels)).sort("n", "budget")
                 found = found.with_columns(
@@ -108,7 +102,7 @@ def _with_ratios(
     found = [
         ratio(*pair, params["draws"], params["seed"]) for pair in zip(above_PJ.T, below_PJ.T, strict=True)
     ]
-    # Where the base method solves nothing there is no ratio, and no interval of one.
+    # If the base method solves nothing there is no ratio, and no interval of one.
     known = [None if np.isnan(e.value) else (e.value, e.low, e.high) for e in found]
     numbers = zip(*[one or (None, None, None) for one in known], strict=True)
     columns = [pl.Series(name, list(v), pl.Float64) for name, v in zip(RATIO, numbers, strict=True)]
@@ -158,22 +152,20 @@ def draw(data: pl.DataFrame) -> Figure:
         heights = [1.9, 0.9] * len(methods)
         height = 1.4 if against == "n" else 1.6  # two axes to label
         figure, axes_RC = style.panels(2 * len(methods), len(datasets), height, height_ratios=heights)
-        for row, method in enumerate(methods):
-            for column, dataset in enumerate(datasets):
-                panel = data.filter(pl.col("dataset") == dataset, pl.col("method") == method)
-                above, below = axes_RC[2 * row : 2 * row + 2, column]
-                _accuracies(above, panel, looks)
-                _ratios(below, panel, looks["rl_v"])
-                budgets = sorted(panel["budget"].unique().to_list())
-                budget_axis(below, budgets)
-                if against == "n":
-                    budget_axis(above, budgets)
-                    above.tick_params(labelbottom=False)
-                else:
-                    style.cost_axis(above, panel["x"].to_list())
-                    above.set_xlabel(AGAINST[against])
-            axes_RC[2 * row, 0].set_ylabel("Accuracy (%)")
-            axes_RC[2 * row + 1, 0].set_ylabel("RL$^V$ / base\n" + f"(N = {data['n'].max()})")
+        for (above, below), (_, _, panel) in style.pairs(axes_RC, panels(data)):
+            _accuracies(above, panel, looks)
+            _ratios(below, panel, looks["rl_v"])
+            budgets = sorted(panel["budget"].unique().to_list())
+            budget_axis(below, budgets)
+            if against == "n":
+                budget_axis(above, budgets)
+                above.tick_params(labelbottom=False)
+            else:
+                style.cost_axis(above, panel["x"].to_list())
+                above.set_xlabel(AGAINST[against])
+        labels = ["Accuracy (%)", f"RL$^V$ / base\n(N = {data['n'].max()})"] * len(methods)
+        for axes, label in zip(axes_RC[:, 0], labels, strict=True):
+            axes.set_ylabel(label)
         figure.align_ylabels(axes_RC[:, 0])
         for axes in axes_RC[-1]:
             axes.set_xlabel("Length budget (tokens)")
@@ -186,16 +178,12 @@ def draw(data: pl.DataFrame) -> Figure:
 
 
 def _accuracies(axes: Axes, panel: pl.DataFrame, looks: Mapping[str, Mapping[int, style.Look]]) -> None:
-    """A line a role and N; bands for the most solutions alone, the other intervals are in the CSV."""
+    """A line a role and N; bands only for the most solutions, the other intervals are in the CSV."""
     largest = panel["n"].max()
     for role, by_n in looks.items():
         for n, look in by_n.items():
             rows = panel.filter(pl.col("role") == role, pl.col("n") == n).sort("budget")
-            x = rows["x"].to_numpy()
-            y, low, high = (100 * rows[c].to_numpy() for c in ("accuracy", "low", "high"))
-            if n == largest:
-                axes.fill_between(x, low, high, color=look.color, alpha=0.14, linewidth=0, zorder=1)
-            style.line(axes, x, y, look)
+            style.banded(axes, rows, look, band=0.14 if n == largest else 0)
     percent_axis(axes)
 
 
@@ -234,7 +222,7 @@ def _ratios(axes: Axes, panel: pl.DataFrame, looks: Mapping[int, style.Look]) ->
 
 
 def budget_axis(axes: Axes, budgets: Sequence[int]) -> None:
-    """A tick at each budget; logarithmic where the budgets span more than a factor of eight."""
+    """A tick at each budget; logarithmic if the budgets span more than a factor of eight."""
     if max(budgets) > 8 * min(budgets):
         style.count_axis(axes, budgets, every=2 if len(budgets) > 8 else 1)
         return

@@ -2,9 +2,9 @@
 
     <name>.csv   what is drawn          <name>.pdf, <name>.png   the picture
     <name>.rst   the caption, reStructuredText, for the report
-    <name>.<…>   texts of the figure's own, where its module has `files`
+    <name>.<…>   texts of the figure's own, if its module has `files`
 
-The same tables give the same bytes. Left out on purpose: what a figure shows (its own module).
+The same tables give the same bytes.
 """
 
 from __future__ import annotations
@@ -15,26 +15,15 @@ from typing import Any
 
 import polars as pl
 
+from rlv import tables
 from rlv.errors import DataError
 from rlv.figures import FIGURES
 from rlv.job import Job, Stage
 from rlv.job.own_code import drawing_code
 from rlv.outside.names import below
-from rlv.store import Artifact
 
-# Which inputs have a table, by the beginning of their role.
-SOURCES = {
-    **dict.fromkeys(("curves", "per_problem", "verification", "reliability"), "evaluate"),
-    **dict.fromkeys(("selection", "selection_per_problem"), "evaluate"),
-    "steps": "train",
-}
-# What an evaluation must have been made with to have a table that others lack.
-NEEDED = {
-    "verification": "with a verifier",
-    "reliability": "with a verifier",
-    "selection": "with a verifier and thresholds",
-    "selection_per_problem": "with a verifier and thresholds",
-}
+# How a message calls the parameters without which an evaluation lacks a table.
+NEEDED = {"verifier": "a verifier", "thresholds": "thresholds"}
 
 
 def _run(job: Job) -> dict[str, Any]:
@@ -59,15 +48,14 @@ def _run(job: Job) -> dict[str, Any]:
 def gather(job: Job, table: str) -> pl.DataFrame:
     """One table of all inputs that have it; steps get the column `reasoner` from the input's role.
 
-    Only evaluations with a verifier say how good it is (verification, reliability), and only those with
-    thresholds have selections. Raises DataError where no input has the table or a reasoner was not trained,
-    StoreError as the store does.
+    Raises DataError if no input has the table or a reasoner was not trained, StoreError as the store does.
     """
-    source = SOURCES[table]
+    source = "train" if table == "steps" else "evaluate"
     inputs = {role: a for role, a in job.artifact.inputs.items() if role.startswith(f"{source}:")}
-    having = [role for role, artifact in inputs.items() if _has(artifact, table)]
+    having = [role for role, artifact in inputs.items() if tables.leaves(artifact.params, table)]
     if not having:
-        lacks = f"{len(inputs)} evaluations, none {NEEDED[table]}" if inputs else f"no input {source}:…"
+        needed = " and ".join(NEEDED[name] for name in tables.LEFT_WITH.get(table, ()))
+        lacks = f"{len(inputs)} evaluations, none with {needed}" if inputs else f"no input {source}:…"
         raise DataError(f"{job.artifact.path}: {lacks}, to read a {table} table from; add one to the study")
     parts = []
     for role in having:
@@ -80,12 +68,6 @@ def gather(job: Job, table: str) -> pl.DataFrame:
         part = job.table(role, table)
         parts.append(part.with_columns(reasoner=pl.lit(name)) if table == "steps" else part)
     return pl.concat(parts)
-
-
-def _has(artifact: Artifact, table: str) -> bool:
-    if table in NEEDED and not artifact.params.get("verifier"):
-        return False
-    return not table.startswith("selection") or bool(artifact.params.get("thresholds"))
 
 
 def _code(params: Mapping[str, Any]) -> str:

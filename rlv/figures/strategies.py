@@ -1,7 +1,7 @@
 """The figure `strategies`: one set of solutions of each RL^V reasoner, turned into answers in different ways.
 
 Columns are data sets, rows are methods. In each panel the same solutions and the same scores: weighted
-voting, best of N, majority voting (which reads no scores) and pass@N, the limit. Left out on purpose: base
+voting, best of N, majority voting (which reads no scores) and pass@N, the limit. Left out: base
 methods (parallel_scaling.py).
 """
 
@@ -30,7 +30,7 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     """What is drawn; columns as in `accuracy_panels.select`, the lead is that of weighted voting.
 
     `tables`: curves and per_problem. `params`: comparisons, datasets, against, draws, seed. Raises DataError
-    where the tables lack a curve.
+    if the tables lack a curve.
     """
     return select(tables, params, CURVES)
 

@@ -1,25 +1,26 @@
 """One look for all figures: theme, sizes, colours, the names of methods, and how a picture becomes files.
 
 A colour belongs to one role of a method and means the same in every figure; markers and dashes repeat what
-colours say, for print in grey. Sizes are final: a figure is included at its own width, a column (one panel)
+colours mean, for print in grey. Sizes are final: a figure is included at its own width, a column (one panel)
 or a page (more). matplotlib and seaborn load inside functions: importing this module is free.
-Left out on purpose: what is drawn (one module a figure).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    import polars as pl
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
 
+T = TypeVar("T")
 COLUMN, PAGE = 3.4, 6.9  # inches
 SMALL, NORMAL = 7.0, 8.0  # points
 
@@ -77,29 +78,14 @@ LOOKS: dict[tuple[str, str], Look] = {
 
 
 def look(role: str, strategy: str, scorer: str = "") -> Look:
-    """The look of a curve: its strategy's, or that of a separate verifier where one scores."""
+    """The look of a curve: its strategy's, or that of a separate verifier if one scores."""
     return LOOKS[role, "separate" if scorer == "separate" else strategy]
 
 
-# In points, where it is not the theme's: the white rim eats more of these.
+# In points, if it is not the theme's: the white rim eats more of these.
 MARKER_SIZES = {"P": 5.0, "X": 5.0, "*": 6.5}
 
 METHODS = {"grpo": "GRPO", "leave_one_out": "Leave-one-out PPO", "vineppo": "VinePPO"}
-# Where methods share a panel, and with it their role's colour, markers and dashes tell them apart.
-METHOD_MARKERS = {"grpo": "o", "leave_one_out": "s", "vineppo": "D"}
-METHOD_LINES: dict[str, Any] = {
-    "grpo": "-",
-    "leave_one_out": (0, (5, 1.5)),
-    "vineppo": (0, (3, 1.2, 1, 1.2)),
-}
-
-
-def method_look(look: Look, method: str) -> Look:
-    """A role's look with the method's marker and dashes, named after the method."""
-    spare = ("v", "P", "X", "^")
-    # A name of the user's own gets a marker by its letters: the same in every figure.
-    marker = METHOD_MARKERS.get(method, spare[sum(method.encode()) % len(spare)])
-    return replace(look, label=method_name(method), marker=marker, line=METHOD_LINES.get(method, (0, (1, 1))))
 
 
 def shades(color: str, count: int) -> list[str]:
@@ -185,8 +171,34 @@ def panels(rows: int, columns: int, height: float, **shared: Any) -> tuple[Figur
 
 
 def line(axes: Axes, x: ArrayLike, y: ArrayLike, look: Look, **more: Any) -> None:
-    """One line in its look; a white rim keeps markers apart where lines cross."""
+    """One line in its look; a white rim keeps markers apart at crossings."""
     axes.plot(x, y, **(_drawn(look) | more))
+
+
+def pairs(axes_RC: Any, panels: Iterable[T]) -> Iterator[tuple[tuple[Axes, Axes], T]]:
+    """((upper, lower), panel) row by row, of panels that are two axes each, one above the other."""
+    return zip(zip(axes_RC[::2].flat, axes_RC[1::2].flat, strict=True), panels, strict=True)
+
+
+def banded(
+    axes: Axes,
+    rows: pl.DataFrame,
+    look: Look,
+    *,
+    x: str = "x",
+    y: str = "accuracy",
+    band: float = 0.16,
+    **more: Any,
+) -> None:
+    """The fractions of the column `y` as a line in %, and their interval (low, high) as a band.
+
+    `band`: its opacity, 0 for none. `more`: of the line, as matplotlib has it.
+    """
+    at = rows[x].to_numpy()
+    value, low, high = (100 * rows[column].to_numpy() for column in (y, "low", "high"))
+    if band:
+        axes.fill_between(at, low, high, color=look.color, alpha=band, linewidth=0, zorder=1)
+    line(axes, at, value, look, **more)
 
 
 def _drawn(look: Look) -> dict[str, Any]:
@@ -198,7 +210,7 @@ def _drawn(look: Look) -> dict[str, Any]:
 
 
 def legend_below(figure: Figure, looks: Sequence[Look]) -> None:
-    """One legend for all panels, under them, never over data: two columns, one where the figure is narrow.
+    """One legend for all panels, under them, never over data: two columns, one if the figure is narrow.
 
     Three short names share one line of a page.
     """

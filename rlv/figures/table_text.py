@@ -1,8 +1,8 @@
 """The cells of the accuracy table as they are printed in Markdown, LaTeX and HTML (accuracy_table.*.jinja).
 
 One section a data set. Accuracies are in %, balanced accuracy and AUROC are fractions; beside each number are
-the ends of its 95 % interval. What prints like the best of its data set is marked like it. Left out on
-purpose: which rows and numbers there are (accuracy_table.py).
+the ends of its 95 % interval. What prints like the best of its data set is marked like it. Left out:
+which rows and numbers there are (accuracy_table.py).
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def values(data: pl.DataFrame) -> dict[str, Any]:
 
 
 def _section(part: pl.DataFrame) -> Section:
-    highest = {column: part[column.name].max() for column in COLUMNS}
-    best = {c: None if found is None else c.text(found) for c, found in highest.items()}
+    highest = {c: part[c.name].drop_nulls().to_numpy().max(initial=float("-inf")) for c in COLUMNS}
+    best = {c: c.text(number) for c, number in highest.items()}
     rows = tuple(
         (row["reasoner"], row["verifier"], tuple(_cell(row, c, best[c]) for c in COLUMNS))
         for row in part.iter_rows(named=True)
@@ -99,11 +99,11 @@ def _section(part: pl.DataFrame) -> Section:
     return Section(part["dataset"][0], f"N = {part['n'][0]}, at most {tokens} tokens", rows)
 
 
-def _cell(row: Mapping[str, Any], column: Column, best: str | None) -> Cell | None:
+def _cell(row: Mapping[str, Any], column: Column, best: str) -> Cell | None:
     value = row[column.name]
     if value is None:
         return None
-    # A metric of very few problems can be defined where no resample of them is.
+    # A metric of very few problems can be defined when no resample of them is.
     ends = [row[f"{column.name}_{end}"] for end in ("low", "high")]
     low, high = ("?" if end is None else column.text(end) for end in ends)
     return Cell(column.text(value), low, high, column.text(value) == best)

@@ -2,7 +2,7 @@
 
 Columns are methods, rows are quantities; each panel holds the base method and its RL^V counterpart. Thin
 lines are single steps, thick ones a centred rolling mean; with several training seeds, thin lines are the
-rolling mean of each seed and thick ones the mean over seeds. Left out on purpose: what a step costs (the
+rolling mean of each seed and thick ones the mean over seeds. Left out: what a step costs (the
 overhead claim).
 """
 
@@ -45,8 +45,8 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     """What is drawn: method, role, reasoner, quantity, step, value, smoothed, window (in steps).
 
     `tables`: steps, with a column `reasoner`. `params`: comparisons; every training seed of a reasoner
-    (`replicas`) has rows of its own. The last quantity is KL where every reasoner has it and the surprisal
-    of sampled tokens otherwise. Raises DataError where a reasoner has no steps.
+    (`replicas`) has rows of its own. The last quantity is KL if every reasoner has it and the surprisal
+    of sampled tokens otherwise. Raises DataError if a reasoner has no steps.
     """
     steps = tables["steps"]
     parts = []
@@ -81,7 +81,7 @@ def _tidy(rows: pl.DataFrame, quantities: list[str], window: int) -> pl.DataFram
     """One reasoner's steps, one row a quantity and step; steps without a value are left out."""
     labels = ["method", "role", "reasoner"]
     long = rows.unpivot(on=quantities, index=[*labels, "step"], variable_name="quantity", value_name="value")
-    # Where steps have no value (a batch of one class), the mean is over those in the window that have one.
+    # If steps have no value (a batch of one class), the mean is over those in the window that have one.
     mean = pl.col("value").rolling_mean(window, min_samples=1, center=True).over("quantity")
     long = long.with_columns(smoothed=mean, window=pl.lit(window, pl.Int32)).drop_nulls("value")
     return long.select(*labels, "quantity", "step", "value", "smoothed", "window")

@@ -1,9 +1,9 @@
 """The figure `unified_vs_separate`: one model that reasons and verifies against a verifier of its own.
 
 Columns are data sets, rows are the methods whose comparison names a separate verifier (trained on the base
-run's recorded solutions with the verification objective alone). In each panel: RL^V by weighted voting with
+run's recorded solutions with only the verification objective). In each panel: RL^V by weighted voting with
 its own scores; the same solutions scored by the separate verifier; the base method with the separate
-verifier; the base method by majority voting. Left out on purpose: other objectives (objectives.py).
+verifier; the base method by majority voting. Left out: other objectives (objectives.py).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
 
     `tables`: curves and per_problem. `params`: comparisons, datasets, against, draws, seed. Comparisons
     without a separate verifier are left out; of several training seeds the first is drawn. Raises DataError
-    where none has one, or the tables lack a curve.
+    if none has one, or the tables lack a curve.
     """
     # A separate verifier learnt from one run's solutions: further training seeds have none of their own.
     having = {m: {**c, "replicas": {}} for m, c in params["comparisons"].items() if c.get("separate")}

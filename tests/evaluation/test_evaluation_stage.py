@@ -11,7 +11,7 @@ import pytest
 
 from rlv import tables
 from rlv.errors import DataError
-from rlv.evaluation.claims import HARD, IN_DISTRIBUTION, LENGTHS
+from rlv.evaluation.claims.evidence import HARD, IN_DISTRIBUTION, LENGTHS
 from rlv.evaluation.claims.stage import CLAIMS, evidence, pair_of
 from rlv.evaluation.stage import EVALUATE, answered
 from rlv.evaluation.votes import VOTES

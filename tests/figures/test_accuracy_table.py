@@ -244,13 +244,3 @@ def test_caption_quotes_the_data(drawn):
     assert f"weighted voting at N = 8, {value:.1f} % [{low:.1f}, {high:.1f}] of {who}" in text
     ahead = drawn.filter(pl.col("gain_low") > 1e-9).height
     assert f"Of 6 rows with a verifier it is ahead in {ahead}, behind in" in text
-
-
-def test_the_same_tables_give_the_same_bytes(tables, tmp_path):
-    for name in ("one", "two"):
-        data = figure.data(tables, PARAMS)
-        style.save(figure.draw(data), tmp_path / name)
-        for suffix, text in figure.files(data).items():
-            (tmp_path / f"{name}{suffix}").write_text(text)
-    for suffix in (".pdf", ".png", ".md", ".tex", ".html"):
-        assert (tmp_path / f"one{suffix}").read_bytes() == (tmp_path / f"two{suffix}").read_bytes()

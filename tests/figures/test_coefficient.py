@@ -184,10 +184,3 @@ def test_an_undefined_metric_is_said(tables):
     data = figure.data(blank, PARAMS)
     figure.draw(data)
     assert "balanced accuracy is undefined" in figure.caption(data)
-
-
-def test_the_same_tables_give_the_same_bytes(tables, tmp_path):
-    for name in ("one", "two"):
-        style.save(figure.draw(figure.data(tables, PARAMS)), tmp_path / name)
-    for suffix in ("pdf", "png"):
-        assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from itertools import pairwise
 
+import jinja2
 import pytest
 
+from rlv.figures import style
 from tests.figures.tables_for_tests import make_lengths, make_reasoners
 
 DATASETS = {"test": 0.45, "hard": 0.2, "ood": 0.3}
@@ -62,16 +64,38 @@ def given():
     }
 
 
+def one_panel(params):
+    """The same parameters, with the first data set and one method."""
+    less = {"datasets": params["datasets"][:1]}
+    return (
+        params | less | {k: {"grpo": params[k]["grpo"]} for k in {"comparisons", "reasoners"} & set(params)}
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_tables_give_the_same_bytes(name, given, tmp_path):
+    figure = import_module(f"rlv.figures.{name}")
+    tables, params = given[name]
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        folder.mkdir()
+        data = figure.data(tables, one_panel({"figure": name, **params}))
+        data.write_csv(folder / "figure.csv")
+        style.save(figure.draw(data), folder / "figure")
+        for suffix, text in figure.files(data).items() if hasattr(figure, "files") else ():
+            (folder / f"figure{suffix}").write_text(text)
+    files = {path.name for path in (tmp_path / "one").iterdir()}
+    assert {"figure.csv", "figure.pdf", "figure.png"} <= files
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("alone", [False, True], ids=["study", "one panel"])
 def test_text_is_readable_and_nothing_overlaps(name, alone, given):
     figure = import_module(f"rlv.figures.{name}")
     tables, params = given[name]
     params = {"figure": name, **params}
-    if alone:
-        params["datasets"] = params["datasets"][:1]
-        for key in {"comparisons", "reasoners"} & set(params):
-            params[key] = {"grpo": params[key]["grpo"]}
+    params = one_panel(params) if alone else params
     picture = figure.draw(figure.data(tables, params))
     picture.draw_without_rendering()
     (legend,) = picture.legends
@@ -94,11 +118,10 @@ def test_text_is_readable_and_nothing_overlaps(name, alone, given):
 def test_captions_are_valid_markup(name, given):
     """As the report reads them: a Jinja template of reStructuredText."""
     core = pytest.importorskip("docutils.core")
-    jinja = pytest.importorskip("jinja2")
     figure = import_module(f"rlv.figures.{name}")
     tables, params = given[name]
     text = figure.caption(figure.data(tables, {"figure": name, **params}))
-    assert jinja.Template(text).render() == text.rstrip("\n")
+    assert jinja2.Template(text).render() == text.rstrip("\n")
     strict = {"halt_level": 2, "report_level": 2}
     html = core.publish_parts(text, writer="html", settings_overrides=strict)["body"]
     assert html.count("<li>") == text.count("\n* ") > 0

@@ -10,7 +10,6 @@ import pytest
 
 from rlv.errors import DataError
 from rlv.figures import length_selection as figure
-from rlv.figures import style
 from tests.figures.tables_for_tests import BUDGETS, lengths_params, make_lengths
 
 PARAMS = lengths_params("length_selection")
@@ -208,12 +207,3 @@ def test_no_common_n_is_refused(tables):
 def test_nothing_to_draw_is_refused(tables):
     with pytest.raises(DataError, match="`lengths`"):
         figure.data(tables, PARAMS | {"comparisons": {}})
-
-
-def test_the_same_tables_give_the_same_bytes(tables, tmp_path):
-    for name in ("one", "two"):
-        data = figure.data(tables, PARAMS)
-        style.save(figure.draw(data), tmp_path / name)
-        data.write_csv(tmp_path / f"{name}.csv")
-    for suffix in ("csv", "pdf", "png"):
-        assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()

@@ -179,12 +179,3 @@ def test_a_missing_verifier_is_named(tables):
     without = tables | {"verification": tables["verification"].filter(pl.col("verifier") != "bce")}
     with pytest.raises(DataError, match=r"'v_bce' on 'test', verifier 'bce'.*balanced_accuracy"):
         figure.data(without, PARAMS)
-
-
-def test_the_same_tables_give_the_same_bytes(tables, tmp_path):
-    for name in ("one", "two"):
-        data = figure.data(tables, PARAMS)
-        style.save(figure.draw(data), tmp_path / name)
-        data.write_csv(tmp_path / f"{name}.csv")
-    for suffix in ("csv", "pdf", "png"):
-        assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()

@@ -194,12 +194,3 @@ def test_a_missing_side_is_named(tables):
 def test_nothing_to_draw_is_refused(tables):
     with pytest.raises(DataError, match="`lengths`"):
         figure.data(tables, PARAMS | {"datasets": []})
-
-
-def test_the_same_tables_give_the_same_bytes(tables, tmp_path):
-    for name in ("one", "two"):
-        data = figure.data(tables, PARAMS)
-        style.save(figure.draw(data), tmp_path / name)
-        data.write_csv(tmp_path / f"{name}.csv")
-    for suffix in ("csv", "pdf", "png"):
-        assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()

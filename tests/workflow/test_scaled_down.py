@@ -16,7 +16,7 @@ import yaml
 
 from rlv.estimate.gpus import find_gpu
 from rlv.estimate.jobs import estimates
-from rlv.evaluation.claims import CLAIMS
+from rlv.evaluation.claims.registry import CLAIMS
 from rlv.figures import FIGURES
 from rlv.plan import build_plan
 from rlv.plan.reading import load

@@ -9,46 +9,6 @@
     stage.py      from published evaluations to the scoreboard
 
 A new claim is one function from Evidence to rows and one entry in CLAIMS. Nothing is typed in but the paper's
-own words, the bars that they set, and bars of our own, which are said to be ours. Left out on purpose: any
-tuning of votes or thresholds.
+own words, the bars that they set, and bars of our own, which are marked as ours. No vote and no threshold is
+tuned.
 """
-
-from rlv.evaluation.claims.evidence import (
-    HARD,
-    IN_DISTRIBUTION,
-    LENGTHS,
-    OUT_OF_DOMAIN,
-    Evidence,
-    Pair,
-)
-from rlv.evaluation.claims.registry import CLAIMS, Claim, scoreboard
-from rlv.evaluation.claims.rows import (
-    DOES_NOT_HOLD,
-    HOLDS,
-    NOT_REPRODUCED,
-    OURS,
-    PAPER,
-    REPRODUCED,
-    UNDECIDED,
-    verdict,
-)
-
-__all__ = [
-    "CLAIMS",
-    "DOES_NOT_HOLD",
-    "HARD",
-    "HOLDS",
-    "IN_DISTRIBUTION",
-    "LENGTHS",
-    "NOT_REPRODUCED",
-    "OURS",
-    "OUT_OF_DOMAIN",
-    "PAPER",
-    "REPRODUCED",
-    "UNDECIDED",
-    "Claim",
-    "Evidence",
-    "Pair",
-    "scoreboard",
-    "verdict",
-]

@@ -1,6 +1,6 @@
 """Does RL^V still pay when its verifier pays for what it reads? Claims at equal tokens instead of equal N.
 
-Tokens of RL^V are generated and read, those of the base method's majority voting generated alone. At N = 1 a
+Tokens of RL^V are generated and read, those of the base method's majority voting only generated. At N = 1 a
 vote needs no scores, and reading is charged all the same. The paper states nothing about tokens: the bars are
 ours, to be better than the base method.
 """

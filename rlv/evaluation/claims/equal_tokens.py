@@ -1,9 +1,8 @@
 """RL^V beside the base method's majority voting with as many tokens: what every claim at equal N lacks.
 
-Tokens of RL^V are generated and read by its verifier, those of majority voting generated alone. The base
-method's accuracy is linear in log2 tokens between its N, and held at its largest N beyond; whoever holds it
-there says so, and gives the same comparison at the largest N of RL^V whose tokens the base method covers.
-Left out on purpose: rows of the claims table, which equal_compute.py and the other claims make of this.
+Tokens of RL^V are generated and read by its verifier, those of majority voting only generated. The base
+method's accuracy is linear in log2 tokens between its N, and held at its largest N beyond. A claim that holds
+it there states so, and repeats the comparison at the largest N of RL^V whose tokens the base method covers.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ class Match:
     points: Estimate
     tokens: float  # of RL^V, a problem
     largest: float  # of majority voting at its largest N
-    equal_n: float  # the base method's N with as many tokens; its largest where it has no such N
+    equal_n: float  # the base method's N with as many tokens; its largest if it has no such N
 
     @property
     def covered(self) -> bool:

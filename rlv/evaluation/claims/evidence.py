@@ -2,7 +2,7 @@
 
 `Evidence.values` puts columns of compared methods next to each other, one row a problem, so that everything
 is paired. With several training seeds it stacks them (all problems of the first seed, then of the second,
-...), which is the order that the bootstrap expects. Left out on purpose: what a claim makes of the values.
+...), which is the order that the bootstrap expects.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ IN_DISTRIBUTION, HARD, OUT_OF_DOMAIN, LENGTHS = "in_distribution", "hard", "out_
 
 @dataclass(frozen=True)
 class Pair:
-    """A base RL method and the same method with verification, who scores its own solutions."""
+    """A base RL method and the same method with verification, which scores its own solutions."""
 
     base: str
     unified: str
@@ -32,10 +32,10 @@ class Pair:
     judge: str = "judge"  # scores the base method's solutions
     start: str | None = None  # untrained reasoner that both started from
     separate: str | None = None  # a verifier trained apart
-    replicas: tuple[tuple[str, str], ...] = ()  # (base, unified) of every training seed; none: these alone
+    replicas: tuple[tuple[str, str], ...] = ()  # (base, unified) of every training seed; none: only these
 
     def first_seed(self) -> Pair:
-        """The same pair, looked at with its first training seed alone, and known to have several."""
+        """The same pair, looked at with only its first training seed, and known to have several."""
         return replace(self, replicas=self.replicas[:1])
 
 
@@ -48,7 +48,7 @@ class Column:
     n: int
     verifier: str = ""
     value: str = "accuracy"
-    budget: int | None = None  # needed where the tables hold several
+    budget: int | None = None  # needed if the tables hold several
     threshold: float | None = None  # of length selection, whose table has no budgets or strategies
 
     def of(self, reasoner: str) -> str:
@@ -82,12 +82,12 @@ class Evidence:
     overhead: pl.DataFrame | None = None
     selection: pl.DataFrame | None = None  # selection_per_problem
     answered: pl.DataFrame | None = None
-    budgets: tuple[int, ...] = ()  # where the role is LENGTHS
+    budgets: tuple[int, ...] = ()  # if the role is LENGTHS
     draws: int = 1000
     seed: int = 0
 
     def seeds(self, pair: Pair) -> tuple[tuple[str, str], ...]:
-        """(base, unified) of every training seed: all, or the first where no other was evaluated here."""
+        """(base, unified) of every training seed: all, or the first if no other was evaluated here."""
         seeds = pair.replicas or ((pair.base, pair.unified),)
         others = {name for seed in seeds for name in seed} - set(seeds[0])
         return seeds if any(name in self._by_reasoner for name in others) else seeds[:1]
@@ -117,7 +117,7 @@ class Evidence:
     def values(self, pair: Pair, columns: Sequence[Column]) -> Floats:
         """The columns side by side, one row a problem and seed, seed by seed: values_QK.
 
-        Raises DataError where a column is not there for a problem that another column has.
+        Raises DataError if a column is not there for a problem that another column has.
         """
         parts = []
         first_ids: list[str] | None = None
@@ -143,7 +143,7 @@ class Evidence:
         return np.concatenate(parts)
 
     def estimate(self, pair: Pair, values_QK: Floats, function: Callable[[Floats], Floats]) -> Estimate:
-        """A function of the column means with its interval: over problems, and seeds where there are any."""
+        """A function of the column means with its interval: over problems, and seeds if there are any."""
         replicates = len(self.seeds(pair))
         return paired(values_QK, function, draws=self.draws, seed=self.seed, replicates=replicates)
 
@@ -151,7 +151,7 @@ class Evidence:
         """As `estimate`, of a function that may be infinite or NaN (see rlv/evaluation/ratio.py).
 
         Columns are at least 0, and so are their resampled means: one that extrapolates over seeds is held
-        there. The value is NaN where it is not finite; the ends may be infinite.
+        there. The value is NaN if it is not finite; the ends may be infinite.
         """
         replicates = len(self.seeds(pair))
         problems = problem_count(len(values_QK), replicates)
@@ -169,7 +169,7 @@ class Evidence:
     def rows(self, reasoner: str) -> pl.DataFrame:
         """A reasoner's rows on the data set, once each: plain votes may come with every verifier.
 
-        Raises DataError unless they are at one budget, or at all of `budgets` where there are several.
+        Raises DataError unless they are at one budget, or at all of `budgets` if there are several.
         """
         rows = self._known(reasoner)
         found = rows["budget"].unique().sort().to_list()

@@ -21,7 +21,7 @@ def joint_scaling(evidence: Evidence) -> list[dict]:
     """Accuracy of RL^V, weighted voting, over the base method's majority at equal budget and the largest N.
 
     The number is the median over budgets; every budget, the range and the ratio at equal tokens are in
-    `detail`. A budget at which the base method is never right has no ratio and is left out; where it is never
+    `detail`. A budget at which the base method is never right has no ratio and is left out; if it is never
     right in a resample, that ratio counts as larger than any number. Paper: abstract, "1.2-1.6x".
     """
     rows = []
@@ -88,7 +88,7 @@ def length_selection(evidence: Evidence) -> list[dict]:
         gains, means = {}, {}
         for threshold in thresholds:
             values_QK = evidence.values(pair, _selection_columns(evidence, pair, n, threshold))
-            # The tables have tokens of N solutions, where the selection has the mean length of one.
+            # The tables have tokens of N solutions; the selection has the mean length of one.
             values_QK[:, -len(evidence.budgets) :] /= n
             gains[threshold] = evidence.estimate(pair, values_QK, _points_at_equal_length)
             means[threshold] = values_QK.mean(axis=0)
@@ -134,7 +134,7 @@ def _selection_columns(evidence: Evidence, pair: Pair, n: int, threshold: float)
     """Accuracy of the selection and of each fixed budget, then the length of the same."""
     chosen = Column("unified", "", n, pair.verifier, threshold=threshold)
     fixed = [ours_at(pair, n, budget) for budget in evidence.budgets]
-    # Majority voting pays for generated tokens alone, which are the length.
+    # Majority voting pays only for generated tokens, which are the length.
     lengths = [Column("unified", "majority", n, "", "tokens", budget) for budget in evidence.budgets]
     return [chosen, *fixed, replace(chosen, value="length"), *lengths]
 

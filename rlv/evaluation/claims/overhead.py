@@ -1,4 +1,4 @@
-"""The claim that verification adds no significant overhead to training: about no data set, so told once."""
+"""The claim that verification adds no significant overhead to training; it is about no data set."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import polars as pl
 from rlv.evaluation.bootstrap import Estimate, Floats
 from rlv.evaluation.claims.equal_tokens import beside
 from rlv.evaluation.claims.evidence import Column, Evidence, Pair, base_at, ours_at
-from rlv.evaluation.claims.rows import OURS, PAPER, points_row, row, spread, where
+from rlv.evaluation.claims.rows import OURS, PAPER, points, points_row, row, spread, where
 from rlv.evaluation.efficiency import efficiency as efficiency_ratios
 from rlv.evaluation.ratio import divided
 from rlv.evaluation.votes import VOTES
@@ -52,9 +52,8 @@ def early_gain(evidence: Evidence) -> list[dict]:
 def efficiency(evidence: Evidence) -> list[dict]:
     """Fewer solutions for the base method's majority accuracy: median of N_ref / N over N_ref of 2 and more.
 
-    The range over N_ref, the ratios from measured N alone, what was never reached and the base method's ratio
-    to itself are in `detail`.
-    Paper: abstract, "8-32x".
+    In `detail`: the range over N_ref, the ratios from only the measured N, what was never reached, and the
+    base method's ratio to itself. Paper: abstract, "8-32x".
     """
     rows = []
     for pair in evidence.pairs:
@@ -100,24 +99,24 @@ def rl_gain(evidence: Evidence) -> list[dict]:
 
 
 def _generalization(name: str, evidence: Evidence) -> list[dict]:
-    """The bar of 20 % is the paper's for MATH alone: on another data set it is ours."""
+    """The bar of 20 % is the paper's only for MATH: on another data set it is ours."""
     rows = []
     for pair in evidence.pairs:
         paper = "strong generalization (no number stated)"
         rows.append(_relative_gain(name, paper, OURS, evidence, pair))
         n = evidence.common_ns(pair)[-1]
-        points = _points_at(n, name, evidence, pair)
-        rows.append(points | {"paper": paper, "detail": f"{points['detail']}; {beside(evidence, pair, n)}"})
+        found = _points_at(n, name, evidence, pair)
+        rows.append(found | {"paper": paper, "detail": f"{found['detail']}; {beside(evidence, pair, n)}"})
     return rows
 
 
 def _relative_gain(name: str, paper: str, bar_from: str, evidence: Evidence, pair: Pair) -> dict:
     n = evidence.common_ns(pair)[-1]
     values_QK = evidence.values(pair, [ours_at(pair, n), base_at(1)])
-    points, percent = (function(evidence, pair, values_QK) for function in (_points, _percent))
+    gap, percent = points(evidence, pair, values_QK), _percent(evidence, pair, values_QK)
     accuracy = 100 * values_QK.mean(axis=0)
     detail = (
-        f"{accuracy[0]:.1f} % at N = {n} against {accuracy[1]:.1f} % at N = 1: {spread(points, '+.1f')} "
+        f"{accuracy[0]:.1f} % at N = {n} against {accuracy[1]:.1f} % at N = 1: {spread(gap, '+.1f')} "
         f"points; {_over_best(evidence, pair, n)}; {beside(evidence, pair, n)}"
     )
     statement = (
@@ -138,7 +137,7 @@ def _points_at(n: int, name: str, evidence: Evidence, pair: Pair) -> dict:
 def _over_best(evidence: Evidence, pair: Pair, n: int) -> str:
     """The gap to the base method's best vote at N, of all that its solutions were scored for.
 
-    A separate verifier may have read the solutions of the first training seed alone: the comparison with it
+    A separate verifier may have read only the solutions of the first training seed: the comparison with it
     is then made on that seed, and added.
     """
     votes = [_votes(evidence, base, n) for base, _ in evidence.seeds(pair)]
@@ -152,11 +151,11 @@ def _over_best(evidence: Evidence, pair: Pair, n: int) -> str:
 def _gap(evidence: Evidence, pair: Pair, n: int, votes: dict[tuple[str, str], float]) -> str:
     verifier, strategy = min(votes, key=lambda vote: (-votes[vote], vote))
     values_QK = evidence.values(pair, [ours_at(pair, n), Column("base", strategy, n, verifier)])
-    points, percent = (function(evidence, pair, values_QK) for function in (_points, _percent))
+    gap, percent = points(evidence, pair, values_QK), _percent(evidence, pair, values_QK)
     named = strategy.replace("_", " ") + (f" with {verifier}" if verifier else "")
     return (
         f"over the base method's best at N = {n} ({named}, {100 * votes[verifier, strategy]:.1f} %) "
-        f"{spread(points, '+.1f')} points, {spread(percent, '+.1f')} %"
+        f"{spread(gap, '+.1f')} points, {spread(percent, '+.1f')} %"
     )
 
 
@@ -169,10 +168,6 @@ def _votes(evidence: Evidence, reasoner: str, n: int) -> dict[tuple[str, str], f
     return {(verifier, strategy): accuracy for verifier, strategy, accuracy in means.iter_rows()}
 
 
-def _points(evidence: Evidence, pair: Pair, values_Q2: Floats) -> Estimate:
-    return evidence.estimate(pair, values_Q2, lambda m: 100 * (m[..., 0] - m[..., 1]))
-
-
 def _percent(evidence: Evidence, pair: Pair, values_Q2: Floats) -> Estimate:
-    """Relative gain; undefined where the second is never right."""
+    """Relative gain; undefined if the second is never right."""
     return evidence.ratio(pair, values_Q2, lambda m: 100 * (divided(m[..., 0], m[..., 1]) - 1))

@@ -17,8 +17,8 @@ from rlv.evaluation.claims.evidence import HARD, IN_DISTRIBUTION, LENGTHS, OUT_O
 class Claim:
     """How a claim is computed, and on which data sets.
 
-    `compute` gives no rows where the study has no evidence (no separate verifier, nothing measured), and
-    raises DataError where evidence that is there is incomplete.
+    `compute` returns no rows if the study has no evidence (no separate verifier, nothing measured). It raises
+    DataError if there is evidence and it is incomplete.
     """
 
     compute: Callable[[Evidence], list[dict]]
@@ -47,7 +47,7 @@ CLAIMS: dict[str, Claim] = {
 def scoreboard(evidence: Sequence[Evidence], claims: Sequence[str] | None = None) -> pl.DataFrame:
     """The claims table: claim by claim, the rows of each data set that it applies to.
 
-    Claims without evidence are left out. Raises DataError for an unknown claim, and where a table lacks rows
+    Claims without evidence are left out. Raises DataError for an unknown claim, and if a table lacks rows
     that a claim compares.
     """
     for name in claims or ():

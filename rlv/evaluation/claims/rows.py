@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rlv.evaluation.bootstrap import Estimate
+from rlv.evaluation.bootstrap import Estimate, Floats
 from rlv.evaluation.claims.evidence import Column, Evidence, Pair
 from rlv.evaluation.sides import side
 
@@ -18,14 +18,14 @@ REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecid
 # Of our own bars: there is nothing of the paper's to reproduce.
 HOLDS, DOES_NOT_HOLD = "holds", "does not hold"
 
-# What the paper says about most numbers here.
+# What the paper states about most numbers here.
 NOT_STATED = "not stated"
 
 
 def verdict(low: float, high: float, bar: float, direction: str, bar_from: str = PAPER) -> str:
     """Whether an interval lies beyond the bar on the claim's side of it ("above" or "below").
 
-    Undecided where the interval straddles or touches the bar, or an end is undefined; ends may be infinite.
+    Undecided if the interval straddles or touches the bar, or an end is undefined; ends may be infinite.
     """
     if direction not in ("above", "below"):
         raise ValueError(f"direction {direction!r}; known: above, below")
@@ -47,7 +47,7 @@ def row(
     detail: str,
     direction: str = "above",
 ) -> dict:
-    """One row; `paper` is what the paper says, and `bar_from` says whose the bar is.
+    """One row; `paper` is what the paper states, and `bar_from` whose the bar is.
 
     Numbers that are undefined or infinite become null; a row whose own number is, is undecided.
     """
@@ -64,10 +64,15 @@ def row(
 
 def points_row(name: str, statement: str, evidence: Evidence, pair: Pair, ours: Column, base: Column) -> dict:
     """The row of a difference in points, paired over problems; our bar: better than 0."""
-    values_QK = evidence.values(pair, [ours, base])
-    gain = evidence.estimate(pair, values_QK, lambda m: 100 * (m[..., 0] - m[..., 1]))
-    above, below = 100 * values_QK.mean(axis=0)
+    values_Q2 = evidence.values(pair, [ours, base])
+    gain = points(evidence, pair, values_Q2)
+    above, below = 100 * values_Q2.mean(axis=0)
     return row(name, statement, NOT_STATED, gain, 0.0, OURS, f"{above:.1f} % against {below:.1f} %")
+
+
+def points(evidence: Evidence, pair: Pair, values_Q2: Floats) -> Estimate:
+    """By how many percentage points the first column is ahead of the second, paired."""
+    return evidence.estimate(pair, values_Q2, lambda m: 100 * (m[..., 0] - m[..., 1]))
 
 
 def spread(estimate: Estimate, form: str) -> str:
@@ -98,7 +103,7 @@ def bar(row: Mapping[str, Any]) -> str:
 
 
 def where(evidence: Evidence, pair: Pair) -> str:
-    """The end of a statement: on which data set, and over which seeds where the study has several."""
+    """The end of a statement: on which data set, and over which seeds if the study has several."""
     (_, first), *others = evidence.seeds(pair)
     if others:
         return f"on {evidence.dataset} over {1 + len(others)} training seeds"

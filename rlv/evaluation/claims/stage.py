@@ -74,7 +74,7 @@ def evidence(job: Job) -> list[Evidence]:
 
 
 def compared_on(dataset: str, pairs: Iterable[Pair], per_problem: pl.DataFrame) -> tuple[Pair, ...]:
-    """The pairs of which either side was evaluated on a data set; one side alone is for claims to refuse."""
+    """The pairs of which either side was evaluated on a data set; claims refuse a single side."""
     known = set(per_problem.filter(pl.col("dataset") == dataset)["reasoner"].unique())
     return tuple(pair for pair in pairs if {pair.base, pair.unified} & known)
 
@@ -99,16 +99,10 @@ def pair_of(comparison: Mapping[str, Any]) -> Pair:
 
 
 def _gather(job: Job, source: str, table: str) -> pl.DataFrame:
-    """A table of all inputs `<source>:...` that have it, one below the other; empty where none has."""
-    needs = {
-        "per_problem": (),
-        "verification": ("verifier",),
-        "selection_per_problem": ("verifier", "thresholds"),
-        "answered": (),
-    }
+    """A table of all inputs `<source>:...` that have it, one below the other; empty if none has."""
     parts = [tables.frame(table, [])]
     for role, artifact in job.artifact.inputs.items():
-        if role.startswith(f"{source}:") and all(artifact.params.get(key) for key in needs[table]):
+        if role.startswith(f"{source}:") and tables.leaves(artifact.params, table):
             parts.append(job.table(role, table))
     return pl.concat(parts)
 

@@ -41,7 +41,7 @@ def verifier_accuracy(evidence: Evidence) -> list[dict]:
 def separate(evidence: Evidence) -> list[dict]:
     """Points of weighted voting with the unified verifier over a separate one, on the same RL^V solutions.
 
-    Over all training seeds where the separate verifier read the solutions of all, else over the first.
+    Over all training seeds if the separate verifier read the solutions of all, else over the first.
     """
     rows = []
     for pair in evidence.pairs:
@@ -67,7 +67,7 @@ def over_seeds(found: list[Estimate]) -> Estimate:
     h are the half-widths over problems of each seed, on either side of its value, s is the standard deviation
     over seeds, and t Student's quantile, as in bootstrap.py. Seeds share their problems, so h does not shrink
     with S: a little too wide rather than too narrow, since each h holds some of the seed's own noise. NaN
-    where a seed has no number.
+    if a seed has no number.
     """
     if len(found) == 1:
         return found[0]
@@ -86,7 +86,7 @@ def _over_seeds(evidence: Evidence, pair: Pair, over: str) -> dict[str, Estimate
 
 
 def _metrics(evidence: Evidence, pair: Pair, reasoner: str, over: str) -> dict[str, Estimate]:
-    """All metrics of a reasoner's own scores over "all" or "answered" solutions; NaN where undefined."""
+    """All metrics of a reasoner's own scores over "all" or "answered" solutions; NaN if undefined."""
     assert evidence.verification is not None
     rows = evidence.verification.filter(
         (pl.col("dataset") == evidence.dataset)

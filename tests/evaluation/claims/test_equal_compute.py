@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from rlv.evaluation.claims import Evidence, Pair
 from rlv.evaluation.claims.equal_compute import token_efficiency, token_gain
 from rlv.evaluation.claims.equal_tokens import beside, covered_n, match
+from rlv.evaluation.claims.evidence import Evidence, Pair
 from rlv.evaluation.claims.parallel import early_gain, efficiency
 from tests.evaluation.claims.tables_for_claims import rows
 

@@ -8,7 +8,7 @@ import pytest
 
 from rlv import tables
 from rlv.errors import DataError
-from rlv.evaluation.claims import LENGTHS, Evidence, Pair
+from rlv.evaluation.claims.evidence import LENGTHS, Evidence, Pair
 from rlv.evaluation.claims.lengths import joint_scaling, length_selection
 from tests.evaluation.claims.tables_for_claims import rows
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from rlv.errors import DataError
-from rlv.evaluation.claims import HARD, OUT_OF_DOMAIN, Evidence, Pair
+from rlv.evaluation.claims.evidence import HARD, OUT_OF_DOMAIN, Evidence, Pair
 from rlv.evaluation.claims.parallel import (
     early_gain,
     easy_to_hard,

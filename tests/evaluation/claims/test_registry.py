@@ -11,18 +11,10 @@ import pytest
 
 from rlv import tables
 from rlv.errors import DataError
-from rlv.evaluation.claims import (
-    CLAIMS,
-    HARD,
-    IN_DISTRIBUTION,
-    LENGTHS,
-    OUT_OF_DOMAIN,
-    Evidence,
-    Pair,
-    scoreboard,
-)
+from rlv.evaluation.claims.evidence import HARD, IN_DISTRIBUTION, LENGTHS, OUT_OF_DOMAIN, Evidence, Pair
 from rlv.evaluation.claims.overhead import overhead as overhead_claim
 from rlv.evaluation.claims.page import page
+from rlv.evaluation.claims.registry import CLAIMS, scoreboard
 from tests.evaluation.claims.tables_for_claims import rows, two_methods
 from tests.evaluation.claims.test_lengths import BUDGETS, at_budgets, selected
 from tests.evaluation.claims.test_verifiers import metrics

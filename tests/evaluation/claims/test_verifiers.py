@@ -9,7 +9,7 @@ import pytest
 from rlv import tables
 from rlv.errors import DataError
 from rlv.evaluation.bootstrap import Estimate
-from rlv.evaluation.claims import Evidence, Pair
+from rlv.evaluation.claims.evidence import Evidence, Pair
 from rlv.evaluation.claims.verifiers import over_seeds, separate, verifier_accuracy
 from tests.evaluation.claims.tables_for_claims import rows
 
