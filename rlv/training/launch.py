@@ -56,11 +56,7 @@ def train_on_ranks(
     Raises what a rank raised; StoppedError where a signal asked to stop; LostRankError, naming the rank and
     the last lines of its log, where one died otherwise; StudyError for several nodes without SLURM.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ModelError(
-            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}: training starts its own ranks; run the command "
-            f"without a launcher and set training.ranks to {os.environ['WORLD_SIZE']}"
-        )
+    refuse_launchers()
     folder = work_dir.absolute() / "ranks"
     # Of an earlier try; a network file system may keep what a dying rank still holds open.
     shutil.rmtree(folder, ignore_errors=True)
@@ -82,6 +78,16 @@ def train_on_ranks(
     log(f"starting {ranks} ranks" + (f" on {nodes} nodes" if nodes > 1 else ""))
     status = _until_its_end(command, folder, run.threads, log)
     return _outcome(status, folder, ranks)
+
+
+def refuse_launchers() -> None:
+    """Raises ModelError if a launcher started several processes: training starts its own ranks."""
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if started > 1:
+        raise ModelError(
+            f"WORLD_SIZE is {started}: training starts its own ranks; run the command without a launcher and "
+            f"set training.ranks to {started}"
+        )
 
 
 def _torchrun(n_ranks: int, folder: Path) -> list[str]:
