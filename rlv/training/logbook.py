@@ -193,7 +193,7 @@ def _drop(line: str) -> None:
 
 @contextmanager
 def _bar(start: int, total: int) -> Iterator[Callable[[], object]]:
-    """A progress bar where somebody watches a terminal; a log gets its lines anyway."""
+    """A progress bar if the output is a terminal; a log gets its lines anyway."""
     if not sys.stderr.isatty():
         yield lambda: None
         return

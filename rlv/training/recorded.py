@@ -1,7 +1,7 @@
 """Solutions that a training run sampled: written down as it goes, and learned from again by another run.
 
 A separate verifier (paper, "Unified vs separate verifier") is trained from the base on the solutions that
-the base RL run recorded: the same batches in the same order, and J_verify alone. Left out on purpose:
+the base RL run recorded: the same batches in the same order, and only J_verify. Left out on purpose:
 log-probabilities and advantages of recorded solutions (learning from another's solutions is off policy).
 """
 
@@ -35,7 +35,7 @@ _SLICE = 4096
 
 
 class Recorder:
-    """The solutions of a run, in parts that end where its checkpoints do: steps-000001-000020.parquet, ...
+    """The solutions of a run, in parts that end with its checkpoints: steps-000001-000020.parquet, ...
 
     Write a checkpoint's part before the checkpoint. A run that goes on after step k then finds everything up
     to k, and drops what is beyond; a checkpoint does not grow with the run.
@@ -165,7 +165,7 @@ def _trajectory(row: dict[str, Any], prompt_ids: tuple[int, ...]) -> Trajectory:
 def fingerprint(rollouts: pl.DataFrame) -> bytes:
     """SHA-256 of a rollouts table's rows in their order; how its memory is cut up does not matter."""
     digest = hashlib.sha256()
-    # JSON would spell every token out; their lengths and the bytes of their ids say the same.
+    # JSON would spell every token out; their lengths and the bytes of their ids contain the same.
     for part in rollouts.iter_slices(_SLICE):
         digest.update(part.drop("token_ids").write_json().encode())
         ids = part["token_ids"]

@@ -14,7 +14,7 @@ from rlv.study.types import AnswerFormat, PromptStyle, Role, Section, StepRule, 
 from rlv.study.types.section import How, Sampled, Values, Young
 from rlv.training.advantages import ADVANTAGES
 
-# Before the names of the verification settings where they lie beside others.
+# Before the names of the verification settings when they lie beside others.
 _VERIFICATION = "verification_"
 
 

@@ -41,7 +41,7 @@ class Source(Protocol):
         ...
 
     def fingerprint(self) -> bytes:
-        """What decides the batches beside settings, weights and problems."""
+        """A digest of what decides the batches beside settings, weights and problems."""
         ...
 
     def open(
