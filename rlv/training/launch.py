@@ -160,9 +160,7 @@ def _before(ignored: Iterable[signal.Signals]) -> None:
     """In the launcher's process: signals to all of a job's processes must not end it before its ranks."""
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(
-        1, signal.SIGKILL
-    )  # PR_SET_PDEATHSIG: no launcher outlives the process that watches it
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it does not outlive its watcher
 
 
 def _pass_on(lines: Iterable[str], log: Callable[[str], None]) -> None:
