@@ -1,4 +1,4 @@
-"""From problems to evaluations: one method a stage, each artifact made once and shared by all who need it."""
+"""From problems to evaluations: one method a stage, each artifact made once and shared."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Chain:
         return self.make("problems", name, params, elsewhere, how)
 
     def overlaps(self) -> list[Artifact]:
-        """What each data set that is trained on shares with each that is evaluated on.
+        """The problems that each data set that is trained on shares with each that is evaluated on.
 
         Problems of the generated task are left out: its splits are disjoint by construction.
         """
@@ -112,7 +112,7 @@ class Chain:
         inputs = {"model": self.model(entry.model)}
         trained_on = entry.dataset
         if entry.recorded_by is not None:
-            # A separate verifier: the same solutions, in the same order, and J_verify alone.
+            # A separate verifier: the same solutions, in the same order, and only J_verify.
             inputs["rollouts"] = self.reasoner(entry.recorded_by)
             trained_on = self.study.reasoners[entry.recorded_by].dataset
         if trained_on is None:

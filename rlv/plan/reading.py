@@ -128,7 +128,7 @@ def _assumes(*mappings: dict[str, Any]) -> bool:
 
 
 def _unwrap(value: Any, where: tuple[str, ...], assumed: dict[str, Assumption], path: Path) -> Any:
-    """Replace `{assumed: v}` by v, and note where it stood and what its source is."""
+    """Replace `{assumed: v}` by v, and note its key path and its source."""
     if not isinstance(value, dict):
         return value
     if not _assumes(value):
@@ -168,7 +168,7 @@ def _validated(model: type[T], raw: Any, path: Path, prefix: tuple[str, ...]) ->
 
 
 def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """The keys that are valid where an unknown one was found."""
+    """The keys that are valid in place of an unknown one."""
     current: Any = model
     entry = False  # inside a dict[Name, Section] the next part of the location names an entry
     for part in location:

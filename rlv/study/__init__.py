@@ -1,1 +1,1 @@
-"""What a person writes: the types of a study file, its paths, the configuration, and the page of all keys."""
+"""The types of a study file, its paths, the configuration, and the page of all keys."""

@@ -20,7 +20,7 @@ CONFIG = Path("config/config.yaml")
 
 @dataclass(frozen=True)
 class Settings:
-    """A study's name or path, the folder of the store, and the GPU that jobs must fit, where one is named.
+    """A study's name or path, the folder of the store, and the GPU that jobs must fit, if one is named.
 
     `upstreams`: folders of other stores, to read from.
     """
@@ -31,7 +31,7 @@ class Settings:
     upstreams: tuple[Path, ...] = ()
 
     def open(self) -> Store:
-        """The store with its upstreams. Raises StudyError where one of these is no store."""
+        """The store with its upstreams. Raises StudyError if one of these is no store."""
         return _open(self.store, self.upstreams)
 
 
@@ -40,8 +40,8 @@ def settings(
 ) -> Settings:
     """The command line first, then config/config.yaml.
 
-    `upstreams`: instead of the configuration's; those that are empty texts are none. Raises StudyError where
-    neither the arguments nor the file say study and store, and as `store_folder`.
+    `upstreams`: instead of the configuration's; those that are empty texts are none. Raises StudyError if
+    neither the arguments nor the file name study and store, and as `store_folder`.
     """
     file = _written()
     study = study or file.get("study")
@@ -55,7 +55,7 @@ def settings(
 
 
 def store_folder(path: str, key: str) -> Path:
-    """A folder that the workflow writes or reads, as `expand` has it; `key` is where it was written.
+    """A folder that the workflow writes or reads, as `expand` has it; `key`: its key path.
 
     Raises StudyError as `expand`, and for braces, which Snakemake takes for wildcards.
     """
@@ -70,7 +70,7 @@ def store_folder(path: str, key: str) -> Path:
 def store_folders(config: Mapping[str, Any]) -> tuple[Path | None, list[Path]]:
     """(The store that is written or None, those that are only read) of a configuration.
 
-    Raises StudyError where it names both `store` and `stores`, or `stores` is no list of folders, and as
+    Raises StudyError if it names both `store` and `stores`, or `stores` is no list of folders, and as
     `store_folder`.
     """
     own, stores = config.get("store"), config.get("stores")
@@ -90,7 +90,7 @@ def open_store(config: Mapping[str, Any]) -> Store:
     """The store of a configuration as Snakemake has it: the file, with what its command line replaces.
 
     `--config store=MINE` writes another store and keeps the upstreams; `--config 'stores=[MINE, LAB]'`
-    replaces all. Raises StudyError where neither is set, or one of them cannot be.
+    replaces all. Raises StudyError if neither is set, or one of them cannot be.
     """
     file = _written()
     given = dict(config)
@@ -107,7 +107,7 @@ def open_store(config: Mapping[str, Any]) -> Store:
 
 
 def results_folder(config: Mapping[str, Any] | None = None) -> Path:
-    """Where figures and claims are put for people: `results` of a configuration, else of the file's.
+    """The folder of figures and claims for people: `results` of a configuration, else of the file's.
 
     Raises StudyError as `store_folder`.
     """

@@ -14,8 +14,8 @@ from rlv.study.types import Name, Role, Section, Study
 _MARKED = (Role.HOW, Role.SAMPLED, Role.VALUES)
 HEADER = """# Studies
 
-`config.yaml` names the study to run and the store; `studies/*.yaml` are the studies. A study says what is
-computed; where and how fast is the business of `profiles/`.
+`config.yaml` names the study to run and the store; `studies/*.yaml` are the studies. A study specifies what
+is computed; `profiles/` specify where and how fast.
 
 - `extends: other` starts from another study: mappings merge key by key, `null` removes an entry, everything
   else replaces.

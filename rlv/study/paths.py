@@ -19,11 +19,11 @@ _LONGEST, _LONGEST_PART = 4095, 255
 
 
 def expand(path: str, key: str) -> Path:
-    """The path with home folder and environment variables filled in; `key` is where it was written.
+    """The path with home folder and environment variables filled in; `key`: its key path.
 
     Raises StudyError that names the key for a variable that is not set or empty, a user who is not known, a
-    control character (a line break, say), the address of something that is no file, and what is longer than
-    a path can be.
+    control character (such as a line break), the address of something that is no file, and a text that is
+    longer than a path can be.
     """
 
     def value(found: re.Match[str]) -> str:

@@ -20,7 +20,7 @@ _MOST_VALUES = 200_000
 
 
 def read_yaml(path: Path) -> Any:
-    """The file's one document. Raises StudyError with the file, and the line where there is one, if it cannot
+    """The file's one document. Raises StudyError with the file, and the line if there is one, if it cannot
     be opened, is not UTF-8, is no YAML, is nested too deeply, or its aliases stand for too much."""
     try:
         loader = yaml.SafeLoader(read_text(path, _LARGEST))

@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from rlv.registry import Registry
 
-# Keeps GRPO's quotient finite where rewards differ by rounding only; far below any std of 0/1 rewards.
+# Keeps GRPO's quotient finite if rewards differ by rounding only; far below any std of 0/1 rewards.
 EPSILON = 1e-6
 
 
@@ -65,7 +65,7 @@ def vineppo(
     """VinePPO (Kazemnejad et al. 2024): A_k = V(s_{k+1}) − V(s_k), and r − V(s_k) for the last step.
 
     That is r_k + γ V(s_{k+1}) − V(s_k) with γ = 1, a reward at the end only, and nothing to come after it.
-    The steps of a solution sum to r − V(s_0). NaN where there is no step. Raises ValueError without values.
+    The steps of a solution sum to r − V(s_0). NaN beyond its last step. Raises ValueError without values.
     """
     if values_PGK is None:
         raise ValueError("vineppo: no values were given; it compares the values of a solution's steps")

@@ -2,10 +2,10 @@
 
 DeepSpeed writes weights, optimizer and scheduler under a temporary tag, every rank its part; RNG states of
 each rank and the rows of the steps table travel with them. The folder is renamed when all of it is on disk,
-then `latest` is replaced, then what is older than the last two goes. Each of these is atomic and the first
-rank's alone, so `latest` always names a complete checkpoint. A run goes on with another number of ranks or
+then `latest` is replaced, then what is older than the last two goes. Each of these is atomic and done by the
+first rank only, so `latest` always names a complete checkpoint. A run goes on with another number of ranks or
 another ZeRO stage, too (reshape.py). Left out on purpose: what comes before a run (the stage's own inputs)
-and its final output (loop.py).
+and its final output (logbook.py).
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _LAYOUT = "layout.json"
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands: training steps done, their rows of the steps table, and who did them.
+    """The training steps that a run has done, their rows of the steps table, and the processes that did them.
 
-    `parts`: one entry for each process that a run of several jobs was (loop.py), oldest first.
+    `parts`: one entry for each process of a run of several jobs (logbook.py), oldest first.
     """
 
     step: int
@@ -58,7 +58,7 @@ class Layout:
 def save(
     engine: DeepSpeedEngine, folder: Path, progress: Progress, identity: str, ranks: Ranks = ALONE
 ) -> None:
-    """Publish a checkpoint of `progress` in `folder`. `identity` says which run it belongs to. Collective."""
+    """Publish a checkpoint of `progress` in `folder`, of the run that has `identity`. Collective."""
     name = f"step-{progress.step:06d}"
     partial = folder / f"{_PARTIAL}{name}"
     if ranks.first:
@@ -70,7 +70,7 @@ def save(
     if ranks.first:
         with open(partial / _LAYOUT, "w") as file:
             json.dump({"identity": identity, "layout": asdict(_layout(engine, ranks))}, file)
-    # On several machines a file is flushed by who wrote it; flushing another's as well does no harm.
+    # On several machines each flushes the files that it wrote; flushing another's as well does no harm.
     for path in partial.rglob("*"):
         sync(path)
     sync(partial)
@@ -91,9 +91,9 @@ def save(
 
 
 def restore(engine: DeepSpeedEngine, folder: Path, identity: str, ranks: Ranks = ALONE) -> Progress:
-    """Weights, optimizer, scheduler and RNG states of the latest checkpoint; step 0 where there is none.
+    """Weights, optimizer, scheduler and RNG states of the latest checkpoint; step 0 if there is none.
 
-    Collective. Raises StoreError where the checkpoint belongs to another run (settings, model or problems
+    Collective. Raises StoreError if the checkpoint belongs to another run (settings, model or problems
     differ).
     """
     if ranks.first:
@@ -114,7 +114,7 @@ def restore(engine: DeepSpeedEngine, folder: Path, identity: str, ranks: Ranks =
     rng = place / _rng_file(ranks.rank)
     if rng.is_file():  # a rank that was not there before keeps the states of a fresh start
         _set_rng_states(torch.load(rng, weights_only=True))
-    # Checkpoints of older versions say nothing of their parts.
+    # Checkpoints of older versions do not contain their parts.
     return Progress(int(state["step"]), list(state["rows"]), list(state.get("parts", ())))
 
 

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.distributed import HashStore  # pyright: ignore[reportPrivateImportUsage]
 
-from rlv.errors import ModelError
 from rlv.models import pick_device
 from rlv.study.types import Training
+from rlv.training.launch import refuse_launchers
 from rlv.training.ranks import ALONE, Ranks
 from rlv.training.schedule import rate_factor
 
@@ -137,11 +137,8 @@ def clipped_step(engine: DeepSpeedEngine, gradient_clip: float) -> Tensor:
 
 def _import_deepspeed(ranks: Ranks) -> Any:
     """DeepSpeed and its process group. Imported late: it takes seconds and sets the environment."""
-    if ranks.size == 1 and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ModelError(
-            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}: training starts its own ranks; run the command "
-            f"without a launcher and set training.ranks to {os.environ['WORLD_SIZE']}"
-        )
+    if ranks.size == 1:
+        refuse_launchers()
     for key, value in _ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     on_gpu = pick_device().type == "cuda"

@@ -4,17 +4,17 @@
         rollout = collect(..., engine=engine)
 
 A known trap: an engine goes on with old weights (it slept, a fused copy was not renewed, keys and values of
-the old weights were still cached), and nothing says so: the run learns, slowly, from another policy's
+the old weights were still cached), and no error shows it: the run learns, slowly, from another policy's
 solutions. So after every hand-over, and thereby after every sleep and wake, two things are checked:
 - every weight that the engine multiplies with is the trainer's, number by number, in the engine's type. In
   bfloat16 a step changes log-probabilities by less than rounding does, so nothing else shows a missed one;
 - the log-probabilities of a few fixed sequences are the trainer's but for rounding, twice: of each sequence's
-  last token, read through the prefix cache, where the last step's check has left these very sequences; and of
-  all tokens, computed afresh. This shows keys and values of other weights, and right weights used wrongly.
+  last token, read through the prefix cache, in which the last step's check has left these very sequences; and
+  of all tokens, computed afresh. This shows keys and values of other weights, and right weights used wrongly.
 
 What they cannot see: in bfloat16, keys and values of a small step ago (the engine empties its cache, and
-raises where it cannot); and weights of layers that the engine holds under other names than the checkpoint's
-(experts: vllm_weights.py), for which the log-probabilities alone speak.
+raises if it cannot); and weights of layers that the engine holds under other names than the checkpoint's
+(experts: vllm_weights.py), which only the log-probabilities cover.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def sampling_weights(engine: Engine, model: PreTrainedModel, step: int) -> Itera
     """Within the block `engine` samples with the weights that `model` has now; collective at ZeRO-3.
 
     An engine that samples with `model` itself needs them whole there; one with weights of its own gets them
-    handed over, is verified, and sleeps when the block ends. Raises ModelError where it has other weights.
+    handed over, is verified, and sleeps when the block ends. Raises ModelError if it has other weights.
     """
     if not isinstance(engine, HandedOver):
         with whole_weights(model):
@@ -68,8 +68,8 @@ def sampling_weights(engine: Engine, model: PreTrainedModel, step: int) -> Itera
 def verify(engine: HandedOver, model: PreTrainedModel, step: int) -> float:
     """The largest difference of a log-probability between the engine and the trainer's `model`, in nats.
 
-    `step` counts from 0, for the message. Raises ModelError where a weight is another one, naming the first,
-    and where a difference of log-probabilities, or their mean, is beyond TOLERANCES of the engine's type.
+    `step` counts from 0, for the message. Raises ModelError if a weight is another one, naming the first,
+    and if a difference of log-probabilities, or their mean, is beyond TOLERANCES of the engine's type.
     """
     compare_weights(engine, model, step)
     sequences = probes(engine.vocabulary, engine.positions)

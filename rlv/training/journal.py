@@ -1,4 +1,4 @@
-"""What a person watching a training run reads: one line a step, and now and then some solutions.
+"""The log of a training run: one line a step, and now and then some solutions.
 
 Left out on purpose: dashboards. Everything drawn later comes from steps.parquet.
 """
@@ -57,7 +57,7 @@ def show_solutions(
     questions: dict[str, str],
     tokenizer: PreTrainedTokenizerBase,
 ) -> list[str]:
-    """A few solutions as readable lines: a right one, a wrong one, an unfinished one, where the batch has
+    """A few solutions as readable lines: a right one, a wrong one, an unfinished one, if the batch has
     them.
 
     `scores_B`: the verifier's score of each trajectory, or None; `questions`: the text of each problem by its
@@ -80,9 +80,9 @@ def show_solutions(
 
 
 def balanced_accuracy(scores_B: np.ndarray, correct_B: np.ndarray) -> float | None:
-    """Mean of the two classes' accuracies, a solution being called correct where its score is 1/2 or more.
+    """Mean of the two classes' accuracies, a solution being called correct if its score is 1/2 or more.
 
-    None where only one class is there.
+    None if there is only one class.
     """
     if correct_B.all() or not correct_B.any():
         return None

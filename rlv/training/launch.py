@@ -1,11 +1,11 @@
-"""Training on several ranks: start them, pass on their log and signals, and say which one failed and how.
+"""Training on several ranks: start them, pass on their log and signals, and report which one failed and how.
 
 One node: torchrun, which finds a free port by itself, so that two jobs on a machine never meet. Several:
 `srun` within the job's allocation, and the ranks find the first one through a file in the work folder, which
-all nodes share, where it says on which port it listens. Ranks keep their files in <work>/ranks/: job.json,
+all nodes share, in which it writes its port. Ranks keep their files in <work>/ranks/: job.json,
 rank-N.log (what libraries print, and tracebacks), rank-N.json (how it ended), launcher.log.
 
-When a rank dies the others are ended, within seconds where they can tell and else when the launcher's grace
+When a rank dies the others are ended, within seconds if they notice it, otherwise when the launcher's grace
 is over; checkpoints stand, and the next try goes on from the last one. Left out on purpose: going on with
 fewer ranks, restarting by itself (the workflow's retries do that).
 """
@@ -36,7 +36,7 @@ from rlv.training.run import Run
 GRACE = 20
 _POLL_SECONDS = 0.2
 _SHOWN_LINES = 8
-# What a launcher around this process would have said to ranks; ours says it anew.
+# Variables of a launcher around this process; our launcher sets its own.
 _NOT_FOR_RANKS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -53,14 +53,10 @@ def train_on_ranks(
     """`train` (loop.py) on `training.ranks` processes; `problems` and `recorded` are files, `run.threads`
     those of all ranks of a node together.
 
-    Raises what a rank raised; StoppedError where a signal asked to stop; LostRankError, naming the rank and
-    the last lines of its log, where one died otherwise; StudyError for several nodes without SLURM.
+    Raises the error that a rank raised; StoppedError if a signal asked to stop; LostRankError, naming the
+    rank and the last lines of its log, if one died otherwise; StudyError for several nodes without SLURM.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ModelError(
-            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}: training starts its own ranks; run the command "
-            f"without a launcher and set training.ranks to {os.environ['WORLD_SIZE']}"
-        )
+    refuse_launchers()
     folder = work_dir.absolute() / "ranks"
     # Of an earlier try; a network file system may keep what a dying rank still holds open.
     shutil.rmtree(folder, ignore_errors=True)
@@ -84,12 +80,22 @@ def train_on_ranks(
     return _outcome(status, folder, ranks)
 
 
+def refuse_launchers() -> None:
+    """Raises ModelError if a launcher started several processes: training starts its own ranks."""
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if started > 1:
+        raise ModelError(
+            f"WORLD_SIZE is {started}: training starts its own ranks; run the command without a launcher and "
+            f"set training.ranks to {started}"
+        )
+
+
 def _torchrun(n_ranks: int, folder: Path) -> list[str]:
     return [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"),
         f"--nproc-per-node={n_ranks}",
-        # What asks to stop is for the ranks, which save and end by themselves; torchrun would give them
-        # seconds. It must be told some signal that it handles.
+        # Signals that ask to stop are for the ranks, which save and end by themselves; torchrun would give
+        # them seconds. It must be given some signal to handle.
         "--signals-to-handle=SIGQUIT",
         f"--shutdown-timeout={GRACE}",
         *("-m", "rlv.training.worker", str(folder / "job.json")),
@@ -116,12 +122,12 @@ def _until_its_end(command: list[str], folder: Path, threads: int, log: Callable
     environment = {k: v for k, v in os.environ.items() if k not in _NOT_FOR_RANKS}
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):
         environment[name] = str(threads)
-    with open(folder / "launcher.log", "w") as said, listening() as stop:
+    with open(folder / "launcher.log", "w") as printed, listening() as stop:
         launcher = subprocess.Popen(
             command,
             env=environment,
             stdout=subprocess.PIPE,
-            stderr=said,
+            stderr=printed,
             stdin=subprocess.DEVNULL,
             text=True,
             # srun hands signals on in its own way; torchrun must outlive its ranks.
@@ -131,13 +137,13 @@ def _until_its_end(command: list[str], folder: Path, threads: int, log: Callable
         reader = threading.Thread(target=_pass_on, args=(launcher.stdout, log), daemon=True)
         reader.start()
         try:
-            told = False
+            passed_on = False
             while True:
                 with suppress(subprocess.TimeoutExpired):
                     status = launcher.wait(_POLL_SECONDS)
                     break
-                if stop.requested and not told:
-                    told = True
+                if stop.requested and not passed_on:
+                    passed_on = True
                     log("asked to stop: the ranks finish what they are at and save")
                     if command[0] == "srun":  # passes it on, but for SIGTERM, which ends it
                         launcher.send_signal(signal.SIGUSR1)
@@ -154,7 +160,7 @@ def _before(ignored: Iterable[signal.Signals]) -> None:
     """In the launcher's process: signals to all of a job's processes must not end it before its ranks."""
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no launcher without who watches it
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it does not outlive its watcher
 
 
 def _pass_on(lines: Iterable[str], log: Callable[[str], None]) -> None:
@@ -172,7 +178,7 @@ def _tell(folder: Path) -> None:
 
 
 def _outcome(status: int, folder: Path, n_ranks: int) -> dict[str, Any]:
-    """What the ranks leave: the facts of the first one, or the error of the one that failed."""
+    """The facts of the first rank. Raises the error of the rank that failed."""
     reports = {}
     for rank in range(n_ranks):
         path = folder / f"rank-{rank}.json"
@@ -186,7 +192,7 @@ def _outcome(status: int, folder: Path, n_ranks: int) -> dict[str, Any]:
     if raised:
         rank, report = min(raised.items())
         kind = getattr(errors, report["error"], RlvError)
-        # What stood behind it is known by its name only, and decides whether to try again.
+        # The cause is known by its name only; it decides whether to try again.
         raise kind(report["message"]) from (RuntimeError(report["behind"]) if report.get("behind") else None)
     rank, ended = _first_failure(folder, status)
     where = "its ranks" if rank is None else f"rank {rank} of {n_ranks}"
@@ -198,10 +204,10 @@ def _outcome(status: int, folder: Path, n_ranks: int) -> dict[str, Any]:
 
 
 def _first_failure(folder: Path, status: int) -> tuple[int | None, str]:
-    """(Rank, how it ended) of the failure behind the others; no rank where the launcher does not say."""
+    """(Rank, how it ended) of the failure behind the others; no rank if the launcher names none."""
     said = (folder / "launcher.log").read_text(errors="replace")
     # torchrun's report; the first failure that it observed stands last, under "Root Cause".
-    # Lines of its table alone: what it logged before names local ranks and exit codes, too.
+    # Only lines of its table: the log before it names local ranks and exit codes, too.
     found = re.findall(r"^\s+rank\s*:\s*(\d+)[^\n]*\n\s+exitcode\s*:\s*(-?\d+)", said, re.MULTILINE)
     if found:
         failed = [(int(rank), int(code)) for rank, code in reversed(found)]

@@ -1,7 +1,4 @@
-"""What a training run writes down as it goes: rows of the steps table, solutions, log lines, checkpoints.
-
-Left out on purpose: the tables and weights that it leaves in the end (output.py).
-"""
+"""Where a training run stands: steps, solutions, log lines and checkpoints as it goes, and its result."""
 
 from __future__ import annotations
 
@@ -17,19 +14,22 @@ from typing import Any
 
 import numpy as np
 
+from rlv import tables
 from rlv.errors import StoppedError
 from rlv.job import machine
 from rlv.job.stop import Stop
+from rlv.models import heads
 from rlv.training import checkpoints, journal
 from rlv.training.checkpoints import Progress
 from rlv.training.learner import Learner
 from rlv.training.lesson import Lesson
 from rlv.training.policy import Policy
 from rlv.training.ranks import Ranks
-from rlv.training.recorder import Recorder
+from rlv.training.recorded import Recorder
 from rlv.training.rollout import Rollout
 from rlv.training.run import Run
 from rlv.training.sources import Source
+from rlv.training.weights import whole_state, write_model
 
 
 class Logbook:
@@ -127,6 +127,23 @@ class Logbook:
                 f"{self._saved} of {self.n_steps}"
             )
 
+    def leave(self, out_dir: Path) -> None:
+        """Write the finished run into `out_dir`: checkpoint, head, steps, solutions. Collective."""
+        learner, head = self._learner, self._learner.reader.head
+        out_dir.mkdir(parents=True, exist_ok=True)
+        write_model(learner.model, out_dir, self.ranks)
+        state = None if head is None else whole_state(head)
+        if self.ranks.first:
+            self._tokenizer.save_pretrained(out_dir)
+            if head is not None and state is not None:
+                kept = heads.VerificationHead(head.objective, state["weight"].numel())
+                kept.load_state_dict(state)
+                heads.save(kept, out_dir)
+            tables.write(tables.frame("steps", self.rows), out_dir / "steps.parquet", "steps")
+        if self.recorder is not None:
+            tables.write(self.recorder.table(), out_dir / "rollouts.parquet", "rollouts")
+        self.ranks.barrier()
+
     def facts(self) -> dict[str, Any]:
         """The facts of the run for its manifest; see `loop.train`."""
         counted = ("tokens_sampled", "tokens_values", "tokens_trained")
@@ -151,38 +168,20 @@ def identity(run: Run, source: Source, model_dir: Path) -> str:
     return digest.hexdigest()
 
 
-def _row(
-    step: int,
-    rollout: Rollout,
-    lesson: Lesson,
-    seconds: tuple[float, float],
-) -> dict[str, Any]:
-    """One row of the steps table; steps count from 1 here. `seconds`: of sampling and of the update."""
-    trajectories = rollout.trajectories
-    rewards_B = np.array([t.reward for t in trajectories])
-    lengths_B = np.array([len(t.solution_ids) for t in trajectories])
+def _row(step: int, rollout: Rollout, lesson: Lesson, seconds: tuple[float, float]) -> dict[str, Any]:
+    """One row of the steps table; steps count from 1 here."""
+    rewards_B = np.array([t.reward for t in rollout.trajectories])
     scores_B = lesson.scores_B
+    accuracy = None if scores_B is None else journal.balanced_accuracy(scores_B, rewards_B > 0.5)
     return {
         "step": step,
         "reward": float(rewards_B.mean()),
-        "finished": float(np.mean([t.finished for t in trajectories])),
-        "solution_tokens": float(lengths_B.mean()),
-        "policy_loss": lesson.policy_loss,
-        "verification_loss": lesson.verification_loss,
-        "verifier_balanced_accuracy": None
-        if scores_B is None
-        else journal.balanced_accuracy(scores_B, rewards_B > 0.5),
-        "kl": lesson.kl,
-        "clip_fraction": lesson.clip_fraction,
-        "entropy": lesson.entropy,
-        "logprob_gap": lesson.logprob_gap,
-        "grad_norm": lesson.grad_norm,
-        "policy_grad_norm": lesson.policy_grad_norm,
-        "verification_grad_norm": lesson.verification_grad_norm,
-        "learning_rate": lesson.learning_rate,
+        "finished": float(np.mean([t.finished for t in rollout.trajectories])),
+        "solution_tokens": float(np.mean([len(t.solution_ids) for t in rollout.trajectories])),
+        "verifier_balanced_accuracy": accuracy,
+        **{name: value for name, value in vars(lesson).items() if name != "scores_B"},
         "tokens_sampled": rollout.tokens_sampled,
         "tokens_values": rollout.tokens_values,
-        "tokens_trained": lesson.tokens_trained,
         "seconds_sample": seconds[0],
         "seconds_update": seconds[1],
     }
@@ -194,7 +193,7 @@ def _drop(line: str) -> None:
 
 @contextmanager
 def _bar(start: int, total: int) -> Iterator[Callable[[], object]]:
-    """A progress bar where somebody watches a terminal; a log gets its lines anyway."""
+    """A progress bar if the output is a terminal; a log gets its lines anyway."""
     if not sys.stderr.isatty():
         yield lambda: None
         return

@@ -19,7 +19,6 @@ from rlv.job.stop import listening
 from rlv.training import norms
 from rlv.training.learner import make_learner
 from rlv.training.logbook import Logbook
-from rlv.training.output import write_output
 from rlv.training.policy import check_lengths, load_policy, load_reference
 from rlv.training.ranks import ALONE, Ranks
 from rlv.training.reproducible import reproducible
@@ -40,10 +39,12 @@ def train(
 ) -> dict[str, Any]:
     """Train the model in `model_dir` on the batches of a source; the first rank's `log` gets one line a step.
 
-    `work_dir` holds checkpoints and is the caller's to remove once `out_dir` is published: output.py lists
-    its files. A run that was killed at any moment goes on from its last checkpoint. On the CPU, the same
-    arguments give the same weights, bit for bit, however often that happens; on another number of ranks, the
-    same but for rounding.
+    `work_dir` holds checkpoints and is the caller's to remove once `out_dir` is published, which gets
+    model.safetensors, its configuration and tokenizer as transformers writes them,
+    head/verification.safetensors if a head was trained, steps.parquet, and rollouts.parquet with every
+    solution that was sampled. A run that was killed at any moment goes on from its last checkpoint. On the
+    CPU, the same arguments give the same weights, bit for bit, however often that happens; on another number
+    of ranks, the same but for rounding.
 
     Returns {steps, resumed_from, tokens (sampled + trained), reward_first, reward_last} for the manifest, and
     `earlier` if other processes did the first steps: where, with what, for how long. Raises DataError (too
@@ -79,5 +80,5 @@ def train(
                     book.save()
                     break
         book.require_end()
-        write_output(learner, policy.tokenizer, book, out_dir)
+        book.leave(out_dir)
     return book.facts()

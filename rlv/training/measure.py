@@ -18,6 +18,7 @@ from rlv.errors import StudyError
 from rlv.training.batches import Trajectory
 from rlv.training.learner import Learner, make_learner
 from rlv.training.policy import load_policy, load_reference
+from rlv.training.run import Run
 from rlv.training.sources import Sampled
 from rlv.training.update import learn
 

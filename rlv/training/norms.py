@@ -3,7 +3,7 @@
 Both objectives share one backward pass, and `gradient_clip` bounds the norm of their sum. On the first six
 batches of the mini study at λ = 1, the verification gradient is 15 to 24 times the policy's for GRPO and 28
 to 50 times for leave-one-out PPO, and a norm of 3.4 to 3.9 is clipped to 1: the policy's part of the update
-is divided by as much, on account of the other part alone. So every few steps both norms are written down
+is divided by as much, only because of the other part. So every few steps both norms are written down
 (columns policy_grad_norm and verification_grad_norm of the steps table).
 
 That takes a second backward pass, through the verification loss, over the graph of the first, and memory for

@@ -1,7 +1,7 @@
-"""The processes that train one model together, and the little that they tell each other.
+"""The processes that train one model together, and the little that they send each other.
 
 Everything a run decides is decided alike on every rank: from (seed, step), from trajectories that all have,
-or by one of the collectives below. One process alone (`ALONE`) passes through all of them untouched. Left out
+or by one of the collectives below. A single process (`ALONE`) passes through all of them untouched. Left out
 on purpose: starting the processes (launch.py), and what DeepSpeed sends between them.
 """
 
@@ -27,7 +27,7 @@ from rlv.errors import LostRankError, ModelError
 T = TypeVar("T")
 
 # The longest that ranks wait for one another. A rank may sample long after another is done, so this only ends
-# what would wait for ever; a rank that has died is noticed by whoever started it, within seconds.
+# what would wait for ever; the process that started the ranks notices a dead one within seconds.
 TIMEOUT = timedelta(hours=2)
 _POLL_SECONDS = 0.2
 
@@ -36,7 +36,8 @@ _POLL_SECONDS = 0.2
 class Ranks:
     """Which process this is (`rank`, from 0) of how many (`size`).
 
-    `words`: the group for what is not a tensor on the device (gloo, also beside NCCL); None alone.
+    `words`: the group for values that are no tensors on the device (gloo, also beside NCCL); None if `size`
+    is 1.
     """
 
     rank: int = 0
@@ -70,7 +71,7 @@ class Ranks:
             dist.barrier(group=self.words)
 
     def sum_(self, tensor: Tensor) -> Tensor:
-        """The tensor's sum over the ranks, in place; of entries that one rank has alone, the entries."""
+        """The tensor's sum over the ranks, in place; entries that only one rank has stay as they are."""
         if self.size > 1:
             dist.all_reduce(tensor)
         return tensor
@@ -82,9 +83,9 @@ ALONE = Ranks()
 def join(rendezvous: Path | None = None) -> Ranks:
     """Become one of the ranks that a launcher started: torchrun's variables, or those of `srun`.
 
-    `rendezvous`: a file that all ranks see. The first rank writes there where it listens, on a port that the
-    system gave it, so that two jobs never meet; None where torchrun has arranged that already. Raises
-    ModelError where the machine has fewer GPUs than ranks, LostRankError where the first rank does not write.
+    `rendezvous`: a file that all ranks see. The first rank writes its address there, with a port that the
+    system gave it, so that two jobs never meet; None if torchrun has arranged that already. Raises
+    ModelError if the machine has fewer GPUs than ranks, LostRankError if the first rank does not write.
     """
     environment = os.environ
     if rendezvous is not None:
@@ -105,7 +106,7 @@ def join(rendezvous: Path | None = None) -> Ranks:
 
 
 def slurm_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """RANK, WORLD_SIZE and LOCAL_RANK as torchrun would set them, from what `srun` tells a task."""
+    """RANK, WORLD_SIZE and LOCAL_RANK as torchrun would set them, from the variables of `srun`."""
     named = {"RANK": "SLURM_PROCID", "WORLD_SIZE": "SLURM_NTASKS", "LOCAL_RANK": "SLURM_LOCALID"}
     missing = [name for name in named.values() if name not in environment]
     if missing:
@@ -116,7 +117,7 @@ def slurm_variables(environment: Mapping[str, str]) -> dict[str, str]:
 def _meet(rendezvous: Path, rank: int, size: int) -> Any:
     """A store that the first rank keeps and the others find through the file.
 
-    Raises LostRankError where the file does not come within TIMEOUT.
+    Raises LostRankError if the file does not come within TIMEOUT.
     """
     if rank == 0:
         host = socket.gethostname()

@@ -1,14 +1,15 @@
-"""Training on solutions that another run recorded: a source of batches for the loop, beside sources.py.
+"""Solutions that a training run sampled: written down as it goes, and learned from again by another run.
 
 A separate verifier (paper, "Unified vs separate verifier") is trained from the base on the solutions that
-the base RL run recorded: the same batches in the same order, and J_verify alone. Left out on purpose:
+the base RL run recorded: the same batches in the same order, and only J_verify. Left out on purpose:
 log-probabilities and advantages of recorded solutions (learning from another's solutions is off policy).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ import numpy as np
 import polars as pl
 
 from rlv import tables
-from rlv.errors import DataError
+from rlv.errors import DataError, StoreError
 from rlv.job.stop import Stop
+from rlv.store import sync
 from rlv.study.types import Training
 from rlv.training.batches import Trajectory
 from rlv.training.policy import Policy
@@ -27,8 +29,61 @@ from rlv.training.rollout import Rollout
 from rlv.training.run import Run
 from rlv.training.sources import Batches, Sampled, Source
 
+_PART = re.compile(r"steps-(\d+)-(\d+)\.parquet")
 # Solutions whose bytes are copied at the same time.
 _SLICE = 4096
+
+
+class Recorder:
+    """The solutions of a run, in parts that end with its checkpoints: steps-000001-000020.parquet, ...
+
+    Write a checkpoint's part before the checkpoint. A run that goes on after step k then finds everything up
+    to k, and drops what is beyond; a checkpoint does not grow with the run.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        """Record in `folder`, after `step` (0: from the start).
+
+        Raises StoreError if parts up to `step` are missing.
+        """
+        self.folder = folder
+        self._written = 0
+        self._rows: dict[str, list] = {column: [] for column in tables.SCHEMAS["rollouts"]}
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(folder.iterdir()):
+            name = _PART.fullmatch(path.name)
+            if name is None or int(name[2]) > step:
+                path.unlink()  # half-written, or beyond the checkpoint
+            elif int(name[1]) == self._written + 1:
+                self._written = int(name[2])
+        if self._written != step:
+            raise StoreError(
+                f"{folder}: solutions are recorded up to step {self._written}, the checkpoint is of step "
+                f"{step}; remove {folder.parent} to start afresh"
+            )
+
+    def add(self, step: int, trajectories: Sequence[Trajectory]) -> None:
+        """Remember a step's solutions (steps count from 1)."""
+        for t in trajectories:
+            row = (step, t.problem_id, t.sample_id, list(t.solution_ids), t.reward, t.finished)
+            for column, value in zip(self._rows.values(), row, strict=True):
+                column.append(value)
+
+    def flush(self, step: int) -> None:
+        """Write what was added since the last call as the part that ends with `step`; atomic, and on disk."""
+        path = self.folder / f"steps-{self._written + 1:06d}-{step:06d}.parquet"
+        partial = path.with_suffix(".partial")
+        tables.write(tables.frame("rollouts", self._rows), partial, "rollouts")
+        sync(partial)
+        partial.rename(path)
+        sync(self.folder)
+        self._written = step
+        self._rows = {column: [] for column in self._rows}
+
+    def table(self) -> pl.DataFrame:
+        """Everything that was flushed, as a rollouts table in the order sampled."""
+        parts = [tables.read(path, "rollouts") for path in sorted(self.folder.glob("steps-*.parquet"))]
+        return pl.concat(parts) if parts else tables.frame("rollouts", [])
 
 
 class Recorded:
@@ -110,7 +165,7 @@ def _trajectory(row: dict[str, Any], prompt_ids: tuple[int, ...]) -> Trajectory:
 def fingerprint(rollouts: pl.DataFrame) -> bytes:
     """SHA-256 of a rollouts table's rows in their order; how its memory is cut up does not matter."""
     digest = hashlib.sha256()
-    # JSON would spell every token out; their lengths and the bytes of their ids say the same.
+    # JSON would spell every token out; their lengths and the bytes of their ids contain the same.
     for part in rollouts.iter_slices(_SLICE):
         digest.update(part.drop("token_ids").write_json().encode())
         ids = part["token_ids"]

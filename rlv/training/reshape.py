@@ -43,7 +43,7 @@ class TensorState:
 def load(engine: DeepSpeedEngine, place: Path, *, n_ranks: int, zero_stage: int) -> dict[str, Any]:
     """Weights, optimizer and scheduler from the checkpoint in `place`, which `n_ranks` wrote at `zero_stage`.
 
-    Collective. Returns what else was saved with it. Raises StoreError where a parameter is not in it.
+    Collective. Returns what else was saved with it. Raises StoreError if a parameter is not in it.
     """
     module: Any = engine.module
     named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
@@ -69,7 +69,7 @@ def load(engine: DeepSpeedEngine, place: Path, *, n_ranks: int, zero_stage: int)
 
 
 def _read(place: Path, n_ranks: int, stage: int, names: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(What the first rank saved beside tensors, functions that put a parameter together by its name)."""
+    """(State that the first rank saved beside tensors, functions that assemble a parameter by its name)."""
     if stage == 0:
         model = _mapped(place / "mp_rank_00_model_states.pt")
         # torch numbers an optimizer's states in the order of its parameters.
@@ -105,7 +105,7 @@ def _of(weights: Tensor, state: dict[str, Any]) -> TensorState:
 
 
 def _ranges(part: dict[str, Any]) -> dict[str, TensorState]:
-    """What a rank of stage 1 or 2 has of each parameter; the mapping says where in its flat range."""
+    """The part of each parameter that a rank of stage 1 or 2 has; the mapping: where in its flat range."""
     found = {}
     groups = zip(
         part["single_partition_of_fp32_groups"],
@@ -122,7 +122,7 @@ def _ranges(part: dict[str, Any]) -> dict[str, TensorState]:
 def _parts(
     part: dict[str, Any], shapes: list[dict[str, Any]], n_ranks: int, rank: int
 ) -> dict[str, TensorState]:
-    """What a rank of stage 3 has of each parameter: one n-th, the last ranks less, padded to equal sizes."""
+    """The part of each parameter that a rank of stage 3 has: one n-th or less, padded to equal sizes."""
     found = {}
     groups = zip(
         part["fp32_flat_groups"], part["optimizer_state_dict"]["state"].values(), shapes, strict=True

@@ -69,6 +69,8 @@ def collect(
     A solution that ran out of tokens has no answer and earns 0. Continuations for values, if the advantage
     needs them, come from the same engine.
     """
+    if not prompts:  # of a rank, if there are more ranks than problems
+        return Rollout([])
     training = run.training
     n_solutions = training.solutions_per_problem
     repeated = [p for p in prompts for _ in range(n_solutions)]

@@ -8,20 +8,13 @@ it.
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Any
+from typing import Any
 
-from rlv.study.types import (
-    AnswerFormat,
-    PromptStyle,
-    Role,
-    Section,
-    StepRule,
-    Training,
-    Verification,
-)
+from rlv.study.types import AnswerFormat, PromptStyle, Role, Section, StepRule, Training, Verification
+from rlv.study.types.section import How, Sampled, Values, Young
 from rlv.training.advantages import ADVANTAGES
 
-# Before the names of the verification settings where they lie beside others.
+# Before the names of the verification settings when they lie beside others.
 _VERIFICATION = "verification_"
 
 
@@ -34,12 +27,12 @@ class Run(Section):
 
     training: Training = Training()
     verification: Verification = Verification()
-    advantage: Annotated[str, Role.SAMPLED] = "leave_one_out"
+    advantage: Sampled[str] = "leave_one_out"
     prompt_style: PromptStyle = "plain"
-    system_prompt: Annotated[str | None, Role.YOUNG] = None
+    system_prompt: Young[str | None] = None
     answer_format: AnswerFormat = "marker"
-    step_rule: Annotated[StepRule, Role.SAMPLED, Role.VALUES] = "sentence"
-    threads: Annotated[int, Role.HOW] = 1
+    step_rule: Sampled[Values[StepRule]] = "sentence"
+    threads: How[int] = 1
 
     @classmethod
     def of(cls, **settings: Any) -> Run:

@@ -4,7 +4,7 @@
 
 n counts updates from 0, W are those of the warm-up, U those of the whole run. `decay` is 1 (constant), r
 (linear) or (1 - cos πr) / 2 (cosine): the peak is the last update of the warm-up, and the rate would be 0 at
-the first update after the run. The factor depends on n, W and U alone, so a run that goes on after a
+the first update after the run. The factor depends only on n, W and U, so a run that goes on after a
 checkpoint, which has n, follows the same line.
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Protocol
 
@@ -41,7 +41,7 @@ class Source(Protocol):
         ...
 
     def fingerprint(self) -> bytes:
-        """What decides the batches beside settings, weights and problems."""
+        """A digest of what decides the batches beside settings, weights and problems."""
         ...
 
     def open(
@@ -77,20 +77,6 @@ class Sampled:
         model, tokenizer, prompts = policy.model, policy.tokenizer, policy.prompts
         with Grader(workers=1) as grader, open_rollout_engine(model, tokenizer, policy.folder, run) as engine:
 
-            def own(chosen: Sequence[int], step: int) -> Rollout:
-                if not chosen:  # more ranks than problems
-                    return Rollout([])
-                return collect(
-                    [prompts[i] for i in chosen],
-                    step,
-                    run,
-                    engine=engine,
-                    tokenizer=tokenizer,
-                    extract_answer=extract_answer,
-                    rewards=grader.rewards,
-                    progress=stop.progress,
-                )
-
             def sampled(step: int) -> Rollout | None:
                 chosen = choose_problems(
                     len(prompts), training.problems_per_step, step, training.seed
@@ -98,7 +84,16 @@ class Sampled:
                 rollout = None
                 try:
                     with sampling_weights(engine, model, step), suppress(Abandoned):
-                        rollout = own(chosen[ranks.rank :: ranks.size], step)
+                        rollout = collect(
+                            [prompts[i] for i in chosen[ranks.rank :: ranks.size]],
+                            step,
+                            run,
+                            engine=engine,
+                            tokenizer=tokenizer,
+                            extract_answer=extract_answer,
+                            rewards=grader.rewards,
+                            progress=stop.progress,
+                        )
                 except Exception:
                     # Perhaps the engine was ended by the signal that asked this process to stop.
                     if not stop.requested:

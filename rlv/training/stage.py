@@ -21,18 +21,18 @@ def _run(job: Job) -> Run:
 def _train(job: Job) -> dict[str, Any]:
     run = _run(job)
     tries.begin(job.work)
-    files = {"problems": job.file("problems", "problems.parquet"), "recorded": None}
-    if "rollouts" in job.artifact.inputs:  # what is trained is a separate verifier
-        files["recorded"] = job.file("rollouts", "rollouts.parquet")
-    folders = {"model_dir": job.folder("model"), "work_dir": job.work, "out_dir": job.out}
+    separate = "rollouts" in job.artifact.inputs  # a verifier of the solutions that another run recorded
+    problems = job.file("problems", "problems.parquet")
+    recorded = job.file("rollouts", "rollouts.parquet") if separate else None
+    given: dict[str, Any] = {"model_dir": job.folder("model"), "work_dir": job.work, "out_dir": job.out}
     if run.training.ranks > 1:
         from rlv.training.launch import train_on_ranks
 
-        return train_on_ranks(run, **files, **folders, log=job.log)
+        return train_on_ranks(run, problems=problems, recorded=recorded, **given, log=job.log)
     from rlv.training.loop import train
     from rlv.training.recorded import read_source
 
-    return train(run, read_source(**files), **folders, log=job.log)
+    return train(run, read_source(problems, recorded), **given, log=job.log)
 
 
 def _overhead(job: Job) -> dict[str, Any]:

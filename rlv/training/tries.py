@@ -1,8 +1,9 @@
 """Tries of one training: whether the last ones came any further, so that a hopeless one ends.
 
-A workflow that starts a training again after its time limit cannot tell it from one that fails the same way
-each time. Here each try writes down its number and at which step it began; several that began where the
-checkpoints still stand have been in vain. Without torch, for who plans. Left out on purpose: why a try ended.
+A workflow that starts a training again after its time limit cannot distinguish it from one that fails the
+same way each time. Here each try writes down its number and the step at which it began; several that began
+where the checkpoints still stand have been in vain. Imports no torch, so the planner can use it. Left out on
+purpose: why a try ended.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from rlv.errors import StuckError
 
 # Tries that may begin at the same step, and fail, before the next is refused.
 MOST = 3
-# The try's number, counted from 1, as the workflow says it; absent: somebody asks by hand, and may always.
+# The try's number, counted from 1, set by the workflow; absent: a start by hand, which is always allowed.
 ATTEMPT = "RLV_ATTEMPT"
 _FILE = "tries.json"
 
 
 def step_reached(work: Path) -> int:
-    """The step of the last checkpoint in a training's work folder, 0 where there is none."""
+    """The step of the last checkpoint in a training's work folder, 0 if there is none."""
     try:
         named = (work / "checkpoints" / "latest").read_text()
     except OSError:
@@ -61,8 +62,8 @@ def in_vain(work: Path, attempt: int) -> InVain:
 def begin(work: Path, attempt: int | None = None) -> None:
     """Write down that a try begins. The first attempt forgets those before it.
 
-    `attempt`: default: what the environment says. Raises StuckError instead, from the second attempt on,
-    where the last `MOST` tries came no further.
+    `attempt`: by default that of the environment. Raises StuckError instead, from the second attempt on,
+    if the last `MOST` tries came no further.
     """
     number = attempt if attempt is not None else int(os.environ.get(ATTEMPT) or 1)
     if number > 1 and in_vain(work, number).latest >= MOST:

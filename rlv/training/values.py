@@ -93,7 +93,7 @@ def monte_carlo_values(
 
 
 def merged_steps(starts: Sequence[int], most: int | None) -> tuple[int, ...]:
-    """The starts of K steps, merged evenly into `most` where K is larger; None: as they are.
+    """The starts of K steps, merged evenly into `most` if K is larger; None: as they are.
 
     Merged step j of m begins where step ⌊j K / m⌋ did, so each has ⌊K / m⌋ or ⌈K / m⌉ steps that adjoin, and
     the first begins with the solution. The code of VinePPO (Kazemnejad et al. 2024) values the first steps

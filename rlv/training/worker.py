@@ -1,10 +1,10 @@
-"""One rank of a training run: what the launcher starts, once a process.
+"""One rank of a training run: the process that the launcher starts.
 
     python -m rlv.training.worker JOB/job.json
 
-The job's file says what to train and where to write (launch.py writes it). Whatever libraries print goes into
-a file a rank, beside it; the first rank's log lines go to standard output, where the launcher reads them. How
-a rank ended, if by itself, stands in rank-N.json. Left out on purpose: starting, watching and ending ranks.
+The job's file contains what to train and where to write (launch.py writes it). Whatever libraries print goes
+into a file a rank, beside it; the first rank's log lines go to standard output, where the launcher reads
+them. How a rank ended, if by itself, stands in rank-N.json. Left out on purpose: starting and ending ranks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PR_SET_PDEATHSIG = 1
 
 def main(job_file: Path) -> int:
     """Train; the exit status is 0, that of an error of this project, or 1."""
-    # A rank without its launcher would go on writing where the next try writes.
+    # A rank without its launcher would go on writing into the folder of the next try.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     spec = json.loads(job_file.read_text())
     folder = job_file.parent
@@ -71,7 +71,7 @@ def _train(spec: dict[str, Any], folder: Path, log: Any) -> dict[str, Any]:
 
 
 def _lines_of_its_own(path: Path) -> Any:
-    """Standard output as it was, for log lines alone; everything else goes to the file from here on."""
+    """Standard output as it was, only for log lines; everything else goes to the file from here on."""
     lines = os.fdopen(os.dup(1), "w")
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(file, 1)

@@ -11,9 +11,11 @@ import yaml
 
 from rlv import registry, tables
 from rlv.errors import StudyError
+from rlv.evaluation.votes import VOTES
 from rlv.job import Job
 from rlv.plan import build_plan
 from rlv.plan.reading import load
+from rlv.registry import Registry
 from rlv.run.stages import STAGES
 from rlv.store import Store
 from rlv.training.advantages import ADVANTAGES
@@ -97,3 +99,18 @@ def test_an_advantage_of_a_package_trains(package, tmp_path):
     (tmp_path / "out").mkdir()
     STAGES["train"].run(Job(artifact, store, tmp_path / "out", tmp_path / "work", 1, lambda _: None))
     assert len(tables.read(tmp_path / "out" / "steps.parquet", "steps")) == 1
+
+
+def test_a_vote_of_a_package_is_counted_and_its_version_in_the_key_if_the_study_names_it(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    votes = Registry("rlv.votes", object, dict(VOTES))
+    monkeypatch.setattr(votes, "package", lambda name: {"squared": "squares==1.2"}.get(name))
+    monkeypatch.setattr("rlv.plan.chain.VOTES", votes)
+    plain = load("mini")
+    named = plain.model_copy(
+        update={"evaluation": plain.evaluation.model_copy(update={"votes": ("squared",)})}
+    )
+    for made, added in ((plain, []), (named, ["squared"])):
+        evaluated = [a.params for a in build_plan(made).artifacts.values() if a.stage == "evaluate"]
+        assert all(p["votes"] == [*VOTES, *added] for p in evaluated)
+        assert {p.get("vote_package:squared") for p in evaluated} == ({"squares==1.2"} if added else {None})

@@ -15,8 +15,7 @@ from rlv.scoring.stage import SCORE
 from rlv.store import Artifact, Store
 from rlv.study.types import Training
 from rlv.training.policy import Policy, read_prompts
-from rlv.training.recorded import Recorded, fingerprint
-from rlv.training.recorder import Recorder
+from rlv.training.recorded import Recorded, Recorder, fingerprint
 from rlv.training.run import Run
 from rlv.training.stage import TRAIN
 
@@ -154,7 +153,7 @@ def test_a_part_is_on_disk_before_and_after_it_has_its_name(tmp_path, batches, m
     def watched(path):
         seen.append((path, [entry.name for entry in folder.iterdir()]))
 
-    monkeypatch.setattr("rlv.training.recorder.sync", watched)
+    monkeypatch.setattr("rlv.training.recorded.sync", watched)
     folder = tmp_path / "rollouts"
     recorder = Recorder(folder, 0)
     recorder.add(1, batches[0])

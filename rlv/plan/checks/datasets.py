@@ -6,6 +6,7 @@ Files are read, the network never is.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from rlv.errors import StudyError
@@ -124,27 +125,13 @@ def _levels(name: str, dataset: Dataset, source: Source) -> Iterator[tuple[str, 
 
 def _circles(study: Study) -> Iterator[tuple[str, str]]:
     """The complaint about data sets that leave each other's problems out."""
-    done: set[str] = set()
-
-    def circle(name: str, path: tuple[str, ...]) -> tuple[str, ...] | None:
-        if name in path:
-            return path[path.index(name) :]
-        if name in done or name not in study.datasets:
-            return None
-        for other in study.datasets[name].exclude:
-            found = circle(other, (*path, name))
-            if found is not None:
-                return found
-        done.add(name)
-        return None
-
-    for name in study.datasets:
-        found = circle(name, ())
-        if found is not None:
-            yield (
-                f"datasets.{found[0]}.exclude",
-                f"{' and '.join(found)} leave each other's problems out in a circle; one must come first"
-                if len(found) > 1
-                else "a data set cannot leave its own problems out",
-            )
-            return
+    try:
+        TopologicalSorter({name: dataset.exclude for name, dataset in study.datasets.items()}).prepare()
+    except CycleError as error:
+        found = error.args[1][:0:-1]  # each excludes the next; the first is named at both ends
+        yield (
+            f"datasets.{found[0]}.exclude",
+            f"{' and '.join(found)} leave each other's problems out in a circle; one must come first"
+            if len(found) > 1
+            else "a data set cannot leave its own problems out",
+        )

@@ -1,4 +1,5 @@
-"""What a study's types cannot say of its parts: names that must exist, and settings that must fit.
+"""Whether the parts of a study fit together, as far as types cannot check it: names, and settings that depend
+on each other.
 
 What is made of the parts (comparisons, figures, claims) is checked in products.py.
 """

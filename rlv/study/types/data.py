@@ -107,7 +107,7 @@ class Model(Section):
         default=None, pattern=r"^[0-9a-f]{40}$", description="hub: the commit that is read"
     )
     prompt_style: PromptStyle | None = Field(
-        default=None, description="how this family is asked; absent: as the data set says"
+        default=None, description="how this family is asked; absent: as the data set specifies"
     )
     system_prompt: str | None = Field(
         default=None,

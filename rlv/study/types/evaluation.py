@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from rlv.study.types.section import LARGEST_SEED, Name, Role, Section
+from rlv.study.types.section import LARGEST_SEED, How, Name, Section, Young
 from rlv.study.types.training import EngineName
 
 
@@ -36,8 +36,8 @@ class Sampling(Section):
     )
     problems_per_shard: int = Field(default=256, ge=1, description="problems in one job")
     samples_per_shard: int = Field(default=32, ge=1, description="samples of a problem in one job; divides n")
-    max_batch: Annotated[int, Role.HOW] = Field(default=256, ge=1, description="solutions in flight at once")
-    tensor_parallel: Annotated[int, Role.HOW] = Field(
+    max_batch: How[int] = Field(default=256, ge=1, description="solutions in flight at once")
+    tensor_parallel: How[int] = Field(
         default=1, ge=1, description="vllm: GPUs that share one model, when sampling and scoring"
     )
 
@@ -51,7 +51,7 @@ class Evaluation(Section):
     )
     draws: int = Field(default=1000, ge=100, description="bootstrap draws over problems")
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="of subsets and draws")
-    votes: Annotated[tuple[str, ...], Role.YOUNG] = Field(
+    votes: Young[tuple[str, ...]] = Field(
         default=(), description="votes of installed packages that are computed beside those of rlv"
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
@@ -13,26 +13,38 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$", max_length=48)]
 LARGEST_SEED = 2**63 - 1
 
 
+T = TypeVar("T")
+
+
 class Role(Enum):
-    """Which results a setting decides. It stands at the setting's field: `Annotated[int, Role.HOW]`.
+    """Which results a setting decides. It stands at the setting's field, in the type: `steps: Sampled[int]`.
 
     A setting without a role decides the content of what is computed with it, and is part of its key.
     """
 
-    # It decides only how something is computed: no part of keys, nor of what a checkpoint belongs to.
     HOW = "how"
-    # Only training that samples its solutions reads it; a verifier of recorded solutions does not.
     SAMPLED = "sampled"
-    # Only advantages that need values read it.
     VALUES = "values"
-    # Only training with kl_coefficient > 0 reads it.
     KL = "kl"
-    # Only training with a verification coefficient > 0 reads it.
     VERIFIED = "verified"
-    # It is younger than stored artifacts and checkpoints: at its default it is no part of what they are.
     YOUNG = "young"
-    # It is younger than stored artifacts, which had its default; checkpoints have always contained it.
     FORMERLY_FIXED = "formerly fixed"
+
+
+# It decides only how something is computed: no part of keys, nor of what a checkpoint belongs to.
+How = Annotated[T, Role.HOW]
+# Only training that samples its solutions reads it; a verifier of recorded solutions does not.
+Sampled = Annotated[T, Role.SAMPLED]
+# Only advantages that need values read it.
+Values = Annotated[T, Role.VALUES]
+# Only training with kl_coefficient > 0 reads it.
+Kl = Annotated[T, Role.KL]
+# Only training with a verification coefficient > 0 reads it.
+Verified = Annotated[T, Role.VERIFIED]
+# It is younger than stored artifacts and checkpoints: at its default it is no part of what they are.
+Young = Annotated[T, Role.YOUNG]
+# It is younger than stored artifacts, which had its default; checkpoints have always contained it.
+FormerlyFixed = Annotated[T, Role.FORMERLY_FIXED]
 
 
 class Section(BaseModel):

@@ -7,7 +7,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from rlv.study.types.section import LARGEST_SEED, Name, Role, Section
+from rlv.study.types.section import (
+    LARGEST_SEED,
+    FormerlyFixed,
+    How,
+    Kl,
+    Name,
+    Sampled,
+    Section,
+    Values,
+    Verified,
+    Young,
+)
 
 EngineName = Literal["transformers", "vllm"]
 Schedule = Literal["constant", "linear", "cosine"]
@@ -20,12 +31,12 @@ class Verification(Section):
     coefficient: float = Field(
         default=0.0, ge=0.0, description="lambda, the weight of J_verify; 0 is the base method"
     )
-    objective: Annotated[str, Role.VERIFIED] = Field(
+    objective: Verified[str] = Field(
         default="generative",
         description="`generative`: Yes or No as the next token; `bce`, `regression`: a head on the shared "
         "backbone; or your own",
     )
-    weight_bound: Annotated[float, Role.VERIFIED] = Field(
+    weight_bound: Verified[float] = Field(
         default=4.0, ge=1.0, description="class-balance weights stay in [1/bound, bound]"
     )
 
@@ -33,25 +44,23 @@ class Verification(Section):
 class Training(Section):
     """Value-free RL."""
 
-    steps: Annotated[int, Role.SAMPLED] = Field(default=120, ge=1, description="batches of fresh solutions")
-    problems_per_step: Annotated[int, Role.SAMPLED] = Field(
-        default=16, ge=1, description="problems in a batch (P)"
-    )
-    solutions_per_problem: Annotated[int, Role.SAMPLED] = Field(
+    steps: Sampled[int] = Field(default=120, ge=1, description="batches of fresh solutions")
+    problems_per_step: Sampled[int] = Field(default=16, ge=1, description="problems in a batch (P)")
+    solutions_per_problem: Sampled[int] = Field(
         default=8, ge=2, description="solutions of a problem in a batch (G)"
     )
     epochs: int = Field(default=1, ge=1, description="passes over a batch")
     minibatches: int = Field(default=1, ge=1, description="optimizer steps a pass")
     learning_rate: float = Field(default=1e-4, gt=0, description="AdamW's peak")
-    schedule: Annotated[Schedule, Role.YOUNG] = Field(
+    schedule: Young[Schedule] = Field(
         default="constant",
         description="of the learning rate after the warm-up; a decay ends at 0 with the run",
     )
     warmup_steps: int = Field(default=5, ge=0, description="linear warm-up, in optimizer steps")
-    warmup_share: Annotated[float | None, Role.YOUNG] = Field(
+    warmup_share: Young[float | None] = Field(
         default=None, ge=0, le=1, description="instead of `warmup_steps`: of all optimizer steps of the run"
     )
-    betas: Annotated[tuple[Beta, Beta], Role.FORMERLY_FIXED] = Field(
+    betas: FormerlyFixed[tuple[Beta, Beta]] = Field(
         default=(0.9, 0.95), description="AdamW: how much of each moment a step keeps, first and second"
     )
     weight_decay: float = Field(default=0.0, ge=0, description="AdamW's decoupled weight decay")
@@ -61,76 +70,68 @@ class Training(Section):
         description="largest norm of the gradient, policy and verification together: if the second is the "
         "larger, it shrinks the step of the first (rlv/training/norms.py)",
     )
-    clip_low: Annotated[float, Role.SAMPLED] = Field(
+    clip_low: Sampled[float] = Field(
         default=0.2, gt=0, lt=1, description="PPO clip: ratios below 1 - clip_low are cut"
     )
-    clip_high: Annotated[float, Role.SAMPLED] = Field(
+    clip_high: Sampled[float] = Field(
         default=0.2, gt=0, description="PPO clip: ratios above 1 + clip_high are cut"
     )
-    dual_clip: Annotated[float | None, Role.SAMPLED, Role.YOUNG] = Field(
+    dual_clip: Sampled[Young[float | None]] = Field(
         default=None,
         gt=1,
         description="PPO clip: ratios above this are cut if the advantage is negative, too; absent: not",
     )
-    kl_coefficient: Annotated[float, Role.SAMPLED] = Field(
+    kl_coefficient: Sampled[float] = Field(
         default=0.0, ge=0, description="weight of the k3 KL estimate to the start model"
     )
-    kl_clamp: Annotated[float | None, Role.SAMPLED, Role.KL, Role.YOUNG] = Field(
+    kl_clamp: Sampled[Kl[Young[float | None]]] = Field(
         default=None,
         gt=0,
         description="a token's k3 estimate is at most this and has no gradient beyond; absent: no bound",
     )
-    temperature: Annotated[float, Role.SAMPLED] = Field(
+    temperature: Sampled[float] = Field(
         default=1.0,
         gt=0,
         description="of the rollouts, and of the log-probabilities that the trainer differentiates",
     )
-    top_p: Annotated[float, Role.SAMPLED] = Field(
+    top_p: Sampled[float] = Field(
         default=1.0,
         gt=0,
         le=1,
         description="of the rollouts; 1 is the only value: the trainer differentiates the whole vocabulary",
     )
-    max_tokens: Annotated[int, Role.SAMPLED] = Field(default=64, ge=1, description="longest rollout")
-    continuations: Annotated[int, Role.SAMPLED, Role.VALUES] = Field(
+    max_tokens: Sampled[int] = Field(default=64, ge=1, description="longest rollout")
+    continuations: Sampled[Values[int]] = Field(
         default=4, ge=1, description="Monte-Carlo continuations from every step boundary (K)"
     )
-    valued_steps: Annotated[int | None, Role.SAMPLED, Role.VALUES, Role.YOUNG] = Field(
+    valued_steps: Sampled[Values[Young[int | None]]] = Field(
         default=None,
         ge=1,
         description="so many steps of a solution are valued at most, others merged with their "
         "neighbours, evenly; absent: all are",
     )
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="order of problems and seeds of rollouts")
-    engine: Annotated[EngineName, Role.SAMPLED, Role.YOUNG] = Field(
+    engine: Sampled[Young[EngineName]] = Field(
         default="transformers", description="the engine that samples the rollouts"
     )
-    dtype: Annotated[Literal["float32", "bfloat16"], Role.YOUNG] = Field(
+    dtype: Young[Literal["float32", "bfloat16"]] = Field(
         default="float32",
         description="of weights in passes and of the result; AdamW's own copy is float32 in any case",
     )
-    ranks: Annotated[int, Role.HOW] = Field(default=1, ge=1, description="processes, one a GPU")
-    nodes: Annotated[int, Role.HOW] = Field(
-        default=1, ge=1, description="machines that the ranks are divided over"
-    )
-    zero_stage: Annotated[Literal[0, 1, 2, 3], Role.HOW] = Field(
+    ranks: How[int] = Field(default=1, ge=1, description="processes, one a GPU")
+    nodes: How[int] = Field(default=1, ge=1, description="machines that the ranks are divided over")
+    zero_stage: How[Literal[0, 1, 2, 3]] = Field(
         default=0,
         description="DeepSpeed ZeRO: divides optimizer (1), gradients (2) and weights (3) over ranks",
     )
-    offload: Annotated[bool, Role.HOW] = Field(
-        default=False, description="optimizer states in main memory; ZeRO 1 to 3"
-    )
-    gradient_checkpointing: Annotated[bool, Role.HOW] = Field(
+    offload: How[bool] = Field(default=False, description="optimizer states in main memory; ZeRO 1 to 3")
+    gradient_checkpointing: How[bool] = Field(
         default=False, description="recompute activations instead of keeping them"
     )
-    max_batch: Annotated[int, Role.HOW] = Field(
-        default=256, ge=1, description="rollouts in flight at once on a rank"
-    )
-    save_every: Annotated[int, Role.HOW] = Field(default=20, ge=1, description="steps between checkpoints")
-    show_every: Annotated[int, Role.HOW] = Field(
-        default=20, ge=1, description="steps between solutions shown in the log"
-    )
-    tokens_per_microbatch: Annotated[int, Role.HOW] = Field(
+    max_batch: How[int] = Field(default=256, ge=1, description="rollouts in flight at once on a rank")
+    save_every: How[int] = Field(default=20, ge=1, description="steps between checkpoints")
+    show_every: How[int] = Field(default=20, ge=1, description="steps between solutions shown in the log")
+    tokens_per_microbatch: How[int] = Field(
         default=2048, ge=1, description="padded tokens in one forward pass"
     )
 
