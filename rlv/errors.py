@@ -1,7 +1,7 @@
-"""Every error this project raises on purpose.
+"""Every error that this project raises on purpose.
 
-Each message names the file, the key or row, what was found, and what would do. The command line
-prints the message alone (no traceback) for these and for nothing else.
+Each message names the file, the key path or row, what was found, and a remedy. For these errors, and for no
+others, the command line prints only the message, without a traceback.
 """
 
 from rlv.outside.escapes import escaped
@@ -11,12 +11,12 @@ IN_VAIN = 65
 
 
 class RlvError(Exception):
-    """Base of all errors that a user can act on. `status`: what a command that ends with it exits with."""
+    """Base of all errors that a user can act on. `status`: the exit status of a command that ends with it."""
 
     status = 1
 
     def __str__(self) -> str:
-        """The message. What it quotes may come from outside, so no control character is in it."""
+        """The message without control characters, since what it quotes may come from outside."""
         return escaped(super().__str__(), lines=True)
 
 
@@ -49,17 +49,17 @@ class LostRankError(RlvError):
 
 
 class StuckError(RlvError):
-    """A job that was tried again and again and came no further; trying once more would be in vain."""
+    """A job that was tried several times and came no further; another try would be in vain."""
 
 
 class StoppedError(RlvError):
-    """A run that was asked to stop and has saved where it stood; the same command goes on from there."""
+    """A run that was asked to stop and has saved its state; the same command goes on from there."""
 
     status = 75  # sysexits.h: a temporary failure, try again
 
 
 def in_vain(error: BaseException | None) -> bool:
-    """Whether to try again is in vain: the study, its data, the model or the site must change first.
+    """Whether another try is in vain: the study, its data, the model or the site must change first.
 
     Not if the error was raised from another one that may pass: a network, a disk or a driver may do better
     next time. A value that could not be read stays what it is, and so does a file that is no table.
@@ -69,7 +69,7 @@ def in_vain(error: BaseException | None) -> bool:
 
 
 def _may_pass(cause: BaseException | None) -> bool:
-    """Whether what an error was raised from may be otherwise next time."""
+    """Whether the cause of an error may be gone next time."""
     if cause is None:
         return False
     from polars.exceptions import PolarsError  # not for every command: it takes long to load
@@ -78,5 +78,5 @@ def _may_pass(cause: BaseException | None) -> bool:
         return not in_vain(cause)
     if isinstance(cause, PolarsError):  # has the system's own errors as text
         return "(os error " in str(cause)
-    # Libraries have errors that are both: of a file that a network did not bring, say.
+    # Libraries have errors that are both, such as that of a file that a network did not bring.
     return isinstance(cause, OSError) or not isinstance(cause, ValueError | TypeError | KeyError)

@@ -1,6 +1,6 @@
-"""What models and data sets of the Hugging Face hub have in common: its errors in words that name a key.
+"""The Hugging Face hub, for models and data sets: its errors with the key path of the study that asked.
 
-The cache is the hub's own (HF_HOME says where it is; HF_HUB_OFFLINE and HF_TOKEN are obeyed). Importing this
+The cache is the hub's own (HF_HOME is its place; HF_HUB_OFFLINE and HF_TOKEN are obeyed). Importing this
 loads no library of the hub.
 """
 
@@ -16,9 +16,9 @@ from rlv.errors import RlvError
 from rlv.store import file_digest
 
 SITE = "https://huggingface.co"
-# Seconds that `check_access` waits for an answer; it asks once, where fetching asks again and again.
+# Seconds that `check_access` waits for an answer; it asks once; fetching asks again and again.
 PATIENCE = 5.0
-# The cache has folders of these names. Studies are checked when they are read, crates are not.
+# The cache has folders of these names. Studies are checked when they are read, but crates are not.
 _REPO = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -27,7 +27,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 class Asked:
     """What was asked of the hub, and the key path of the study that asks for it.
 
-    `what` is "model" or "data set"; `error` is raised, `local` says how a local copy is named instead.
+    `what` is "model" or "data set"; `error` is raised; `local` is the advice to name a local copy instead.
     """
 
     what: str
@@ -40,13 +40,13 @@ class Asked:
 
     @property
     def page(self) -> str:
-        """Where people read of it."""
+        """Its page on the hub."""
         return f"{SITE}/datasets/{self.repo}" if self.what == "data set" else f"{SITE}/{self.repo}"
 
 
 @contextmanager
 def explained(asked: Asked) -> Iterator[None]:
-    """Within the block the hub's errors become `asked.error`, with the key and what would do."""
+    """Within the block the hub's errors become `asked.error`, with the key path and a remedy."""
     import httpx2
     from huggingface_hub import errors
 
@@ -78,9 +78,9 @@ def explained(asked: Asked) -> Iterator[None]:
     except (errors.EntryNotFoundError, errors.OfflineModeIsEnabled) as error:
         raise asked.error(unreachable) from error
     except errors.HfHubHTTPError as error:
-        said = str(error).splitlines()[0]
+        answer = str(error).splitlines()[0]
         raise asked.error(
-            f"{key}: {repo} at {asked.revision}: the hub refused ({said}); try again"
+            f"{key}: {repo} at {asked.revision}: the hub refused ({answer}); try again"
         ) from error
     except (httpx2.HTTPError, ConnectionError, TimeoutError) as error:
         raise asked.error(unreachable) from error
@@ -89,8 +89,8 @@ def explained(asked: Asked) -> Iterator[None]:
 def check_access(asked: Asked) -> None:
     """Ask the hub whether this commit exists and may be read, without fetching anything: seconds at most.
 
-    Raises `asked.error` as `explained` says: no network, no such repository or commit, gated without access
-    (what a gated repository is, everyone may ask; its files are another question).
+    Raises `asked.error` as `explained` does: no network, no such repository or commit, gated without access
+    (everybody may ask what a gated repository is, but not for its files).
     """
     from huggingface_hub import HfApi, errors
     from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
@@ -120,7 +120,7 @@ def check_address(repo: str, revision: str, error: type[RlvError]) -> None:
 def check_blob(path: Path, error: type[RlvError]) -> Path:
     """The file of the cache behind an entry; large ones are named by their SHA-256, which is compared.
 
-    Raises `error` where they differ.
+    Raises `error` if they differ.
     """
     blob = path.resolve()
     if len(blob.name) == 64 and file_digest(blob) != blob.name:

@@ -1,4 +1,4 @@
-"""Methods of one kind by the name that study files use: ours, and those that installed packages bring.
+"""The methods of one kind by the names that study files use: ours, and those that installed packages bring.
 
 A package brings one with an entry point, whose group is the kind and whose name is the method's:
 
@@ -6,8 +6,8 @@ A package brings one with an entry point, whose group is the kind and whose name
     squared = "my_package.votes:SQUARED"
 
 What it names is imported when a study uses it, never before: a package that cannot be imported stops only
-the studies that name it. Its version is part of the keys of what it computes (rlv/plan/). Left out on
-purpose: what a method of each kind is, which stands beside the kind's own methods.
+the studies that name it. Its version is part of the keys of what it computes (rlv/plan/). The record of each
+kind stands beside the kind's own methods.
 """
 
 from __future__ import annotations
@@ -78,17 +78,17 @@ class Registry(MutableMapping[str, T]):
         return None if name in self.own else _package(_brought(self.group)[name])
 
     def _load(self, point: EntryPoint) -> T:
-        where = f"{self.group} {point.name!r}: {point.value} of {_package(point)}"
+        named = f"{self.group} {point.name!r}: {point.value} of {_package(point)}"
         try:
             found = point.load()
         except Exception as error:  # whatever an import can raise
             raise StudyError(
-                f"{where} cannot be imported ({type(error).__name__}: {error}); repair the package, or leave "
+                f"{named} cannot be imported ({type(error).__name__}: {error}); repair the package, or leave "
                 "it out of the study"
             ) from error
         if not isinstance(found, self.kind):
             raise StudyError(
-                f"{where} is {type(found).__name__}, expected {self.kind.__module__}.{self.kind.__name__}"
+                f"{named} is {type(found).__name__}, expected {self.kind.__module__}.{self.kind.__name__}"
             )
         return found
 

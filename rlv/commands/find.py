@@ -17,7 +17,7 @@ from rlv.store.manifests import read_manifest
 def find(plan: Plan, store: Store, wanted: str) -> tuple[str, dict[str, Any], Artifact | None]:
     """(path, spec, the study's artifact or None) of what a key, path or name (or its beginning) means.
 
-    Looks in the study first, then in the store. Raises StudyError where nothing or several things fit.
+    Looks in the study first, then in the store. Raises StudyError if nothing or several things fit.
     """
     planned = [a for a in plan.artifacts.values() if _fits(wanted, a.path, a.key)]
     exact = [a for a in planned if wanted in (a.path, a.key, a.name, a.directory)]

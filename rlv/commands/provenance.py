@@ -65,7 +65,7 @@ def provenance(
 ) -> list[str]:
     """Write the crate of a figure or artifact and return the table for people, the crate's place last.
 
-    Raises StudyError where the study has no such target, StoreError as `history_of` and `write_crate`.
+    Raises StudyError if the study has no such target, StoreError as `history_of` and `write_crate`.
     """
     name, artifact = target_of(plan, store, wanted)
     history = history_of(name, plan.study.name, artifact, store, quick=quick, log=log)
@@ -85,10 +85,9 @@ def replayed(
     any_code: bool,
     log: Log,
 ) -> Replay:
-    """Make what a crate, or a figure of the study, tells of again in a new store, and compare.
+    """Make the history of a crate, or of a figure of the study, again in a new store, and compare.
 
-    The configuration's store has the first making, where it has it; a crate needs neither that store nor a
-    study.
+    The configuration's store may have the first making; a crate needs neither that store nor a study.
     """
     if not new_store:
         raise StoreError("replay: name a new store with --store; the configuration's has the first making")
@@ -109,7 +108,7 @@ def replayed(
 def target_of(plan: Plan, store: Store, wanted: str) -> tuple[str, Artifact]:
     """(Name, artifact) of a figure, the claims, a pretrained model, or an artifact by key, path or name.
 
-    Raises StudyError with the nearest name where the study has none.
+    Raises StudyError with the nearest name if the study has none.
     """
     if wanted in plan.targets:
         return wanted, plan.targets[wanted]
@@ -125,14 +124,13 @@ def target_of(plan: Plan, store: Store, wanted: str) -> tuple[str, Artifact]:
         ) from None
     if artifact is None:
         raise StudyError(
-            f"{path}: is in the store, and not in the study {plan.study.name}; say with --study which one "
-            "it is of"
+            f"{path}: is in the store, and not in the study {plan.study.name}; name its study with --study"
         )
     return path, artifact
 
 
 def _crate_at(wanted: str) -> Path | None:
-    """A crate's folder or metadata file; None where this is the name of a target."""
+    """A crate's folder or metadata file; None if this is the name of a target."""
     place = Path(wanted)
     if place.suffix == ".json" or (place / METADATA).is_file():
         return place

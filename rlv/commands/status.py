@@ -29,10 +29,9 @@ def _status(options: Namespace) -> None:
 
 
 def state(artifact: Artifact, store: Store) -> str:
-    """Done, missing, made by older code, damaged, or not to be read now.
+    """The state of an artifact: done, missing, made by older code, damaged, or not to be read now.
 
-    Files are compared by size and time, then content. Damaged is also what lies in an artifact's place and
-    is none.
+    Files are compared by size and time, then content. Anything else in an artifact's place is damaged, too.
     """
     try:
         if store.exists(artifact):
@@ -46,7 +45,7 @@ def state(artifact: Artifact, store: Store) -> str:
 
 
 def _by_older_code(spec: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Whether a namesake, which has another key, comes from a lower recipe or from other code alone."""
+    """Whether a namesake, which has another key, comes from a lower recipe, or only from other code."""
     return spec["recipe"] < now["recipe"] or _without_code(spec) == _without_code(now)
 
 
@@ -55,7 +54,7 @@ def _without_code(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def status_lines(plan: Plan, store: Store) -> list[str]:
-    """A table of states by stage, everything that is not done, and who is computing it where."""
+    """A table of states by stage, everything that is not done, and what is being computed."""
     states = {path: state(artifact, store) for path, artifact in plan.artifacts.items()}
     kinds = (DONE, MISSING, OLDER, DAMAGED, *([UNREAD] if UNREAD in states.values() else []))
     counts: dict[str, Counter[str]] = defaultdict(Counter)
@@ -76,8 +75,8 @@ def status_lines(plan: Plan, store: Store) -> list[str]:
 def other_code_lines(done: Iterable[Artifact], store: Store) -> list[str]:
     """Published artifacts whose stage had other source files when they were made.
 
-    Only of stages whose keys do not follow their code, and of manifests that say it. No error: whether an
-    edit changed what comes out is for the stage's recipe to say.
+    Only of stages whose keys do not follow their code, and of manifests that state it. This is no error: an
+    edit that changes results raises the recipe of its stage.
     """
     lines = []
     for artifact in done:
@@ -86,12 +85,12 @@ def other_code_lines(done: Iterable[Artifact], store: Store) -> list[str]:
         if isinstance(made, dict) and made.get("stage_code", stage.source_code) != stage.source_code:
             commit = made.get("code") or "no commit"
             lines.append(f"{'other code':20s}{artifact.path}: made by other code of this stage ({commit})")
-    remark = "other code is no error; where an edit changes results, raise the recipe of its stage"
+    remark = "other code is no error; if an edit changes results, raise the recipe of its stage"
     return ["", *lines, remark] if lines else []
 
 
 def progress_lines(plan: Plan, store: Store) -> list[str]:
-    """What is being computed in the store, of this study and of others, by whom; and what failed last."""
+    """What is being computed in the store, of this study and of others, and what failed last."""
     lines, failed = [], []
     try:
         leases = list(store.all_leases())
@@ -105,6 +104,6 @@ def progress_lines(plan: Plan, store: Store) -> list[str]:
                 alive = "its process has ended, and the next run takes over"
             lines.append(f"{'in progress':20s}{lease.target}: {lease.owner()}; {alive}{other}")
         elif lease.content.get("error") and not other:
-            who = f"{lease.content['user']} on {lease.content['host']} at {lease.content['released']}"
-            failed.append(f"{'failed':20s}{lease.target}: {who}: {lease.content['error']}")
+            owner = f"{lease.content['user']} on {lease.content['host']} at {lease.content['released']}"
+            failed.append(f"{'failed':20s}{lease.target}: {owner}: {lease.content['error']}")
     return ["", *lines, *failed] if lines or failed else []

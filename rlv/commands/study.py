@@ -72,7 +72,7 @@ def study_lines(plan: Plan, store: Store, gpu: Gpu) -> list[str]:
 
 
 def assumption_lines(study: Study) -> list[str]:
-    """What a study assumes: each value with where it stands and comes from, and the study's conventions."""
+    """What a study assumes: each value with its path and its source, and the study's conventions."""
     alike: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path, assumption in study.assumed.items():
         source = assumption.source or "this project's guess"

@@ -1,4 +1,4 @@
-"""`rlv time`: where the time of a study went, and who computed it."""
+"""`rlv time`: where the time of a study went, and which users computed what."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def time_lines(plan: Plan, store: Store) -> list[str]:
 
 
 def spent(manifest: dict[str, Any], what: str) -> float:
-    """Of the job that published an artifact, and of those before it that a training took."""
+    """The amount of the job that published an artifact, and of those before it that a training took."""
     return manifest[what] + sum(part[what] for part in manifest["facts"].get("earlier", ()))
 
 
@@ -59,7 +59,7 @@ def _tokens(manifest: dict[str, Any]) -> int:
 
 
 def computed_lines(plan: Plan, store: Store) -> list[str]:
-    """Who computed the study's artifacts in this store, and how many of them more than once."""
+    """The users who computed the study's artifacts in this store, and how many of these more than once."""
     logged = [line for line in computed(store.root) if line.get("path") in plan.artifacts]
     if not logged:
         return []
@@ -70,4 +70,4 @@ def computed_lines(plan: Plan, store: Store) -> list[str]:
     lines = ["", f"computed here: {len(times)} artifacts, {again - lost} of them again after a loss"]
     if lost:
         lines.append(f"{lost:9d}  computed at the same time as by somebody else, and dropped")
-    return lines + [f"{count:9d}  {who}" for who, count in by.most_common()]
+    return lines + [f"{count:9d}  {user}" for user, count in by.most_common()]

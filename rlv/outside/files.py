@@ -20,7 +20,7 @@ LARGEST_TEXT = 64 * 2**20
 
 
 class NotRegularError(OSError):
-    """What a name leads to is a pipe, a device, a folder ...; `kind` says which."""
+    """A name leads to a pipe, a device, a folder or the like, which is its `kind`."""
 
     def __init__(self, path: Path, mode: int) -> None:
         self.kind = kind_of(mode)
@@ -28,7 +28,7 @@ class NotRegularError(OSError):
 
 
 def open_regular(path: Path, *, links: bool = True) -> BufferedReader:
-    """The file for reading, in bytes; `links`: what a link leads to.
+    """The file for reading, in bytes; `links`: whether it may be a link.
 
     Raises NotRegularError if it is no regular file, other kinds of OSError as `open` does.
     """
@@ -57,7 +57,7 @@ def _require_regular(path: Path, found: os.stat_result) -> None:
 
 
 def read_text(path: Path, largest: int = LARGEST_TEXT) -> str:
-    """The file's text, in UTF-8. Raises OSError as `open_regular` does; ValueError where it has more than
+    """The file's text, in UTF-8. Raises OSError as `open_regular` does; ValueError if it has more than
     `largest` bytes, or is in another encoding (naming the byte)."""
     with open_regular(path) as file:
         found = file.read(largest + 1)
@@ -79,7 +79,7 @@ def utf8(found: bytes) -> str:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """What JSON stands for. Raises ValueError where it is none or nested too deeply."""
+    """The value of a JSON text. Raises ValueError if it is none or nested too deeply."""
     try:
         return json.loads(text)
     except RecursionError:

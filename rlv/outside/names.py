@@ -2,8 +2,7 @@
 
 A manifest, a crate, an archive, an index of weights, an upstream, a hub or a parameter may name any file of
 this machine. `below` joins a name only if it stays below its folder, `opened` opens only regular files and
-follows no link below that folder. Left out on purpose: whether the content is the right one (store/folders.py
-compares digests), and the folders themselves, which the user names.
+follows no link below that folder. Content is another question: store/folders.py compares digests.
 """
 
 from __future__ import annotations
@@ -79,7 +78,7 @@ def opened(folder: Path, name: object, *, error: type[RlvError] = StoreError) ->
 
 
 def regular(path: Path, *, links: bool = False, error: type[RlvError] = StoreError) -> BufferedReader:
-    """A regular file, open for reading; `links`: what a link leads to, as for files that the user names.
+    """A regular file, open for reading; `links`: whether it may be a link, as a file that the user names.
 
     Never waits, as opening a pipe would. Raises `error` for every other kind of file, OSError as `open` does.
     """

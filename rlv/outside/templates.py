@@ -1,4 +1,4 @@
-"""Chat templates of strangers, rendered by a process of their own with limits on time, memory and length.
+"""Chat templates from outside, rendered by a process of their own with limits on time, memory and length.
 
 A template is a program in Jinja: its sandbox keeps it from files and code, but not from looping for days or
 from building more text than there is memory. So a study is checked with templates rendered here; jobs, which
@@ -34,7 +34,7 @@ _START_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Limits:
-    """What one conversation may cost; families' templates take milliseconds and some thousand characters."""
+    """Limits of one conversation; published templates need milliseconds and some thousand characters."""
 
     seconds: float = 5.0
     megabytes: int = 1024  # address space of the process, its libraries (some 190) included
@@ -45,7 +45,7 @@ class Limits:
 def bounded(tokenizer: PreTrainedTokenizerBase, limits: Limits | None = None) -> Iterator[None]:
     """While the block lasts, `tokenizer.apply_chat_template(turns, tokenize=False)` is rendered with limits.
 
-    It then raises ModelError where the template goes beyond one or fails.
+    It then raises ModelError if the template goes beyond one or fails.
     """
     limits = limits or Limits()
     with contextlib.ExitStack() as stack:
@@ -130,8 +130,8 @@ def _ready(connection: Any) -> bool:
 
 
 def serve(descriptor: float, seconds: float, megabytes: float, characters: float) -> None:
-    """The worker: answers each request on the inherited connection with {text}, {error}, or {} where a limit
-    was reached, until the other end closes. Ends itself where a request takes more than `seconds`."""
+    """The worker: answers each request on the inherited connection with {text}, {error}, or {} if a limit was
+    reached, until the other end closes. Ends itself if a request takes more than `seconds`."""
     import transformers.utils.chat_template_utils  # noqa: F401 (loaded before memory is limited)
 
     limit = int(megabytes) * 2**20

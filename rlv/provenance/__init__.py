@@ -1,4 +1,4 @@
-"""Where a figure comes from, and whether it comes out the same again.
+"""Where a figure comes from, and whether a second run gives the same one.
 
     history.py    every artifact behind a target, from the manifests of a store
     measured.py   what of an artifact is a measurement, so that no second run repeats it
@@ -9,5 +9,5 @@
     compare.py    the two stores side by side, file by file
     amounts.py    by how much two files differ
 
-Left out on purpose: signatures, and copies of weights and tables (`rlv export` moves those).
+Nothing is signed, and weights and tables are not copied (`rlv export` moves those).
 """

@@ -1,8 +1,7 @@
 """By how much two files of one name differ: rows and columns of tables, weights, lines of text.
 
-Numbers are compared one by one, in the order in which they stand; what is a measurement (measured.py) is left
-out. Nothing is called near enough: the reader is told the largest difference and decides. Left out on
-purpose: pictures (their CSV is compared), matching rows that moved, and statistics over runs.
+Numbers are compared one by one, in the order in which they stand, without measurements (measured.py). Nothing
+counts as near enough: the reader gets the largest difference and decides. Of a picture its CSV is compared.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ _TENSORS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8
 
 
 def amount(old: Path, new: Path) -> str:
-    """In words, how much two files differ whose bytes are not the same; "" where nothing but bytes does.
+    """In words, by how much two files with different bytes differ; "" if only their bytes do.
 
-    A file that cannot be read as what its name says is compared as bytes.
+    A file that cannot be read as its name promises is compared as bytes.
     """
     compare = _KINDS.get(old.suffix, _bytes)
     try:
@@ -36,7 +35,7 @@ def amount(old: Path, new: Path) -> str:
 
 
 def table_amount(old: pl.DataFrame, new: pl.DataFrame) -> str:
-    """The same of two tables: rows and columns first, then each column's rows and largest difference."""
+    """By how much two tables differ: in rows and columns, else each column's rows and largest difference."""
     if old.columns != new.columns:
         gone = [c for c in old.columns if c not in new.columns]
         come = [c for c in new.columns if c not in old.columns]

@@ -1,11 +1,10 @@
 """A history beside a second making of the same artifacts: file by file, by their digests.
 
-What equality can be promised is decided artifact by artifact. The same code and packages, on the same kind of
-processor with as many threads, one process, no GPU: every byte is the same but for what is measured
-(measured.py). With anything else in between (a GPU, several ranks, another processor or package) sums are
-taken in another order, and a language model that is sampled from them soon says something else; then what
-differs is told with its size, and that it was not promised. Left out on purpose: a tolerance. A difference is
-a difference.
+Whether equality is promised is decided for each artifact. With the same code and packages, on the same kind
+of processor, with as many threads, one process and no GPU every byte is the same but for measurements
+(measured.py). With a GPU, several ranks, another processor or another package sums are taken in another
+order, and a language model that is sampled from them soon writes something else. The report then has the size
+of each difference, and why equality was not promised. There is no tolerance.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from rlv.provenance.amounts import amount
 from rlv.provenance.history import FileFact, Made, Record
 from rlv.provenance.measured import describe
 
-# Of what decides how an artifact is computed: what touches no number, only places, names and what is shown.
+# Of the settings that decide how an artifact is computed: those that touch no number, only places and names.
 INERT = {"path", "folder", "key", "study", "save_every", "show_every"}
 EQUAL, MEASURED, DIFFERS = "equal", "equal but for what is measured", "differs"
 
@@ -44,9 +43,10 @@ def compare(
     old_folder: Path | None,
     new_folder: Path,
 ) -> Comparison:
-    """Two records of one key. `old_folder`: the first making's files, where they are at hand to say how much.
+    """Compare two records of one key.
 
-    `processor`: the name of this machine's; `unpromised_inputs`: inputs of which equality was not promised.
+    `old_folder`: the first making's files, if they are at hand; then differences have a size. `processor`:
+    the name of this machine's. `unpromised_inputs`: inputs of which equality was not promised.
     """
     found = list(_files(old, new, old_folder, new_folder))
     differs = any(verdict == DIFFERS for verdict, _ in found)
@@ -64,7 +64,7 @@ def compare(
 
 
 def doubts(old: Record, new: Record, processor: str) -> Iterator[str]:
-    """Why two makings of one key may differ in their last digits, or in more; none where they must not."""
+    """Why two makings of one key may differ in their last digits, or in more; nothing if they must not."""
     a, b = old.made, new.made
     if a.device != b.device:
         yield f"computed on {a.device}, now on {b.device}"
@@ -125,7 +125,7 @@ def _file(
     if old.lasting is not None and old.lasting == new.lasting:
         return MEASURED, f"{name}: equal but for {describe(name)}"
     if before is None or not before.is_file():
-        return DIFFERS, f"{name}: differs; the first making's files are not at hand to say by how much"
+        return DIFFERS, f"{name}: differs; the first making's files are not at hand, so there is no size"
     how_much = amount(before, after)
     if not how_much:
         return EQUAL, f"{name}: the same content, written in other bytes"

@@ -3,9 +3,9 @@
     <folder>/ro-crate-metadata.json   the history, in RO-Crate 1.1 and Process Run Crate 0.5
     <folder>/<name>.png, .csv, ...    the target's own files
 
-The metadata is plain JSON-LD, written here: the graph is regular, and a library would add nothing but itself.
-Everything behind the target is described with its digests and not carried. What is read back is what was
-written, key for key. Left out on purpose: zip archives, previews in HTML, and crates of other programs.
+The metadata is plain JSON-LD: the graph is regular, and a library would add nothing. Everything behind the
+target is described with its digests, and only the target's files are carried. Reading gives back what was
+written. Crates of other programs are refused.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ NO_LICENSE = "No licence is stated; ask those who made it."
 
 
 def metadata_of(history: History, carried: Mapping[str, str], published: datetime) -> dict[str, Any]:
-    """The metadata of a history as JSON; `carried`: where the target's files lie in the crate, by name."""
+    """The metadata of a history as JSON; `carried`: places of the target's files in the crate, by name."""
     entities = Entities()
     entities.add(METADATA, "CreativeWork", conformsTo=ref(SPECIFICATION), about=ref("./"))
     root = entities.add("./", "Dataset")
@@ -76,7 +76,7 @@ def _carried_files(by_id: Mapping[str, Entity], collection: Mapping[str, str]) -
 def write_crate(history: History, folder: Path, source: Path | None) -> Path:
     """Write a crate's metadata, and copies of the target's files from `source`, if given; returns its path.
 
-    Raises StoreError where the folder cannot be written, DamagedArtifactError where a copy differs.
+    Raises StoreError if the folder cannot be written, DamagedArtifactError if a copy differs.
     """
     carried = {} if source is None else {name: name for name in history.target.files}
     metadata = metadata_of(history, carried, datetime.now(UTC))
@@ -99,13 +99,13 @@ def write_crate(history: History, folder: Path, source: Path | None) -> Path:
 def read_crate(place: Path) -> History:
     """The history in a crate: its folder, or the metadata file.
 
-    Raises StoreError naming what is wrong with it: also if it is a link, or a name in it leads elsewhere.
+    Raises StoreError if it is no such crate, is a link, or has a name in it that leads elsewhere.
     """
     path = place / METADATA if place.is_dir() else place
     try:
         with regular(path) as handle:
-            said = parse_json(handle.read(_LARGEST))
-        by_id = {entity["@id"]: entity for entity in said["@graph"]}
+            graph = parse_json(handle.read(_LARGEST))["@graph"]
+        by_id = {entity["@id"]: entity for entity in graph}
         root = by_id["./"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"{path}: not readable as a crate of `rlv provenance` ({error})") from error
@@ -119,10 +119,10 @@ def read_crate(place: Path) -> History:
 
 
 def artifact_in(crate: Path, path: str) -> Artifact:
-    """One artifact as a crate tells of it. Raises StoreError where it tells of no such artifact."""
+    """One artifact of a crate. Raises StoreError if the crate has no such artifact."""
     found = artifacts_of(read_crate(crate))
     if path not in found:
-        raise StoreError(f"{crate}: tells of no artifact {path!r}; it has {', '.join(found)}")
+        raise StoreError(f"{crate}: has no artifact {path!r}; it has {', '.join(found)}")
     return found[path]
 
 

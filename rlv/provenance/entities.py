@@ -7,7 +7,7 @@
     PropertyValue       what the key is the hash of, and what decided nothing but how it was computed
 
 Files that a crate does not carry have local identifiers (`#…`), as contextual entities must. Entities that
-several artifacts share are written once. Left out on purpose: reading them back (crate.py).
+several artifacts share are written once. They are read back in crate.py.
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ def compact(value: Any) -> Any:
 
 
 def items(value: Any) -> list[Any]:
-    """The other way: a list, whether there was one, several or none."""
+    """The inverse of `compact`: a list of one, several or no items."""
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
 class Entities:
-    """The graph of a crate as it grows; whoever says the same thing twice finds it written once."""
+    """The graph of a crate as it grows; an entity that is added twice is written once."""
 
     def __init__(self) -> None:
         self.by_id: dict[str, Entity] = {}
 
     def add(self, identifier: str, kind: str, /, **properties: Any) -> dict[str, str]:
         """A reference to the entity; empty properties are left out, a list of one is its item."""
-        said = {name: compact(value) for name, value in properties.items() if value not in (None, [], "")}
-        self.by_id.setdefault(identifier, {"@id": identifier, "@type": kind, **said})
+        filled = {name: compact(value) for name, value in properties.items() if value not in (None, [], "")}
+        self.by_id.setdefault(identifier, {"@id": identifier, "@type": kind, **filled})
         return ref(identifier)
 
     def value(self, about: str, name: str, value: Any, /, **properties: Any) -> dict[str, str]:
@@ -68,7 +68,7 @@ class Entities:
 
 
 def artifact_entity(entities: Entities, record: Record, carried: Mapping[str, str]) -> dict[str, str]:
-    """An artifact with its files; `carried` names the files that lie in the crate, and where."""
+    """An artifact with its files; `carried` has the places of those that lie in the crate."""
     files = [_file(entities, record, name, fact, carried.get(name)) for name, fact in record.files.items()]
     return entities.add(
         local(record.path),
@@ -107,8 +107,8 @@ def action_entity(entities: Entities, record: Record) -> dict[str, str]:
         ),
     ]
     if made.earlier:
-        told = "the processes that did the first steps; time, place, software and usage are of the last one"
-        settings.append(entities.value("earlier", "earlier", list(made.earlier), description=told))
+        what = "the processes that did the first steps; time, place, software and usage are of the last one"
+        settings.append(entities.value("earlier", "earlier", list(made.earlier), description=what))
     usage = [
         entities.value(
             "usage",
@@ -138,7 +138,7 @@ def action_entity(entities: Entities, record: Record) -> dict[str, str]:
 
 
 def _largest(record: Record) -> int:
-    """Which file an artifact is there for: weights, a table, a picture."""
+    """The index of the file that an artifact is made for: weights, a table, a picture."""
     sizes = [fact.bytes for fact in record.files.values()]
     return sizes.index(max(sizes))
 
@@ -167,7 +167,7 @@ def _file(
 
 
 def _software(entities: Entities, made: Made) -> dict[str, str]:
-    """This package as it ran. Two runs share it where version, commit and every package beside it agree."""
+    """This package as it ran. Two runs share it if version, commit and every package agree."""
     code = None
     if made.code is not None:
         edited = made.code.endswith("-dirty")

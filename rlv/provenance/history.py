@@ -1,8 +1,7 @@
-"""Every artifact behind a target, inputs first: what decided it, what came out, who made it, on what.
+"""Every artifact behind a target, inputs first: its settings, its files, the run that made it.
 
 All of it comes from manifests, whose files are verified first: a history with a hole or with a damaged file
-is refused. Nothing is changed, and nothing set aside, here. Left out on purpose: what was sampled or scored
-(the artifacts themselves) and how the history is written down (crate.py).
+is refused. Nothing in the store is changed. crate.py writes a history down.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ class FileFact:
 class Made:
     """How an artifact came about: end of its run (ISO 8601), machine, and everything that ran.
 
-    `code` is a commit, with `-dirty` where the code was edited, or None outside a checkout; `by` is the
-    user's account, where the store has noted it. A training of several jobs: all of this is of the last, and
-    `earlier` has what the checkpoints say of those before it (training/loop.py), oldest first.
+    `code` is a commit, with `-dirty` if the code was edited, or None outside a checkout; `by` is the
+    user's account, if the store has noted it. In a training of several jobs all of this is of the last, and
+    `earlier` has what the checkpoints record of those before it (training/loop.py), oldest first.
     """
 
     at: str
@@ -65,7 +64,7 @@ class Made:
 
     @property
     def parts(self) -> tuple[Mapping[str, Any], ...]:
-        """All with a device, host, python, packages and code of their own; who published it comes last."""
+        """All runs, with their device, host, python, packages and code; the one that published comes last."""
         return (*self.earlier, vars(self))
 
     @property
@@ -136,7 +135,7 @@ def history_of(
         damaged += store.problems_of(artifact, quick=quick)
     if damaged:
         raise DamagedArtifactError(
-            f"{name}: damaged artifacts are behind it, so its history cannot be told: {_some(damaged, '; ')}"
+            f"{name}: damaged artifacts are behind it, so it has no history: {_some(damaged, '; ')}"
             "; `rlv fsck` sets them aside, and the next run makes them again"
         )
     users = Users()
@@ -162,7 +161,7 @@ def ordered(target: Artifact) -> list[Artifact]:
 def artifacts_of(history: History) -> dict[str, Artifact]:
     """The history as artifacts that can be made again, by path.
 
-    Raises StoreError where a record does not belong to its key, or an input is not in the history.
+    Raises StoreError if a record does not belong to its key, or an input is not in the history.
     """
     made: dict[str, Artifact] = {}
     for record in history.records:
@@ -185,18 +184,18 @@ def artifacts_of(history: History) -> dict[str, Artifact]:
 
 
 def record_of(artifact: Artifact, store: Store, users: Users) -> Record:
-    """What a store's manifest says of one published artifact.
+    """The record of one published artifact, from its manifest.
 
-    Raises DamagedArtifactError where the manifest, or a file that holds measurements, is not readable,
-    StoreError where the manifest does not state how the artifact was made.
+    Raises DamagedArtifactError if the manifest, or a file that holds measurements, is not readable,
+    StoreError if the manifest does not state how the artifact was made.
     """
     manifest, folder = store.manifest(artifact), store.location(artifact)
     try:
         made = made_from(manifest)
     except ValueError as error:
         raise StoreError(
-            f"{artifact.path}: its manifest does not state how it was made ({error}); nothing can be told of "
-            f"it: move {folder} away, and the next run makes it again"
+            f"{artifact.path}: its manifest does not state how it was made ({error}); move "
+            f"{folder} away, and the next run makes it again"
         ) from error
     made = replace(made, by=users.of(folder, artifact.path, made.seconds, made.host))
     files = {
@@ -214,7 +213,7 @@ def record_of(artifact: Artifact, store: Store, users: Users) -> Record:
 def made_from(manifest: Mapping[str, Any], by: str | None = None) -> Made:
     """How an artifact came about, from a manifest or from a mapping with the same keys.
 
-    Raises ValueError, naming the key, where one is missing or is of another kind.
+    Raises ValueError, naming the key, if one is missing or is of another kind.
     """
     why = origin_fault(manifest)
     if why is not None:
@@ -236,26 +235,27 @@ def _lasting(artifact: Artifact, name: str, path: Path) -> str | None:
 
 
 class Users:
-    """Who published what, from the stores' own logs; unknown where a log does not say."""
+    """The users who published artifacts, from the logs of the stores, as far as these have them."""
 
     def __init__(self) -> None:
         self._logs: dict[Path, dict[tuple[Any, ...], str]] = {}
 
     def of(self, folder: Path, path: str, seconds: float, host: str) -> str | None:
-        """Of the folder's store, who computed a path on a host in so many seconds, as its manifest has them.
+        """The user who computed a path on a host in so many seconds, from the log of the folder's store.
 
-        Other lines of the log are of what was lost since, came second, or was imported later.
+        Other lines of the log are of artifacts that were lost since, came second, or were imported later.
         """
         root = folder.parents[1]
         if root not in self._logs:
-            said = [line for line in computed(root) if line.get("user") and line.get("won", True)]
             self._logs[root] = {
-                (x.get("path"), x.get("seconds"), x.get("host")): str(x["user"]) for x in said
+                (line["path"], line["seconds"], line["host"]): line["user"]
+                for line in computed(root)
+                if line["user"] and line.get("won", True)
             }
         return self._logs[root].get((path, seconds, host))
 
 
 def _some(items: list[str], between: str = ", ") -> str:
-    """The first of them, and how many more."""
+    """The first SHOWN items, and how many more there are."""
     more = len(items) - SHOWN
     return between.join(items[:SHOWN]) + (f"{between}and {more} more" if more > 0 else "")

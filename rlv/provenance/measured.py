@@ -1,8 +1,8 @@
-"""What of an artifact is a measurement: seconds, and what is computed from them. No second run repeats it.
+"""Measurements in an artifact's files: seconds, and what is computed from them. No second run repeats them.
 
-Everything else of an artifact's files follows from its key, its code and its device. So a file that holds
-measurements has a second digest, of all of it but for those; two runs agree where these digests do. Left out
-on purpose: tolerance. What is not measured is equal or it is not (amounts.py says by how much).
+Everything else in these files follows from the artifact's key, its code and its device. So a file that holds
+measurements has a second digest, of all of it but for those, and two runs agree if these digests do. There is
+no tolerance (amounts.py has the size of a difference).
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def is_measured_claim(row: dict[str, Any]) -> bool:
 
 
 def lasting(stage: str, name: str, path: Path) -> str | None:
-    """SHA-256 of what a file holds besides measurements, as hex; None where it holds none.
+    """SHA-256 of what a file holds besides measurements, as hex; None if it holds none.
 
     `stage` and `name` are the artifact's stage and the file's name in it. Tables are compared by their
-    values, so another version of the library that wrote them changes nothing. Raises DataError where a file
+    values, so another version of the library that wrote them changes nothing. Raises DataError if a file
     of that name is not what this stage leaves.
     """
     reader = _READERS.get((stage, name))

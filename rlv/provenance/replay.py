@@ -3,15 +3,15 @@
 Each artifact is made by `rlv make --crate` in a process of its own, as the workflow makes it: with the
 settings and the threads of the first making, from inputs that were made again too. What the other store has
 already is not made again, so a large history can be made by the workflow, on a cluster, and only compared
-here. The crate decides what is made; a study is asked for nothing but where data lie on this machine.
+here. The crate decides what is made; a study only gives the places of data on this machine.
 
     <store>/.replay/<name>/ro-crate-metadata.json   what is made again
-    <store>/.replay/<name>/logs/...                 what each making said
-    <store>/.replay/<name>/replay.json              what came out, artifact by artifact
+    <store>/.replay/<name>/logs/...                 the log of each making
+    <store>/.replay/<name>/replay.json              the comparison of each artifact
 
-Left out on purpose: installing the packages and checking out the commit of the first making. Another commit
-is refused unless the caller allows it, another recipe or drawing code always; other packages are told beside
-what differs.
+Packages are not installed and commits are not checked out. Another commit than that of the first making is
+refused unless the caller allows it, another recipe or drawing code always; other packages are named beside a
+difference.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from rlv.run.stages import STAGES
 from rlv.store import Artifact, Store, file_digest, require_rules
 from rlv.study.paths import written
 
-# Where external things lie, in what is told to the stages that read them.
+# The settings of a stage that are places of external files.
 PLACES = ("path", "folder")
 Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What came out: one comparison an artifact, inputs first, and the folder with logs and the report."""
+    """The result: a comparison of each artifact, inputs first, and the folder with logs and the report."""
 
     history: History
     comparisons: tuple[Comparison, ...]
@@ -65,10 +65,10 @@ def replay(
 ) -> Replay:
     """Make a history again in `target`, compare every artifact, and leave the report in `into`.
 
-    `origin`: the store with the first making, where it is at hand: files that differ are read there.
-    `nearby`: artifacts of a study by key, which say where data and models lie here. `any_code`: make it with
-    this code, whatever commit made it first. Raises StoreError where the history cannot be made again here,
-    or where `target` holds copies of the first making.
+    `origin`: the store with the first making, if it is at hand: files that differ are read there. `nearby`:
+    artifacts of a study by key, which have the places of data and models here. `any_code`: make it with this
+    code, whatever commit made it first. Raises StoreError if the history cannot be made again here, or if
+    `target` holds copies of the first making.
     """
     refuse_same_store(target, origin)
     require_rules(target.root, dict.fromkeys(record.stage for record in history.records))
@@ -111,7 +111,7 @@ def replay(
 
 
 def refuse_same_store(target: Store, origin: Store | None) -> None:
-    """Raises StoreError where the other store is the first one, or reads from it."""
+    """Raises StoreError if the other store is the first one, or reads from it."""
     if target.upstreams:
         raise StoreError(f"{target.root}: has upstreams; a replay makes everything in one store of its own")
     if origin is not None:
@@ -121,9 +121,9 @@ def refuse_same_store(target: Store, origin: Store | None) -> None:
 
 
 def refuse_other_code(history: History, code: str | None, any_code: bool) -> None:
-    """Raises StoreError where a stage has another recipe, or (unless `any_code`) this is another commit.
+    """Raises StoreError if a stage has another recipe, or (unless `any_code`) this is another commit.
 
-    Of a stage whose code is part of its keys that code counts as its recipe.
+    If the code of a stage is part of its keys, it counts as its recipe.
     """
     for record in history.records:
         stage = STAGES.get(record.stage)
@@ -160,8 +160,8 @@ def _checkout(history: History) -> str:
 def located(history: History, nearby: Mapping[str, Artifact]) -> History:
     """The history with the places of its data and models on this machine.
 
-    A study that has the same artifact says where it lies; else it must lie where it lay. Raises StoreError
-    that names what is missing and its digest.
+    A study that has the same artifact gives the place; else it must be the old one. Raises StoreError that
+    names what is missing and its digest.
     """
     return replace(history, records=tuple(_located(record, nearby) for record in history.records))
 
@@ -178,24 +178,24 @@ def _located(record: Record, nearby: Mapping[str, Artifact]) -> Record:
         if not Path(place).exists() or (wanted is not None and file_digest(Path(place)) != wanted):
             digest = f" (SHA-256 {wanted})" if wanted else ""
             raise StoreError(
-                f"{record.path}: was made from {place}{digest}, which is not here; say with --study which "
-                "study knows where it lies"
+                f"{record.path}: was made from {place}{digest}, which is not here; name with "
+                "--study a study that has its place"
             )
     return record
 
 
-def _make(record: Record, crate: Path, store: Store, said: Path) -> None:
-    """One artifact in a process of its own. Raises RlvError with its last words where that fails."""
-    said.parent.mkdir(parents=True, exist_ok=True)
+def _make(record: Record, crate: Path, store: Store, log: Path) -> None:
+    """Make one artifact in a process of its own. Raises RlvError with its last line if that fails."""
+    log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "rlv", "make", f"--crate={crate}", f"--store={written(store.root)}"]
     command += [f"--threads={record.made.threads}", "--", record.path]
-    with open(said, "w", encoding="utf-8") as out:
+    with open(log, "w", encoding="utf-8") as out:
         done = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False)
     if done.returncode != 0:
-        lines = said.read_text(encoding="utf-8").strip().splitlines()
+        lines = log.read_text(encoding="utf-8").strip().splitlines()
         last = lines[-1] if lines else f"ended with status {done.returncode}"
         raise RlvError(
-            f"{record.path}: could not be made again: {last.removeprefix('rlv: ')}; all of it: {said}"
+            f"{record.path}: could not be made again: {last.removeprefix('rlv: ')}; all of it: {log}"
         )
 
 
@@ -218,13 +218,13 @@ def _lines_of(comparison: Comparison) -> list[str]:
 
 
 def summary_lines(done: Replay) -> list[str]:
-    """How many artifacts came out equal, and which did not."""
+    """How many artifacts are equal, and which are not."""
     counted = Counter(c.verdict for c in done.comparisons)
     total = len(done.comparisons)
-    told = ", ".join(f"{n} {verdict}" for verdict, n in counted.items() if verdict != DIFFERS)
+    others = ", ".join(f"{n} {verdict}" for verdict, n in counted.items() if verdict != DIFFERS)
     differ = f"{counted[DIFFERS]} differ" if counted[DIFFERS] else "none differs"
     history = done.history
-    lines = [f"{history.name} of the study {history.study} again: {told + ', ' if told else ''}{differ}"]
+    lines = [f"{history.name} of the study {history.study} again: {others + ', ' if others else ''}{differ}"]
     promised = sum(not c.unpromised for c in done.comparisons)
     if promised < total:
         reasons = Counter(

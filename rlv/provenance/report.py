@@ -1,7 +1,6 @@
-"""A history as a table for people: a line an artifact, then what ran, where, and the target's digests.
+"""A history as a table for people: a line for each artifact, then code, machines and the target's digests.
 
-Left out on purpose: specifications in full and the digests of what lies behind the target; they are in the
-crate, and `rlv why` shows an artifact's own.
+The crate has the specifications in full and all other digests, and `rlv why` shows an artifact's own.
 """
 
 from __future__ import annotations
@@ -42,13 +41,13 @@ def history_lines(history: History) -> list[str]:
 
 
 def _counted(what: str, history: History, value: Callable[[Mapping[str, Any]], str | None]) -> list[str]:
-    """A line a value, the most frequent first, with how many artifacts have it.
+    """A line for each value, the most frequent first, with how many artifacts have it.
 
-    Of a training in several parts each value counts once.
+    In a training of several parts each value counts once.
     """
     found = Counter(v for record in history.records for v in {value(part) for part in record.made.parts})
     found.pop(None, None)
-    lines = [f"{said} ({n})" for said, n in sorted(found.items(), key=lambda item: (-item[1], item[0]))]
+    lines = [f"{text} ({n})" for text, n in sorted(found.items(), key=lambda item: (-item[1], item[0]))]
     return [f"{what if i == 0 else '':9s} {line}" for i, line in enumerate(lines)]
 
 

@@ -155,7 +155,7 @@ CHECKED = re.compile(
     r"|(folder|stage)(\.parent)?\.name"  # a folder that is there, or was joined before
 )
 ALLOWED = {
-    "rlv/store/garbage.py": {"store.root / path"},  # stage and directory as folders were listed to have them
+    "rlv/store/garbage.py": {"root / path"},  # stage and directory as folders were listed to have them
     "rlv/store/permissions.py": {"place / part", "Path(place) / name"},  # parts of a path, and os.walk
     "rlv/store/probe.py": {"root / name", "place / name"},  # names of the code's own
     "rlv/store/store.py": {"parent / f'{prefix}{os.getpid()}-{secrets.token_hex(4)}'"},  # of a checked place

@@ -118,7 +118,7 @@ def test_what_differs_is_named_with_its_size(histories, finished, second, copy_o
     done = again(histories["parallel_scaling"], store, finished.store if at_hand else None)
     (differing,) = done.differing
     assert (differing.path, differing.verdict) == (scores.path, DIFFERS)
-    how_much = "score in 1 of 16 rows, by up to 0.125" if at_hand else "not at hand to say by how much"
+    how_much = "score in 1 of 16 rows, by up to 0.125" if at_hand else "not at hand, so there is no size"
     assert len(differing.lines) == 1 and differing.lines[0].endswith(how_much)
     report = json.loads((done.folder / "replay.json").read_text())
     assert not report["equal"]
@@ -218,7 +218,7 @@ def test_data_are_looked_for_where_the_study_says(histories, tmp_path):
     record = next(r for r in history.records if r.stage == "problems")
     moved = replace(record, how={**record.how, "path": str(tmp_path / "gone.jsonl")})
     history = replace(history, records=(moved, *history.records[1:]))
-    with pytest.raises(StoreError, match=r"was made from .*gone\.jsonl, which is not here; say with --study"):
+    with pytest.raises(StoreError, match=r"was made from .*gone\.jsonl, which is not here; name with --study"):
         located(history, {})
     here = tmp_path / "here.jsonl"
     here.write_text("{}")
