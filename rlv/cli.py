@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("path", help="<stage>/<name>-<12 hex>")
     make.add_argument("--threads", type=int, default=1)
     make.add_argument("--crate", type=Path, default=None, help="make it as this crate tells, without a study")
+    make.add_argument("--receipt", type=Path, help="write this file when it is published, for Snakemake")
     command("status", _status, "done, missing, made by older code, damaged")
     why = command("why", _why, "what an artifact is made from, and why it is not there")
     why.add_argument("key", help="key, path or name; the beginning is enough")
@@ -195,6 +196,7 @@ def _make(options: argparse.Namespace) -> None:
         os.environ[name] = str(options.threads)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from rlv.run.make import make
+    from rlv.snakemake import receipts
 
     if options.crate is not None:
         from rlv.provenance.commands import artifact_in
@@ -209,6 +211,8 @@ def _make(options: argparse.Namespace) -> None:
         plan, store = _plan_and_store(options)
         artifact = plan.find(options.path)
     make(artifact, store, threads=options.threads, log=_line)
+    if options.receipt is not None:
+        receipts.write(options.receipt, artifact, store)
 
 
 def _line(text: str) -> None:

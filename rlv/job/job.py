@@ -76,6 +76,7 @@ class Stage:
     runs_models: whether jobs need the environment of the engines.
     threads, gpus: of one job, from its artifact; `gpus` are those of all its machines together.
     priority: of jobs that could start at the same time, the highest starts first.
+    resumes: whether a job goes on where one that was stopped has saved; it counts its tries.
     """
 
     recipe: int
@@ -88,6 +89,7 @@ class Stage:
     threads: Callable[[Artifact], int] = _one
     gpus: Callable[[Artifact], int] = _none
     priority: int = 0
+    resumes: bool = False
 
     @property
     def source_code(self) -> str:

@@ -80,6 +80,7 @@ TRAIN = Stage(
     threads=_ranks,
     gpus=_ranks,
     priority=10,  # the head of the longest chains starts first
+    resumes=True,
 )
 OVERHEAD = Stage(
     recipe=1,
