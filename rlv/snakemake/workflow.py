@@ -11,10 +11,11 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from rlv.cluster import checks, inventory, retries
+from rlv.cluster import checks, inventory
 from rlv.cluster.resources import NAMES, Asked, Planner, gpu_for_estimates, known_gpu
 from rlv.cluster.site import FILE, read_site
 from rlv.errors import SiteError
@@ -108,7 +109,7 @@ class SlurmRules:
         """The folder of an artifact's checkpoints (the store's working folder)."""
         return self.store.root / ".work" / artifact.stage / artifact.directory
 
-    def _work_of(self, job: Any) -> Path | None:
+    def work_of(self, job: Any) -> Path | None:
         """That of the artifact whose receipt a job of the workflow leaves; None: it leaves none."""
         for file in job.output:
             path = "/".join(Path(str(file)).parts[-2:])
@@ -117,7 +118,7 @@ class SlurmRules:
         return None
 
     def retries(self, stage: str) -> int:
-        """Retries of a stage that resumes: enough for its longest job, each as long as the partition allows."""
+        """Retries of a stage that resumes: enough for its longest job, with the partition's longest tries."""
         pending = [artifact for artifact in self._pending() if artifact.stage == stage]
         return self.planner.retries(pending, runtime=STAGES[stage].minutes)
 
@@ -143,9 +144,16 @@ class SlurmRules:
         wanted, known = self.wanted(), checks.Known.ask()
         for line in checks.require(self.site, wanted, known, self.file):
             say(line)
-        command = status.install(workflow, self.site.status_seconds)
-        retries.install(workflow.scheduler._executor, self._work_of)
-        say(f"SLURM is asked by `{command}` how jobs are; their logs: {workflow.executor_settings.logdir}")
+        from rlv.snakemake.executor import Executor
+
+        if workflow.executor_plugin.executor is not Executor:
+            raise SiteError(
+                f"{self.file}: found the executor {workflow.executor_plugin.name!r}, expected `slurm` as rlv "
+                "extends it; use --executor slurm, and the versions that pyproject.toml names"
+            )
+        Executor.question = status.question(self.site.status_seconds)
+        logs = workflow.executor_settings.logdir
+        say(f"SLURM is asked by `{Executor.question.command}` how jobs are; their logs: {logs}")
 
 
 def of_site(
@@ -160,11 +168,18 @@ def of_site(
     # Of several files, the last one counts.
     file = str([FILE, *workflow.overwrite_configfiles][-1])
     slurm = SlurmRules(config["slurm"], plan, store, file=file, gpu=config.get("gpu"), submits=submits)
-    if not submits:
+    # Where the plug-in is not installed, Snakemake itself says so.
+    if submits and find_spec("snakemake_executor_plugin_slurm"):
+        from rlv.snakemake import executor
+
+        executor.put_in_place(slurm.work_of)
+    elif not submits:
+        from rlv.snakemake import step
+
         # SLURM signals all processes of a job: Snakemake, too, must outlive the training that it waits for.
         # It is handled, not ignored: the training would inherit that.
         signal.signal(signal.SIGUSR1, lambda number, frame: None)
-        status.keep_configuration()
+        step.put_in_place()
     # Copies of a few files, and a page from Snakemake's own records: made where the workflow was started.
     workflow.localrules(*plan.figures, *(["claims"] if plan.claims else []), "report")
     return slurm

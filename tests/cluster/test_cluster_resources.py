@@ -342,6 +342,6 @@ def test_a_job_is_told_by_the_receipt_that_it_leaves(tmp_path):
     receipts = Receipts(tmp_path / "results", rules.store)
     for made in rules.plan.artifacts.values():
         job = SimpleNamespace(output=[str(receipts.path(made))])
-        assert rules._work_of(job) == tmp_path / ".work" / made.path
+        assert rules.work_of(job) == tmp_path / ".work" / made.path
     for output in ([], ["results/mini/claims.csv"], ["train"], [str(tmp_path / "train/b-0")]):
-        assert rules._work_of(SimpleNamespace(output=output)) is None
+        assert rules.work_of(SimpleNamespace(output=output)) is None

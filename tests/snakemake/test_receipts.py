@@ -24,7 +24,7 @@ BOTH = (FIRST, SECOND)
 # What lets root change what is not its own and write what is read-only: without it, root is like any user.
 PRIVILEGES = "-dac_override,-dac_read_search,-fowner,-chown"
 
-# As the workflow's: receipts are settled before planning, `make.py` stands for `rlv make`, and one artifact is
+# As in the workflow: receipts are settled first, `make.py` stands for `rlv make`, and one artifact is
 # copied to its stable place.
 SNAKEFILE = """
 import sys
