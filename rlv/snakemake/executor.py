@@ -19,7 +19,7 @@ Left out on purpose: SLURM's job arrays, which submit as upstream has it.
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -49,7 +49,7 @@ class Executor(SlurmExecutor):
     which a controller may be away, and between two tries.
     """
 
-    work_of: ClassVar[WorkOf] = staticmethod(lambda job: None)
+    work_of: ClassVar[Any] = staticmethod(lambda job: None)
     question: ClassVar[Question] = Question("squeue", 60)
     longest: ClassVar[float] = LONGEST
     pause: ClassVar[float] = PAUSE
@@ -60,10 +60,18 @@ class Executor(SlurmExecutor):
 
     def prepare(self) -> None:
         """What this class adds to an executor."""
-        self.patience = Patience(self.logger.warning, self.longest, self.pause)
-        self.watch = Watch(self.logger.warning)
+        logger: Any = self.logger  # upstream's type has no `warning`
+        self._warn = logger.warning
+        self.patience = Patience(self._warn, self.longest, self.pause)
+        self.watch = Watch(self._warn)
         self._refused = threading.local()
         self._slurm_jobs: dict[Any, str] = {}
+
+    @property
+    def _settings(self) -> Any:
+        """No attribute: the thread that looks after jobs starts before `__post_init__`."""
+        workflow: Any = self.workflow  # upstream's type has no `executor_settings`
+        return workflow.executor_settings
 
     # ---- submitting
 
@@ -94,19 +102,24 @@ class Executor(SlurmExecutor):
         self.patience.stop()
         super().cancel()
 
-    def get_account_arg(self, job: Any) -> Iterator[str]:
+    def get_account_arg(self, job: Any) -> Generator[str, None, None]:
         """An account only if one is named; upstream takes that of the user's last jobs otherwise."""
-        return super().get_account_arg(job) if job.resources.get("slurm_account") else iter([""])
+        if job.resources.get("slurm_account"):
+            yield from super().get_account_arg(job)
+        else:
+            yield ""
 
     # ---- how jobs are
 
-    async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncIterator[SubmittedJobInfo]:
+    async def check_active_jobs(
+        self, active_jobs: list[SubmittedJobInfo]
+    ) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Report the jobs that have ended; yield the others."""
-        settings, longest = self.workflow.executor_settings, self.question.seconds
-        soon = min(settings.init_seconds_before_status_checks, longest)
+        longest = self.question.seconds
+        soon = min(self._settings.init_seconds_before_status_checks, longest)
         ended = False
         if active_jobs:
-            command = _QUERIES[self.question.command](self.run_uuid)
+            command: Any = _QUERIES[self.question.command](self.run_uuid)
             async with self.status_rate_limiter:
                 states, _ = await query_job_status(command, self.logger)
             numbers = [str(info.external_jobid) for info in active_jobs]
@@ -126,11 +139,11 @@ class Executor(SlurmExecutor):
     def _report_success(self, info: SubmittedJobInfo) -> None:
         self.report_job_success(info)
         log = (info.aux or {}).get("slurm_logfile")
-        if log is not None and not self.workflow.executor_settings.keep_successful_logs:
+        if log is not None and not self._settings.keep_successful_logs:
             try:
                 log.unlink(missing_ok=True)
             except OSError as error:
-                self.logger.warning(f"{log}: the log of a job that succeeded cannot be removed ({error})")
+                self._warn(f"{log}: the log of a job that succeeded cannot be removed ({error})")
 
     def _report_failure(self, info: SubmittedJobInfo, said: str) -> None:
         log = (info.aux or {}).get("slurm_logfile")
@@ -165,4 +178,5 @@ class Executor(SlurmExecutor):
 def put_in_place(work_of: WorkOf) -> None:
     """Have Snakemake make this executor when it makes that of the plug-in `slurm`; before it has made one."""
     Executor.work_of = staticmethod(work_of)
-    ExecutorPluginRegistry().get_plugin("slurm").executor = Executor
+    plugin: Any = ExecutorPluginRegistry().get_plugin("slurm")
+    plugin.executor = Executor

@@ -39,4 +39,5 @@ class Executor(plugin.Executor):
 
 def put_in_place() -> None:
     """Have Snakemake make this executor when it makes that of the plug-in `slurm-jobstep`."""
-    ExecutorPluginRegistry().get_plugin("slurm-jobstep").executor = Executor
+    registered: Any = ExecutorPluginRegistry().get_plugin("slurm-jobstep")
+    registered.executor = Executor

@@ -130,6 +130,19 @@ def test_logs_of_jobs_that_succeeded_are_removed_unless_they_are_to_be_kept(tmp_
     assert [(tmp_path / "logs" / number).exists() for number in "12"] == [kept, True]
 
 
+def test_the_first_question_may_come_before_the_executor_is_complete(tmp_path):
+    """Upstream starts the thread that asks before `__post_init__`."""
+    executor = object.__new__(Bare)
+    executor.workflow = Bare(tmp_path).workflow
+    executor.workflow.remote_execution_settings = SimpleNamespace(seconds_between_status_checks=10)
+    executor._next_seconds_between_status_checks = None
+
+    async def ask():
+        return [job async for job in executor.check_active_jobs([])]
+
+    assert asyncio.run(ask()) == []
+
+
 def test_it_asks_less_often_while_nothing_happens_and_never_too_seldom(tmp_path, monkeypatch):
     executor = Bare(tmp_path)
     seconds = []
