@@ -15,6 +15,7 @@ def add_make(parser: ArgumentParser) -> None:
     parser.add_argument("path", help="<stage>/<name>-<12 hex>")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--crate", type=Path, help="make it as this crate describes it, without a study")
+    parser.add_argument("--receipt", type=Path, help="write this file when it is published, for Snakemake")
     parser.set_defaults(run=_make)
 
 
@@ -24,6 +25,7 @@ def _make(options: Namespace) -> None:
         os.environ[name] = str(options.threads)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from rlv.run.make import make
+    from rlv.snakemake import receipts
 
     if options.crate is not None:
         from rlv.provenance.crate import artifact_in
@@ -38,3 +40,5 @@ def _make(options: Namespace) -> None:
         plan, store = plan_and_store(options)
         artifact = plan.find(options.path)
     make(artifact, store, threads=options.threads, log=say_text)
+    if options.receipt is not None:
+        receipts.write(options.receipt, artifact, store)

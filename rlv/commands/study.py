@@ -9,11 +9,11 @@ from collections import defaultdict
 
 from rlv.commands.places import plan_and_store, settings_of
 from rlv.commands.printing import say
-from rlv.job.assumptions import Assumptions
 from rlv.estimate.gpus import DEFAULT, Gpu, find_gpu
 from rlv.estimate.jobs import estimates
 from rlv.estimate.preflight import require
 from rlv.estimate.report import estimate_lines, stage_lines, unknown_lines
+from rlv.job.assumptions import Assumptions
 from rlv.plan import Plan
 from rlv.store import Store
 from rlv.study.types import Study

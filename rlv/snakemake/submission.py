@@ -2,24 +2,21 @@
 
 The executor takes any failure of `sbatch`, and of the questions it asks before it (which partition is the
 default, which accounts there are), for a failure of the job. That uses up a retry; a controller restarted
-for a minute would end a run of days. So these commands are tried again here for as long as they say that
-the controller cannot be reached, and the executor learns of it only where that lasts too long. Every other
-refusal goes through at once.
+for a minute would end a run of days. So a job that was refused because the controller cannot be reached is
+submitted again (executor.py), and counts as failed only if that lasts too long. Every other refusal counts
+at once.
 
 A job that was accepted although the answer was lost is submitted twice. That is harmless: the second copy
 finds the first one's lease in the store (rlv/store/leases.py) and waits for it. Left out on purpose: the
-checks before the first job (checks.py), which fail while somebody is there to read why.
+checks before the first job (rlv/cluster/checks.py), which fail while somebody is there to read why.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
-import subprocess
 import threading
 import time
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 from rlv.errors import SiteError
@@ -31,36 +28,35 @@ _AWAY = re.compile(
     r"|in standby mode|communication (connection|shutdown) failure|message (send|receive) failure",
     re.IGNORECASE,
 )
-# What means something between double quotes, or ends the single ones that the executor puts around words.
+# Characters that mean something between double quotes, or end the executor's single ones around words.
 _MEANS = re.compile(r"['`$\\\n]")
 # Seconds for which a controller may be away; between two tries; between two lines about it.
 LONGEST = 3600.0
-_PAUSE = 10.0
+PAUSE = 10.0
 _SAID_EVERY = 60.0
 
-Done = subprocess.CompletedProcess[str]
 
-
-def away(said: str) -> bool:
-    """Whether a command that failed with these words could not reach the controller.
+def away(said: str) -> str | None:
+    """The line with which a command that failed said that the controller cannot be reached; None: it did not.
 
     What sbatch says last counts: it may have missed one controller and been refused by the other.
     """
-    return _AWAY.search(said.rpartition("submission failed:")[2]) is not None
+    last = said.rpartition("submission failed:")[2]
+    return next((line.strip(" '.") for line in last.splitlines() if _AWAY.search(line)), None)
 
 
 class Patience:
-    """Tries commands again while the controller is away. One for all jobs of a run, from any thread.
+    """Whether to submit again while the controller is away. One for all jobs of a run, from any thread.
 
-    `longest`: seconds, counted from the first command that did not reach it; afterwards commands fail as
-    they do without this, and the next that reaches it begins anew. `say` gets a line about once a minute.
+    `longest`: seconds, counted from the first refusal for that reason; afterwards refusals are final until
+    the controller has been reached again. `say` gets a line about once a minute.
     """
 
     def __init__(
         self,
         say: Callable[[str], Any],
         longest: float = LONGEST,
-        pause: float = _PAUSE,
+        pause: float = PAUSE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._say, self._longest, self._pause, self._clock = say, longest, pause, clock
@@ -69,18 +65,16 @@ class Patience:
         self._since: float | None = None
         self._told = 0.0
 
-    def outlast(self, attempt: Callable[[], Done]) -> Done:
-        """The first attempt that reached the controller, whatever it said; or the last that did not."""
-        while True:
-            done = attempt()
-            if done.returncode == 0 or not away(done.stderr or ""):
-                self._answered()
-                return done
-            if not self._waits(done.stderr) or self._stopped.wait(self._pause):
-                return done
+    def again(self, refusal: str | None) -> bool:
+        """Whether a job is to be submitted again, after waiting. `refusal`: why it was not; None: it was."""
+        line = None if refusal is None else away(refusal)
+        if line is None:
+            self._answered()
+            return False
+        return self._waits(line) and not self._stopped.wait(self._pause)
 
     def stop(self) -> None:
-        """Whoever waits does so no longer: the run is being ended."""
+        """End all waiting: the run is being ended."""
         self._stopped.set()
 
     @property
@@ -104,78 +98,16 @@ class Patience:
             self._told = now if tells else self._told
         if tells:
             self._say(
-                f"SLURM's controller cannot be reached ({' '.join(said.split())}); jobs wait to be "
-                f"submitted, for {max(1, round(left / 60))} minutes more at most"
+                f"SLURM's controller cannot be reached ({said}); jobs wait to be submitted, for "
+                f"{max(1, round(left / 60))} minutes more at most"
             )
         return left > 0
 
 
-class Submission:
-    """A process of the executor's that submits, as far as it uses one: `communicate`, then `returncode`."""
-
-    def __init__(self, patience: Patience, *arguments: Any, **more: Any) -> None:
-        self._patience, self._arguments, self._more = patience, arguments, more
-        self.returncode: int | None = None
-
-    def communicate(self, input: str | None = None) -> tuple[str, str]:
-        """What sbatch printed, output and errors, when it was tried for the last time.
-
-        In a run that is being ended nothing is submitted any more: the executor would still submit whatever
-        waited behind a job that was not accepted, and nobody would be there to cancel it.
-        """
-        if self._patience.stopped:
-            self.returncode = 1
-            return "", "not submitted: this run is being ended"
-
-        def attempt() -> Done:
-            with subprocess.Popen(*self._arguments, **self._more) as process:
-                said, errors = process.communicate(input)
-            return subprocess.CompletedProcess(process.args, process.returncode, said, errors)
-
-        done = self._patience.outlast(attempt)
-        self.returncode = done.returncode
-        return done.stdout, done.stderr
-
-
-def install(executor: Any, longest: float = LONGEST, pause: float = _PAUSE) -> Patience:
-    """Have the SLURM executor of a workflow submit patiently; `cancel`, as for Ctrl-C, ends all waiting.
-
-    Raises SiteError where the plug-in does not submit in the way that is wrapped here.
-    """
-    import snakemake_executor_plugin_slurm as plugin
-    from snakemake_executor_plugin_slurm import accounts, partitions
-
-    _require(plugin.Executor.run_job, "Popen")
-    _require(partitions.get_default_partition, "check_output")
-    _require(accounts.validate_account, "check_output")
-    patience = Patience(executor.logger.warning, longest, pause)
-
-    def submit(*arguments: Any, **more: Any) -> Submission:
-        return Submission(patience, *arguments, **more)
-
-    def check_output(*arguments: Any, **more: Any) -> str:
-        done = patience.outlast(lambda: subprocess.run(*arguments, stdout=subprocess.PIPE, **more))
-        done.check_returncode()
-        return done.stdout
-
-    # The modules' own views of `subprocess`; the rest of the process keeps the real one.
-    plugin.subprocess = _like_subprocess(Popen=submit)
-    partitions.subprocess = _like_subprocess(check_output=check_output)
-    accounts.subprocess = _like_subprocess(check_output=check_output)
-    cancel = executor.cancel
-
-    def cancel_at_once() -> None:
-        patience.stop()
-        cancel()
-
-    executor.cancel = cancel_at_once
-    return patience
-
-
 def require_plain(workflow: Any) -> None:
-    """Raises SiteError where a word of the command that a job runs would mean something to a shell.
+    """Raises SiteError if a word of the command that a job runs would mean something to a shell.
 
-    The executor gives that command to `sbatch --wrap` between double quotes. In it are what was said behind
+    The executor gives that command to `sbatch --wrap` between double quotes. It contains the arguments of
     `--config` and `--configfile`, and where the workflow lies.
     """
     words = {
@@ -191,19 +123,3 @@ def require_plain(workflow: Any) -> None:
                     f"{where}: found {found[0]!r} in {word!r}, which a shell of SLURM's jobs would read; "
                     "write the value in config/config.yaml, or choose another name"
                 )
-
-
-def _like_subprocess(**changed: Any) -> SimpleNamespace:
-    return SimpleNamespace(**{**vars(subprocess), **changed})
-
-
-def _require(function: Any, used: str) -> None:
-    names = getattr(getattr(function, "__code__", None), "co_names", ())
-    if "subprocess" not in names or used not in names:
-        version = importlib.metadata.version("snakemake-executor-plugin-slurm")
-        where = f"{function.__module__}.{function.__qualname__}"
-        raise SiteError(
-            f"snakemake-executor-plugin-slurm {version}: {where} does not call subprocess.{used}, so that an "
-            "outage of SLURM's controller would fail jobs; install the version that pyproject.toml names "
-            "(its extra `slurm`)"
-        )

@@ -7,17 +7,21 @@ which parse the same Snakefile, do not, since what they ask for was decided befo
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from rlv.cluster import checks, inventory, retries
+from rlv.cluster import checks, inventory
 from rlv.cluster.resources import NAMES, Asked, Planner, gpu_for_estimates, known_gpu
 from rlv.cluster.site import FILE, read_site
 from rlv.errors import SiteError
 from rlv.estimate.jobs import Estimate, estimates
 from rlv.job.assumptions import Assumptions
+from rlv.outside.escapes import escaped
 from rlv.plan import Plan
 from rlv.run.stages import STAGES
 from rlv.snakemake import status, submission
@@ -26,8 +30,6 @@ from rlv.training.tries import NONE_IN_VAIN, in_vain
 
 # The resource by which a training learns how often it was tried; a rule's shell command puts it there.
 ATTEMPT = "attempt"
-# What each rule asked for, so that a check before the run can ask the same.
-Least = tuple[int, int]
 
 
 class SlurmRules:
@@ -51,8 +53,7 @@ class SlurmRules:
         self.site = read_site(raw, file)
         self.gpu = gpu_for_estimates(self.site, gpu)
         self._known_gpu = known_gpu(self.site, gpu)
-        self._submits = submits
-        self._least: dict[str, Least] = {}
+        self.submits = submits
 
     @property
     def gpu_to_fit(self) -> str | None:
@@ -70,24 +71,21 @@ class SlurmRules:
 
     @cached_property
     def _partitions(self) -> list[inventory.Partition] | None:
-        if not self._submits or not inventory.installed():
+        if not self.submits or not inventory.installed():
             return None
         try:
             return inventory.partitions()
         except SiteError:
             return None  # a plan needs none, and before a run it is said
 
-    def asks(self, stage: str, *, mem_mb: int, runtime: int) -> dict[str, Callable[..., Any]]:
-        """A rule's resources: functions of the wildcards and the attempt, by the executor's names.
-
-        `mem_mb`, `runtime`: the least that a job of the stage asks for.
-        """
-        self._least[stage] = (mem_mb, runtime)
+    def asks(self, stage: str) -> dict[str, Callable[..., Any]]:
+        """A rule's resources: functions of the wildcards and the attempt, by the executor's names."""
 
         def ask(name: str) -> Callable[..., Any]:
             def value(wildcards: Any, attempt: int) -> Any:
-                artifact = self._artifact(stage, wildcards)
-                return self._asked(artifact, mem_mb, runtime, attempt).as_resources(self.site)[name]
+                return self._asked(self._artifact(stage, wildcards), stage, attempt).as_resources(self.site)[
+                    name
+                ]
 
             return value
 
@@ -100,27 +98,29 @@ class SlurmRules:
         directory = getattr(wildcards, "artifact", None)
         return None if directory is None else self.plan.find(f"{stage}/{directory}")
 
-    def _asked(self, artifact: Artifact | None, mem_mb: int, runtime: int, attempt: int = 1) -> Asked:
-        vain = NONE_IN_VAIN
-        if attempt > 1 and artifact is not None and STAGES[artifact.stage].resumes:
+    def _asked(self, artifact: Artifact | None, stage: str, attempt: int = 1) -> Asked:
+        record, vain = STAGES[stage], NONE_IN_VAIN
+        if attempt > 1 and artifact is not None and record.resumes:
             vain = in_vain(self.work(artifact), attempt)
-        return self.planner.asked(artifact, mem_mb=mem_mb, runtime=runtime, attempt=attempt, in_vain=vain)
+        least = {"mem_mb": record.memory_mb, "runtime": record.minutes}
+        return self.planner.asked(artifact, **least, attempt=attempt, in_vain=vain)
 
     def work(self, artifact: Artifact) -> Path:
         """The folder of an artifact's checkpoints (the store's working folder)."""
         return self.store.root / ".work" / artifact.stage / artifact.directory
 
-    def _work_of(self, job: Any) -> Path | None:
-        """That of the artifact whose manifest a job of the workflow leaves; None: it leaves none."""
+    def work_of(self, job: Any) -> Path | None:
+        """That of the artifact whose receipt a job of the workflow leaves; None: it leaves none."""
         for file in job.output:
-            path = "/".join(Path(str(file)).parts[-3:-1])
+            path = "/".join(Path(str(file)).parts[-2:])
             if path in self.plan.artifacts:
                 return self.work(self.plan.artifacts[path])
         return None
 
-    def retries(self, *, runtime: int) -> int:
-        """Of trainings: so many that the longest ends, each try as long as the partition allows."""
-        return self.planner.retries([a for a in self._pending() if STAGES[a.stage].resumes], runtime=runtime)
+    def retries(self, stage: str) -> int:
+        """Retries of a stage that resumes: enough for its longest job, with the partition's longest tries."""
+        pending = [artifact for artifact in self._pending() if artifact.stage == stage]
+        return self.planner.retries(pending, runtime=STAGES[stage].minutes)
 
     def _pending(self) -> list[Artifact]:
         return [a for a in self.plan.artifacts.values() if not self.store.exists(a)]
@@ -129,23 +129,72 @@ class SlurmRules:
         """Every job still to do, as it would be submitted first."""
         made = []
         for artifact in self._pending():
-            mem_mb, runtime = self._least.get(artifact.stage, (1000, 10))
-            asked = self.planner.asked(artifact, mem_mb=mem_mb, runtime=runtime)
             estimate = self.planner.estimated.get(artifact.path)
             flops = estimate.flops if estimate is not None else 0.0
-            made.append(checks.Wanted(artifact.path, asked, flops))
+            made.append(checks.Wanted(artifact.path, self._asked(artifact, artifact.stage), flops))
         return made
 
     def start(self, workflow: Any, say: Callable[[str], None]) -> None:
         """Before the first job: checks, and the question about jobs that this cluster answers.
 
-        Raises SiteError where SLURM is not here, does not answer, or would refuse a job, and where a shell
-        would read something else in a job's command than was written.
+        Raises SiteError if SLURM is not here, does not answer, or would refuse a job, and if a shell would
+        read something else in a job's command than was written.
         """
         submission.require_plain(workflow)
         wanted, known = self.wanted(), checks.Known.ask()
         for line in checks.require(self.site, wanted, known, self.file):
             say(line)
-        command = status.install(workflow, self.site.status_seconds)
-        retries.install(workflow.scheduler._executor, self._work_of)
-        say(f"SLURM is asked by `{command}` how jobs are; their logs: {workflow.executor_settings.logdir}")
+        from rlv.snakemake.executor import Executor
+
+        if workflow.executor_plugin.executor is not Executor:
+            raise SiteError(
+                f"{self.file}: found the executor {workflow.executor_plugin.name!r}, expected `slurm` as rlv "
+                "extends it; use --executor slurm, and the versions that pyproject.toml names"
+            )
+        Executor.question = status.question(self.site.status_seconds)
+        logs = workflow.executor_settings.logdir
+        say(f"SLURM is asked by `{Executor.question.command}` how jobs are; their logs: {logs}")
+
+
+def of_site(
+    workflow: Any, config: Mapping[str, Any], plan: Plan, store: Store, *, submits: bool
+) -> SlurmRules | None:
+    """The rules' resources under SLURM; None: the configuration names no site. Raises SiteError.
+
+    In a job it prepares this process for what SLURM does to it.
+    """
+    if "slurm" not in config:
+        return None
+    # Of several files, the last one counts.
+    file = str([FILE, *workflow.overwrite_configfiles][-1])
+    slurm = SlurmRules(config["slurm"], plan, store, file=file, gpu=config.get("gpu"), submits=submits)
+    # Where the plug-in is not installed, Snakemake itself says so.
+    if submits and find_spec("snakemake_executor_plugin_slurm"):
+        from rlv.snakemake import executor
+
+        executor.put_in_place(slurm.work_of)
+    elif not submits:
+        from rlv.snakemake import step
+
+        # SLURM signals all processes of a job: Snakemake, too, must outlive the training that it waits for.
+        # It is handled, not ignored: the training would inherit that.
+        signal.signal(signal.SIGUSR1, lambda number, frame: None)
+        step.put_in_place()
+    # Copies of a few files, and a page from Snakemake's own records: made where the workflow was started.
+    workflow.localrules(*plan.figures, *(["claims"] if plan.claims else []), "report")
+    return slurm
+
+
+def start(slurm: SlurmRules | None, workflow: Any, say: Callable[[str], None]) -> None:
+    """Before the first job is submitted. Raises SiteError as `SlurmRules.start`, and without a site."""
+    if slurm is None:
+        raise SiteError(
+            "no site: the configuration has no section `slurm`; with a `--configfile` of your own, name "
+            f"{FILE} beside it"
+        )
+    slurm.start(workflow, say)
+
+
+def say(line: str) -> None:
+    """Print a line beside what Snakemake prints."""
+    print(escaped(line), file=sys.stderr)

@@ -34,7 +34,13 @@ jobs = pathlib.Path({jobs!r})
 said = sys.argv[1:]
 if "--test-only" in said:
     sys.exit()
-number = str(len(list(jobs.glob("*.said"))) + 1)
+while True:  # two may be submitted at the same time
+    number = str(len(list(jobs.glob("*.said"))) + 1)
+    try:
+        (jobs / (number + ".said")).touch(exist_ok=False)
+        break
+    except FileExistsError:
+        pass
 (jobs / (number + ".said")).write_text(" ".join(word for word in said if not word.startswith("--wrap")))
 log = said[said.index("--output") + 1].replace("%j", number)
 (wrapped,) = [word.removeprefix("--wrap=") for word in said if word.startswith("--wrap=")]

@@ -21,6 +21,7 @@ from rlv.plan import build_plan
 from rlv.plan.reading import load
 from rlv.run.devices import gpus_of
 from rlv.run.stages import STAGES
+from rlv.snakemake.receipts import Receipts
 from rlv.snakemake.workflow import SlurmRules
 from rlv.store import Artifact, Store
 from rlv.training.tries import MOST, InVain, begin, in_vain
@@ -338,16 +339,12 @@ def test_jobs_must_fit_the_gpu_that_the_site_names(tmp_path, site, configured, e
     assert rules.gpu_to_fit == expected
 
 
-def test_a_job_is_told_by_the_manifest_that_it_leaves(tmp_path):
+def test_a_job_is_told_by_the_receipt_that_it_leaves(tmp_path):
     """Where its lease lies, from which the submitting process learns whether to try again."""
     rules = SlurmRules({}, build_plan(load("mini")), Store(tmp_path))
+    receipts = Receipts(tmp_path / "results", rules.store)
     for made in rules.plan.artifacts.values():
-        job = SimpleNamespace(output=[str(rules.store.manifest_path(made))])
-        assert rules._work_of(job) == tmp_path / ".work" / made.path
-    for output in (
-        [],
-        ["results/mini/claims.csv"],
-        ["manifest.json"],
-        [str(tmp_path / "train/b-0/manifest.json")],
-    ):
-        assert rules._work_of(SimpleNamespace(output=output)) is None
+        job = SimpleNamespace(output=[str(receipts.path(made))])
+        assert rules.work_of(job) == tmp_path / ".work" / made.path
+    for output in ([], ["results/mini/claims.csv"], ["train"], [str(tmp_path / "train/b-0")]):
+        assert rules.work_of(SimpleNamespace(output=output)) is None

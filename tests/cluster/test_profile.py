@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rlv.run.stages import STAGES
-
 ROOT = Path(__file__).parents[2]
 PROFILE = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
 RULES = "".join(file.read_text() for file in sorted((ROOT / "workflow/rules").glob("*.smk")))
@@ -82,11 +80,6 @@ def test_a_run_without_slurm_is_refused_before_anything_is_submitted(tmp_path, n
     assert done.returncode != 0
     assert "no SLURM on this machine" in said and "profiles/local" in said
     assert "sbatch failed" not in said
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_every_stage_asks_through_the_site(stage):
-    assert re.search(rf'asks\(\s*"{stage}",', RULES)
 
 
 def test_no_jobs_are_grouped():

@@ -23,6 +23,7 @@ import yaml
 from rlv.cluster.logs import logs_of
 from rlv.plan import Plan, build_plan
 from rlv.plan.reading import load
+from rlv.snakemake.receipts import Receipts
 from rlv.store import Artifact, Store
 from rlv.store.computed import computed
 from rlv.store.leases import lease_of
@@ -65,6 +66,7 @@ class Checkout:
         folder.mkdir(exist_ok=True)
         self.folder, self.cluster = workspace(folder), cluster
         self.store = Store(store or folder / "store")
+        self.receipts = Receipts(Path("results"), self.store)
         write_study(folder)
         self.change_site({"partition": "gpu", "type": "h100"}, account="lab", status_seconds=2)
 
@@ -96,7 +98,7 @@ class Checkout:
 
     def train(self, environment: dict[str, str] | None = None) -> Run:
         """Start the training alone."""
-        return self.start(str(self.store.manifest_path(self.training)), environment=environment)
+        return self.start(str(self.receipts.path(self.training)), environment=environment)
 
     def rlv(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
         """Start one of our own commands here, not on the cluster."""

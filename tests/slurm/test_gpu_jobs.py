@@ -59,7 +59,7 @@ class Trainings:
         return [a for a in plan.artifacts.values() if a.stage == "train"]
 
     def start(self, *wanted: Artifact) -> Run:
-        paths = [str(self.checkout.store.manifest_path(a)) for a in wanted or self.artifacts]
+        paths = [str(self.checkout.receipts.path(a)) for a in wanted or self.artifacts]
         quick = ["--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5"]
         config = ["--config", "study=trainings", f"store={self.checkout.store.root}"]
         command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", *quick, *config, "--"]

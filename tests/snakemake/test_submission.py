@@ -14,8 +14,7 @@ from rlv.errors import SiteError
 from rlv.snakemake import submission
 from rlv.snakemake.submission import Patience, away
 from tests.cluster.fake_slurm import put
-
-plugin = pytest.importorskip("snakemake_executor_plugin_slurm")
+from tests.snakemake.bare import Bare, Job
 
 GONE = "Unable to contact slurm controller (connect failure)"
 SBATCH = "sbatch: error: Batch job submission failed: "
@@ -28,55 +27,19 @@ class Resources(dict):
         return self[name]
 
 
-class Executor(SimpleNamespace):
-    """The executor's methods that submit, with as little around them as they need."""
-
-    run_job = plugin.Executor.run_job
-    get_account_arg = plugin.Executor.get_account_arg
-    get_partition_arg = plugin.Executor.get_partition_arg
-
-    def _report_job_submission_threadsafe(self, info):
-        self.submitted.append(info.external_jobid)
-
-    def _report_job_error_threadsafe(self, info, msg):
-        self.failed.append(msg)
-
-    def format_job_exec(self, job):
-        return "true"
-
-    def cancel(self):
-        self.cancelled = True
-
-
 @pytest.fixture
-def executor(tmp_path, monkeypatch):
-    """With the modules of the plug-in as they were, afterwards."""
-    for module in (plugin, plugin.accounts, plugin.partitions):
-        monkeypatch.setattr(module, "subprocess", subprocess)
-    said = []
-    settings = SimpleNamespace(requeue=False, no_requeue=True, qos=None, reservation=None)
-    settings.pass_command_as_script = False
-    logger = SimpleNamespace(warning=said.append)
-    for name in ("debug", "info", "error"):
-        setattr(logger, name, lambda *_, **__: None)
-    return Executor(
-        slurm_logdir=tmp_path / "logs",
-        run_uuid="x",
-        workflow=SimpleNamespace(workdir_init=str(tmp_path), executor_settings=settings),
-        logger=logger,
-        said=said,
-        submitted=[],
-        failed=[],
-        cancelled=False,
-        _failed_nodes=set(),
-        _partitions=None,
-        _fallback_partition=None,
-        _fallback_account_arg="",
-    )
+def executor(tmp_path, monkeypatch) -> Bare:
+    monkeypatch.setattr(Bare, "pause", 0.01)
+    return Bare(tmp_path)
+
+
+def patient(executor: Bare, **seconds: float) -> None:
+    """With another patience: `longest`, `pause`."""
+    executor.patience = Patience(executor.said.append, **seconds)
 
 
 def job(**resources):
-    return SimpleNamespace(
+    return Job(
         name="train",
         jobid=1,
         rule=SimpleNamespace(name="train"),
@@ -112,12 +75,11 @@ def calls(folder: Path) -> int:
 )
 def test_a_job_waits_for_a_controller_that_is_away(executor, tmp_path, monkeypatch, said):
     put(tmp_path, monkeypatch, sbatch=failing(tmp_path, 3, said, "42"))
-    submission.install(executor, pause=0.01)
     executor.run_job(job())
     assert executor.submitted == ["42"] and executor.failed == []
     assert calls(tmp_path) == 4
     # Once that it is away, although it was asked four times, and once that it is back.
-    assert len(executor.said) == 2 and " ".join(said.split()) in executor.said[0]
+    assert len(executor.said) == 2 and said.rpartition(": ")[2] in executor.said[0]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +94,7 @@ def test_a_job_waits_for_a_controller_that_is_away(executor, tmp_path, monkeypat
 )
 def test_another_refusal_goes_through_at_once(executor, tmp_path, monkeypatch, said):
     put(tmp_path, monkeypatch, sbatch=failing(tmp_path, 3, said, "42"))
-    submission.install(executor, pause=60)
+    patient(executor, pause=60)
     executor.run_job(job())
     assert executor.submitted == [] and len(executor.failed) == 1 and said in executor.failed[0]
     assert calls(tmp_path) == 1 and executor.said == []
@@ -141,7 +103,6 @@ def test_another_refusal_goes_through_at_once(executor, tmp_path, monkeypatch, s
 def test_the_question_for_the_default_partition_waits_too(executor, tmp_path, monkeypatch):
     sinfo = failing(tmp_path, 3, "slurm_load_partitions: " + GONE, "PARTITION cpu* gpu")
     put(tmp_path, monkeypatch, sinfo=sinfo, sbatch=f'echo "$@" > {tmp_path}/options; echo 42')
-    submission.install(executor, pause=0.01)
     executor.run_job(job(slurm_partition=""))
     assert executor.submitted == ["42"] and executor.failed == []
     assert "-p cpu " in (tmp_path / "options").read_text()
@@ -155,7 +116,7 @@ def test_another_failure_of_that_question_goes_through_at_once(executor, tmp_pat
         sinfo=failing(tmp_path, 3, "sinfo: command is broken", "cpu*"),
         sbatch="echo 42",
     )
-    submission.install(executor, pause=60)
+    patient(executor, pause=60)
     executor.run_job(job(slurm_partition=""))
     assert executor.submitted == [] and "sinfo: command is broken" in executor.failed[0]
     assert calls(tmp_path) == 1
@@ -166,7 +127,6 @@ def test_the_question_for_accounts_waits_too(executor, tmp_path, monkeypatch):
     refused = "echo 'Problem talking to the database: Connection refused' >&2; exit 1"
     sshare = failing(tmp_path, 2, "Couldn't get shares from controller: " + GONE, "lab")
     put(tmp_path, monkeypatch, sacctmgr=refused, sshare=sshare, sbatch="echo 42")
-    submission.install(executor, pause=0.01)
     executor.run_job(job(slurm_account="lab"))
     assert executor.submitted == ["42"] and executor.failed == []
     assert calls(tmp_path) == 3
@@ -174,7 +134,7 @@ def test_the_question_for_accounts_waits_too(executor, tmp_path, monkeypatch):
 
 def test_waiting_has_an_end_for_all_jobs_together(executor, tmp_path, monkeypatch):
     put(tmp_path, monkeypatch, sbatch=failing(tmp_path, 10**6, SBATCH + GONE, "42"))
-    submission.install(executor, longest=0.3, pause=0.05)
+    patient(executor, longest=0.3, pause=0.05)
     executor.run_job(job())
     assert len(executor.failed) == 1 and GONE in executor.failed[0]
     before = calls(tmp_path)
@@ -183,31 +143,20 @@ def test_waiting_has_an_end_for_all_jobs_together(executor, tmp_path, monkeypatc
     assert len(executor.failed) == 2 and calls(tmp_path) == before + 1
 
 
-def outcome(code: int, said: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.CompletedProcess("sbatch", code, "", said)
-
-
 def test_after_an_answer_the_time_begins_anew():
     now = [0.0]
-
-    def later(result):
-        now[0] += 40
-        return result
-
     patience = Patience(lambda _: None, longest=100, pause=0, clock=lambda: now[0])
     for _ in range(3):
-        script = iter([outcome(1, GONE), outcome(1, GONE), outcome(0)])
-        assert patience.outlast(lambda script=script: later(next(script))).returncode == 0
+        for refusal in (GONE, GONE, None):
+            now[0] += 40
+            assert patience.again(refusal) == (refusal is not None)
 
 
 def test_a_line_is_said_about_once_a_minute():
     now, said, seconds = [0.0], [], 1000
-
-    def attempt():
+    patience = Patience(said.append, longest=3600, pause=0, clock=lambda: now[0])
+    while patience.again(GONE if now[0] < seconds else None):
         now[0] += 10
-        return outcome(1 if now[0] < seconds else 0, GONE)
-
-    Patience(said.append, longest=3600, pause=0, clock=lambda: now[0]).outlast(attempt)
     *waits, back = said
     assert abs(len(waits) - seconds / 60) <= 1 and "again" in back
     assert "60 minutes" in waits[0] and "59 minutes" in waits[1]
@@ -215,38 +164,16 @@ def test_a_line_is_said_about_once_a_minute():
 
 def test_a_run_that_is_ended_waits_no_longer_and_submits_nothing_more(executor, tmp_path, monkeypatch):
     put(tmp_path, monkeypatch, sbatch=failing(tmp_path, 10**6, SBATCH + GONE, "42"))
-    submission.install(executor, pause=600)
+    patient(executor, pause=600)
     waiting = threading.Thread(target=executor.run_job, args=(job(),), daemon=True)
     waiting.start()
     while waiting.is_alive() and not executor.said:
         waiting.join(0.01)
-    executor.cancel()
+    executor.patience.stop()
     waiting.join(30)
-    assert not waiting.is_alive() and executor.cancelled and len(executor.failed) == 1
+    assert not waiting.is_alive() and len(executor.failed) == 1
     executor.run_job(job())
     assert calls(tmp_path) == 1 and len(executor.failed) == 2
-
-
-def test_the_rest_of_the_process_has_the_real_subprocess(executor):
-    submission.install(executor)
-    assert isinstance(subprocess.Popen, type) and plugin.subprocess is not subprocess
-    assert plugin.subprocess.check_output is subprocess.check_output
-    assert plugin.subprocess.CalledProcessError is subprocess.CalledProcessError
-
-
-@pytest.mark.parametrize(
-    ("owner", "name"),
-    [
-        (plugin.Executor, "run_job"),
-        (plugin.partitions, "get_default_partition"),
-        (plugin.accounts, "validate_account"),
-    ],
-)
-def test_a_plug_in_that_submits_otherwise_is_refused(executor, monkeypatch, owner, name):
-    monkeypatch.setattr(owner, name, lambda *_: None)
-    with pytest.raises(SiteError, match="install the version that pyproject"):
-        submission.install(executor)
-    assert plugin.subprocess is subprocess
 
 
 def test_words_of_an_outage():

@@ -14,6 +14,7 @@ import yaml
 from rlv.mini.tokenizer import build_tokenizer
 from rlv.plan import build_plan
 from rlv.plan.reading import load
+from rlv.snakemake.receipts import Receipts
 from rlv.store import Store
 from tests.workflow.running import ROOT, planned, workspace
 
@@ -95,7 +96,8 @@ def test_nothing_of_a_name_is_run_split_or_filled_in(hostile):
     assert dry.returncode == 0, dry.stdout + dry.stderr
     assert planned(dry.stdout)["problems"] == len(made) - 1
     store = Store(Path(name) / "store")
-    for targets in (["--", *(str(store.manifest_path(a)) for a in made)], ["all"]):
+    receipts = Receipts(Path(name) / "results", store)
+    for targets in (["--", *(str(receipts.path(a)) for a in made)], ["all"]):
         done = run(folder, *targets)
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     results = folder / name / "results" / "mine"
@@ -137,5 +139,5 @@ def test_braces_in_a_studys_path_are_its_name(tmp_path):
     (folder / "config" / "config.yaml").write_text(yaml.safe_dump(config))
     plan = build_plan(load(str(folder / "{a}" / "smoke.yaml")))
     problems = next(a for a in plan.artifacts.values() if a.stage == "problems")
-    done = run(folder, f"store/{problems.path}/manifest.json")
+    done = run(folder, str(Receipts(Path("results"), Store("store")).path(problems)))
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]

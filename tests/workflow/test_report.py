@@ -42,5 +42,5 @@ def test_a_report_is_written_while_the_run_holds_the_lock(tmp_path):
 
 
 def test_the_workflows_own_rule_asks_for_no_more():
-    rules = (ROOT / "workflow/rules/figures.smk").read_text()
+    rules = (ROOT / "workflow/rules/copies.smk").read_text()
     assert "snakemake --report={output:q}" in rules and "--nolock" not in rules

@@ -1,0 +1,49 @@
+"""Figures and claims at their stable place, `results/<study>`: their files, and what the report shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rlv.figures import FIGURES
+from rlv.plan import Plan
+from rlv.store import Artifact
+
+# What Snakemake's flag `report` is told of a file.
+Shown = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Copies:
+    """The files of one target. `files`: by path; with None the report does not show a file."""
+
+    artifact: Artifact
+    folder: Path
+    files: dict[str, Shown | None]
+
+
+def copies(plan: Plan, folder: Path) -> dict[str, Copies]:
+    """Figures and claims by target, copied below the study's folder of results."""
+    found = {name: _figure(plan, name, folder / "figures") for name in plan.figures}
+    if plan.claims is not None:
+        shown = {"caption": "../report/claims.rst", "category": "Claims", "labels": {"figure": "claims"}}
+        files = {"claims.html": shown, "claims.csv": None, "claims.json": None}
+        found["claims"] = Copies(plan.claims, folder, {str(folder / name): s for name, s in files.items()})
+    return found
+
+
+def _figure(plan: Plan, name: str, folder: Path) -> Copies:
+    """A page of HTML beside the picture is shown as a table, with the picture's caption."""
+    texts = FIGURES[plan.study.figures[name].drawing or name].texts
+    common = {"caption": folder.absolute() / f"{name}.rst", "labels": {"figure": name.replace("_", " ")}}
+    categories = {".png": "Figures", ".pdf": None, ".csv": None, ".rst": None}
+    categories |= {ending: "Tables" if ending == ".html" else None for ending in texts}
+    return Copies(
+        plan.figures[name],
+        folder,
+        {
+            str(folder / f"{name}{ending}"): {**common, "category": category} if category else None
+            for ending, category in categories.items()
+        },
+    )
