@@ -38,7 +38,9 @@ def asks(stage, mem_mb, runtime, **more):
 
 def tried(stage):
     """How a training learns how often it was tried: in front of its command."""
-    return f"{TRIES}={{resources.{ATTEMPT}}} " if SLURM and STAGES[stage].resumes else ""
+    return (
+        f"{TRIES}={{resources.{ATTEMPT}}} " if SLURM and STAGES[stage].resumes else ""
+    )
 
 
 def retries_of_training(runtime):
