@@ -61,7 +61,7 @@ def measure_overhead(
     start = {key: value.detach().clone() for key, value in learners["rl_v"].reader.state_dict().items()}
     rows = []
     for repeat, (rollout, seconds_sample) in enumerate(rollouts, start=-1):
-        sampled = sum(len(t.solution_ids) for t in rollout.trajectories) + rollout.tokens_values
+        sampled = rollout.tokens_sampled + rollout.tokens_values
         turns = ("rl", "rl_v") if repeat % 2 == 0 else ("rl_v", "rl")
         for name in turns:
             tokens, seconds = _timed_update(

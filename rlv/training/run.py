@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from rlv.study.types import AnswerFormat, PromptStyle, Role, Section, StepRule, Training, Verification
-from rlv.study.types.section import How, Sampled, Values, Young
+from rlv.study.types.section import ForSampling, ForValues, How, Young
 from rlv.training.advantages import ADVANTAGES
 
 # Before the names of the verification settings when they lie beside others.
@@ -27,11 +27,11 @@ class Run(Section):
 
     training: Training = Training()
     verification: Verification = Verification()
-    advantage: Sampled[str] = "leave_one_out"
+    advantage: ForSampling[str] = "leave_one_out"
     prompt_style: PromptStyle = "plain"
     system_prompt: Young[str | None] = None
     answer_format: AnswerFormat = "marker"
-    step_rule: Sampled[Values[StepRule]] = "sentence"
+    step_rule: ForSampling[ForValues[StepRule]] = "sentence"
     threads: How[int] = 1
 
     @classmethod

@@ -10,7 +10,7 @@ from rlv.errors import StudyError
 
 
 def nearest(found: str, valid: Iterable[str]) -> str:
-    """ "; did you mean 'NAME'?" with the nearest valid name, or nothing if none is near."""
+    """The end of a message that proposes the nearest valid name; empty if none is near."""
     close = difflib.get_close_matches(found, sorted(valid), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
 

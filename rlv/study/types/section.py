@@ -11,13 +11,11 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$", max_length=48)]
 # The largest seed that every generator of random numbers takes.
 LARGEST_SEED = 2**63 - 1
-
-
 T = TypeVar("T")
 
 
 class Role(Enum):
-    """Which results a setting decides. It stands at the setting's field, in the type: `steps: Sampled[int]`.
+    """Which results a setting decides. It stands at the setting's field: `steps: ForSampling[int]`.
 
     A setting without a role decides the content of what is computed with it, and is part of its key.
     """
@@ -34,13 +32,13 @@ class Role(Enum):
 # It decides only how something is computed: no part of keys, nor of what a checkpoint belongs to.
 How = Annotated[T, Role.HOW]
 # Only training that samples its solutions reads it; a verifier of recorded solutions does not.
-Sampled = Annotated[T, Role.SAMPLED]
+ForSampling = Annotated[T, Role.SAMPLED]
 # Only advantages that need values read it.
-Values = Annotated[T, Role.VALUES]
+ForValues = Annotated[T, Role.VALUES]
 # Only training with kl_coefficient > 0 reads it.
-Kl = Annotated[T, Role.KL]
+ForKl = Annotated[T, Role.KL]
 # Only training with a verification coefficient > 0 reads it.
-Verified = Annotated[T, Role.VERIFIED]
+ForVerification = Annotated[T, Role.VERIFIED]
 # It is younger than stored artifacts and checkpoints: at its default it is no part of what they are.
 Young = Annotated[T, Role.YOUNG]
 # It is younger than stored artifacts, which had its default; checkpoints have always contained it.

@@ -9,14 +9,14 @@ from pydantic import Field
 
 from rlv.study.types.section import (
     LARGEST_SEED,
+    ForKl,
     FormerlyFixed,
+    ForSampling,
+    ForValues,
+    ForVerification,
     How,
-    Kl,
     Name,
-    Sampled,
     Section,
-    Values,
-    Verified,
     Young,
 )
 
@@ -31,12 +31,12 @@ class Verification(Section):
     coefficient: float = Field(
         default=0.0, ge=0.0, description="lambda, the weight of J_verify; 0 is the base method"
     )
-    objective: Verified[str] = Field(
+    objective: ForVerification[str] = Field(
         default="generative",
         description="`generative`: Yes or No as the next token; `bce`, `regression`: a head on the shared "
         "backbone; or your own",
     )
-    weight_bound: Verified[float] = Field(
+    weight_bound: ForVerification[float] = Field(
         default=4.0, ge=1.0, description="class-balance weights stay in [1/bound, bound]"
     )
 
@@ -44,9 +44,9 @@ class Verification(Section):
 class Training(Section):
     """Value-free RL."""
 
-    steps: Sampled[int] = Field(default=120, ge=1, description="batches of fresh solutions")
-    problems_per_step: Sampled[int] = Field(default=16, ge=1, description="problems in a batch (P)")
-    solutions_per_problem: Sampled[int] = Field(
+    steps: ForSampling[int] = Field(default=120, ge=1, description="batches of fresh solutions")
+    problems_per_step: ForSampling[int] = Field(default=16, ge=1, description="problems in a batch (P)")
+    solutions_per_problem: ForSampling[int] = Field(
         default=8, ge=2, description="solutions of a problem in a batch (G)"
     )
     epochs: int = Field(default=1, ge=1, description="passes over a batch")
@@ -70,48 +70,48 @@ class Training(Section):
         description="largest norm of the gradient, policy and verification together: if the second is the "
         "larger, it shrinks the step of the first (rlv/training/norms.py)",
     )
-    clip_low: Sampled[float] = Field(
+    clip_low: ForSampling[float] = Field(
         default=0.2, gt=0, lt=1, description="PPO clip: ratios below 1 - clip_low are cut"
     )
-    clip_high: Sampled[float] = Field(
+    clip_high: ForSampling[float] = Field(
         default=0.2, gt=0, description="PPO clip: ratios above 1 + clip_high are cut"
     )
-    dual_clip: Sampled[Young[float | None]] = Field(
+    dual_clip: ForSampling[Young[float | None]] = Field(
         default=None,
         gt=1,
         description="PPO clip: ratios above this are cut if the advantage is negative, too; absent: not",
     )
-    kl_coefficient: Sampled[float] = Field(
+    kl_coefficient: ForSampling[float] = Field(
         default=0.0, ge=0, description="weight of the k3 KL estimate to the start model"
     )
-    kl_clamp: Sampled[Kl[Young[float | None]]] = Field(
+    kl_clamp: ForSampling[ForKl[Young[float | None]]] = Field(
         default=None,
         gt=0,
         description="a token's k3 estimate is at most this and has no gradient beyond; absent: no bound",
     )
-    temperature: Sampled[float] = Field(
+    temperature: ForSampling[float] = Field(
         default=1.0,
         gt=0,
         description="of the rollouts, and of the log-probabilities that the trainer differentiates",
     )
-    top_p: Sampled[float] = Field(
+    top_p: ForSampling[float] = Field(
         default=1.0,
         gt=0,
         le=1,
         description="of the rollouts; 1 is the only value: the trainer differentiates the whole vocabulary",
     )
-    max_tokens: Sampled[int] = Field(default=64, ge=1, description="longest rollout")
-    continuations: Sampled[Values[int]] = Field(
+    max_tokens: ForSampling[int] = Field(default=64, ge=1, description="longest rollout")
+    continuations: ForSampling[ForValues[int]] = Field(
         default=4, ge=1, description="Monte-Carlo continuations from every step boundary (K)"
     )
-    valued_steps: Sampled[Values[Young[int | None]]] = Field(
+    valued_steps: ForSampling[ForValues[Young[int | None]]] = Field(
         default=None,
         ge=1,
         description="so many steps of a solution are valued at most, others merged with their "
         "neighbours, evenly; absent: all are",
     )
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="order of problems and seeds of rollouts")
-    engine: Sampled[Young[EngineName]] = Field(
+    engine: ForSampling[Young[EngineName]] = Field(
         default="transformers", description="the engine that samples the rollouts"
     )
     dtype: Young[Literal["float32", "bfloat16"]] = Field(
