@@ -76,8 +76,8 @@ class _CommandParser(argparse.ArgumentParser):
         super().__init__(**rest)
         self.module, self.command = module, command
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    def parse_known_args(self, *args: Any, **options: Any) -> Any:
         add = f"add_{self.command.replace('-', '_')}"
         add_places(self)
         getattr(import_module(f"rlv.commands.{self.module}"), add)(self)
-        return super().parse_known_args(args, namespace)
+        return super().parse_known_args(*args, **options)

@@ -2,12 +2,10 @@
 
 A tar archive without compression (tables and weights have none left to gain). Its first member,
 index.json, names every member that follows, in order, with size and SHA-256; then come the artifacts by
-path, the files of each by name, its manifest last. Times and owners are left out, so that the same
+path, the files of each by name, its manifest last. Times and owners are not stored, so that the same
 artifacts give the same bytes. Nothing is taken from an archive that its index does not name, and an
-artifact is published, by the same rename as everywhere, only when all of its files are what the index and
-its manifest say.
-
-Left out on purpose: signatures (compare the index's digest, which both commands print), and merging studies.
+artifact is published, by the same rename as everywhere, only if all of its files agree with the index and
+its manifest. Archives are not signed: compare the index's digest, which both commands print.
 """
 
 from __future__ import annotations
@@ -52,11 +50,10 @@ _LARGEST_INDEX = 1 << 30
 def export_artifacts(
     artifacts: Iterable[Artifact], store: Store, study: str, file: Path, *, partial: bool = False
 ) -> list[str]:
-    """Write what is published of some artifacts, here or in an upstream; what was done, for people.
+    """Write those of the artifacts that are published here or in an upstream; returns a report for people.
 
-    Raises StoreError where something is not published (unless `partial`), does not state how it was made, or
-    the file exists,
-    DamagedArtifactError where a file differs from its manifest.
+    Raises StoreError if one is not published (unless `partial`), does not state how it was made, or the file
+    exists, DamagedArtifactError if a file differs from its manifest.
     """
     ordered = sorted({a.path: a for a in artifacts}.values(), key=lambda a: a.path)
     missing = [a.path for a in ordered if not store.exists(a)]
@@ -77,8 +74,8 @@ def export_artifacts(
     try:
         with tarfile.open(partly, "w", format=tarfile.PAX_FORMAT) as tar:
             tar.addfile(_member(INDEX, len(text)), io.BytesIO(text))
-            for path, name, said in _members(index["artifacts"]):
-                _add(tar, f"{path}/{name}", folders[path], name, said)
+            for path, name, stated in _members(index["artifacts"]):
+                _add(tar, f"{path}/{name}", folders[path], name, stated)
         with open(partly, "rb") as handle:
             os.fsync(handle.fileno())
         partly.replace(file)
@@ -86,7 +83,7 @@ def export_artifacts(
         raise StoreError(f"{file}: cannot be written ({error.strerror})") from error
     finally:
         partly.unlink(missing_ok=True)
-    size = sum(said["bytes"] for _, _, said in _members(entries))
+    size = sum(stated["bytes"] for _, _, stated in _members(entries))
     lines = [f"{file}: {len(there)} artifacts of study {study}, {size:,} bytes"]
     if missing:
         lines.append(f"not published, and so not in it: {len(missing)} artifacts")
@@ -94,7 +91,7 @@ def export_artifacts(
 
 
 def _entry(folder: Path, key: str) -> dict[str, Any]:
-    """What the index says of an artifact."""
+    """The entry of an artifact in the index."""
     text = manifest_bytes(folder)
     manifest = parsed_manifest(text, folder / MANIFEST, key)
     why = origin_fault(manifest)
@@ -112,7 +109,7 @@ def _entry(folder: Path, key: str) -> dict[str, Any]:
 
 
 def _members(artifacts: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """(Artifact, file, what the index says of it) in the order of the archive."""
+    """(Artifact, file, its entry in the index) in the order of the archive."""
     for path in sorted(artifacts):
         files = artifacts[path]["files"]
         for name in sorted(files, key=lambda name: (name == MANIFEST, name)):
@@ -125,14 +122,14 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
     return info
 
 
-def _add(tar: tarfile.TarFile, member: str, folder: Path, name: str, said: Mapping[str, Any]) -> None:
+def _add(tar: tarfile.TarFile, member: str, folder: Path, name: str, stated: Mapping[str, Any]) -> None:
     with opened(folder, name, error=DamagedArtifactError) as handle:
         size = os.fstat(handle.fileno()).st_size
-        if size != said["bytes"]:
-            raise DamagedArtifactError(f"{folder}/{name}: has {size} bytes, published with {said['bytes']}")
+        if size != stated["bytes"]:
+            raise DamagedArtifactError(f"{folder}/{name}: has {size} bytes, published with {stated['bytes']}")
         reading = _Hashing(handle)
         tar.addfile(_member(member, size), reading)  # type: ignore[arg-type]  # it only reads
-    if reading.hash.hexdigest() != said["sha256"]:
+    if reading.hash.hexdigest() != stated["sha256"]:
         raise DamagedArtifactError(
             f"{folder}/{name}: its content differs from what was published; `rlv fsck` sets it aside"
         )
@@ -154,11 +151,11 @@ class _Hashing:
 
 
 def import_artifacts(store: Store, file: Path) -> list[str]:
-    """Verify an archive and publish what is in it; what was done, for people.
+    """Verify an archive and publish its artifacts; returns a report for people.
 
-    What the store or an upstream has already stays. Archives of older versions have manifests without digests
-    of their own: they are taken, and named. Raises StoreError, naming the member, where the archive
-    is cut off, was changed, or names places outside of the store; artifacts before it are published.
+    An artifact that the store or an upstream has already stays. Archives of older versions have manifests
+    without digests of their own: they are taken, and named. Raises StoreError, naming the member, if the
+    archive is cut off, was changed, or names places outside of the store; artifacts before it are published.
     """
     reader = _Reader(store, file)
     try:
@@ -173,7 +170,7 @@ def import_artifacts(store: Store, file: Path) -> list[str]:
 
 
 class _Reader:
-    """Where reading an archive stands."""
+    """The state of reading an archive: the member that is expected next, and the artifacts so far."""
 
     def __init__(self, store: Store, file: Path) -> None:
         self.store, self.file = store, file
@@ -241,12 +238,12 @@ class _Reader:
             for path, entry in index["artifacts"].items():
                 if not is_path_of(path, entry["key"]):
                     raise StoreError(self.at(f"names {path!r}, which is no place of an artifact"))
-                for name, said in entry["files"].items():
+                for name, stated in entry["files"].items():
                     why = fault_of(name, nested=True)
                     if why is not None:
                         named = f"names {path}/{name[:100]!r}, which is no file of an artifact"
                         raise StoreError(self.at(f"{named}: it {why}"))
-                    if not isinstance(said["bytes"], int) or not isinstance(said["sha256"], str):
+                    if not isinstance(stated["bytes"], int) or not isinstance(stated["sha256"], str):
                         raise ValueError(f"{path}/{name}")
                 if MANIFEST not in entry["files"]:
                     raise StoreError(self.at(f"names {path} without its {MANIFEST}"))
@@ -257,37 +254,36 @@ class _Reader:
 
     def _artifact(self, tar: tarfile.TarFile, path: str, entry: Mapping[str, Any]) -> None:
         if _has(self.store, path, entry["key"]):
-            for _, name, said in _members({path: entry}):
-                self._file(tar, f"{path}/{name}", said, None)
+            for _, name, stated in _members({path: entry}):
+                self._file(tar, f"{path}/{name}", stated, None)
             self.there.append(path)
             return
         with self.store.drafting(path) as publication:
-            for _, name, said in _members({path: entry}):
+            for _, name, stated in _members({path: entry}):
                 target = below(publication.path, name, nested=True)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with open(target, "xb") as handle:
-                    self._file(tar, f"{path}/{name}", said, handle)
+                    self._file(tar, f"{path}/{name}", stated, handle)
             sealed = self._complete(path, entry, publication)
         (self.published if publication.won else self.there).append(path)
         if publication.won and not sealed:
             self.unsealed.append(path)
 
-    def _file(self, tar: tarfile.TarFile, name: str, said: Mapping[str, Any], to: IO[bytes] | None) -> None:
+    def _file(self, tar: tarfile.TarFile, name: str, stated: Mapping[str, Any], to: IO[bytes] | None) -> None:
         member = self._next(tar, name)
-        if member.size != said["bytes"]:
-            raise StoreError(self.at(f"has {member.size} bytes, {said['bytes']} in the index"))
+        if member.size != stated["bytes"]:
+            raise StoreError(self.at(f"has {member.size} bytes, {stated['bytes']} in the index"))
         digest = hashlib.sha256()
         for data in self._content(tar, member):
             digest.update(data)
             if to is not None:
-                with _said(self.store):
+                with _own_disk(self.store):
                     to.write(data)
-        if digest.hexdigest() != said["sha256"]:
-            raise StoreError(self.at("its content is not what the index says; the archive was changed"))
+        if digest.hexdigest() != stated["sha256"]:
+            raise StoreError(self.at("its content is not what the index has; the archive was changed"))
 
     def _complete(self, path: str, entry: Mapping[str, Any], publication: Publication) -> bool:
-        """The manifest must be this artifact's, and say of its files what the index says; whether it has a
-        digest of its own."""
+        """Compare the manifest with artifact and index; returns whether it has a digest of its own."""
         self.expected = f"{path}/{MANIFEST}"
         try:
             manifest = read_manifest(publication.path, entry["key"])
@@ -302,7 +298,7 @@ class _Reader:
         files = {n: {"bytes": e["bytes"], "sha256": e["sha256"]} for n, e in manifest["files"].items()}
         times = {n: e["mtime_ns"] for n, e in manifest["files"].items()}
         if own != path or {**files, MANIFEST: entry["files"][MANIFEST]} != entry["files"]:
-            raise StoreError(self.at("says something else than the index; the archive was changed"))
+            raise StoreError(self.at("has other files than the index; the archive was changed"))
         # The manifest stays as it is, to the byte, and with these times a quick look need not read files.
         for name, time in times.items():
             os.utime(below(publication.path, name, nested=True), ns=(time, time))
@@ -310,7 +306,7 @@ class _Reader:
 
 
 @contextmanager
-def _said(store: Store) -> Iterator[None]:
+def _own_disk(store: Store) -> Iterator[None]:
     """Errors of the store's disk are not the archive's."""
     try:
         yield
@@ -321,7 +317,7 @@ def _said(store: Store) -> Iterator[None]:
 def _has(store: Store, path: str, key: str) -> bool:
     """Whether a sound artifact is there, here or in an upstream.
 
-    Moves nothing, since what the archive says was not verified yet; a damaged one gives way to who publishes.
+    Moves nothing, since the archive is not verified yet; publishing sets a damaged one aside.
     """
     folders = (below(root, path, nested=True) for root in (store.root, *store.upstreams))
     return any(is_published(folder) and not folder_problems(folder, key) for folder in folders)

@@ -1,6 +1,6 @@
-"""Artifacts and their keys: what decides a content, as one SHA-256.
+"""Artifacts and their keys: all that decides an artifact's content, as one SHA-256.
 
-Left out on purpose: which artifacts a study has (plan/) and where they lie (store.py).
+plan/ makes the artifacts of a study, store.py has their places.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Artifact:
 
     @cached_property
     def spec(self) -> dict[str, Any]:
-        """What the key is the hash of."""
+        """All that decides the content: the key is its hash."""
         return {
             "stage": self.stage,
             "recipe": self.recipe,

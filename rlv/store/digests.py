@@ -1,8 +1,8 @@
 """Digests of external files, remembered: weights of many gigabytes are read once, not at every planning.
 
-A digest is remembered by a file's path, inode, size and time of change, under the user's cache folder; who
-uses the bytes compares them with it again. Small files are always read. Left out on purpose: cleaning up
-(an entry is a line of text).
+A digest is remembered by a file's path, inode, size and time of change, under the user's cache folder; a
+stage that uses the bytes compares them with it again. Small files are always read. Entries, a line of text
+each, stay.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def _digest(path: Path, inode: int, size: int, mtime_ns: int) -> str:
     identity = [str(path), inode, size, mtime_ns]
     note = _folder() / f"{hashlib.sha256(json.dumps(identity).encode()).hexdigest()}.json"
     with suppress(OSError, ValueError, TypeError, KeyError):
-        said = json.loads(note.read_text())
-        if said["file"] == identity:
-            return str(said["sha256"])
+        noted = json.loads(note.read_text())
+        if noted["file"] == identity:
+            return str(noted["sha256"])
     digest = file_digest(path)
     # A home folder that cannot be written is no reason to fail.
     with suppress(OSError):

@@ -1,8 +1,7 @@
 """One published folder: its files against their digests, copying them, and getting it onto the disk.
 
 The files of an artifact are regular ones. A link or a device below its folder is damage and is never
-followed; the folder itself, or that of its stage, may be a link to another disk. Left out on purpose: where
-folders lie and who may write them (store.py, permissions.py).
+followed; the folder itself, or that of its stage, may be a link to another disk.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _CHUNK = 1 << 20
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, as hex. Raises StoreError for what is no regular file, such as a device."""
+    """SHA-256 of a file's bytes, as hex. Raises StoreError if it is no regular file, but a device, say."""
     with regular(path, links=True) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
@@ -42,12 +41,12 @@ def is_published(folder: Path) -> bool:
 
 
 def _leads_nowhere(error: OSError) -> bool:
-    """Whether there is no such file, or a file or a link that leads to itself where a folder should be."""
+    """Whether there is no such file, or a file or a link to itself in the place of one of its folders."""
     return isinstance(error, FileNotFoundError | NotADirectoryError) or error.errno == errno.ELOOP
 
 
 def no_folder(place: Path) -> str | None:
-    """Why what lies in the place of a folder is none; None if one is there, or nothing. Raises OSError."""
+    """Why a place has something else than a folder; None if a folder is there, or nothing. Raises OSError."""
     try:
         found = place.lstat()
     except FileNotFoundError:
@@ -58,10 +57,10 @@ def no_folder(place: Path) -> str | None:
 
 
 def place_fault(folder: Path) -> str | None:
-    """Why what lies in the place of an artifact is none; None if one is there, or nothing.
+    """Why the place of an artifact has something else than one; None if one is there, or nothing.
 
-    An empty folder is nothing: Snakemake makes it for a job. What is wrong with the place of its stage is so
-    with it, too. Raises StoreError if it cannot be looked at.
+    An empty folder is nothing: Snakemake makes it for a job. A fault of the place of its stage is one of its
+    own, too. Raises StoreError if it cannot be looked at.
     """
     with reading(folder):
         try:
@@ -92,11 +91,11 @@ def place_fault(folder: Path) -> str | None:
 def folder_problems(
     folder: Path, key: str | None = None, *, place: Path | None = None, quick: bool = False
 ) -> list[str]:
-    """What differs between a published folder and its manifest, one line each.
+    """The differences between a published folder and its manifest, one line each.
 
-    `key`: the artifact's, if it is known; `place`: where the folder belongs, which tells the stage and the
-    beginning of the key. `quick` compares sizes and times and reads a file only where its time differs.
-    Raises StoreError where something cannot be read.
+    `key`: the artifact's, if it is known; `place`: where the folder belongs, which has the stage and the
+    beginning of the key. `quick` compares sizes and times and reads a file only if its time differs.
+    Raises StoreError if something cannot be read.
     """
     fault = place_fault(folder)
     if fault is not None:
@@ -132,8 +131,8 @@ def folder_problems(
 
 
 def verify_file(folder: Path, name: str, entry: Mapping[str, Any]) -> None:
-    """Raises DamagedArtifactError where a file is missing, is no regular one or differs from the manifest's
-    entry, StoreError where it cannot be read."""
+    """Raises DamagedArtifactError if a file is missing, is no regular one or differs from the manifest's
+    entry, StoreError if it cannot be read."""
     path = below(folder, name, nested=True, error=DamagedArtifactError)
     try:
         with reading(path), opened(folder, name, error=DamagedArtifactError) as handle:
@@ -161,7 +160,7 @@ def copy_file(
     """Copy one file from a folder to another; it appears there only if it has this digest, and this size in
     bytes if one is given. Returns the copy.
 
-    What is at its place is replaced. `nested`: the name may have folders in it. `links`: the source may be a
+    A file in its place is replaced. `nested`: the name may have folders in it. `links`: the source may be a
     link, as in a folder that the user names.
     Raises `error` if the name leads elsewhere or to where a file or a folder is already, the source is no
     regular file or its digest or size differs; OSError if it cannot be read or the copy cannot be written.

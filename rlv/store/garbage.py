@@ -1,17 +1,16 @@
-"""What a store holds that no listed study needs, and removing it.
+"""Finding and removing everything in a store that no listed study needs.
 
-Looked at: published artifacts, checkpoints and leases of artifacts that nobody makes, drafts and copies
-that killed processes left, and what was set aside as damaged. Left alone: everything of the listed
-studies, whatever came or changed within the last day (`older_than`), upstreams, and what is no artifact.
-While somebody computes something that no listed study has, nothing is removed at all: another study runs,
-and what it counts on cannot be known. The same holds for jobs of other stores that read this one as an
-upstream and have left their mark here (readers.py). All this is asked again before each removal, and once
-more after the renaming that begins it: a lease that was taken after the first look is seen by the second.
+Candidates: published artifacts, checkpoints and leases of artifacts that no process makes, drafts and copies
+that killed processes left, and artifacts that were set aside as damaged. Everything of the listed studies
+stays, and so does what came or changed within the last day (`older_than`), upstreams, and what is no
+artifact. While something is computed that no listed study has, nothing is removed at all: another study runs,
+and its needs cannot be known. The same holds for jobs of other stores that read this one as an upstream and
+have left their mark here (readers.py). All this is asked again before each removal, and once more after the
+renaming that begins it: a lease that was taken after the first look is seen by the second.
 
-What goes is renamed first and then deleted, so that nobody finds half of it. Not seen are readers that may
-not write here, and runs that have no job at work at this moment: list their studies. What they miss all the
-same, their next run makes. Left out on purpose: deleting what belongs to other users (only they can), and
-limits by size.
+Everything is renamed before it is deleted, so that no process finds half of it. Readers that may not write
+here are not seen, nor are runs without a job at this moment: list their studies. If something they need was
+removed, their next run recomputes it. Only its owner can delete what belongs to another user.
 """
 
 from __future__ import annotations
@@ -39,14 +38,14 @@ DAY = 24 * 3600.0
 ABANDONED = 3600.0
 
 _LEFT = re.compile(rf"\.(draft|damaged|trash)-(.+?-[0-9a-f]{{{KEY_DIGITS}}})-.+")
-# Checkpoints, leases and what leases are made from begin with an artifact's name.
+# Checkpoints, leases and the drafts of leases begin with an artifact's name.
 _WORK = re.compile(rf"(?:\.trash-|\.)?(.+?-[0-9a-f]{{{KEY_DIGITS}}})(?:[.-].*)?")
 ARTIFACT, CHECKPOINTS, DAMAGED, LEFTOVER = "artifact", "checkpoints", "damaged", "leftover"
 
 
 @dataclass(frozen=True)
 class Item:
-    """Something that can go: its place, what it is and of which artifact, its bytes and its owner."""
+    """Something that can go: its place, its kind and artifact, its bytes and its owner."""
 
     place: Path
     kind: str
@@ -56,13 +55,13 @@ class Item:
 
     @property
     def ours(self) -> bool:
-        """Whether this user can delete it: what is published is read-only for all but its owner."""
+        """Whether this user can delete it: published artifacts are read-only for all but their owner."""
         return os.geteuid() in (0, self.uid)
 
 
 @dataclass(frozen=True)
 class Garbage:
-    """What can go, what is too young, and jobs for what no listed study has, which forbid removing."""
+    """Items that can go, the number of those too young, and jobs of other studies, which forbid removing."""
 
     items: tuple[Item, ...]
     young: int
@@ -71,10 +70,10 @@ class Garbage:
 
 @dataclass(frozen=True)
 class Work:
-    """What is being computed, here and in stores that have this one as an upstream.
+    """The jobs at work, here and in stores that have this one as an upstream.
 
-    `busy`: targets of the leases and of readers' marks; `inputs`: paths of what is read for them;
-    `strangers`: those that are for what no listed study has.
+    `busy`: targets of the leases and of readers' marks; `inputs`: paths of the artifacts that they read;
+    `strangers`: the leases for artifacts that no listed study has.
     """
 
     busy: frozenset[str]
@@ -87,7 +86,7 @@ class Work:
 
 
 def work_at(store: Store, needed: Iterable[str]) -> Work:
-    """What is being computed at this moment. Raises StoreError where the store cannot be written."""
+    """The jobs at work at this moment. Raises StoreError if the store cannot be written."""
     keep, now = set(needed), _clock(store.root)
     leases = [c for c in (*store.all_leases(), *readers_of(store.root)) if _in_progress(c, now)]
     return Work(
@@ -98,10 +97,10 @@ def work_at(store: Store, needed: Iterable[str]) -> Work:
 
 
 def find_garbage(store: Store, needed: Iterable[str], older_than: float = DAY) -> Garbage:
-    """What of a store can go, when the artifacts `needed` (`<stage>/<name>-<12 hex>`) stay.
+    """Everything in a store that can go if the artifacts `needed` (`<stage>/<name>-<12 hex>`) stay.
 
-    `older_than`: seconds by the clock of the store's file system. Raises StoreError where there is no store,
-    or where it cannot be written.
+    `older_than`: seconds by the clock of the store's file system. Raises StoreError if there is no store,
+    or if it cannot be written.
     """
     if not store.root.is_dir():
         raise StoreError(f"{store.root}: no store here; a run makes it")
@@ -112,7 +111,7 @@ def find_garbage(store: Store, needed: Iterable[str], older_than: float = DAY) -
     for place, kind, target in _candidates(store, keep | work.inputs, work.busy):
         with suppress(FileNotFoundError):  # gone while we looked
             size, changed = _measure(place)
-            # What was already on its way out has no age to reach.
+            # An item whose removal had begun needs no age.
             if now - changed < older_than and not place.name.startswith(".trash-"):
                 young += 1
             else:
@@ -123,7 +122,7 @@ def find_garbage(store: Store, needed: Iterable[str], older_than: float = DAY) -
 def remove(item: Item, taken: Callable[[Item], bool] = lambda item: False) -> bool:
     """Rename an item to a hidden name, then delete it; whether it is gone.
 
-    An artifact or checkpoints that are `taken`, asked after the renaming, get their place back; also where
+    An artifact or checkpoints that are `taken`, asked after the renaming, get their place back; also if
     asking failed.
     """
     if item.kind == LEFTOVER and not item.place.is_dir():
@@ -151,14 +150,14 @@ def remove(item: Item, taken: Callable[[Item], bool] = lambda item: False) -> bo
 
 
 def gc_lines(store: Store, needed: Iterable[str], *, yes: bool, older_than: float = DAY) -> list[str]:
-    """List what can go and how much that is; with `yes` remove it.
+    """List all that can go with its size; with `yes` remove it.
 
-    Raises StoreError instead of removing, or of going on with it, while somebody computes what no listed
+    Raises StoreError instead of removing, or of going on with it, while something is computed that no listed
     study has.
     """
     needed = set(needed)
     garbage = find_garbage(store, needed, older_than)
-    busy = [_said(lease) for lease in garbage.strangers]
+    busy = [_sentence(lease) for lease in garbage.strangers]
     if yes:
         _stop(store, garbage.strangers, "nothing was removed")
     ours = [item for item in garbage.items if item.ours]
@@ -192,7 +191,7 @@ def gc_lines(store: Store, needed: Iterable[str], *, yes: bool, older_than: floa
 
 
 def _stop(store: Store, strangers: Iterable[Lease], how_far: str) -> None:
-    busy = [_said(lease) for lease in strangers]
+    busy = [_sentence(lease) for lease in strangers]
     if busy:
         message = f"{store.root}: a study that is not listed is running; {how_far}; list it, too, or wait:\n"
         raise StoreError(message + "\n".join(busy))
@@ -204,13 +203,13 @@ def _taken(store: Store, needed: set[str], item: Item) -> bool:
 
 
 def _for(lease: Lease) -> str:
-    """What is computed: `<stage>/<name>-<12 hex>`; of a reader, in its own store."""
+    """The target, `<stage>/<name>-<12 hex>`; that of a reader is in its own store."""
     return str(lease.content.get("for", lease.target))
 
 
-def _said(lease: Lease) -> str:
-    where = f" for {lease.content['store']}, from here," if "store" in lease.content else ""
-    return f"{_for(lease)} is being computed{where} by {lease.owner()}"
+def _sentence(lease: Lease) -> str:
+    reader = f" for {lease.content['store']}, from here," if "store" in lease.content else ""
+    return f"{_for(lease)} is being computed{reader} by {lease.owner()}"
 
 
 def _readable_by_others(root: Path) -> bool:
@@ -223,7 +222,7 @@ def _name(store: Store, item: Item) -> str:
 
 
 def _others(items: Iterable[Item]) -> list[tuple[str, int, int]]:
-    """(User, how many, bytes) of what others own."""
+    """(User, number of items, bytes) of all that others own."""
     found: dict[int, list[int]] = {}
     for item in items:
         if not item.ours:
@@ -232,7 +231,7 @@ def _others(items: Iterable[Item]) -> list[tuple[str, int, int]]:
 
 
 def _candidates(store: Store, keep: set[str], busy: frozenset[str]) -> Iterator[tuple[Path, str, str]]:
-    """(Place, kind, path of the artifact it is of) of all that is not kept and that nobody makes."""
+    """(Place, kind, path of the artifact it is of) of all that is not kept and that no process makes."""
     for stage in _folders(store.root):
         if stage.name.startswith("."):
             continue
@@ -262,7 +261,7 @@ def _work_of(root: Path, keep: set[str], busy: frozenset[str]) -> Iterator[tuple
             path = f"{stage.name}/{place.stem if stage.name == READERS else of[1]}"
             if path in busy:
                 continue
-            # What a listed study still has to make goes on from its checkpoints.
+            # An artifact that a listed study still has to make goes on from its checkpoints.
             if path not in keep or is_published(root / path) or place.name.startswith("."):
                 yield place, CHECKPOINTS if place.is_dir() else LEFTOVER, path
 
@@ -278,7 +277,7 @@ def _is_artifact(place: Path, stage: str) -> bool:
         digits = manifest["key"][:KEY_DIGITS]
         return manifest["spec"]["stage"] == stage and place.name == f"{manifest['name']}-{digits}"
     except (StoreError, KeyError, TypeError):
-        return False  # damaged, or not to be read now: `rlv fsck` tells
+        return False  # damaged, or not to be read now: `rlv fsck` names it
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -305,7 +304,7 @@ def _measure(place: Path) -> tuple[int, float]:
 
 
 def _clock(root: Path) -> float:
-    """What time it is where the store's files get their times from: not always this machine's."""
+    """The time by the clock from which the store's files get theirs: not always this machine's."""
     path = root / f".clock-{secrets.token_hex(8)}"
     try:
         path.touch()

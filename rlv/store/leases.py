@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from rlv.errors import StoreError
 from rlv.store.processes import process_alive, process_identity
@@ -113,7 +113,7 @@ def _files(folder: Path) -> list[tuple[str, int, Path]]:
         return []
     except PermissionError as error:
         raise StoreError(
-            f"{folder}: cannot be read ({error.strerror}), so nobody knows what is computed"
+            f"{folder}: cannot be read ({error.strerror}), so it is unknown what is computed"
         ) from error
     named = ((_NAME.fullmatch(path.name), path) for path in paths)
     return [(found[1], int(found[2]), path) for found, path in named if found]
@@ -137,7 +137,7 @@ def _read(path: Path, generation: int) -> Lease | None:
     return Lease(path, generation, content if _is_lease(content) else {}, touched)
 
 
-def _is_lease(content: object) -> bool:
+def _is_lease(content: object) -> TypeGuard[dict[str, Any]]:
     """Whether what any user of the store may write there has the form that leasing.py writes."""
     if not isinstance(content, dict) or not isinstance(inputs := content.get("inputs", []), list):
         return False

@@ -12,7 +12,7 @@ Every process that finds a lease dead tries to make the next generation, and one
 that was only suspended finds a higher generation when it wakes up, and ends at once: its work folder belongs
 to another.
 
-Left out on purpose: asking SLURM whether a lease's job still exists. It reports a job as gone when it has
+SLURM is not asked whether a lease's job still exists. It reports a job as gone when it has
 lost sight of the node on which that job goes on computing; a heartbeat does not.
 """
 
@@ -234,8 +234,8 @@ def _lost(mine: Lease, to: Lease | None) -> None:
 
 
 def _release(mine: Lease, error: BaseException | None) -> None:
-    told = "" if error is None else (str(error) or type(error).__name__).partition("\n")[0][:300]
-    end = {"released": signature()["at"], "error": told, "in_vain": in_vain(error)}
+    message = "" if error is None else (str(error) or type(error).__name__).partition("\n")[0][:300]
+    end = {"released": signature()["at"], "error": message, "in_vain": in_vain(error)}
     whole = mine.path.with_name(f".{mine.path.name}-{secrets.token_hex(8)}")
     try:
         _write(whole, {**mine.content, **end})
@@ -266,7 +266,7 @@ def _this_process() -> dict[str, Any]:
 def _own_log() -> str | None:
     """The file that this process's output goes to, if it is one."""
     with suppress(OSError):
-        where = Path("/proc/self/fd/1").readlink()
-        if where.is_file():
-            return str(where)
+        output = Path("/proc/self/fd/1").readlink()
+        if output.is_file():
+            return str(output)
     return None

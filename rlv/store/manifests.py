@@ -1,14 +1,14 @@
 """manifest.json of an artifact: the spec, the files with their digests, how it was made, and its own digest.
 
-    key, name, spec, input_paths    what it is, and what decides its content
+    key, name, spec, input_paths    the artifact, and all that decides its content
     files                           name -> sha256, bytes, mtime_ns
     made, seconds, ..., facts, how  how it was made (run.py)
     digest                          SHA-256 of all of the above as canonical JSON
 
 A manifest of somebody else's store can have any content: its form and its names are checked here, once, for
 every reader. Those of older versions have no digest of their own and are read all the same, but named
-(`unsealed_lines`), since an edit of one goes unnoticed; one that has lost its digest looks the same. Left out
-on purpose: signatures. An edit is noticed, a forgery by somebody who computes the digest anew is not.
+(`unsealed_lines`), since an edit of one goes unnoticed; one that has lost its digest looks the same.
+Manifests are not signed: an edit is noticed, but a forgery with a new digest is not.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class _Origin(_Form):
 
 
 def origin_fault(manifest: Mapping[str, Any]) -> str | None:
-    """Why a manifest does not say how its artifact was made ("made.at: Field required"); None if it does."""
+    """Why a manifest does not state how its artifact was made ("made.at: Field required"), else None."""
     return _fault(_Origin, manifest)
 
 
@@ -130,7 +130,7 @@ def digest_of(manifest: Mapping[str, Any]) -> str:
 
 def manifest_text(manifest: Mapping[str, Any]) -> str:
     """A manifest as it is written, with the digest of itself."""
-    # What sorts as numbers before it is JSON sorts as text when it is read.
+    # Keys that sort as numbers here sort as text when the JSON is read.
     body = json.loads(json.dumps(manifest))
     return json.dumps({**body, DIGEST: digest_of(body)}, indent=1, sort_keys=True) + "\n"
 
@@ -186,8 +186,11 @@ def parsed_manifest(data: bytes, path: Path, key: str | None = None) -> dict[str
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """What keeps a sound file from being read (a disk that does not answer, too many open files, no right to
-    it) is no damage, for which an artifact would be set aside: StoreError."""
+    """Within the block errors that keep a sound file from being read are StoreError.
+
+    A disk that does not answer, too many open files or no right to read is no damage, for which an artifact
+    would be set aside. That there is no such file stays an OSError.
+    """
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):

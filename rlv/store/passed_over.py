@@ -21,7 +21,7 @@ class PassedOver:
     def __init__(self, root: Path) -> None:
         """`root`: the folder of the store that remembers them."""
         self.root = root
-        # Also those that a user cannot write down who may only read the store.
+        # A user who may only read the store cannot write them down.
         self._by_this_process: set[Path] = set()
 
     def add(self, folder: Path) -> None:

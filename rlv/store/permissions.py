@@ -1,9 +1,8 @@
-"""Who may read and write what in a store that a group shares.
+"""Modes and groups of folders and files in a store that a group shares.
 
-The store's own folder says it: where it is writable for its group, every folder made inside has its mode and
-its group (setgid), whatever the umask of who makes it, so that the next user can go on. What is published
-loses its write bits. Left out on purpose: access lists (a file system's default ACL works by itself), and
-changing anything that belongs to somebody else.
+The store's own folder decides: if it is writable for its group, every folder made inside has its mode and its
+group (setgid), whatever the umask, so that the next user can go on. Published files lose their write bits.
+Nothing that belongs to another user is changed; a file system's default ACL works by itself.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 def shared_by(root: Path) -> os.stat_result | None:
-    """The store's folder where its group may write to it, else None."""
+    """The status of the store's folder if its group may write to it, else None."""
     found = root.stat()
     return found if found.st_mode & stat.S_IWGRP else None
 
@@ -43,7 +42,7 @@ def group_umask(root: Path) -> Iterator[None]:
 def make_folder(folder: Path, root: Path) -> None:
     """Make a folder inside a store, and those above it, with the mode and group that the store shares.
 
-    Raises StoreError where one that is there already cannot be written, or something else is in its place.
+    Raises StoreError if one that is there already cannot be written, or something else is in its place.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -58,8 +57,8 @@ def make_folder(folder: Path, root: Path) -> None:
             fresh = True
         except FileExistsError:
             if not place.is_dir():
-                what = "a link to no folder" if place.is_symlink() else "no folder"
-                raise StoreError(f"{place}: is {what}; move it away, or mount what it leads to") from None
+                found = "a link to no folder" if place.is_symlink() else "no folder"
+                raise StoreError(f"{place}: is {found}; move it away, or mount what it leads to") from None
             fresh = False
         except PermissionError as error:
             raise StoreError(f"{place}: cannot be made ({error.strerror}); {_owner(place.parent)}") from error
@@ -91,7 +90,7 @@ def _owner(folder: Path) -> str:
 
 
 def user_name(uid: int) -> str:
-    """A user's name, or the number where the machine knows none."""
+    """A user's name, or the number if the machine knows none."""
     import pwd
 
     try:
@@ -103,7 +102,7 @@ def user_name(uid: int) -> str:
 def seal(folder: Path, root: Path) -> None:
     """Take the write bits from everything in a folder that is about to be published.
 
-    Who may read the store's folder may read what is inside.
+    Every user who may read the store's folder may read what is inside.
     """
     shared, reading = shared_by(root), _reading(root)
     for path in [*folder.rglob("*"), folder]:
@@ -111,7 +110,7 @@ def seal(folder: Path, root: Path) -> None:
             continue
         found = path.stat()
         if shared is not None and found.st_gid != shared.st_gid:
-            with suppress(PermissionError):  # not a member of it: then only who may read anyway will
+            with suppress(PermissionError):  # not a member of it: the file keeps its readers
                 os.chown(path, -1, shared.st_gid)
         if path.is_dir():
             path.chmod(reading | reading >> 2 | found.st_mode & stat.S_ISGID)
@@ -131,7 +130,7 @@ def seal(folder: Path, root: Path) -> None:
 
 
 def _reading(root: Path) -> int:
-    """The read bits of what is published: the owner's, and those of the store's folder."""
+    """The read bits of published files: the owner's, and those of the store's folder."""
     return stat.S_IRUSR | root.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)
 
 
@@ -143,7 +142,7 @@ def _copy_in_place(path: Path) -> None:
 
 
 def remove_tree(folder: Path) -> bool:
-    """Remove a folder of ours, also where it was sealed; whether it is gone."""
+    """Remove a folder of ours, sealed or not; returns whether it is gone."""
     with suppress(OSError):
         for place, names, _ in os.walk(folder):
             for path in (Path(place), *(Path(place) / name for name in names)):
@@ -161,10 +160,10 @@ def close(folder: Path, root: Path) -> None:
 
 
 def move(folder: Path, target: Path, root: Path) -> Path:
-    """Rename a folder, sealed or not; where it really went.
+    """Rename a folder, sealed or not; returns its new place.
 
     A folder without write bits cannot change its parent, and only its owner can give it one: somebody else's
-    goes to a hidden name beside its place instead, for which the parent alone counts. One of ours that may
+    goes to a hidden name beside its place instead, for which only the parent counts. One of ours that may
     not be entered may be afterwards. A file or a link in the place of a folder is moved as it is.
     """
     make_folder(target.parent, root)

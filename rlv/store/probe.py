@@ -1,9 +1,9 @@
-"""Whether a file system keeps the rules that a store relies on; tried out, in a folder of its own.
+"""Trying whether a file system keeps the rules that a store relies on, in a folder of its own.
 
-Leases rely on a link that fails where the name is taken, publishing on a rename of a folder that replaces
+Leases rely on a link that fails if the name is taken, publishing on a rename of a folder that replaces
 an empty one and refuses a full one, heartbeats on times that can be set and seen. Some network and
-user-space file systems do not keep them, and would say so only when two people compute the same thing. Left
-out on purpose: what only two machines could see (a server that breaks its promises to one of its clients).
+user-space file systems do not keep them, which would show only when two people compute the same thing. Faults
+that only two machines could see are not found (a server that breaks its promises to one of its clients).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rlv.store.permissions import make_folder, remove_tree
 
 
 def require_rules(root: Path, stages: Iterable[str] = ()) -> None:
-    """Make a store's folder where there is none, and those of its stages, and try the rules in it.
+    """Make a store's folder and those of its stages, if there are none, and try the rules in it.
 
     Raises StoreError with the first reason why it cannot be a store.
     """
@@ -34,14 +34,14 @@ def require_rules(root: Path, stages: Iterable[str] = ()) -> None:
     try:
         for rule in _RULES:
             try:
-                said = rule(place)
+                fault = rule(place)
             except OSError as error:
-                said = f"{(rule.__doc__ or '').rstrip('.')}: {error.strerror}"
+                fault = f"{(rule.__doc__ or '').rstrip('.')}: {error.strerror}"
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise StoreError(f"{root}: no space left") from error
-            if said:
+            if fault:
                 raise StoreError(
-                    f"{root}: its file system cannot hold a store: {said}; use a local disk, NFS (version "
+                    f"{root}: its file system cannot hold a store: {fault}; use a local disk, NFS (version "
                     "3 or newer), Lustre, GPFS or BeeGFS"
                 )
     finally:

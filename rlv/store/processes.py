@@ -1,6 +1,6 @@
-"""Which process is meant, and whether it lives: told apart by machine, boot, namespace, number and start.
+"""Identities of processes, by machine, boot, namespace, number and start, and whether one is alive.
 
-Left out on purpose: processes of other machines, of which nothing can be known from here.
+Of processes of other machines nothing can be known from here.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from rlv.store.permissions import user_name
 
 
 def process_identity() -> dict[str, Any]:
-    """What tells this process from all others: host, boot, process namespace, number and start."""
+    """The identity of this process: host, boot, process namespace, number and start."""
     pid = os.getpid()
     return {**_machine(), "pid": pid, "pid_started": _started(pid)[0]}
 
 
 def machine_name() -> str:
-    """The host's name, and a digest of what else its processes are numbered by."""
+    """The host's name, and a digest of its boot and process namespace."""
     found = _machine()
     digest = hashlib.sha256("\0".join(found.values()).encode()).hexdigest()
     return f"{found['host']}-{digest[:8]}"
@@ -51,7 +51,7 @@ def _machine() -> dict[str, str]:
 
 
 def _started(pid: int) -> tuple[int | None, str]:
-    """(Clock ticks from boot to the start of a process, its state); (None, "") where it cannot be seen."""
+    """(Clock ticks from boot to the start of a process, its state); (None, "") if it cannot be seen."""
     try:
         # The name in brackets may hold anything, brackets and blanks included.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -5,8 +5,7 @@
 A mark is a lease for which nobody competes: touched like one (leasing.py), gone with its job. `garbage.py`
 looks at it; to everybody else an upstream stays as it is. Only users who may write leave a mark: the store's
 owner, and its group if the store is writable for it. Of all other readers nothing is known here.
-
-Left out on purpose: marks of a run between two jobs, and of people who only look at figures.
+A run has no mark between two jobs, and people who only look at figures have none.
 """
 
 from __future__ import annotations

@@ -1,18 +1,16 @@
-"""The content-addressed store: what has been computed, found again by what decides its content.
+"""The content-addressed store: artifacts that have been computed, found by all that decides their content.
 
     <store>/<stage>/<name>-<12 hex>/            files and manifest.json, read-only
     <store>/.work/<stage>/<name>-<12 hex>/      checkpoints of jobs in progress; removed when they publish
     <store>/.work/<stage>/....lease-<n>         which process computes it (leases.py)
-    <store>/.damaged/<...>                      what no longer matched its manifest, kept to be looked at
+    <store>/.damaged/<...>                      artifacts that no longer match their manifests
     <store>/.passed-over/<...>                  damaged artifacts of upstreams, which are made here instead
-    <store>/.log/computed.jsonl                 what was computed, by whom
+    <store>/.log/computed.jsonl                 the artifacts that were computed, and the users
 
 A job writes beside its place and publishes with one rename; manifest.json comes with the rename and without
 it there is no artifact. Readers go through `Store.open`, which verifies the digests of what it hands out. A
 store may have upstreams, other stores from which it only reads: nothing in them is ever made, moved or
-removed, but for the mark of a job that computes from what lies there (readers.py).
-
-Left out on purpose: which artifacts there should be (plan/) and how they are computed (run/).
+removed, but for the mark of a job that reads there (readers.py).
 """
 
 from __future__ import annotations
@@ -95,7 +93,7 @@ class Store:
         return self.location(artifact) / MANIFEST
 
     def exists(self, artifact: Artifact) -> bool:
-        """Published, here or in an upstream? (Says nothing of its health: see `problems_of`.)"""
+        """Whether it is published, here or in an upstream, damaged or not (see `problems_of`)."""
         return is_published(self.location(artifact))
 
     def is_own(self, folder: Path) -> bool:
@@ -105,7 +103,7 @@ class Store:
         )
 
     def manifest(self, artifact: Artifact) -> dict[str, Any]:
-        """The manifest; DamagedArtifactError where it is no JSON or belongs to another key."""
+        """The manifest. Raises DamagedArtifactError if it is no JSON or belongs to another key."""
         return read_manifest(self.location(artifact), artifact.key)
 
     # ---- reading
@@ -113,7 +111,7 @@ class Store:
     def open(self, artifact: Artifact, file: str) -> Path:
         """The path of one file of a published artifact, after its digest has been verified.
 
-        Raises StoreError where nothing is published, DamagedArtifactError where the file differs from the
+        Raises StoreError if nothing is published, DamagedArtifactError if the file differs from the
         manifest; the damaged artifact is set aside, so that the next run makes it again.
         """
         return below(self._verify(artifact, [file]), file, nested=True)
@@ -183,8 +181,8 @@ class Store:
         """A folder to write into; published as one artifact when the block ends without an error.
 
         The block puts what it measured into `Publication.facts`. After an error nothing is left behind.
-        If somebody else has published the same key meanwhile, theirs stays and ours is dropped
-        (`Publication.won` says which).
+        If another process has published the same key meanwhile, its artifact stays and ours is dropped
+        (`Publication.won`).
         """
         with self.drafting(artifact.path) as publication:
             yield publication
@@ -203,7 +201,7 @@ class Store:
     def drafting(self, path: str) -> Iterator[Publication]:
         """A folder to write into, manifest included; published at its path when the block ends.
 
-        For who has a manifest already; `publishing` writes one.
+        For callers that have a manifest already; `publishing` writes one.
         """
         place = below(self.root, path, nested=True)
         parent = place.parent
@@ -242,11 +240,11 @@ class Store:
         raise StoreError(f"{place}: could not be published; another process keeps writing there")
 
     def copy_from_upstream(self, artifact: Artifact) -> bool:
-        """Publish here what an upstream has, byte for byte; whether it was sound there and is here now.
+        """Publish an upstream's artifact here, byte for byte; returns whether it is here now.
 
-        For a run that began before the upstream had it, and expects it in its own store. What an upstream
-        says is not trusted: names stay below the draft, and a file is there only with the manifest's digest.
-        What does not state how it was made is not taken, as from an archive.
+        For a run that began before the upstream had it, and expects it in its own store. An upstream is not
+        trusted: names stay below the draft, and a file is there only with the manifest's digest. As from an
+        archive, nothing is taken that does not state how it was made.
         """
         source = self.location(artifact)
         if self.is_own(source):
@@ -303,21 +301,21 @@ class Store:
     # ---- health
 
     def problems_of(self, artifact: Artifact, *, quick: bool = False) -> list[str]:
-        """What is wrong with a published artifact, one line each; empty when it is sound.
+        """The faults of a published artifact, one line each; none if it is sound.
 
-        `quick` compares sizes and times and reads a file only where its time differs.
+        `quick` compares sizes and times and reads a file only if its time differs.
         """
         return folder_problems(self.location(artifact), artifact.key, quick=quick)
 
     def obstacle(self, artifact: Artifact) -> str | None:
-        """What lies in the store's own place of an artifact and is none, such as a file; None for nothing."""
+        """Why the store's own place of an artifact has something else, such as a file; None if it has not."""
         return place_fault(self.own_location(artifact))
 
     def set_aside(self, artifact: Artifact) -> str:
-        """Move a damaged artifact out of its place, so that it is made again; what became of it, for people.
+        """Move a damaged artifact out of its place, so that it is made again; returns a report for people.
 
         Nothing is deleted, and an artifact of an upstream is only remembered as damaged. If nothing is
-        published, what lies in its place is moved (`obstacle`). Raises StoreError if this user may not.
+        published, anything else in its place is moved (`obstacle`). Raises StoreError if this user may not.
         """
         folder = self.location(artifact)
         if self.is_own(folder):
@@ -326,10 +324,10 @@ class Store:
         return f"an upstream's, which stays as it is and is passed over: {self.root} gets its own"
 
     def set_aside_folder(self, folder: Path, key: str | None = None) -> str:
-        """Move a damaged folder of this store to `.damaged`; what became of it, for people.
+        """Move a damaged folder of this store to `.damaged`; returns a report for people.
 
         Others may have found the damage, too, and have published anew since the caller looked, or nothing was
-        wrong but that the folder could not be entered: what turns out to be sound goes back. Raises
+        wrong but that the folder could not be entered: a sound folder goes back. Raises
         StoreError if this user may not move it.
         """
         aside = self.root / ".damaged" / folder.parent.name / f"{folder.name}-{secrets.token_hex(4)}"
@@ -337,7 +335,7 @@ class Store:
             moved = permissions.move(folder, aside, self.root)
         except FileNotFoundError as error:
             if place_fault(folder) is None:
-                return "which somebody else has set aside"
+                return "which another process has set aside"
             raise StoreError(f"{folder}: cannot be set aside ({error})") from error
         except (OSError, StoreError) as error:
             raise StoreError(f"{folder}: damaged, and cannot be set aside ({error})") from error
@@ -345,7 +343,7 @@ class Store:
             if not folder_problems(moved, key, place=folder):
                 moved.rename(folder)
                 permissions.close(folder, self.root)
-                return "and sound after all: mended, or published anew by somebody else meanwhile"
+                return "and sound after all: mended, or published anew by another process meanwhile"
         return f"set aside as {moved}"
 
     def folders(self) -> Iterator[Path]:
@@ -360,7 +358,7 @@ class Store:
             return sorted(p for p in self.root.iterdir() if not p.name.startswith(".") and p.is_dir())
 
     def places(self, stage: Path) -> list[Path]:
-        """What lies in the places of artifacts in a stage's folder, published or not, sorted.
+        """The places of artifacts in a stage's folder that are not empty, published or not, sorted.
 
         Raises StoreError if the folder cannot be listed.
         """
@@ -372,7 +370,7 @@ class Store:
 class Publication:
     """An artifact being written: its folder, the facts that go into the manifest, and how it ended.
 
-    `won`: whether it was published; False until the block ends, and where a sound one was there before.
+    `won`: whether it was published; False until the block ends, and if a sound one was there before.
     """
 
     path: Path
@@ -381,7 +379,7 @@ class Publication:
 
 
 def _remove_dead_drafts(parent: Path, prefix: str) -> None:
-    """What a killed job of a key on this machine, since it was started, has left half-written."""
+    """Remove the drafts of a key that killed jobs left on this machine since it was started."""
     for draft in parent.glob(f"{prefix}*"):
         ours = re.fullmatch(r"(\d+)-[0-9a-f]{8}", draft.name.removeprefix(prefix))
         if ours and not process_alive(int(ours[1])):

@@ -218,9 +218,7 @@ def test_data_are_looked_for_where_the_study_says(histories, tmp_path):
     record = next(r for r in history.records if r.stage == "problems")
     moved = replace(record, how={**record.how, "path": str(tmp_path / "gone.jsonl")})
     history = replace(history, records=(moved, *history.records[1:]))
-    with pytest.raises(
-        StoreError, match=r"made from .*gone\.jsonl, which is not here; name with --study"
-    ):
+    with pytest.raises(StoreError, match=r"from .*gone\.jsonl, which is not here; name with --study"):
         located(history, {})
     here = tmp_path / "here.jsonl"
     here.write_text("{}")

@@ -302,7 +302,7 @@ def test_an_index_changed_with_its_file_is_found_by_the_manifest(tmp_path, archi
 
         return reindexed(members, edit)
 
-    with pytest.raises(StoreError, match=rf"{FIRST}/manifest\.json: says something else than the index"):
+    with pytest.raises(StoreError, match=rf"{FIRST}/manifest\.json: has other files than the index"):
         import_artifacts(Store(tmp_path / "other"), rewritten(archive, change))
     assert content(Store(tmp_path / "other")) == {}
 
