@@ -9,7 +9,7 @@
 - PREEMPTED and NODE_FAIL are failures like others: the profile lets SLURM requeue nothing, and SLURM itself
   keeps jobs off nodes that are down.
 
-Left out on purpose: SLURM's job arrays; how jobs are submitted (submission.py).
+Left out on purpose: how jobs are submitted (submission.py).
 """
 
 from __future__ import annotations
@@ -76,14 +76,18 @@ class Watch:
         """The outcome of each job; None: it is still there. `states`: the answer; None: there was none."""
         if states is None:
             self._silent(command)
-        else:
-            self._answered, self._warned = self._clock(), False
-            self._seen.update(states)
+            yield from (None for _ in jobs)
+            return
+        self._answered, self._warned = self._clock(), False
+        self._seen.update(states)
         for job in jobs:
-            if states is not None and job in states:
-                yield _outcome(states[job])
+            # A task of an array may be listed by the number of the array only.
+            names = (job, job.partition("_")[0])
+            said = next((states[name] for name in names if name in states), None)
+            if said is not None:
+                yield _outcome(said)
             else:
-                gone = states is not None and command == "squeue" and job in self._seen
+                gone = command == "squeue" and not self._seen.isdisjoint(names)
                 yield Outcome(False, "gone") if gone else None
 
     def _silent(self, command: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from types import SimpleNamespace
 
 import pytest
@@ -26,7 +27,9 @@ def test_squeue_is_asked_three_times_before_it_forgets(forgets, often):
     assert question(20, Records(False, False, forgets)) == Question("squeue", often)
 
 
-def meant(answers: list[dict[str, str] | None], jobs: str = "12", command: str = "squeue") -> list[str]:
+def meant(
+    answers: list[dict[str, str] | None], jobs: Iterable[str] = "12", command: str = "squeue"
+) -> list[str]:
     """What each of several answers means for jobs 1 and 2: there, ended, failed."""
     watch = Watch(lambda line: None)
     words = {None: "there", False: "ended", True: "failed"}
@@ -66,6 +69,11 @@ def test_a_job_that_squeue_forgets_has_ended():
 def test_a_job_that_was_never_listed_is_still_there():
     assert meant([{"1": "RUNNING"}, {"1": "RUNNING"}]) == ["there there"] * 2
     assert meant([{"1": "RUNNING"}, {}], command="sacct") == ["there there"] * 2
+
+
+def test_tasks_of_an_array_are_found_by_its_number_too():
+    answers = [{"7": "RUNNING"}, {"7": "RUNNING", "7_2": "FAILED"}, {"7_2": "FAILED"}]
+    assert meant(answers, ["7_1", "7_2"]) == ["there there", "there failed", "ended failed"]
 
 
 @pytest.mark.parametrize("command", ["squeue", "sacct"])
