@@ -23,7 +23,8 @@ from __future__ import annotations
 import re
 
 from rlv.answers import commands, glyphs
-from rlv.answers.units import TEXT, without_units
+from rlv.answers.measures import TEXT
+from rlv.answers.units import without_units
 
 _WORD_COMMAND = re.compile(TEXT + r"\{([^{}]*)\}")
 _DELIMITED = re.compile(r"^\\[(\[]|(?<!\\)\\[)\]]$")
