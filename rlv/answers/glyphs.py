@@ -46,6 +46,8 @@ _SIGNS = {
     "\u2248": r"\approx ",
     "\u2261": r"\equiv ",
     "\u2208": r"\in ",
+    "\u2227": r"\land ",
+    "\u2228": r"\lor ",
     "\u222a": r"\cup ",
     "\u2229": r"\cap ",
     "\u2205": r"\emptyset ",
@@ -78,6 +80,8 @@ _UNIT = re.compile(
     r"(?<=\d)\s*(?:(?:[kcdm]?m|ft|in|yd|mi)[²³]|[µμ](?:mol|Pa|Hz|[msglLAFVWCHNJT])[²³]?)$"
     r"|(?<=\d)(?:\s*[µμmkMG]?\u2126|\s+[µμmkMG]?Ω|[µμkMG]Ω)$"
 )
+# Marks over a digit: a line (two of Unicode's), and a dot.
+_BARRED, _DOTTED = re.compile("(?:[0-9][\u0304\u0305])+"), re.compile("([0-9])\u0307")
 _GREEK = re.compile("[Α-Ωα-ω]")
 _SAME_AS_LATIN = str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABEZHIKMNOPTYXo")
 _OTHER = re.compile("[\uff01-\uff5e\U0001d400-\U0001d7ff]|(?![0-9])\\d")
@@ -88,6 +92,7 @@ def plain(text: str) -> str:
     if text.isascii():
         return text
     text = _UNIT.sub("", text.strip())
+    text = _DOTTED.sub(r"\\dot{\1}", _BARRED.sub(lambda m: rf"\overline{{{m[0][::2]}}}", text))
     text = _VULGAR.sub(_fraction, text)
     text = _RAISED_RUN.sub(lambda m: f"^{{{m[0].translate(_LEVEL)}}}", text)
     text = _LOWERED_RUN.sub(lambda m: f"_{{{m[0].translate(_LEVEL)}}}", text)

@@ -1,4 +1,4 @@
-r"""Units of measurement, however they are typed: `\mathrm{kg\,m^2}`, `\frac{\text{km}}{\text{h}}`, `kg m^2`, `\Omega`.
+r"""Units of measurement, as typed: `\mathrm{kg\,m^2}`, `\frac{\text{km}}{\text{h}}`, `kg m^2`, `\Omega`.
 
 An exponent belongs to its unit, inside the braces or after them. Outside text a single letter is a variable;
 it is a unit only in a quotient (`m/s`) and after a unit that is spelled with more letters (`kg m^2`).

@@ -27,14 +27,19 @@ _COMPARED = re.compile(
     rf"%\s*(?:{TEXT}\{{\s*)?(?:more|less|fewer|greater|larger|smaller|higher|lower|longer|shorter|off)\b",
     re.IGNORECASE,
 )
-_CURRENCY = r"(?:USD|EUR|GBP|INR|CAD|AUD|CNY|RMB|JPY|HKD|SGD|CHF|Rs\.?|US|HK|NT)"
-_BEFORE = re.compile(rf"^{_CURRENCY}\s*(?=[\d.])")
-_AFTER = re.compile(rf"(?<=\d)\s*{_CURRENCY}$")
+_CURRENCY = (
+    r"(?:USD|EUR|GBP|INR|CAD|AUD|NZD|CNY|RMB|JPY|KRW|HKD|SGD|CHF|SEK|NOK|DKK|PLN|CZK|RUB|TRY|ZAR|MXN|BRL|ILS|Rs\.?"
+    r"|US|HK|NT)"
+)
+_BEFORE = re.compile(
+    rf"^(?:{_CURRENCY}|kr\.?\s|{TEXT}\{{\s*(?:{_CURRENCY}|kr\.?)?\s*\}})(?:\s|~|\\[ ,;:!])*(?=[\d.])"
+)
+_AFTER = re.compile(rf"(?<=\d)(?:\s*{_CURRENCY}|\s+kr\.?)$")
 _FOREIGN = re.compile(r"(?<=[\d}])\s*(?:[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]+|\u2103)$")
 _MOD = r"(?:\\?b?mod(?:ulo)?|\\(?:text|mbox|mathrm|operatorname)\s*\{\s*mod(?:ulo)?\s*\})"
 _MODULUS = re.compile(
     rf"\s*(?:\\pmod\s*(?:\{{[^{{}}]*\}}|\d)|\(\s*{_MOD}\s*[^()]*\)"
-    r"|\\(?:text|mbox)\s*\{\s*\(\s*mod(?:ulo)?\s*\}?\s*[^()]*\)\s*\}?"
+    r"|\\(?:text|mbox)\s*\{\s*\(\s*\\?mod(?:ulo)?\s*\}?\s*[^()]*\)\s*\}?"
     r"|(?:\bmodulo|\\(?:text|mbox)\s*\{\s*modulo\s*\})\s*(?:\d+|[a-zA-Z]))$"
 )
 _REMARK = re.compile(
