@@ -78,7 +78,8 @@ def _before(text: str) -> str | None:
         return text[: ohm.start()]
     if quotient:
         parts = [_named(part[1]) for part in re.finditer(_BRACED, quotient[1] + quotient[2])]
-        named = all(re.fullmatch(rf"\s*(?:{_SYMBOL}\s*|[A-Za-z]{{3,}}\s*)+", part) for part in parts)
+        words = [word for part in parts for word in re.split(r"[\s/]+", part) if word]
+        named = all(re.fullmatch(rf"{_SYMBOL}|[A-Za-z]{{2,}}", word) for word in words)
         return text[: quotient.start()].rstrip("\\,;!~ ") if named and all(map(_is_unit, parts)) else None
     if last and _is_unit(_named(last[1])):
         return _JOINS.sub("", text[: last.start()]).rstrip("\\,;!~ ")

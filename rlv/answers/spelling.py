@@ -100,7 +100,7 @@ _TIME = re.compile(r"(\d{1,2})(?::(\d\d))?([ap])\.?m\.?", re.IGNORECASE)
 _CHOICE = re.compile(
     r"\(?\s*([A-J])\s*\)(?:\s*[:.]?\s+.*)?|([A-J])[:.]\s+[A-Za-z\d$\\(-].*"
     # A letter with a number in parentheses, apart from it, or with anything after a dash of print.
-    r"|\[\s*([A-J])\s*\]|([A-J])\s+\([^(),]*\d[^(),]*\)|([A-J])\s*\u2014.*"
+    r"|\[\s*([A-J])\s*\]|([A-J])\s+\((?=[^(),\d]*\d)[^(),]*\)|([A-J])\s*\u2014.*"
     r"|(?:[Oo]ption|[Cc]hoice|[Aa]nswer)\s+(?:\(?([A-J])\)(?:\s*[:.]?\s+.*)?|([A-J])(?:\s*[:.\u2014]\s.*)?)",
     re.DOTALL,
 )
