@@ -16,6 +16,7 @@ from rlv import __version__
 from rlv.commands.places import add_places
 from rlv.commands.printing import say
 from rlv.errors import IN_VAIN, RlvError, in_vain
+from rlv.outside.logs import escape_logs
 
 # Name -> the module with its `add_<name>`, and what it does.
 COMMANDS = {
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Two have a status of their own: 75, stopped by a signal; 65, a `make` that would only fail again.
     """
+    escape_logs()
     options = parser().parse_args(arguments)
     try:
         return options.run(options) or 0

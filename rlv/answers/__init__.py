@@ -5,7 +5,7 @@ every reading happens in a worker process with a limit on time and memory (pool.
 once, and plain integers never leave the process.
 
     extract.py      text of a solution -> answer string
-    spelling.py     an answer string -> one spelling (with glyphs.py, commands.py, units.py)
+    spelling.py     an answer string -> one spelling (with glyphs.py, commands.py, units.py, measures.py)
     parsing.py      a spelling -> its shape: list, set, interval, relation, formula, ... (with brackets.py)
     values.py       a formula -> its values at fixed points (with trees.py)
     shapes.py       two shapes -> the same or not

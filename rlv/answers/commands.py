@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 
+from rlv.answers import systems
+
 _ROOT_SIGN = re.compile(r"([√∛∜])\s*(\d+(?:\.\d+)?)(?!\s*[)\]])")
 _INDEX = {"√": "", "∛": "[3]", "∜": "[4]"}
 _COLORED = re.compile(
-    r"\\textcolor\s*\{[^{}]*\}|\\color\s*(?:\[[^\[\]]*\])?\s*\{[^{}]*\}"
+    r"\\(?:textcolor|mathcolor|color|colorbox|fcolorbox\s*(?:\[[^\[\]]*\])?\s*\{[^{}]*\})"
+    r"\s*(?:\[[^\[\]]*\])?\s*\{[^{}]*\}|\\(?:math(?:bf|rm|it|sf|tt|normal)|boldsymbol|bm|pmb|bold)\s*(?=\d)"
     r"|\\(?:underline|boldsymbol|bm|pmb|mathsf|mathtt|bold|ensuremath|mathop|mathstrut)(?=\s*\{)"
     r"|\\(?:[tT]iny|scriptsize|footnotesize|small|normalsize|large|Large|LARGE|huge|Huge|displaystyle|textstyle"
     r"|bf|it|rm|limits|nolimits)(?![a-zA-Z])|\\tag\s*\{[^{}]*\}|\\label\s*\{[^{}]*\}"
@@ -24,15 +27,23 @@ _ROW_GAP = re.compile(r"\\\\\s*\[\s*-?[\d.]+\s*[a-z]{2}\s*\]")
 _SIZES = re.compile(r"\\(?:[bB]igg?[lrm]?|middle)(?![a-zA-Z])\s*")
 _NAMES = re.compile(
     r"\\text[a-z]*\s*\{[^{}]*\}|\\mbox\s*\{[^{}]*\}|\\[a-zA-Z]+"
-    r"|(?<![a-zA-Z\\])(?P<function>arc(?:sin|cos|tan)|sinh?|cosh?|tanh?|sec|csc|cot|ln|log|exp)(?=\s*[(\d^_\\]|\s+[a-z]\b)"
-    r"|(?<![a-zA-Z\\])(?P<root>sqrt)(?![a-zA-Z])(?:\s*(?P<radicand>\d+(?:\.\d+)?))?"
+    r"|(?<![a-zA-Z\\])log(?P<base>10|2)(?=\()"
+    r"|(?<![a-zA-Z\\])(?P<function>a(?:rc)?(?:sin|cos|tan)|sinh?|cosh?|tanh?|sec|csc|cot|ln|log|exp)(?=\s*[(\d^_\\]|\s+[a-z]\b)"
+    r"|(?<![a-zA-Z\\])(?P<root>sqrt|cbrt)(?![a-zA-Z])(?:\s*(?P<radicand>\d+(?:\.\d+)?))?"
     r"|(?<![a-zA-Z\\])(?P<symbol>pi|theta|alpha|beta|gamma|lambda|infinity|infty|inf|oo)(?![a-zA-Z])"
 )
 _CHOOSE = re.compile(
     r"(?<![A-Za-z\\}])(?:\\(?:text|mathrm|operatorname)\{C\}|C)\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)"
 )
 _LISTED = re.compile(r"\\(?:text|mathrm|mbox)\s*\{\s*(lcm|gcd|max|min)\s*\}\s*(?=\()")
-_OPENED = re.compile(r"(\\sqrt\s*(?:\[[^\[\]]*\])?|\^)\s*\(")
+# Between numbers, what is left of a division; a remark in parentheses (units.py) may begin with it.
+_MODULO = re.compile(
+    r"\s*(?:\\bmod|(?<![A-Za-z\\(])mod|\\(?:text|mbox|mathrm|operatorname)\s*\{\s*mod\s*\})(?![A-Za-z])\s*"
+)
+_EULER = re.compile(r"\\(?:mathrm|text|operatorname|mathit)\s*\{\s*e\s*\}(?=\s*[\^}])")
+_NATURAL = re.compile(r"\\log\s*_\s*(?:e(?![A-Za-z])|\{\s*e\s*\})\s*")
+_OPENED = re.compile(r"(\\sqrt\s*(?:\[[^\[\]]*\])?|\^|(?<![a-zA-Z\\])(?P<word>abs|floor|ceil))\s*\(")
+_AROUND = {None: "{}", "abs": "||", "floor": (r"\lfloor ", r"\rfloor "), "ceil": (r"\lceil ", r"\rceil ")}
 _TAKES = re.compile(r"\\([dtc]?frac|sqrt)(?![a-zA-Z])")
 _TOKEN = re.compile(r"\\[a-zA-Z]+|[0-9a-zA-Z]")
 _TAKES_TOO = re.compile(r"\\(?:[dtc]?frac|sqrt|text.*|math.*|left|sin|cos|tan|log|ln)")
@@ -50,7 +61,7 @@ def undecorated(text: str) -> str:
     """Without colours, sizes, environments of display and the spacing of rows."""
     if "\\" not in text:
         return text
-    text = _ROW_GAP.sub(r"\\\\ ", _SIZES.sub("", _COLORED.sub(" ", text)))
+    text = systems.opened(_ROW_GAP.sub(r"\\\\ ", _SIZES.sub("", _COLORED.sub(" ", text))).strip())
     without = _ENVIRONMENT.sub("", text)
     return text if without == text else without.replace("&", "")
 
@@ -59,7 +70,8 @@ def commanded(text: str) -> str:
     """Functions and symbols typed as words, as commands; arguments in parentheses, in braces."""
     text = _NAMES.sub(_command, text).replace("**", "^")
     text = _LISTED.sub(r"\\operatorname{\1}", _CHOOSE.sub(r"\\binom{\1}{\2}", text))
-    text = re.sub(r"\\lg(?![a-zA-Z])", r"\\log_{10}", re.sub(r"\\bmod(?![a-zA-Z])", r"\\mod", text))
+    text = _NATURAL.sub(r"\\ln ", _EULER.sub("e", _MODULO.sub(r" \\mod ", text)))
+    text = re.sub(r"\\lg(?![a-zA-Z])", r"\\log_{10}", text)
     return _in_braces(re.sub(r"\+\s*-", "-", text))
 
 
@@ -94,9 +106,13 @@ def braced(text: str) -> str:
 
 def _command(match: re.Match[str]) -> str:
     if match["root"]:
-        return r"\sqrt" + (f"{{{match['radicand']}}}" if match["radicand"] else "")
+        return (r"\sqrt" if match["root"] == "sqrt" else r"\sqrt[3]") + (
+            f"{{{match['radicand']}}}" if match["radicand"] else ""
+        )
+    if match["base"]:
+        return rf"\log_{{{match['base']}}}"
     if match["function"]:
-        return rf"\{match['function']}"
+        return rf"\{re.sub('^a(?:rc)?', 'arc', match['function'])}"
     if match["symbol"]:
         name = match["symbol"]
         return r"\infty " if name in ("infinity", "inf", "oo") else rf"\{name} "
@@ -104,8 +120,8 @@ def _command(match: re.Match[str]) -> str:
 
 
 def _in_braces(text: str) -> str:
-    r"""`\sqrt(x+1)` and `^(2x)` with braces for these parentheses."""
-    opened = {match.end() - 1 for match in _OPENED.finditer(text)}
+    r"""`\sqrt(x+1)` and `^(2x)` with braces for these parentheses, `abs(x)` with bars."""
+    opened = {match.end() - 1: match for match in _OPENED.finditer(text)}
     if not opened:
         return text
     signs = list(text)
@@ -116,7 +132,10 @@ def _in_braces(text: str) -> str:
         elif token[0] == ")" and stack:
             begin = stack.pop()
             if begin in opened:
-                signs[begin], signs[token.start()] = "{", "}"
+                word = opened[begin]["word"]
+                signs[begin], signs[token.start()] = _AROUND[word]
+                if word:
+                    signs[slice(*opened[begin].span("word"))] = [""] * len(word)
     return "".join(signs)
 
 

@@ -28,7 +28,11 @@ _BRACES = re.compile(
 # What joins the boxes of one list: a comma or a word, and nothing but typesetting around it.
 _SETTING = r"(?:[\s$&~]|\\[,;:! ()\[\]]|\\\\|\\q?quad(?![a-zA-Z]))*"
 _WORD = r"(?:and|or|\\(?:text|mbox|textrm|mathrm)\s*\{\s*,?\s*(?:and|or)\s*\})"
-_JOINED = re.compile(rf"{_SETTING}(?:[,;]{_SETTING}{_WORD}?|{_WORD}){_SETTING}")
+_JOINED = re.compile(
+    rf"{_SETTING}(?:[,;]{_SETTING}{_WORD}?|{_WORD}){_SETTING}(?:(?P<name>[A-Za-z])\s*={_SETTING})?"
+)
+# The name before a box, as in "x = \\boxed{2} or x = \\boxed{3}": two values of one name are a list.
+_NAMED = re.compile(rf"(?<![A-Za-z\d\\)}}^_])([A-Za-z])\s*={_SETTING}$")
 # GSM8K's mark, and what models that learned from such solutions write; up to the end of the line or sentence.
 _STATED = re.compile(r"(?:####|\banswer is)([^\n]*)", re.IGNORECASE)
 # In a sentence's text, apart from mathematics, these letters after a number and a space are its unit.
@@ -43,8 +47,9 @@ def extract_answer(text: str, answer_format: str) -> str | None:
     """The answer that a solution's text gives, stripped; None if it gives none, or an empty one.
 
     "boxed": what stands inside the last \\boxed{...}, \\fbox{...} or \\framebox{...}; several boxes with
-    nothing but commas, "and" or "or" between them are one list. If the last box is not closed, the answer
-    that it began is unknown, and earlier boxes do not count. $\\boxed 5$ is read too, up to the dollar sign.
+    nothing but commas, "and" or "or" between them are one list, and so are several values of one name, each
+    in its box. If the last box is not closed, the answer that it began is unknown, and earlier boxes do not
+    count. $\\boxed 5$ is read too, up to the dollar sign.
     "marker": what follows the last word "Answer" (and a colon, if there is one) up to the end of its line,
     without a full stop at the end. "stated": a box, as in "boxed"; else what follows the last "####" or
     "answer is", up to the end of the line, sentence, or reason given for it. Of a text of more than LONGEST
@@ -129,6 +134,10 @@ def _boxed(text: str) -> str | None:
         joined = _JOINED.fullmatch(text, box.end, begin)
         if joined is None or not box.content:
             break
+        if joined["name"]:
+            named = _NAMED.search(text, max(0, box.begin - 40), box.begin)
+            if named is None or named[1] != joined["name"]:
+                break
         begin = box.begin
         if box.content not in seen:
             seen.add(box.content)

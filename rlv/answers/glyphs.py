@@ -46,6 +46,8 @@ _SIGNS = {
     "\u2248": r"\approx ",
     "\u2261": r"\equiv ",
     "\u2208": r"\in ",
+    "\u2227": r"\land ",
+    "\u2228": r"\lor ",
     "\u222a": r"\cup ",
     "\u2229": r"\cap ",
     "\u2205": r"\emptyset ",
@@ -73,8 +75,13 @@ _RAISED, _LOWERED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱ", "₀₁₂�
 _RAISED_RUN, _LOWERED_RUN = re.compile(f"[{_RAISED}]+"), re.compile(f"[{_LOWERED}]+")
 _LEVEL = str.maketrans(_RAISED + _LOWERED, "0123456789+-()ni" + "0123456789+-()n")
 _VULGAR = re.compile("[¼-¾⅐-⅞↉]")
-# After a number with a raised 2 or 3 these are units: a variable's power would be typed as LaTeX.
-_AREA = re.compile(r"(?<=\d)\s*(?:[kcdm]?m|ft|in|yd|mi)[²³]$")
+# After a number these are units: variables and their powers would be typed as LaTeX.
+_UNIT = re.compile(
+    r"(?<=\d)\s*(?:(?:[kcdm]?m|ft|in|yd|mi)[²³]|[µμ](?:mol|Pa|Hz|[msglLAFVWCHNJT])[²³]?)$"
+    r"|(?<=\d)(?:\s*[µμmkMG]?\u2126|\s+[µμmkMG]?Ω|[µμkMG]Ω)$"
+)
+# Marks over a digit: a line (two of Unicode's), and a dot.
+_BARRED, _DOTTED = re.compile("(?:[0-9][\u0304\u0305])+"), re.compile("([0-9])\u0307")
 _GREEK = re.compile("[Α-Ωα-ω]")
 _SAME_AS_LATIN = str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABEZHIKMNOPTYXo")
 _OTHER = re.compile("[\uff01-\uff5e\U0001d400-\U0001d7ff]|(?![0-9])\\d")
@@ -84,7 +91,8 @@ def plain(text: str) -> str:
     """The text with commands or ASCII for the Unicode signs that mathematics uses; others stay. Linear."""
     if text.isascii():
         return text
-    text = _AREA.sub("", text.strip())
+    text = _UNIT.sub("", text.strip())
+    text = _DOTTED.sub(r"\\dot{\1}", _BARRED.sub(lambda m: rf"\overline{{{m[0][::2]}}}", text))
     text = _VULGAR.sub(_fraction, text)
     text = _RAISED_RUN.sub(lambda m: f"^{{{m[0].translate(_LEVEL)}}}", text)
     text = _LOWERED_RUN.sub(lambda m: f"_{{{m[0].translate(_LEVEL)}}}", text)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Raised when other answers become right. It is in the keys of what is trained on rewards; tables of solutions
 # have the recipe of the stage `grade`.
-RULES = 2
+RULES = 3
 _NO_VOTE = Placement(None, False)
 
 

@@ -26,9 +26,12 @@ from rlv.answers.shapes import (
     complement,
     interval,
     points,
+    region,
     same,
+    union_of,
     united,
 )
+from rlv.answers.systems import is_row
 from rlv.answers.values import Number, Unreadable
 
 _SIGNS = {
@@ -51,6 +54,9 @@ _MIXED = re.compile(r"(?<![\d.,^_}/\\])(\d+)\s*\\frac\s*\{(\d+)\}\s*\{(\d+)\}")
 _MIXED_SLASH = re.compile(r"(?<![\d.,^_}/\\])(\d+)\s+(\d+)\s*/\s*(\d+)(?![\d.,/])")
 _TIMES_FRACTION = re.compile(r"(?<=\d)\s*(?=\\frac)")
 _MATRIX = re.compile(r"\\begin\{([pb]?matrix|array)\}(?:\{[lcr|]*\})?(.*)\\end\{\1\}", re.DOTALL)
+_NOTHING = re.compile(
+    r"(?:there (?:is|are) )?no (?:real )?solutions?(?: exists?)?|(?:the )?(?:empty|null) set", re.IGNORECASE
+)
 _WORD = re.compile(
     r"\\(?:text|mbox|textbf|textit|textrm|mathrm)\s*\{([^{}]*[A-Za-z\u0080-\uffff][^{}]*)\}|[A-Za-z ]{4,}"
 )
@@ -68,6 +74,9 @@ def shape(text: str, depth: int = 0) -> Shape:
     groups = pieces(text, lambda token: ";" if token == ";" else None)
     if len(groups) > 1:
         return _listed([(";", shape(part, depth + 1)) for _, part in groups if part.strip()])
+    rows = [part for _, part in pieces(text, lambda token: token if token == r"\\" else None) if part.strip()]
+    if len(rows) > 1 and all(map(is_row, rows)):
+        return _listed([("and", shape(row, depth + 1)) for row in rows])
     items = [(sign, part) for sign, part in pieces(text, separator) if part.strip()]
     if len(items) > 1:
         return _listed([(sign, shape(part, depth + 1)) for sign, part in items])
@@ -118,6 +127,8 @@ def _one(text: str, depth: int) -> Shape:
     word = _WORD.fullmatch(text)
     if word:
         words = (word[1] or text).strip()
+        if _NOTHING.fullmatch(words):
+            return Region(())
         letter = re.fullmatch(r"\(?([A-Za-z])\)?", words)
         return formula(letter[1]) if letter else Words(" ".join(words.split()).casefold())
     return formula(text)
@@ -189,6 +200,9 @@ def _listed(items: list[tuple[str, Shape]]) -> Shape:
             if both.spans:
                 return both
         return united(regions, name)
+    union = union_of(shapes) if signs == {"or"} and regions else None
+    if union is not None:
+        return union
     named = [s for s in shapes if isinstance(s, Named)]
     if len(named) > 1 and len({n.name for n in named}) == 1:
         return Several("list", tuple(s.value if isinstance(s, Named) else s for s in shapes))
@@ -225,9 +239,9 @@ def _related(parts: list[tuple[str, str]], depth: int) -> Shape:
     if set(signs) == {"="}:
         return _equated(texts, depth)
     if len(signs) <= 2:
-        region = _inequality(texts, signs)
-        if region is not None:
-            return region
+        allowed = _inequality(texts, signs)
+        if allowed is not None:
+            return allowed
     if len(signs) > 1:
         raise Unreadable("a chain of relations")
     left, right = (formula(text) for text in texts)
@@ -325,8 +339,8 @@ def _combined(parts: list[tuple[str, str]], depth: int) -> Shape:
         "∪"
     }:
         return Several("set", tuple(item for s in sets if isinstance(s, Several) for item in s.items))
-    result = _region(sets[0])
-    for (sign, _), other in zip(parts[1:], map(_region, sets[1:]), strict=True):
+    result = region(sets[0])
+    for (sign, _), other in zip(parts[1:], map(region, sets[1:]), strict=True):
         if sign == "∪":
             result = united([result, other], None)
         elif sign == "∩":
@@ -334,18 +348,6 @@ def _combined(parts: list[tuple[str, str]], depth: int) -> Shape:
         else:
             result = complement(united([complement(result), other], None))
     return result
-
-
-def _region(found: Shape) -> Region:
-    if isinstance(found, Region):
-        return found
-    if isinstance(found, Several) and found.kind == "set":
-        return points(found.items)
-    if isinstance(found, Several) and found.kind == "tuple" and len(found.items) == 2:
-        low, high = found.items
-        if isinstance(low, Number) and isinstance(high, Number):
-            return interval(low, high, (False, False))
-    raise Unreadable("no set of real numbers")
 
 
 def _in_brackets(opening: str, inside: str, closing: str, depth: int) -> Shape:

@@ -8,7 +8,7 @@ only:
   is not 1); several named values are the tuple of their values by name, or the list;
 - a list is the set of its elements, with their multiplicity, and the tuple written in the same order;
 - an open interval with two ends is the pair of these; inequalities in one name are the numbers that they
-  allow;
+  allow; a list of disjoint intervals is their union;
 - a percentage is its number with the sign, or without; a ratio of two is their quotient;
 - a number with a mark (a base) is the number without, if the digits are the same.
 """
@@ -172,6 +172,30 @@ def points(items: Sequence[Shape]) -> Region:
     return united([Region((Span(n, n, (True, True)),)) for n in numbers], None)
 
 
+def region(found: Shape) -> Region:
+    """The real numbers in a set, an interval or a pair of ends. Raises Unreadable for anything else."""
+    if isinstance(found, Region):
+        return found
+    if isinstance(found, Several) and found.kind == "set":
+        return points(found.items)
+    if isinstance(found, Several) and found.kind == "tuple" and len(found.items) == 2:
+        low, high = found.items
+        if isinstance(low, Number) and isinstance(high, Number):
+            return interval(low, high, (False, False))
+    raise values.Unreadable("no set of real numbers")
+
+
+def union_of(items: Sequence[Shape]) -> Region | None:
+    """The union of sets and of values with their name, as in `x < 3 or x = 5`; None if they make none."""
+    if len({item.name for item in items if isinstance(item, Region | Named)} - {None}) > 1:
+        return None
+    try:
+        sets = [points([i.value]) if isinstance(i, Named) else region(i) for i in items]
+        return united(sets, None)
+    except values.Unreadable:
+        return None
+
+
 def interval(low: Number, high: Number, closed: tuple[bool, bool], name: str | None = None) -> Region:
     """One interval; empty if its ends are in the wrong order."""
     span = Span(low, high, (closed[0] and not low.infinite, closed[1] and not high.infinite))
@@ -245,6 +269,10 @@ def _region_several(a: Region, b: Several) -> bool:
             and not any(a.spans[0].closed)
             and _in_order((a.spans[0].low, a.spans[0].high), b.items)
         )
+    if b.kind == "list" and any(isinstance(item, Region) for item in b.items):
+        union = union_of(b.items)
+        # Intervals that overlap are no other way to write their union.
+        return union is not None and len(union.spans) == len(b.items) and _regions(a, union)
     single = [span.low for span in a.spans if all(span.closed) and values.equal(span.low, span.high)]
     return len(single) == len(a.spans) and _several(Several("set", tuple(single)), replace(b, kind="set"))
 

@@ -23,13 +23,20 @@ from __future__ import annotations
 import re
 
 from rlv.answers import commands, glyphs
-from rlv.answers.units import TEXT, without_units
+from rlv.answers.measures import TEXT
+from rlv.answers.units import without_units
 
 _WORD_COMMAND = re.compile(TEXT + r"\{([^{}]*)\}")
-_DELIMITED = re.compile(r"^\\[(\[]|(?<!\\)\\[)\]]$")
+_DELIMITER = re.compile(r"(?<!\\)\\[()\[\]]")
+# Dollars of a country, as in A$5; other dollar signs are mathematics or money, and go alike.
+_DOLLARS = re.compile(r"^\s*(?:AU?|CA?|NZ|HK|US?|SG?|NT|R|MX)\s?\\?\$\s*(?=[\d.])")
+_MONEY = re.compile(
+    r"\\?\$|\\(?:pounds|euro|yen|rupee|mathdollar|mathsterling|text(?:euro|dollar|sterling|yen))(?![a-zA-Z])(?:\{\})?"
+)
 _BOLD = re.compile(r"^(\*\*|__|`)(.+)\1$", re.DOTALL)
 _RENAMED = re.compile(
-    r"\\(?:langle|rangle|varnothing|degree|lvert|rvert|lbrace|rbrace|tfrac|cfrac|lparen|rparen)(?![a-zA-Z])"
+    r"\\(?:(?:langle|rangle|varnothing|degree|lvert|rvert|lbrace|rbrace|tfrac|cfrac|lparen|rparen|vee|emph"
+    r"|text(?:up|sl|sc|md))(?![a-zA-Z])|big(?:cup|cap)(?![a-zA-Z]|\s*_))"
 )
 _NAMES = {
     r"\langle": "(",
@@ -44,6 +51,10 @@ _NAMES = {
     r"\rparen": ")",
     r"\tfrac": r"\frac",
     r"\cfrac": r"\frac",
+    r"\vee": r"\lor",
+    r"\bigcup": r"\cup",
+    r"\bigcap": r"\cap",
+    **dict.fromkeys((r"\emph", r"\textup", r"\textsl", r"\textsc", r"\textmd"), r"\text"),
 }
 _THOUSANDS = re.compile(r"(?<=\d)(?:\s*,\s*\\!\s*|\s*\{,\}\s*|\\,)(?=\d{3}(?!\d))")
 _SPACED = re.compile(r"(?<![\d.,:/^_}])[1-9]\d{0,2}(?:(?:\s|~|\\[ ;:]|')+\d{3})+(?![\d/:'])")
@@ -51,19 +62,27 @@ _COMMAS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _DEGREES = re.compile(rf"(?<=[\d}}])\s*(?:{TEXT}\{{\s*deg(?:rees?)?\s*\}}|\bdegrees?\b)")
 _PHANTOM = re.compile(r"\\[hv]?phantom\s*(?:\{[^{}]*\}|[^\\{}\s])")
 _END = re.compile(r"(?:(?<!\\right)(?<!\\left)(?<!\.)\.|[,;:]|\\\\|\\[,;! ]|~|\s)+$")
+_ABOUT = r"(?:approximately|approx\.?|about|roughly|around)"
 _BEGINNING = re.compile(
     r"^(?:\s|~|\\[,;:! ]|=(?!=)"
     r"|\\(?:therefore|approx|implies|Rightarrow|Longrightarrow|quad|qquad)(?![a-zA-Z])"
     + "|"
     + TEXT
-    + r"\{\s*(?:the\s+)?(?:final\s+)?answer\s*(?:is)?\s*[:=]?\s*\}|(?:final )?answer(?: is)?\s*:)+",
+    + r"\{\s*(?:the\s+)?(?:final\s+)?answer\s*(?:is)?\s*[:=]?\s*\}|(?:final )?answer(?: is)?\s*:"
+    rf"|(?:{TEXT}\{{\s*{_ABOUT}\s*\}}|{_ABOUT}(?![A-Za-z]))\s*(?=[-+.\d\\]))+",
     re.IGNORECASE,
 )
 _NUMERAL = re.compile(r"\s*[-+]?[\d.,:]*\d\s*")
 _COUNTED = re.compile(r"\s*[-+]?\$?[\d.,]*\d\s+[a-z]{3,}(?:\s+[a-z]+)*\s*")
 _CHOICES = re.compile(r"\s*[A-Z](?:\s*(?:,|\band\b|,\s*and\b)\s*[A-Z])+\s*")
 _REPEATING = re.compile(
-    r"(?<![\d.])(\d*)\.(\d*)(?:\\(?:overline|bar|dot|overset\{\s*\\?(?:_|bar)\s*\})\s*(?:\{(\d+)\}|(\d))|\((\d+)\)(?=$|[\s,;)\\}]))"
+    r"(?<![\d.])(\d*)\.(?:\s*(\d*)\s*\\(?:overline|bar|dot|overset\{\s*\\?(?:_|bar)\s*\})\s*(?:\{\s*(\d+)\s*\}|(\d))"
+    r"|(\d*)\((\d+)\)(?=$|[\s,;)\\}]))"
+)
+# The first and the last digit that repeat, each with a dot.
+_TWO_DOTS = re.compile(r"(?<=\.)(\s*\d*)\\dot\s*\{?(\d)\}?(\d*)\\dot\s*\{?(\d)\}?")
+_RECURRING = re.compile(
+    rf"(?<![\d.])(\d*)\.(\d+)(?:\s|~|\\[ ,;:])*(?:{TEXT}\{{\s*)?\(?(?i:repeating|recurring)\)?\s*\}}?$"
 )
 _DOTS = re.compile(r"(?<![\d.])(\d*)\.(\d+)\s*(?:\.\.\.|\\[lc]?dots(?![a-z]))")
 _FRENCH = re.compile(r"([\[\]])([^\[\](){}]+[,;][^\[\](){}]+)([\[\]])")
@@ -78,18 +97,31 @@ _BASED = re.compile(
 )
 _PREFIXED = re.compile(r"([-+]?)0([bBoOxX])([0-9A-Fa-f]+)")
 _TIME = re.compile(r"(\d{1,2})(?::(\d\d))?([ap])\.?m\.?", re.IGNORECASE)
-_CHOICE = re.compile(r"\(?\s*([A-J])\s*\)(?:\s*[:.]?\s+.*)?|([A-J])[:.]\s+[A-Za-z\d$\\(-].*", re.DOTALL)
+_CHOICE = re.compile(
+    r"\(?\s*([A-J])\s*\)(?:\s*[:.]?\s+.*)?|([A-J])[:.]\s+[A-Za-z\d$\\(-].*"
+    # A letter with a number in parentheses, apart from it, or with anything after a dash of print.
+    r"|\[\s*([A-J])\s*\]|([A-J])\s+\((?=[^(),\d]*\d)[^(),]*\)|([A-J])\s*\u2014.*"
+    r"|(?:[Oo]ption|[Cc]hoice|[Aa]nswer)\s+(?:\(?([A-J])\)(?:\s*[:.]?\s+.*)?|([A-J])(?:\s*[:.\u2014]\s.*)?)",
+    re.DOTALL,
+)
 _SPACING = re.compile(r"(?<!\\)\\[,;:! ]|\\q?quad(?![a-zA-Z])|\\(?:left|right|displaystyle)(?![a-zA-Z])\.?|~")
 _NEEDLESS = re.compile(r"(?<![0-9A-Za-z.])\s+|\s+(?![0-9A-Za-z.])")
+_SYNONYMS = {
+    **dict.fromkeys(("ldots", "dots", "cdots", "dotsc", "dotsb", "dotso"), "..."),
+    **{"dfrac": r"\frac", "leq": r"\le ", "le": r"\le ", "leqslant": r"\le ", "lt": "<", "gt": ">"},
+    **{"geq": r"\ge ", "ge": r"\ge ", "geqslant": r"\ge ", "neq": r"\ne ", "ne": r"\ne ", "mid": "|"},
+}
+_SYNONYM = re.compile(rf"\\({'|'.join(_SYNONYMS)})(?![a-zA-Z])\s?")
+_ONE_SIGN = re.compile(r"([\^_])\s*\{\s*([0-9A-Za-z])\s*\}")
 _WORDS = re.compile(r"(?=.*[A-Za-z]{3})[A-Za-z0-9 ,.'-]+|[A-Za-z]{2}")
 
 
 def respelled(text: str) -> str:
     """The answer in the spelling that is read. Linear."""
     text = glyphs.plain(commands.rooted(text))
-    text = " ".join(text.replace(r"\$", "").replace("$", "").split())
+    text = " ".join(_MONEY.sub("", _DOLLARS.sub("", text)).split())
     text = _BOLD.sub(r"\2", text)
-    text = _DELIMITED.sub("", commands.undecorated(text)).strip()
+    text = _DELIMITER.sub("", commands.undecorated(text)).strip()
     text = _RENAMED.sub(lambda m: _NAMES[m[0]], text)
     text = _PRIME.sub(lambda m: "'" * m[0].count("prime"), text)
     text = _THOUSANDS.sub("", _PHANTOM.sub("", text))
@@ -99,7 +131,8 @@ def respelled(text: str) -> str:
     text = _SPACED.sub(lambda m: re.sub(r"[^\d]", "", m[0]), text)
     if not any(bracket in text for bracket in "([") and "{" in text and r"\{" not in text:
         text = _COMMAS.sub(lambda m: m[0].replace(",", ""), text)
-    text = _DOTS.sub(_unrolled, _REPEATING.sub(_repeating, text))
+    text = _REPEATING.sub(_repeating, _TWO_DOTS.sub(r"\1\\overline{\2\3\4}", text))
+    text = _RECURRING.sub(_recurring, _DOTS.sub(_unrolled, text))
     return without_units(commands.braced(commands.commanded(text)))
 
 
@@ -117,7 +150,8 @@ def key(text: str) -> str:
     words = _WORDS.fullmatch(" ".join(_WORD_COMMAND.sub(r"\1", text).split()))
     if words:
         return re.sub(r" ?, ?", ",", words[0]).casefold()
-    return _NEEDLESS.sub("", _SPACING.sub(" ", text)).replace(r"\dfrac", r"\frac")
+    text = _SYNONYM.sub(lambda m: _SYNONYMS[m[1]], _SPACING.sub(" ", text))
+    return _NEEDLESS.sub("", _ONE_SIGN.sub(r"\1\2", text))
 
 
 def marked(text: str) -> tuple[str, str] | None:
@@ -143,7 +177,7 @@ def marked(text: str) -> tuple[str, str] | None:
 def choice(text: str) -> str | None:
     """The letter of a choice that is given with its text: "(C) 12", "C)", "E: all of them"; else None."""
     match = _CHOICE.fullmatch(_SPACING.sub(" ", _WORD_COMMAND.sub(r"\1", text)).strip())
-    return match and (match[1] or match[2])
+    return next(filter(None, match.groups())) if match else None
 
 
 def _in_base(sign: str, digits: str, base: int) -> tuple[str, str] | None:
@@ -169,9 +203,20 @@ def _unwrapped(match: re.Match[str]) -> str:
 
 
 def _repeating(match: re.Match[str]) -> str:
-    whole, before, block = match[1] or "0", match[2], match[3] or match[4] or match[5]
-    if len(whole + before + block) > 60:
+    before, block = match[2] or match[5] or "", match[3] or match[4] or match[6]
+    if len(match[1] + before + block) > 60:
         return match[0]
+    return _fraction(match[1], before, block)
+
+
+def _recurring(match: re.Match[str]) -> str:
+    """`0.3 repeating`; of several digits nobody knows how many repeat."""
+    return _fraction(match[1], "", match[2]) if len(match[2]) == 1 else rf"\text{{{match[0]}}}"
+
+
+def _fraction(whole: str, before: str, block: str) -> str:
+    """A decimal whose last digits, the block, repeat forever."""
+    whole = whole or "0"
     bottom = (10 ** len(block) - 1) * 10 ** len(before)
     return rf"\frac{{{int(whole + before + block) - int(whole + before)}}}{{{bottom}}}"
 
@@ -187,8 +232,7 @@ def _unrolled(match: re.Match[str]) -> str:
             before = digits
             while before.endswith(block):
                 before = before.removesuffix(block)
-            bottom = (10**length - 1) * 10 ** len(before)
-            return rf"\frac{{{int(whole + before + block) - int(whole + before)}}}{{{bottom}}}"
+            return _fraction(whole, before, block)
     return match[0]
 
 

@@ -5,6 +5,7 @@ Unpickling runs whatever the file says, and so does a model with code of its own
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,13 @@ from rlv.outside.files import open_regular, parse_json, read_text
 
 # What a model's folder is read from.
 KINDS = (".safetensors", ".json", ".txt", ".model", ".jinja")
+# Of these, what transformers parses as JSON, besides config.json.
+_PARSED = (
+    *("*_config.json", "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.json"),
+    *("chat_template.json", "*.safetensors.index.json"),
+)
+# Levels of JSON in JSON. transformers copies what it reads level by level, and so far within Python's limit.
+_DEEPEST = 100
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -75,7 +83,33 @@ def complaint(folder: Path) -> str | None:
         stored_weights(folder)
     except ModelError as error:
         return str(error)
+    return _unparsed(folder)
+
+
+def _unparsed(folder: Path) -> str | None:
+    """The complaint about JSON that transformers would fail to read."""
+    for path in sorted({path for pattern in _PARSED for path in folder.glob(pattern)}):
+        found = path.stat()
+        fault = _fault(path, found.st_ino, found.st_size, found.st_mtime_ns)
+        if fault is not None:
+            return f"{path}: expected a JSON mapping, found {fault}; fetch or save the model again"
     return None
+
+
+@cache
+def _fault(path: Path, *_: int) -> str | None:
+    """Why a file is no JSON mapping. Kept by the file's identity: a tokenizer has some megabytes."""
+    try:
+        content = parse_json(read_text(path))
+    except (OSError, ValueError) as error:
+        return str(error)
+    if not isinstance(content, dict):
+        return f"a {type(content).__name__}"
+    level: list[Any] = [content]
+    for _depth in range(_DEEPEST):
+        inner = [v for each in level for v in (each.values() if isinstance(each, dict) else each)]
+        level = [value for value in inner if isinstance(value, dict | list)]
+    return "JSON that is nested too deeply" if level else None
 
 
 def _require_readable(folder: Path) -> None:

@@ -112,13 +112,17 @@ def open_vllm(
 ) -> Iterator[tuple[VllmEngine, PreTrainedTokenizerBase]]:
     """vLLM and the checkpoint's tokenizer, stopped when the block ends. Arguments and errors: `open_engine`.
 
-    `beside_trainer`: leave a trainer room on the device, and be able to sleep.
+    `beside_trainer`: leave a trainer room on the device, and be able to sleep. Raises ModelError if the
+    checkpoint lacks tensors of its architecture: vLLM reports those that are missing for some models only.
     """
     if name != "vllm":
         raise ModelError(f"no engine named {name!r} (there are: transformers, vllm)")
     from rlv.sampling.vllm_start import require_vllm
 
     require_vllm()
+    from rlv.models.completeness import require_complete
+
+    require_complete(folder)
     from transformers import AutoTokenizer
 
     from rlv.sampling.vllm_engine import VllmEngine

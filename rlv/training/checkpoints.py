@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rlv.errors import StoreError
+from rlv.outside.names import below
 from rlv.store import sync
 from rlv.training import reshape
 from rlv.training.ranks import ALONE, Ranks
@@ -102,7 +103,7 @@ def restore(engine: DeepSpeedEngine, folder: Path, identity: str, ranks: Ranks =
     pointer = folder / _LATEST
     if not pointer.is_file():
         return Progress(0, [])
-    place = folder / pointer.read_text().strip()
+    place = below(folder, pointer.read_text().strip())
     written = _read_layout(place, identity)
     if written == _layout(engine, ranks):
         _, states = engine.load_checkpoint(str(folder), tag=place.name)

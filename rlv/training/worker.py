@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import RlvError, in_vain
+from rlv.outside.logs import escape_logs
 
 # prctl(2): which signal this process gets when the one that started it is gone.
 _PR_SET_PDEATHSIG = 1
@@ -28,6 +29,7 @@ def main(job_file: Path) -> int:
     """Train; the exit status is 0, that of an error of this project, or 1."""
     # A rank without its launcher would go on writing into the folder of the next try.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    escape_logs()
     spec = json.loads(job_file.read_text())
     folder = job_file.parent
     rank = int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))

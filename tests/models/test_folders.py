@@ -57,3 +57,34 @@ def test_a_missing_shard_or_configuration_is_named(folder):
     (folder / "config.json").unlink()
     assert "config.json: missing" in str(complaint(folder))
     assert "no such folder" in str(complaint(folder / "none"))
+
+
+DEEP = "[" * 200_000 + "]" * 200_000
+
+
+@pytest.mark.parametrize(
+    "name", ["generation_config.json", "tokenizer_config.json", "tokenizer.json", "special_tokens_map.json"]
+)
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (DEEP, "nested too deeply"),
+        ('{"a": ' + "[" * 300 + "]" * 300 + "}", "nested too deeply"),  # which is parsed, but not copied
+        ("[]", "found a list"),
+        ("{", "Expecting"),
+    ],
+    ids=["endless", "deep", "list", "broken"],
+)
+def test_json_that_transformers_cannot_read_is_refused(folder, name, text, words):
+    assert complaint(folder) is None
+    (folder / name).write_text(text)
+    found = str(complaint(folder))
+    assert str(folder / name) in found and words in found
+    with pytest.raises(ModelError, match=words):
+        load_model(folder)
+
+
+def test_other_json_in_a_models_folder_is_not_read(folder):
+    (folder / "results.json").write_text(DEEP)
+    assert complaint(folder) is None
+    load_model(folder)

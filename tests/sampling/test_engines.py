@@ -7,8 +7,10 @@ import subprocess
 import sys
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from rlv.errors import ModelError
+from rlv.models.headers import WEIGHTS
 from rlv.sampling import Request, SamplingParams
 from rlv.sampling.engines import open_engine, open_rollout_engine, open_vllm
 from rlv.training.run import Run
@@ -60,3 +62,17 @@ def test_nothing_heavy_is_imported_for_a_name() -> None:
     heavy = "{'torch', 'transformers', 'vllm'}"
     code = f"import sys, rlv.sampling.engines; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_vllm_opens_no_incomplete_checkpoint(folder, monkeypatch) -> None:
+    """It would go on with random numbers, or none, for some architectures. Nothing of it is asked before."""
+    monkeypatch.setattr("rlv.sampling.vllm_start.require_vllm", lambda: None)
+    tensors = load_file(folder / WEIGHTS)
+    del tensors["model.norm.weight"]
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    for opening in (open_engine, open_vllm):
+        with (
+            pytest.raises(ModelError, match=r"1 missing \(model\.norm\.weight\)"),
+            opening("vllm", folder, threads=1, max_batch=4),
+        ):
+            pass
