@@ -16,7 +16,7 @@ os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items):
-    """What runs for minutes comes first, so that two workers, a file at a time, end together."""
+    """Tests that run for minutes come first, so that two workers, a file at a time, end together."""
     items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
 
 

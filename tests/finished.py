@@ -1,8 +1,8 @@
-"""Finished studies for tests: made once, by two processes that stay, and shared by all who test.
+"""Finished studies for tests: made once, by two processes that stay, and shared between workers.
 
     python -m tests.finished STUDY STORE
 
-The workflow starts a process an artifact, which spends nearly all of a tiny one's time on its imports.
+The workflow starts a process for each artifact; of a tiny one, nearly all of the time goes into imports.
 """
 
 from __future__ import annotations
