@@ -222,11 +222,7 @@ def test_the_paper_study_tells_all_that_it_assumes():
     for path, assumption in study.assumed.items():
         assert assumption.source, path
         assert f"  {path} = " in said and " ".join(assumption.source.split()[:4]) in " ".join(said.split())
-    read = {
-        name
-        for name in Training.model_fields
-        if name not in Training.having(Role.HOW) | {"seed", "engine", "dtype"}
-    }
+    read = set(Training.model_fields) - Training.having(Role.HOW) - {"seed"}
     # Instead of the warm-up by steps there is a share.
     assert {f"training.{name}" for name in read - {"warmup_steps"}} <= set(study.assumed)
     for name, reasoner in study.reasoners.items():
@@ -235,6 +231,19 @@ def test_the_paper_study_tells_all_that_it_assumes():
     for model in study.models:
         assert f"models.{model}.prompt_style" in study.assumed
     assert {"whitening", "policy_loss", "judge", "instruction"} <= set(study.conventions)
+
+
+def test_the_folder_of_studies_is_written_as_other_paths_are(tmp_path, monkeypatch):
+    (tmp_path / "st$").mkdir()
+    overlay(tmp_path / "st$", "name: mine")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MY_HOME", str(tmp_path))
+    for written in ("~/st$$", "$MY_HOME/st$$"):
+        monkeypatch.setenv("RLV_STUDIES", written)
+        assert load("mine").name == "mine"
+    monkeypatch.setenv("RLV_STUDIES", "~nobody-of-this-name/st")
+    with pytest.raises(StudyError, match=r"RLV_STUDIES: .*no home folder"):
+        load("mine")
 
 
 def test_unknown_study_suggests_the_nearest():
