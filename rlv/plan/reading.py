@@ -72,7 +72,7 @@ def study_path(name_or_path: str) -> Path:
         if direct.is_file():
             return direct
         raise StudyError(f"{direct}: no such study file")
-    folder = Path(os.environ.get("RLV_STUDIES", STUDY_FOLDER))
+    folder = expand(os.environ.get("RLV_STUDIES", str(STUDY_FOLDER)), "RLV_STUDIES")
     path = _named(folder, name_or_path, "--study")
     if not path.is_file():
         raise StudyError(

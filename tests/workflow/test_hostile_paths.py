@@ -44,8 +44,8 @@ def published(store: Store, artifact, names: dict[str, str]) -> None:
 def hostile(request, tmp_path, tiny_model, monkeypatch):
     """(folder, plan, name): a workspace in which all that can be configured lies in folders of this name.
 
-    In its store is everything but the model and the problems, which are made from what lies there; the figure
-    and the claims have files to be copied, the rest is empty.
+    In its upstream is everything but the model and the problems, which are made from what lies there; the
+    figure and the claims have files to be copied, the rest is empty.
     """
     name = request.param
     home = tmp_path / name
@@ -73,10 +73,11 @@ def hostile(request, tmp_path, tiny_model, monkeypatch):
     mine["figures"][FIGURE] = {"datasets": ["test"]}
     (studies / "mine.yaml").write_text(yaml.safe_dump(mine))
     written = name.replace("$", "$$")
-    config = {"study": f"{written}/mine.yaml", "store": f"{written}/store", "results": f"{written}/results"}
+    stores = [f"{written}/store", f"{written}/lab {written}"]
+    config = {"study": f"{written}/mine.yaml", "stores": stores, "results": f"{written}/results"}
     (folder / "config" / "config.yaml").write_text(yaml.safe_dump(config))
     monkeypatch.chdir(folder)
-    plan, store = build_plan(load(config["study"])), Store(Path(name) / "store")
+    plan, store = build_plan(load(config["study"])), Store(Path(name) / f"lab {name}")
     for artifact in plan.artifacts.values():
         files = {}
         if artifact == plan.figures[FIGURE]:
