@@ -28,7 +28,7 @@ LAYERS = (
         *("problems", "sampling", "scoring", "training"),
     ),
     ("job", "study"),
-    ("errors", "hub", "outside", "prompts", "registry", "store", "tables"),
+    ("errors", "escapes", "hub", "outside", "prompts", "registry", "store", "tables"),
 )
 Arrows = Mapping[str, set[str]]
 

@@ -4,7 +4,7 @@ Each message names the file, the key path or row, what was found, and a remedy. 
 others, the command line prints only the message, without a traceback.
 """
 
-from rlv.outside.escapes import escaped
+from rlv.escapes import escaped
 
 # The exit status of a `rlv make` that would fail in the same way again; sysexits.h calls it a data error.
 IN_VAIN = 65

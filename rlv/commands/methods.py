@@ -27,13 +27,7 @@ def methods_lines(kinds: Mapping[str, tuple[str, str]]) -> list[str]:
     """A section for each kind: the names, where each is from, and what it is or why it cannot be used."""
     lines = []
     for group, (module, name) in kinds.items():
-        try:
-            methods = getattr(import_module(module), name)
-        except ModuleNotFoundError as error:
-            if error.name != module:
-                raise
-            continue
-        rows = list(_rows(methods))
+        rows = list(_rows(getattr(import_module(module), name)))
         width, from_width = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
         lines.append(group)
         lines += [f"  {method:{width}s}  {origin:{from_width}s}  {what}" for method, origin, what in rows]
@@ -41,20 +35,19 @@ def methods_lines(kinds: Mapping[str, tuple[str, str]]) -> list[str]:
     return lines[:-1]
 
 
-def _rows(methods: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _rows(methods: Registry[Any]) -> Iterator[tuple[str, str, str]]:
     """(Name, package or "rlv", description or error) of every method of a kind."""
-    brought = isinstance(methods, Registry)
     try:
         names = list(methods)
     except StudyError as error:  # two packages bring one name
         yield "", "", str(error)
-        names = list(methods.own) if brought else []
+        names = list(methods.own)
     for name in names:
-        origin = methods.package(name) if brought else None
+        origin = methods.package(name) or "rlv"
         try:
-            yield name, origin or "rlv", description(methods[name])
+            yield name, origin, description(methods[name])
         except StudyError as error:
-            yield name, origin or "rlv", str(error)
+            yield name, origin, str(error)
 
 
 def description(method: object) -> str:

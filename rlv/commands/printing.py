@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import TextIO
 
-from rlv.outside.escapes import escaped
+from rlv.escapes import escaped
 
 
 def say(lines: Iterable[str], file: TextIO | None = None) -> None:

@@ -11,7 +11,7 @@ import logging
 import warnings
 from typing import Any
 
-from rlv.outside.escapes import escaped
+from rlv.escapes import escaped
 
 
 def escape_logs() -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from rlv.models.flops import ModelShape
     from rlv.sampling.vllm_engine import VllmEngine
-    from rlv.training.run import Run
+    from rlv.study.types import Training
 
 
 @dataclass(frozen=True)
@@ -145,24 +145,28 @@ def open_vllm(
 
 @contextmanager
 def open_rollout_engine(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, run: Run
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    training: Training,
+    threads: int,
 ) -> Iterator[Engine]:
     """What samples a training run's batches, by `training.engine`: "transformers" samples with the trainer's
     own module `model`; "vllm" has weights of its own (`HandedOver`), at first those of `folder`.
 
     On several ranks every rank opens one, at the same time. Raises ModelError as `open_engine` does.
     """
-    if run.training.engine == "transformers":
+    if training.engine == "transformers":
         from rlv.sampling.transformers_engine import TransformersEngine
 
-        yield TransformersEngine(model, tokenizer, max_batch=run.training.max_batch)
+        yield TransformersEngine(model, tokenizer, max_batch=training.max_batch)
         return
     with open_vllm(
-        run.training.engine,
+        training.engine,
         folder,
-        threads=run.threads,
-        max_batch=run.training.max_batch,
-        dtype=run.training.dtype,
+        threads=threads,
+        max_batch=training.max_batch,
+        dtype=training.dtype,
         beside_trainer=True,
     ) as (engine, _):
         yield engine

@@ -19,9 +19,9 @@ from rlv.cluster import checks, inventory
 from rlv.cluster.resources import NAMES, Asked, Planner, gpu_for_estimates, known_gpu
 from rlv.cluster.site import FILE, read_site
 from rlv.errors import SiteError
+from rlv.escapes import escaped
 from rlv.estimate.jobs import Estimate, estimates
 from rlv.job.assumptions import Assumptions
-from rlv.outside.escapes import escaped
 from rlv.plan import Plan
 from rlv.run.stages import STAGES
 from rlv.snakemake import status, submission

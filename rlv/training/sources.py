@@ -75,7 +75,8 @@ class Sampled:
         """Ranks take the step's problems in turn, whole; every rank gets the solutions of all."""
         stop, training = stop or Stop(), run.training
         model, tokenizer, prompts = policy.model, policy.tokenizer, policy.prompts
-        with Grader(workers=1) as grader, open_rollout_engine(model, tokenizer, policy.folder, run) as engine:
+        opened = open_rollout_engine(model, tokenizer, policy.folder, run.training, run.threads)
+        with Grader(workers=1) as grader, opened as engine:
 
             def sampled(step: int) -> Rollout | None:
                 chosen = choose_problems(

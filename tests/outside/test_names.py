@@ -19,7 +19,7 @@ import pytest
 
 from rlv.cli import main
 from rlv.errors import ModelError, StoreError
-from rlv.outside.escapes import escaped
+from rlv.escapes import escaped
 from rlv.outside.logs import escape_logs
 from rlv.outside.names import LONGEST, MOST_PARTS, below, fault_of, opened, regular
 from rlv.store import Artifact

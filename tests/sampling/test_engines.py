@@ -13,6 +13,7 @@ from rlv.errors import ModelError
 from rlv.models.headers import WEIGHTS
 from rlv.sampling import Request, SamplingParams
 from rlv.sampling.engines import open_engine, open_rollout_engine, open_vllm
+from rlv.study.types import Training
 from rlv.training.run import Run
 
 
@@ -49,12 +50,12 @@ def test_an_engine_that_is_not_installed_says_where_it_is(
     with expected, open_engine("vllm", folder, threads=1, max_batch=4):
         pass
     config = Run.of(engine="vllm")
-    with expected, open_rollout_engine(tiny_model, tiny_tokenizer, folder, config):
+    with expected, open_rollout_engine(tiny_model, tiny_tokenizer, folder, config.training, config.threads):
         pass
 
 
 def test_training_samples_with_its_own_module(folder, tiny_model, tiny_tokenizer) -> None:
-    with open_rollout_engine(tiny_model, tiny_tokenizer, folder, Run.of(max_batch=4)) as engine:
+    with open_rollout_engine(tiny_model, tiny_tokenizer, folder, Training(max_batch=4), 1) as engine:
         assert vars(engine)["model"] is tiny_model
 
 
