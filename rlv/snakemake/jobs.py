@@ -85,23 +85,28 @@ class Jobs:
         return self.slurm.retries(stage)
 
     def command(self, stage: str) -> Function:
-        """A rule's parameter: the shell command that makes an artifact, without `--threads` and `--receipt`.
+        """A rule's parameter: the shell command that makes an artifact, without `--threads`.
 
-        A function: Snakemake compares other parameters with those of the last run, and would run a job again
-        because another interpreter makes it. `exec`: a signal to all processes of a job must not end the
-        shell before what it runs has saved.
+        It takes the rule's output: parameters that do not, Snakemake compares with those of the last run, and
+        would ask for an artifact again because another study asked for it then. `exec`: a signal to all
+        processes of a job must not end the shell before what it runs has saved.
         """
 
-        def start(made: Artifact) -> str:
-            return f"exec {self.rlv} make {self.options} {shlex.quote(made.path)}"
+        def start(wildcards: Any, output: Any) -> str:
+            path = self.plan.find(f"{stage}/{wildcards.artifact}").path
+            receipt = shlex.quote(f"--receipt={output[0]}")
+            return f"exec {self.rlv} make {self.options} {receipt} {shlex.quote(path)}"
 
-        if self.slurm is None or not STAGES[stage].resumes:
-            return self._of(stage, start)
-        start_of = self._of(stage, start)
-        return lambda wildcards, resources: f"{TRIES}={resources.attempt} {start_of(wildcards)}"
+        def counted(wildcards: Any, output: Any, resources: Any) -> str:
+            return f"{TRIES}={resources.attempt} {start(wildcards, output)}"
+
+        return start if self.slurm is None or not STAGES[stage].resumes else counted
 
     def publish(self, target: Copies) -> Function:
-        """A rule's parameter: the shell command that copies a figure's or the claims' files."""
+        """A rule's parameter: the shell command that copies a figure's or the claims' files.
+
+        If it is another one than in the last run, such as with another store, the files are copied again.
+        """
         words = shlex.join(["--", target.artifact.path, str(target.folder)])
         return lambda wildcards: f"{self.rlv} publish {self.options} {words}"
 

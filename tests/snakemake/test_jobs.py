@@ -69,9 +69,10 @@ def test_the_command_makes_the_artifact_and_counts_the_tries_of_what_resumes(slu
     for stage in ("train", "grade"):
         artifact, more = some(stage), {"resources": SimpleNamespace(attempt=2)}
         counts = slurm and STAGES[stage].resumes
-        words = shlex.split(jobs(slurm).command(stage)(of(artifact), **(more if counts else {})))
+        command = jobs(slurm).command(stage)
+        words = shlex.split(command(of(artifact), output=["a receipt"], **(more if counts else {})))
         begins = ["RLV_ATTEMPT=2"] if counts else []
-        options = ["--study=mini", "--store=a store", "--upstream="]
+        options = ["--study=mini", "--store=a store", "--upstream=", "--receipt=a receipt"]
         assert words == [*begins, "exec", sys.executable, "-m", "rlv", "make", *options, artifact.path]
 
 

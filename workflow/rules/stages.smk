@@ -24,4 +24,4 @@ for stage, record in STAGES.items():
         message:
             f"{record.doing} {{wildcards.artifact}}"
         shell:
-            "{params.command} --threads {threads} --receipt={output:q} > {log:q} 2>&1"
+            "{params.command} --threads {threads} > {log:q} 2>&1"
