@@ -21,7 +21,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rlv.errors import StoreError
-from rlv.store import MANIFEST, Artifact, Store, is_published
+from rlv.store import MANIFEST, Artifact, Store
+from rlv.store.folders import is_published
 
 
 class Receipts:

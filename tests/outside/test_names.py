@@ -199,9 +199,10 @@ def test_the_command_line_prints_in_one_place():
         )
         for path in (ROOT / "rlv").rglob("*.py")
     }
-    # A rank of a training prints into its own log, study_docs.py a page of the documentation.
+    # The Snakefile prints beside Snakemake, a rank of a training into its own log, study/docs.py a page.
     assert {path: n for path, n in prints.items() if n} == {
         "commands/printing.py": 1,
+        "snakemake/workflow.py": 1,
         "training/worker.py": 1,
         "study/docs.py": 1,
     }
@@ -212,12 +213,13 @@ def test_the_command_line_prints_in_one_place():
 READERS = sorted((ROOT / "rlv").rglob("*.py"))
 # Modules that divide numbers, and have no folder: they do not know pathlib.
 NUMBERS = {
-    *("answers/trees", "answers/values", "cluster/resources", "estimate/hours", "estimate/memory"),
+    *("answers/trees", "answers/values", "cluster/resources", "estimate/hours", "models/reading"),
     *("evaluation/bootstrap", "evaluation/claims/equal_compute", "evaluation/claims/overhead"),
     *("evaluation/claims/verifiers", "evaluation/curves", "evaluation/efficiency", "evaluation/selection"),
     *("evaluation/votes", "figures/calibration", "figures/coefficient", "figures/length_selection"),
-    *("job/progress", "mini/task", "models/reading", "problems/overlap", "sampling/transformers_engine"),
-    *("training/advantages", "training/lesson", "training/losses", "training/schedule", "training/update"),
+    *("job/progress", "mini/task", "problems/overlap", "sampling/transformers_engine", "sampling/work"),
+    *("training/advantages", "training/lesson", "training/losses", "training/memory", "training/schedule"),
+    "training/update",
 }
 # Joined all the same, by module, and why no name from outside can be in it.
 CHECKED = re.compile(
@@ -245,6 +247,13 @@ ALLOWED = {
         "root / LOGS / stage / f'{directory}.log'",
     },
     "rlv/snakemake/workflow.py": {"self.store.root / '.work' / artifact.stage"},  # a name of the code's own
+    "rlv/snakemake/copies.py": {  # names of figures, which the study's types check
+        *("folder / name", "folder / f'{name}{ending}'", "folder.absolute() / f'{name}.rst'"),
+    },
+    "rlv/snakemake/receipts.py": {
+        "results / 'receipts' / hashlib.sha256(os.fsencode(store.root)).hexdigest()[:8]",  # a digest
+        "self.folder / stage",  # a name of the code's own
+    },
     "rlv/run/devices.py": {"folder / f'rlv-{gpu.identity}.lock'"},  # what the driver calls a GPU
     "rlv/sampling/padded_heads.py": {
         *("self.padded / self.size", "padding.padded / padding.size"),  # numbers
