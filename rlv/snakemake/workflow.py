@@ -1,8 +1,8 @@
-"""What the workflow asks of this package: resources of its rules, and what happens once before the first job.
+"""A workflow under SLURM: resources of its rules, checks before the first job, and the executors.
 
-Made by the Snakefile where the configuration has a section `slurm`; without one the workflow runs as on any
-machine. The process that submits asks SLURM for its partitions when it plans, if SLURM is there; the jobs,
-which parse the same Snakefile, do not, since what they ask for was decided before they began.
+The Snakefile uses it if the configuration has a section `slurm`; without one the workflow runs as on any
+machine. The process that submits asks SLURM for its partitions when it plans, if SLURM is there. Jobs, which
+parse the same Snakefile, do not: their resources were decided before they began.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from rlv.snakemake import status, submission
 from rlv.store import Artifact, Store
 from rlv.training.tries import NONE_IN_VAIN, in_vain
 
-# The resource by which a training learns how often it was tried; a rule's shell command puts it there.
+# The resource that counts the tries of a job that resumes; its shell command hands the number on.
 ATTEMPT = "attempt"
 
 
 class SlurmRules:
     """Resources for the rules of one workflow, on one site.
 
-    `submits`: whether this process submits jobs (or plans to), rather than being one. Raises SiteError for a
+    `submits`: whether this process submits jobs or plans them, and is not one itself. Raises SiteError for a
     site file that cannot be used.
     """
 
@@ -57,7 +57,7 @@ class SlurmRules:
 
     @property
     def gpu_to_fit(self) -> str | None:
-        """What jobs must fit, never the login node's own; None where the site says neither model nor type."""
+        """What jobs must fit, never the login node's own; None if the site names neither model nor type."""
         return self._known_gpu.name if self.site.gpu.use and self._known_gpu is not None else None
 
     @cached_property
@@ -76,7 +76,7 @@ class SlurmRules:
         try:
             return inventory.partitions()
         except SiteError:
-            return None  # a plan needs none, and before a run it is said
+            return None  # a plan needs none, and the checks before a run name the reason
 
     def asks(self, stage: str) -> dict[str, Callable[..., Any]]:
         """A rule's resources: functions of the wildcards and the attempt, by the executor's names."""
