@@ -15,7 +15,7 @@ from rlv.plan.methods import brought
 from rlv.problems.overlap import NGRAM
 from rlv.run.stages import STAGES
 from rlv.sampling.shards import Shard, shard_ranges
-from rlv.scoring import SCORES
+from rlv.scoring import SCORES, end
 from rlv.store import Artifact
 from rlv.study.types import Dataset, Reasoner, Role, Sampling, Study
 from rlv.training.advantages import ADVANTAGES
@@ -207,6 +207,8 @@ class Chain:
         reader = reasoner if entry.reasoner == "self" else entry.reasoner
         params = {"score": entry.score, **self._asked(reader, dataset)}
         params |= brought(SCORES, entry.score, "score_package")
+        if SCORES[entry.score].places is not end:
+            params["step_rule"] = self.study.datasets[dataset].steps_by
         if entry.engine != "transformers":
             params["engine"] = entry.engine
         inputs = {

@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from rlv.answers.steps import step_starts
 from rlv.registry import Registry
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from rlv.job.assumptions import Assumptions
+
     # From a solution's token ids and the numbers that were read of it, float64 [K] in [0, 1], to its score.
     Along = Callable[[Sequence[int], np.ndarray], float]
-    # From a solution's token ids to the places that are read: tokens before each place, increasing.
-    Places = Callable[[Sequence[int], PreTrainedTokenizerBase], Sequence[int]]
+    # From a solution's token ids, the tokenizer and the data set's step rule (rlv/answers/steps.py) to the
+    # places that are read: tokens before each place, increasing.
+    Places = Callable[[Sequence[int], PreTrainedTokenizerBase, str], Sequence[int]]
 
 
 def last(solution: Sequence[int], read_K: np.ndarray) -> float:
@@ -27,9 +31,14 @@ def last(solution: Sequence[int], read_K: np.ndarray) -> float:
     return float(read_K[-1])
 
 
-def end(solution: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> Sequence[int]:
+def end(solution: Sequence[int], tokenizer: PreTrainedTokenizerBase, step_rule: str) -> Sequence[int]:
     """One place: after the whole solution."""
     return [len(solution)]
+
+
+def step_ends(solution: Sequence[int], tokenizer: PreTrainedTokenizerBase, step_rule: str) -> Sequence[int]:
+    """A place after each step of the solution; the last is its end, also of a solution without tokens."""
+    return [*step_starts(tokenizer, solution, step_rule)[1:], len(solution)]
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,12 @@ class Score:
         """Whether the instruction I is read after the solution."""
         return self.reads == "yes"
 
+    def readings(self, tokens: int, assumed: Assumptions) -> int:
+        """How many sequences are read of a solution of so many tokens, at most; for estimates."""
+        if not self.asks or self.places is end:
+            return 1
+        return min(tokens, assumed.steps_per_solution) if self.places is step_ends else tokens
+
     @property
     def on_vllm(self) -> bool:
         """Whether vLLM can give it: it does not load heads."""
@@ -81,4 +96,4 @@ SCORES: Registry[Score] = Registry(
     },
 )
 
-__all__ = ["SCORES", "Score"]
+__all__ = ["SCORES", "Score", "end", "last", "step_ends"]

@@ -23,8 +23,9 @@ def _run(job: Job) -> dict[str, Any]:
     samples = job.table("samples", "samples", ["problem_id", "sample_id", "budget", "token_ids"])
     problems = job.table("problems", "problems")
     style, system_prompt = job.params["prompt_style"], job.params.get("system_prompt")
+    step_rule = job.params.get("step_rule", "sentence")  # absent if only the end is read
     with _verifier(job) as verifier:
-        scores = scores_table(verifier, problems, samples, style, system_prompt)
+        scores = scores_table(verifier, problems, samples, style, system_prompt, step_rule)
     job.write(scores, "scores")
     job.log(f"{len(scores)} solutions, mean score {scores['score'].mean():.3f}")
     return {"tokens": int(scores["n_tokens_read"].sum())}

@@ -46,17 +46,20 @@ def score_solutions(
     solutions: Sequence[Sequence[int]],
     style: str,
     names: Sequence[str] | None = None,
+    step_rule: str = "sentence",
 ) -> tuple[Float64[np.ndarray, " B"], Int64[np.ndarray, " B"], Float64[np.ndarray, " B"]]:
     """Scores of B pairs, the tokens read for each, and the FLOPs of reading them, in the order given.
 
     `prompts` are x and `solutions` y as token ids (y's end token included); `style` decides I; `names`: what
-    each pair is called in messages (default: its number). Raises ModelError for a sequence that is too long
-    for the model, for a model that cannot be read, and for scores that are not finite.
+    each pair is called in messages (default: its number); `step_rule`: the data set's, for scores that read
+    steps. Raises ModelError for a sequence that is too long for the model, for a model that cannot be read,
+    and for scores that are not finite.
     """
     words = verification_ids(verifier.tokenizer, style) if verifier.score.asks else []
     names = names or [f"sequence {i}" for i in range(len(solutions))]
     passages_B = [
-        _passages(verifier, x, y, words, name) for x, y, name in zip(prompts, solutions, names, strict=True)
+        _passages(verifier, x, y, words, name, step_rule)
+        for x, y, name in zip(prompts, solutions, names, strict=True)
     ]
     found = iter(verifier.read([passage for passages in passages_B for passage in passages]))
     scores, lengths = [], []
@@ -72,13 +75,13 @@ def score_solutions(
 
 
 def _passages(
-    verifier: Verifier, x: Sequence[int], y: Sequence[int], words: Sequence[int], name: str
+    verifier: Verifier, x: Sequence[int], y: Sequence[int], words: Sequence[int], name: str, step_rule: str
 ) -> list[Passage]:
     """What is read of one solution: a passage a place if `words` follow it, else one for all places."""
     score = verifier.score
     if score.reads is None:
         return []
-    places = score.places(y, verifier.tokenizer)
+    places = score.places(y, verifier.tokenizer, step_rule)
     if score.asks:
         sequences = [[*x, *y[:k], *words] for k in places]
         return [Passage(ids, judged=[len(ids) - 1], name=name) for ids in sequences]
@@ -91,6 +94,7 @@ def scores_table(
     samples: pl.DataFrame,
     style: str,
     system_prompt: str | None = None,
+    step_rule: str = "sentence",
 ) -> pl.DataFrame:
     """A "samples" table scored, as a "scores" table, row for row in the same order.
 
@@ -110,8 +114,9 @@ def scores_table(
     names: dict[tuple[str, tuple[int, ...]], str] = {}
     for pair, sample_id in zip(pairs, samples["sample_id"], strict=True):
         names.setdefault(pair, f"problem {pair[0]!r}, sample {sample_id}")
+    prompts_U, solutions_U = [prompt_of[i] for i, _ in names], [list(y) for _, y in names]
     scores_U, read_U, flops_U = score_solutions(
-        verifier, [prompt_of[i] for i, _ in names], [list(y) for _, y in names], style, list(names.values())
+        verifier, prompts_U, solutions_U, style, list(names.values()), step_rule
     )
     number = {pair: u for u, pair in enumerate(names)}
     row_S = [number[pair] for pair in pairs]

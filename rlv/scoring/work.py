@@ -20,7 +20,12 @@ def _passes(artifact: Artifact, assumed: Assumptions) -> list[Pass]:
     _, n = sampling.shard_size(sampled.params)
     budgets = read.params.get("budgets", [sampled.params["max_tokens"]])
     more = assumed.instruction_tokens + read.params.get("answer_tokens", 0)
-    return [Pass("read", n, 0, end + more, n) for end in sampling.ends(sampled, budgets, assumed)]
+    score = SCORES[artifact.params["score"]]
+    made = []
+    for end in sampling.ends(sampled, budgets, assumed):
+        sequences = n * score.readings(end - assumed.prompt_tokens, assumed)
+        made.append(Pass("read", sequences, 0, end + more, n))
+    return made
 
 
 def _memory(artifact: Artifact, size: Size, assumed: Assumptions, device: float | None) -> list[Memory]:
@@ -39,7 +44,7 @@ def scoring_memory(size: Size, padded_tokens: int, longest: int) -> Memory:
 
 
 def _stored(artifact: Artifact, passes: list[Pass], size: Size, assumed: Assumptions) -> float:
-    return sum(p.sequences for p in passes) * _ROW_BYTES
+    return sum(p.together for p in passes) * _ROW_BYTES  # a row a solution, however often it is read
 
 
 def _positions(artifact: Artifact) -> Positions:

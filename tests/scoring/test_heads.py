@@ -62,7 +62,7 @@ def test_a_head_reads_all_tokens_of_a_solution_in_one_pass(headed, tiny_model, t
     every = Score(
         along=lambda _, read_K: float(read_K.mean()),
         reads="head",
-        places=lambda y, _: range(1, len(y) + 1),
+        places=lambda y, *_: range(1, len(y) + 1),
         trained=objective,
     )
     prompts, solutions = pairs(6)
