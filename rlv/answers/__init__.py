@@ -7,7 +7,7 @@ once, and plain integers never leave the process.
     extract.py      text of a solution -> answer string
     spelling.py     an answer string -> one spelling (with glyphs.py, commands.py, units.py, measures.py)
     parsing.py      a spelling -> its shape: list, set, interval, relation, ... (with brackets.py, systems.py)
-    values.py       a formula -> its values at fixed points (with trees.py)
+    values.py       a formula -> its values at fixed points (with formulas.py, trees.py)
     shapes.py       two shapes -> the same or not
     equivalence.py  two answers -> equal or not; one problem's answers -> classes
     worker.py       the loop that a worker process runs

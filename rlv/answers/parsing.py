@@ -1,6 +1,6 @@
 r"""A respelled answer -> its shape (shapes.py): lists, brackets, sets, relations, ratios, down to formulas.
 
-Everything is split at signs outside all brackets, down to formulas, which values.py reads. Answers without
+Everything is split at signs outside all brackets, down to formulas, which formulas.py reads. Answers without
 mathematics (words) are read only as elements of a list.
 """
 
@@ -10,7 +10,8 @@ import re
 
 from rlv.answers import spelling, values
 from rlv.answers.brackets import DEPTH, bracketed, joining, pieces, separator, unbraced
-from rlv.answers.names import SUBSCRIPT, canonical, is_name, is_variable
+from rlv.answers.formulas import THOUSANDS, formula
+from rlv.answers.names import canonical, is_name, is_variable
 from rlv.answers.shapes import (
     Grid,
     Marked,
@@ -47,12 +48,7 @@ _SIGNS = {
 }
 _FLIPPED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤"}
 _SET_SIGNS = {r"\cup": "∪", r"\cap": "∩", r"\setminus": "∖", r"\backslash": "∖"}
-_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _DOTS = re.compile(r"\\[lc]?dots(?![a-z])|\.\.\.")
-_SIDE_BY_SIDE = re.compile(r"[\d.]\s+[\d.]|\d\.\d*\.\d")
-_MIXED = re.compile(r"(?<![\d.,^_}/\\])(\d+)\s*\\frac\s*\{(\d+)\}\s*\{(\d+)\}")
-_MIXED_SLASH = re.compile(r"(?<![\d.,^_}/\\])(\d+)\s+(\d+)\s*/\s*(\d+)(?![\d.,/])")
-_TIMES_FRACTION = re.compile(r"(?<=\d)\s*(?=\\frac)")
 _MATRIX = re.compile(r"\\begin\{([pb]?matrix|array)\}(?:\{[lcr|]*\})?(.*)\\end\{\1\}", re.DOTALL)
 _NOTHING = re.compile(
     r"(?:there (?:is|are) )?no (?:real )?solutions?(?: exists?)?|(?:the )?(?:empty|null) set", re.IGNORECASE
@@ -67,7 +63,7 @@ def shape(text: str, depth: int = 0) -> Shape:
     text = unbraced(text.strip())
     if not text or depth > DEPTH:
         raise Unreadable("nothing, or too deep")
-    if _THOUSANDS.fullmatch(text):
+    if THOUSANDS.fullmatch(text):
         return values.formula(text.replace(",", ""))  # a number
     if _DOTS.search(text):
         raise Unreadable("dots")
@@ -95,11 +91,17 @@ def _one(text: str, depth: int) -> Shape:
     parts = pieces(text, _SET_SIGNS.get)
     if len(parts) > 1:
         return _combined(parts, depth)
-    literal = re.fullmatch(r"\\mathbb\s*\{?R\}?|\\(?:Reals|R)", text)
-    if literal:
+    return _known_set(text) or _written(text, depth)
+
+
+def _known_set(text: str) -> Region | None:
+    if re.fullmatch(r"\\mathbb\s*\{?R\}?|\\(?:Reals|R)", text):
         return interval(Number((), infinite=-1), Number((), infinite=1), (False, False))
-    if re.fullmatch(r"\\emptyset|\\varnothing", text):
-        return Region(())
+    return Region(()) if re.fullmatch(r"\\emptyset|\\varnothing", text) else None
+
+
+def _written(text: str, depth: int) -> Shape:
+    """The shape of a text without relations and set signs outside all brackets."""
     whole = bracketed(text)
     if whole is not None:
         return _in_brackets(*whole, depth)
@@ -118,43 +120,28 @@ def _one(text: str, depth: int) -> Shape:
     ]
     if len(ratio) > 1:
         return _ratio([part.strip() for part in ratio])
+    return _matrix(text) or _words(text) or formula(text)
+
+
+def _matrix(text: str) -> Grid | None:
     matrix = _MATRIX.fullmatch(text)
     if matrix:
         rows = [row for row in re.split(r"\\\\", matrix[2]) if row.strip()]
         cells = [[formula(cell) for cell in row.split("&")] for row in rows]
         if all(isinstance(cell, Number) for row in cells for cell in row):
             return Grid(tuple(tuple(row) for row in cells))  # pyright: ignore[reportArgumentType]
+    return None
+
+
+def _words(text: str) -> Region | Number | Grid | Words | None:
     word = _WORD.fullmatch(text)
-    if word:
-        words = (word[1] or text).strip()
-        if _NOTHING.fullmatch(words):
-            return Region(())
-        letter = re.fullmatch(r"\(?([A-Za-z])\)?", words)
-        return formula(letter[1]) if letter else Words(" ".join(words.split()).casefold())
-    return formula(text)
-
-
-def formula(text: str) -> Number | Grid:
-    """The values of a formula, mixed numbers and degrees included. Raises Unreadable."""
-    text = unbraced(text.strip())
-    text = re.sub(r"^\+\s*", "", text)
-    if _THOUSANDS.fullmatch(text):
-        text = text.replace(",", "")
-    text = _MIXED_SLASH.sub(_mixed, _MIXED.sub(_mixed, text))
-    if _SIDE_BY_SIDE.search(SUBSCRIPT.sub("", text)):
-        raise Unreadable("numbers side by side")
-    text = _TIMES_FRACTION.sub(r" \\cdot ", text)
-    if r"\circ" in text:
-        trigonometric = re.search(r"\\(?:sin|cos|tan|cot|sec|csc)", text)
-        # Elsewhere a number of degrees is a number, as MATH's references leave out the sign now and then.
-        text = re.sub(r"\^\s*\{?\s*\\circ\s*\}?", r"\\cdot \\frac{\\pi}{180}" if trigonometric else "", text)
-    return values.formula(text)
-
-
-def _mixed(match: re.Match[str]) -> str:
-    whole, top, bottom = map(int, match.groups())
-    # An improper fraction beside a number is no mixed number, and cannot be read.
-    return rf"\frac{{{whole * bottom + top}}}{{{bottom}}}" if top < bottom else match[0]
+    if not word:
+        return None
+    words = (word[1] or text).strip()
+    if _NOTHING.fullmatch(words):
+        return Region(())
+    letter = re.fullmatch(r"\(?([A-Za-z])\)?", words)
+    return formula(letter[1]) if letter else Words(" ".join(words.split()).casefold())
 
 
 def _both_signs(text: str, depth: int) -> Shape:
@@ -216,6 +203,22 @@ def _listed(items: list[tuple[str, Shape]]) -> Shape:
 
 
 def _related(parts: list[tuple[str, str]], depth: int) -> Shape:
+    parts = _concluding(parts)
+    texts, signs = [text for _, text in parts], ["=" if sign == "≈" else sign for sign, _ in parts[1:]]
+    if not all(texts):
+        raise Unreadable("a relation without a side")
+    if not signs:
+        return shape(texts[0], depth + 1)
+    if signs[-1] == "∈" and set(signs[:-1]) <= {"="}:
+        return _member(texts, depth)
+    if set(signs) == {"="}:
+        return _equated(texts, depth)
+    allowed = _inequality(texts, signs) if len(signs) <= 2 else None
+    return _compared(texts, signs) if allowed is None else allowed
+
+
+def _concluding(parts: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The relation after the last arrow, without an empty left side and without approximations of values."""
     last = max((k for k, (sign, _) in enumerate(parts) if sign == "⇒"), default=0)
     parts = [("", parts[last][1]), *parts[last + 1 :]]
     if len(parts) > 1 and not parts[0][1]:
@@ -223,25 +226,19 @@ def _related(parts: list[tuple[str, str]], depth: int) -> Shape:
     if len(parts) > 2 or (len(parts) == 2 and not is_name(parts[0][1])):
         about = next((k for k, (sign, _) in enumerate(parts) if sign == "≈"), len(parts))
         parts = parts[: max(about, 1)]
-    texts, signs = [text for _, text in parts], ["=" if sign == "≈" else sign for sign, _ in parts[1:]]
-    if not all(texts):
-        raise Unreadable("a relation without a side")
-    if not signs:
-        return shape(texts[0], depth + 1)
-    if signs == ["∈"] or (signs[-1] == "∈" and set(signs[:-1]) == {"="}):
-        if not _names(texts[0]):
-            raise Unreadable("a set around no name")
-        inside = shape(texts[-1], depth + 1)
-        name = canonical(texts[0])
-        return (
-            Region(inside.spans, name, inside.merged) if isinstance(inside, Region) else Named(name, inside)
-        )
-    if set(signs) == {"="}:
-        return _equated(texts, depth)
-    if len(signs) <= 2:
-        allowed = _inequality(texts, signs)
-        if allowed is not None:
-            return allowed
+    return parts
+
+
+def _member(texts: list[str], depth: int) -> Shape:
+    """What `x ∈ S` allows."""
+    if not _names(texts[0]):
+        raise Unreadable("a set around no name")
+    inside, name = shape(texts[-1], depth + 1), canonical(texts[0])
+    return Region(inside.spans, name, inside.merged) if isinstance(inside, Region) else Named(name, inside)
+
+
+def _compared(texts: list[str], signs: list[str]) -> Relation:
+    """A relation of two formulas other than an equation."""
     if len(signs) > 1:
         raise Unreadable("a chain of relations")
     left, right = (formula(text) for text in texts)

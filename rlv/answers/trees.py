@@ -39,8 +39,6 @@ def place(name: str, point: int, context: Any) -> Any:
 
 def value_of(tree: Any, point: int, context: Any) -> Value:
     """One formula at one point. Raises Unreadable if it has no value that can be computed."""
-    from sympy.core.function import AppliedUndef
-
     if tree.is_Symbol:
         return place(str(tree), point, context)
     if tree.is_Rational:
@@ -55,7 +53,13 @@ def value_of(tree: Any, point: int, context: Any) -> Value:
         if type(done).__name__ in _LAZY:
             raise Unreadable(f"{name} without closed form")
         return value_of(done, point, context)
-    parts = [value_of(part, point, context) for part in tree.args]
+    return _applied(tree, name, [value_of(part, point, context) for part in tree.args], context)
+
+
+def _applied(tree: Any, name: str, parts: list[Value], context: Any) -> Value:
+    """The tree's operation or function (by its name) of the values of its parts."""
+    from sympy.core.function import AppliedUndef
+
     if tree.is_Add:
         return _folded(parts, lambda a, b: a + b, context)
     if tree.is_Mul:
