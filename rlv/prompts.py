@@ -75,14 +75,14 @@ ANSWER_PREFIXES = {
 }
 # What closes what they have opened, after the answer.
 ANSWER_SUFFIXES = {"boxed": "$."}
-# How reasoning models begin and end their thought, where their tokenizer knows it as one token.
+# How reasoning models begin and end their thought, if their tokenizer has one token for each mark.
 _THOUGHT = ("<think>", "</think>")
 
 # Stands for the solution while a chat template is rendered, and is cut out again.
 _PLACEHOLDER = "\u2063solution\u2063"
 # What every request for a box has in it, in whatever words.
 _BOX = "\\boxed"
-# What templates that write the day are told it is: the default of those that have one.
+# The date for chat templates that write one: the default of those templates that have a default.
 _DATE = "26 Jul 2024"
 
 
@@ -100,7 +100,7 @@ def solver_ids(
 ) -> list[int]:
     """x: the tokens after which the solution begins.
 
-    `system_prompt`: instead of the one that the chat template writes by itself; None: the template's own.
+    `system_prompt`: replaces the one that the chat template writes by itself; None keeps the template's own.
     Raises ModelError for an unknown style; for a tokenizer without what the style needs: a chat template
     (chat styles) or an end token (few_shot_boxed); for a system prompt that the style or the template cannot
     write; and if the style would ask for a box a second time.
@@ -287,7 +287,7 @@ def _chat_prompt(tokenizer: PreTrainedTokenizerBase, question: str, system_promp
 def _boxed_chat_prompt(
     tokenizer: PreTrainedTokenizerBase, question: str, system_prompt: str | None
 ) -> list[int]:
-    # Everything but the question, which may speak of boxes as it likes.
+    # Everything but the question, which may mention boxes itself.
     if _BOX in _asked(tokenizer, "x", system_prompt):
         raise ModelError(
             f"{tokenizer.name_or_path}: the system prompt asks for a box already; use prompt style 'chat'"

@@ -66,7 +66,7 @@ def plain_integer(text: str) -> int | None:
 def forget() -> None:
     """Bring sympy into the state in which every problem is graded.
 
-    sympy tries its rules in a random order and caches what it derived, which now and then decides how an
+    sympy tries its rules in a random order and caches what it derived, which occasionally changes how an
     answer is read. After this call the result does not depend on what the process has read before.
     """
     from sympy.core import cache as sympy_cache

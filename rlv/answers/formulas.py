@@ -28,7 +28,7 @@ def formula(text: str) -> Number | Grid:
     text = _TIMES_FRACTION.sub(r" \\cdot ", text)
     if r"\circ" in text:
         trigonometric = re.search(r"\\(?:sin|cos|tan|cot|sec|csc)", text)
-        # Elsewhere a number of degrees is a number, as MATH's references leave out the sign now and then.
+        # Elsewhere a number of degrees is a number, as some of MATH's references leave out the sign.
         text = re.sub(r"\^\s*\{?\s*\\circ\s*\}?", r"\\cdot \\frac{\\pi}{180}" if trigonometric else "", text)
     return values.formula(text)
 

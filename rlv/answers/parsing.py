@@ -59,7 +59,7 @@ _WORD = re.compile(
 
 
 def shape(text: str, depth: int = 0) -> Shape:
-    """The shape of a respelled answer. Slow, may never end (its formulas). Raises Unreadable."""
+    """The shape of a respelled answer. Slow; its formulas may never end. Raises Unreadable."""
     text = unbraced(text.strip())
     if not text or depth > DEPTH:
         raise Unreadable("nothing, or too deep")

@@ -14,7 +14,7 @@ The rules are exact and few (docs/grading.md has how often each matters):
 - units go (units.py).
 
 The mark of a number counts (`marked`): 25_6 is not 25_7, and 9 a.m. is not 9 p.m.; math-verify drops both. A
-number without the mark equals it, because MATH's own references leave out the base now and then. A letter
+number without the mark equals it, because some of MATH's own references leave out the base. A letter
 with the text of its choice is the letter (`choice`). Nothing here needs mathematics.
 """
 
@@ -210,7 +210,7 @@ def _repeating(match: re.Match[str]) -> str:
 
 
 def _recurring(match: re.Match[str]) -> str:
-    """`0.3 repeating`; of several digits nobody knows how many repeat."""
+    """`0.3 repeating`; of several digits it is not known how many repeat."""
     return _fraction(match[1], "", match[2]) if len(match[2]) == 1 else rf"\text{{{match[0]}}}"
 
 

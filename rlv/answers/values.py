@@ -1,4 +1,4 @@
-r"""The values of a formula at fixed points, by which formulas are compared.
+r"""The values of a formula at fixed points; formulas are compared by these values.
 
 latex2sympy2 (math-verify's parser) reads the formula; the tree that it returns is evaluated with exact
 fractions as long as that is possible, else with 40 digits. A symbol stands for the same number in every

@@ -91,7 +91,7 @@ def local_gpu() -> Gpu | None:
 
 
 def match_gpu(product: str, memory_gib: float | None) -> Gpu | None:
-    """The entry of GPUS for a product of the driver's ("NVIDIA A100-SXM4-40GB"); None if there is none.
+    """The entry of GPUS for a product name of the driver ("NVIDIA A100-SXM4-40GB"); None if there is none.
 
     Without `memory_gib` the product's name must contain it, or only one entry may fit.
     """

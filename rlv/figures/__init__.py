@@ -13,7 +13,7 @@ from typing import Literal
 
 from rlv.registry import Registry
 
-# What a figure is given evaluations (or steps) of; the plan gathers the inputs by this.
+# What a figure draws the evaluations (or steps) of; the plan gathers its inputs by this.
 Needs = Literal["comparisons", "training", "reasoners", "lengths", "everything"]
 
 

@@ -16,7 +16,7 @@ from rlv.evaluation.bootstrap import Floats, interval, resampled_means, resample
 from rlv.evaluation.verifier_metrics import ANSWERED
 from rlv.evaluation.votes import VOTES
 
-# What a figure must be given, and what to do about it if it is not.
+# What a figure must have, and the remedy if it has not.
 LACKING = {
     "comparisons": "it needs a comparison and a data set",
     "lengths": "the study's `lengths` needs a comparison and a data set",
@@ -37,7 +37,7 @@ def curve(
 
     `wanted`: dataset, reasoner, verifier and, for votes, strategy; the verifier of a vote that reads no
     scores is taken as "". Without `budgets` the rows must be of one budget. Raises DataError if there are
-    none, with what there is instead, or if there are several budgets and the figure draws one.
+    none, naming those that there are, or if there are several budgets and the figure draws one.
     """
     if "strategy" in wanted and not VOTES[wanted["strategy"]].reads_scores:
         wanted = {**wanted, "verifier": ""}

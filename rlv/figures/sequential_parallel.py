@@ -70,7 +70,7 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
                 budgets = rows[role]["budget"].unique().to_list()
                 if len(budgets) < 2:
                     raise DataError(
-                        f"figure {figure}: {reasoner!r} on {dataset!r} has budget {budgets[0]} alone; it "
+                        f"figure {figure}: {reasoner!r} on {dataset!r} has only budget {budgets[0]}; it "
                         "draws accuracy against the budget; name two or more under `lengths.budgets`"
                     )
             levels = _levels(rows, figure, dataset, method)

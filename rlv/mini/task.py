@@ -15,7 +15,7 @@ The demonstrations that the base is pretrained on are those of a fallible solver
 failures are what RL and verification work on:
 - it tries popular (small) numbers first, whatever the problem, so rare answers are found late;
 - it slips in values and in marks;
-- it bluffs: a failing try is marked "yes" and answered all the same;
+- it bluffs: a failing try is marked "yes" and its guess is the answer;
 - it gives up: after a "no" it answers the number that has just failed;
 - it stops after MAX_TRIES tries in any case.
 The guesses never look at the answer, so imitation cannot memorise answers, and the number of tries sets
@@ -176,7 +176,7 @@ def _written_values(equation: Equation, x: int, rng: random.Random, slip: float)
 
 
 def verdict(claims: bool, rng: random.Random, solver: Solver) -> bool:
-    """The credulous reader's verdict on a solution: what it claims, now and then the opposite."""
+    """The credulous reader's verdict on a solution: what it claims, and sometimes the opposite."""
     return claims != (rng.random() < solver.verdict_flip)
 
 

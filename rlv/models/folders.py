@@ -1,6 +1,7 @@
 """What the folder of a Hugging Face model must have, and what is refused: pickled weights and code.
 
-Unpickling runs whatever the file says, and so does a model with code of its own; safetensors hold numbers.
+Unpickling runs code that a file contains, and a model may come with code of its own. Safetensors files
+contain only numbers.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def _config(folder: Path) -> dict[str, Any]:
 
 
 def complaint(folder: Path) -> str | None:
-    """Why a folder's weights are not loaded, and what would do; None if they are."""
+    """Why a folder's weights are not loaded, with a remedy; None if they can be loaded."""
     if not folder.is_dir():
         return f"{folder}: no such folder"
     try:
@@ -55,7 +56,7 @@ def complaint(folder: Path) -> str | None:
         pickled = sorted(p.name for p in folder.iterdir() if p.suffix in _PICKLED)
         if pickled:
             return (
-                f"{folder}: weights are pickled ({pickled[0]}), and unpickling a file runs whatever it says; "
+                f"{folder}: weights are pickled ({pickled[0]}), and unpickling a file runs code in it; "
                 "convert them to safetensors once, on a machine that you can lose (transformers: "
                 "from_pretrained, then save_pretrained), or take a revision of the model that has "
                 "*.safetensors"
@@ -113,7 +114,7 @@ def _fault(path: Path, *_: int) -> str | None:
 
 
 def _require_readable(folder: Path) -> None:
-    """Raises OSError for what would never end, or never begin, when it is read, and for links to nothing."""
+    """Raises OSError for files that are not regular (reading may never end), and for broken links."""
     for path in (*sorted(folder.iterdir()), *sorted(folder.glob("additional_chat_templates/*"))):
         if path.suffix in KINDS:
             open_regular(path).close()

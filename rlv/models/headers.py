@@ -65,7 +65,7 @@ def read_header(path: Path) -> dict[str, Tensor]:
 
 
 def stored_weights(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every tensor in the safetensors files of a model's folder that are read.
+    """Name and shape of every tensor in the safetensors files of a model's folder that transformers reads.
 
     Raises ModelError as `read_header` and `weight_files` do, and if the index and a file contradict each
     other.
@@ -79,7 +79,7 @@ def stored_weights(folder: Path) -> dict[str, tuple[int, ...]]:
 def weight_files(folder: Path) -> list[Path]:
     """The files that transformers reads weights from: `model.safetensors`, or those that an index names.
 
-    Raises ModelError if there is neither, or the index is none or names a file that is not there.
+    Raises ModelError if there is neither, if the index is malformed, or if it names a missing file.
     """
     index = folder / INDEX
     shards = _shards(index) if os.path.lexists(index) else {}

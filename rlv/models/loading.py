@@ -1,4 +1,4 @@
-"""The one door to weights: safetensors only, and no code from a model's folder is run."""
+"""The one door to weights: safetensors only, and no code from a model's folder runs."""
 
 from __future__ import annotations
 

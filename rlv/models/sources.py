@@ -1,4 +1,4 @@
-"""What decides a model's bytes, by source: the parameters of its artifact, known before anything is fetched.
+"""The parameters of a model's artifact, which decide its bytes, by source; known before anything is fetched.
 
 package, local: digests of the files. hub: repository and commit. gguf: version of the package, the file in
 it, and the recipe of its conversion. `at_hand` finds the files that are on this machine already, for

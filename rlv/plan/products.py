@@ -1,4 +1,4 @@
-"""From evaluations to figures and claims: the inputs of each, and what it reads of the study."""
+"""From evaluations to figures and claims: the inputs and parameters of each."""
 
 from __future__ import annotations
 

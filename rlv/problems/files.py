@@ -1,6 +1,6 @@
 """Rows of a local file: JSON Lines or Parquet.
 
-Left out on purpose: CSV, whose types and line breaks are a matter of taste; `datasets` reads it from the hub.
+Left out on purpose: CSV, which has no types and several kinds of line breaks; from the hub, `datasets` reads it.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ FETCHED = tuple(
 def fetch_dataset(name: str, dataset: Dataset, study: str = "STUDY") -> Path | None:
     """Fetch what a study's data set needs into the cache of the hub, or find it there.
 
-    Returns the folder of the commit; None for a data set that is no hub's. Raises DataError as `snapshot`.
+    Returns the folder of the commit; None for a data set of another source. Raises DataError as `snapshot`.
     """
     from rlv.problems.sources import SOURCES
 
@@ -50,7 +50,7 @@ def fetch_dataset(name: str, dataset: Dataset, study: str = "STUDY") -> Path | N
 def snapshot(repo: str, revision: str, *, key: str, study: str = "STUDY") -> Path:
     """The folder of a repository's data files at a commit: from the cache, else from the network.
 
-    `key`: the data set's path in the study. Raises DataError, with what would do: not in the cache and no
+    `key`: the data set's path in the study. Raises DataError, with a remedy: not in the cache and no
     network; a gated set without access; no such repository or commit; a file that was damaged.
     """
     from huggingface_hub import snapshot_download

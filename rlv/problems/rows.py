@@ -79,7 +79,7 @@ def choose(
     """(where, problem) of the rows that are chosen, in order; see the module's header.
 
     `rows` are (where, row). Without `id_prefix` a row without an id is refused. `left_out` counts by reason:
-    "source", "levels", "without", "exclude". Raises DataError for a level that is none, for a missing column
+    "source", "levels", "without", "exclude". Raises DataError for an unreadable level, for a missing column
     (`fields` only words that message), and for ids in `without` that no row had.
     """
     left_out = Counter() if left_out is None else left_out
@@ -117,7 +117,7 @@ def choose(
 
 
 def text_id(prefix: str, question: str, occurrence: int = 1) -> str:
-    """The id of a problem whose authors give none."""
+    """The id of a problem that has none in its source: made from its text."""
     digest = hashlib.sha256(question.encode()).hexdigest()[:12]
     return f"{prefix}/{digest}" if occurrence == 1 else f"{prefix}/{digest}-{occurrence}"
 

@@ -21,8 +21,8 @@ def problems_table(rows: Iterable[Mapping[str, Any]], where: str | Callable[[int
 
     A level may be an integer, "Level 3" or null ("Level ?" is null too). `where` names row i (from 0) in
     messages: a function, or a text that gets " row i+1" appended. Raises DataError for the first row
-    without an id, question or answer, with an id seen before, or with a level that is none; and where there
-    are no rows.
+    without an id, question or answer, with an id seen before, or with a level that cannot be read; and if
+    there are no rows.
     """
     name = where if callable(where) else lambda i: f"{where} row {i + 1}"
     found: list[dict[str, Any]] = []

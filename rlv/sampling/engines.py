@@ -151,10 +151,10 @@ def open_rollout_engine(
     training: Training,
     threads: int,
 ) -> Iterator[Engine]:
-    """What samples a training run's batches, by `training.engine`: "transformers" samples with the trainer's
-    own module `model`; "vllm" has weights of its own (`HandedOver`), at first those of `folder`.
+    """The engine that samples a training run's batches, as `training.engine` names it.
 
-    On several ranks every rank opens one, at the same time. Raises ModelError as `open_engine` does.
+    "transformers" samples with the trainer's own module `model`; "vllm" has weights of its own
+    (`HandedOver`), at first those of `folder`. On several ranks every rank opens one, at the same time. Raises ModelError as `open_engine` does.
     """
     if training.engine == "transformers":
         from rlv.sampling.transformers_engine import TransformersEngine

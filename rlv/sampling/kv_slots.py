@@ -8,7 +8,7 @@ a row that is finished.
 There are no more columns than some row has reached (rounded up), so what attention is handed is one
 contiguous block: on CPUs a view with gaps between its rows costs attention several times as much. Buffers for
 all columns that can come are taken once, and may serve many batches; when columns are added (an eighth at a
-time at least) or a quarter of them would do, rows are copied to a spare buffer, which changes places with the
+time at least) or a quarter of them suffices, rows are copied to a spare buffer, which changes places with the
 one they came from.
 
 Stale columns are never cleared: the attention mask hides them, and whatever they hold is finite. Left out on
@@ -115,7 +115,7 @@ class SlotCache(Cache):
     ) -> Float[Tensor, "B 1 1 W"]:
         """Aim the next forward pass: row b writes column lengths_B[b]. Returns the additive attention mask.
 
-        `longest` is max(lengths_B), passed by the caller who knows it without waiting for the device. W is
+        `longest` is max(lengths_B), passed by the caller, which knows it without waiting for the device. W is
         longest + 1 or somewhat more, so that attention kernels see few different shapes.
         """
         width = self._reach(longest + 1, shrink=True)
@@ -148,7 +148,7 @@ class SlotCache(Cache):
     def _reach(self, needed: int, *, shrink: bool = False) -> int:
         """Have `needed` columns or somewhat more; how many there are now.
 
-        `shrink` if no active row is longer than `needed`: columns go when a quarter would do.
+        `shrink` if no active row is longer than `needed`: columns are given back when a quarter suffices.
         """
         width = self.slot_layers[0].width
         if needed > width or (shrink and needed <= width // 4):

@@ -3,7 +3,7 @@
 Distinct prompts are prefilled together, once each, and their keys and values copied to a row for every
 sample; a prompt that begins another one (as the states of one solution do) is not prefilled at all, since its
 keys and values are the first columns of the longer one's. Then one token a step for all rows; a finished
-sequence leaves at once and a waiting one takes its place; when nobody waits, the batch shrinks (kv_slots.py
+sequence leaves at once and a waiting one takes its place; when none waits, the batch shrinks (kv_slots.py
 keeps the rows dense).
 
     engine = TransformersEngine(model, tokenizer)
@@ -80,7 +80,7 @@ class TransformersEngine:
     def sample(
         self, requests: Sequence[Request], params: SamplingParams, progress: Progress | None = None
     ) -> list[Sampled]:
-        """One solution a request, in the order of the requests; `progress(done, total, tokens)` now and then.
+        """One solution a request, in order; `progress(done, total, tokens)` is called every PROGRESS_SECONDS.
 
         Raises ModelError, naming the problem, for a prompt that with its budget does not fit the model, and
         if the model's logits are not finite.
@@ -328,7 +328,7 @@ class _PromptQueue:
         return self.pending.keys_values
 
     def take(self, limit: int) -> _Arrivals | None:
-        """The next rows, `limit` at most; None when nobody waits."""
+        """The next rows, `limit` at most; None when no request waits."""
         if self.pending is None:
             return None
         taken = self.pending
@@ -355,7 +355,7 @@ class _PromptQueue:
         n_prompts = max(1, min(self.max_prompts, PREFILL_TOKENS // width))
         groups = self.groups[self.next_group : self.next_group + n_prompts]
         self.next_group += len(groups)
-        # Right padding needs no mask: causal attention never looks right, and nobody reads the padding.
+        # Right padding needs no mask: causal attention never looks right, and the padding is never read.
         ids_UT = np.zeros((len(groups), width), np.int64)
         for row, (prompt, _) in enumerate(groups):
             ids_UT[row, : len(prompt)] = prompt

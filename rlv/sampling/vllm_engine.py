@@ -98,7 +98,7 @@ class VllmEngine:
     def sample(
         self, requests: Sequence[Request], params: SamplingParams, progress: Progress | None = None
     ) -> list[Sampled]:
-        """One solution a request, in the order of the requests; `progress(done, total, tokens)` now and then.
+        """One solution a request, in order; `progress(done, total, tokens)` is called every PROGRESS_SECONDS.
 
         Raises ModelError, naming the problem, for a prompt that with its budget does not fit the engine, and
         if the model's log-probabilities are not finite; for a temperature that vLLM does not draw with;
@@ -140,7 +140,7 @@ class VllmEngine:
         """log π(token | sequence) for B sequences of token ids: one prefill each, less what the cache has.
 
         `token_id`: one for all, or one a sequence. In nats, over the full vocabulary, in the order given.
-        Raises ModelError for a sequence that leaves no position for its next token (`names` says which), and
+        Raises ModelError for a sequence that leaves no position for its next token (named by `names`), and
         if vLLM fails.
         """
         ids_B = [token_id] * len(sequences) if isinstance(token_id, int) else list(token_id)

@@ -37,8 +37,8 @@ BLOCK = {"cpu": 32, "cuda": 16}
 CPU_CACHE_GIB = 1
 # Tokens that a CPU reads in one pass, or the longest sequence if that is more.
 BATCHED_TOKENS = 4096
-# Of the GPU memory that is free at the start: alone on the device, and beside a trainer, whose optimizer
-# takes its memory at the first step.
+# Shares of the GPU memory that is free at the start: with the device to itself, and beside a trainer,
+# whose optimizer takes its memory at the first step.
 SHARE_ALONE, SHARE_BESIDE = 0.92, 0.5
 # Torch's names of types that checkpoints are sampled in.
 DTYPES = ("float32", "bfloat16", "float16")

@@ -1,6 +1,6 @@
 """The pass over [x, y, I] as a module that DeepSpeed can wrap: one for both objectives.
 
-Verification costs tokens, not a pass: what is read, and how, is rlv/models/reading.py's.
+Verification adds tokens to the pass, but no second pass. rlv/models/reading.py computes what is read.
 """
 
 from __future__ import annotations

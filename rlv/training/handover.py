@@ -83,7 +83,7 @@ def verify(engine: HandedOver, model: PreTrainedModel, step: int) -> float:
     found, found_mean = float(max(gaps_T.max(), cached_P.max())), float(max(gaps_T.mean(), cached_P.mean()))
     # "not <=": a gap that is no number must not pass.
     if not (found <= largest and found_mean <= mean):
-        where = "through the prefix cache alone" if gaps_T.max() <= largest else "computed afresh, too"
+        where = "only through the prefix cache" if gaps_T.max() <= largest else "also when computed afresh"
         raise ModelError(
             f"step {step + 1}: the engine's log-probabilities differ from the trainer's by up to {found:.3g} "
             f"nats, {found_mean:.3g} on average ({where}); {engine.dtype} allows {largest:g} and {mean:g}. "

@@ -1,4 +1,4 @@
-"""The log of a training run: one line a step, and now and then some solutions.
+"""The log of a training run: one line a step, and some solutions from time to time.
 
 Left out on purpose: dashboards. Everything drawn later comes from steps.parquet.
 """

@@ -211,7 +211,7 @@ def _first_failure(folder: Path, status: int) -> tuple[int | None, str]:
     found = re.findall(r"^\s+rank\s*:\s*(\d+)[^\n]*\n\s+exitcode\s*:\s*(-?\d+)", said, re.MULTILINE)
     if found:
         failed = [(int(rank), int(code)) for rank, code in reversed(found)]
-        # It looks now and then: a rank whose peer was killed may have failed, too, before it looked.
+        # torchrun polls its ranks: one whose peer was killed may have failed, too, before the next poll.
         ending = (*SIGNALS, signal.SIGINT)
         killed = [(rank, code) for rank, code in failed if code < 0 and -code not in ending]
         rank, code = (killed or failed)[0]

@@ -22,7 +22,7 @@ class Objective:
     """A verification objective, computed from what the reader answers: verification_BX, X its own.
 
     `loss`: (verification_BX, correct_B, weights_B, n_solutions=...) to a loss, as `losses.generative_loss`.
-    `scores`: verification_BX to scores_B in [0, 1], 1/2 if the reader cannot tell. `instructed`: the reader
+    `scores`: verification_BX to scores_B in [0, 1], 1/2 if the reader is undecided. `instructed`: the reader
     is given [x, y, I] and answers in words; otherwise [x, y], and a head answers (rlv/models/heads.py).
     """
 

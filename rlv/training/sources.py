@@ -47,7 +47,7 @@ class Source(Protocol):
     def open(
         self, policy: Policy, run: Run, ranks: Ranks = ALONE, stop: Stop | None = None
     ) -> AbstractContextManager[Batches]:
-        """The batches of a policy, for as long as the block runs. `stop`: what sampling is given up for."""
+        """The batches of a policy, while the block runs. `stop`: sampling ends early if it is set."""
         ...
 
 

@@ -9,7 +9,7 @@ from rlv.store import Artifact
 from rlv.training import tries, work
 from rlv.training.run import Run
 
-# Parameters that tell artifacts apart (rlv/plan/chain.py), and that a run does not read.
+# Parameters that only distinguish artifacts (rlv/plan/chain.py): a run does not read them.
 _MARKS = ("repeats", "logprobs", "grading", "advantage_package", "objective_package")
 
 

@@ -173,7 +173,7 @@ def test_caption_quotes_the_data(drawn):
 
 def test_one_budget_is_refused(tables):
     one = {name: t.filter(pl.col("budget") == 24) for name, t in tables.items() if "budget" in t.columns}
-    with pytest.raises(DataError, match=r"'grpo_v' on 'test' has budget 24 alone.*`lengths.budgets`"):
+    with pytest.raises(DataError, match=r"'grpo_v' on 'test' has only budget 24.*`lengths.budgets`"):
         figure.data(one, PARAMS)
 
 

@@ -1,4 +1,4 @@
-"""What would fail hours into a run and can be known before: asked by `rlv study check` and by the workflow.
+"""Failures hours into a run that can be foreseen; checked by `rlv study check` and by the workflow.
 
     hub.py       models and data sets that the hub would not give: no network, no access, no such commit
     models.py    packages that are not installed, weights that are not those of their architecture
@@ -6,7 +6,7 @@
                  that are longer than a model's positions
 
 Here: engines that are not installed, and jobs that do not fit the GPU. Only jobs still to do are checked.
-Left out on purpose: what a study's own text says (rlv/plan/checks), and whether answers will be any good.
+Left out on purpose: mistakes in the text of a study (rlv/plan/checks), and the quality of answers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rlv.store import Artifact, Store
 
 
 def require(plan: Plan, store: Store, gpu: str | None = None, *, here: bool = True) -> None:
-    """Raises StudyError with everything that speaks against running the study here, one line each.
+    """Raises StudyError with every reason why the study would fail here, one line each.
 
     `gpu`: the GPU that jobs must fit; None: this machine's, if it is a known one and jobs run `here`.
     """
@@ -36,7 +36,7 @@ def require(plan: Plan, store: Store, gpu: str | None = None, *, here: bool = Tr
 
 
 def complaints(plan: Plan, store: Store, gpu: str | None = None) -> Iterator[str]:
-    """Key path, what was found and what would do; `gpu`: the name of one that jobs must fit."""
+    """Each fault: key path, what was found, a remedy. `gpu`: the name of the GPU that jobs must fit."""
     pending = [a for a in plan.artifacts.values() if not store.exists(a)]
     yield from _engines(plan, pending)
     refused = hub.refused(pending)

@@ -1,6 +1,6 @@
 """Models and data sets that must be fetched from the hub and cannot be.
 
-The hub is asked once for each thing that its cache lacks; if HF_HUB_OFFLINE is set, it is not asked.
+The hub is asked once for each thing that its cache lacks; if HF_HUB_OFFLINE is set, it is never asked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A row of the claims table: a number with its interval, the bar, whose bar it is, and the verdict."""
+"""A row of the claims table: a number with its interval, the bar, the source of the bar, and the verdict."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from rlv.evaluation.bootstrap import Estimate, Floats
 from rlv.evaluation.claims.evidence import Column, Evidence, Pair
 from rlv.evaluation.sides import side
 
-# Whose bar it is: one that the paper's own claim sets, or one that this project chose.
+# The source of a bar: a claim of the paper, or a choice of this project.
 PAPER, OURS = "paper", "ours"
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecided"
-# Of our own bars: there is nothing of the paper's to reproduce.
+# Verdicts on our own bars, for which the paper has nothing to reproduce.
 HOLDS, DOES_NOT_HOLD = "holds", "does not hold"
 
 # What the paper states about most numbers here.
@@ -47,9 +47,9 @@ def row(
     detail: str,
     direction: str = "above",
 ) -> dict:
-    """One row; `paper` is what the paper states, and `bar_from` whose the bar is.
+    """A row of the claims table. `paper`: the paper's statement; `bar_from`: the bar's source, PAPER or OURS.
 
-    Numbers that are undefined or infinite become null; a row whose own number is, is undecided.
+    Undefined and infinite numbers become null. If `ours` itself is one of these, the verdict is undecided.
     """
     numbers = {"ours": ours.value, "low": ours.low, "high": ours.high}
     decided = UNDECIDED
@@ -76,7 +76,7 @@ def points(evidence: Evidence, pair: Pair, values_Q2: Floats) -> Estimate:
 
 
 def spread(estimate: Estimate, form: str) -> str:
-    """`1.5 [1.2, 1.9]`; in words what is no number: `undefined`, and `1.5 [1.2, unbounded]`."""
+    """As text, `1.5 [1.2, 1.9]`; in words if not finite: `undefined`, and `1.5 [1.2, unbounded]`."""
     if not np.isfinite(estimate.value):
         return "undefined"
     if np.isnan(estimate.low) or np.isnan(estimate.high):
@@ -98,7 +98,7 @@ def number(row: Mapping[str, Any]) -> str:
 
 
 def bar(row: Mapping[str, Any]) -> str:
-    """The bar of a row of the claims table and whose it is: `20 (paper)`, `0 (ours)`."""
+    """The bar of a row of the claims table and its source: `20 (paper)`, `0 (ours)`."""
     return f"{row['bar']:g} ({row['bar_from']})"
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def broken_datasets(study: Study) -> Iterator[tuple[str, str]]:
-    """(key path, message) of everything in a study's data sets that cannot work."""
+    """(key path, message) of every fault in a study's data sets."""
     evaluated = {name for reasoner in study.reasoners.values() for name in reasoner.evaluate_on}
     for name, dataset in study.datasets.items():
         key = f"datasets.{name}"

@@ -33,7 +33,7 @@ _WHAT = {
 
 
 def broken_models(study: Study) -> Iterator[tuple[str, str]]:
-    """(key path, message) of models and of settings that they or their engines cannot follow."""
+    """(key path, message) of faulty models, and of settings that they or their engines do not support."""
     for name, model in study.models.items():
         yield from _model(name, model)
     for name, reasoner in study.reasoners.items():

@@ -28,7 +28,7 @@ MOST_SHARDS = 10_000
 
 
 def broken_references(study: Study) -> Iterator[tuple[str, str]]:
-    """(key path, message) of everything in a study's parts that does not fit together."""
+    """(key path, message) of every pair of a study's parts that does not fit together."""
     yield from broken_datasets(study)
     yield from _reasoners(study)
     yield from _system_prompts(study)
@@ -152,7 +152,7 @@ def _reader(study: Study, key: str, verifier: str, reader: str) -> Iterator[tupl
 
 
 def _temperatures(study: Study) -> Iterator[tuple[str, str]]:
-    """vLLM draws with these temperatures only; it would raise a lower one without a message."""
+    """vLLM draws only with these temperatures; it would raise a lower one without a message."""
     low, high = VLLM_TEMPERATURES
     drawn = {"sampling": study.sampling}
     drawn |= {

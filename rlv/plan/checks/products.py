@@ -20,7 +20,7 @@ RULES = frozenset({*STAGES, "all", "claims_table", "report"})
 
 
 def broken_products(study: Study) -> Iterator[tuple[str, str]]:
-    """(key path, message) of what cannot be made. The parts are sound already (parts.py)."""
+    """(key path, message) of comparisons, figures and claims that cannot be made. parts.py runs first."""
     yield from _comparisons(study)
     yield from _seeds(study)
     yield from _figures(study)
