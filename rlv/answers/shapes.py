@@ -34,6 +34,8 @@ class Words:
 
 @dataclass(frozen=True)
 class Percent:
+    """A number with a percent sign."""
+
     number: Number
 
 

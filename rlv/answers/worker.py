@@ -44,6 +44,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Done:
+    """A job's answer: the placements, and whether the worker ends itself now."""
+
     placements: list[Placement]  # one an answer
     unread: int  # answers that the job's time was over for
     retires: bool

@@ -30,6 +30,7 @@ class Machine:
 
     @property
     def gpus(self) -> int:
+        """GPUs of the whole job."""
         return self.replicas * self.parts
 
 

@@ -43,6 +43,7 @@ class Estimate:
 
     @property
     def written(self) -> int:
+        """Tokens generated."""
         return tokens(self.passes, "written")
 
     @property

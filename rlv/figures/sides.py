@@ -18,6 +18,7 @@ class Sides(NamedTuple):
 
     @property
     def all(self) -> int:
+        """How many intervals were counted."""
         return sum(self)
 
 

@@ -67,10 +67,12 @@ class Equation:
 
     @property
     def problem_id(self) -> str:
+        """The id in the problems table, unique over all forms and reaches."""
         return f"{self.form}-{self.a}-{self.b}-{self.c}-reach{self.reach}"
 
     @property
     def question(self) -> str:
+        """The problem in words, as a model reads it."""
         if self.form == "quadratic":
             equation = f"{self.a} x^2 + {self.b} x = {self.c}"
         else:

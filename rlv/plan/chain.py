@@ -57,6 +57,11 @@ class Chain:
         inputs: dict[str, Artifact] | None = None,
         how: dict[str, Any] | None = None,
     ) -> Artifact:
+        """The artifact with these parameters and inputs, made once for each stage and name.
+
+        A stage whose code is part of its keys gets the parameter `code`. Raises StudyError if another
+        artifact has this stage and name.
+        """
         made = (stage, name)
         kind = STAGES[stage]
         if kind.code is not None:
@@ -74,14 +79,17 @@ class Chain:
 
     @_once
     def model(self, name: str) -> Artifact:
+        """A start model of the study: external weights, as the stage `model` stores them."""
         params, how = model_spec(name, self.study.models[name], self.study.name)
         return self.make("model", name, params, how=how)
 
     def pretrained(self, name: str) -> Artifact:
+        """A mini base that the study pretrains from scratch."""
         return self.make("pretrain", name, self.study.pretraining[name].model_dump())
 
     @_once
     def problems(self, name: str) -> Artifact:
+        """The problems table of a data set, without the problems of the data sets that it excludes."""
         dataset = self.study.datasets[name]
         params, how = problem_spec(name, dataset, self.study.name)
         elsewhere = _numbered("exclude", [self.problems(other) for other in dataset.exclude])
@@ -101,6 +109,7 @@ class Chain:
 
     @_once
     def overlap(self, trained: str, evaluated: str) -> Artifact:
+        """The problems that two data sets share: one trained on, one evaluated on."""
         inputs = {"trained": self.problems(trained), "evaluated": self.problems(evaluated)}
         return self.make("overlap", f"{trained}-{evaluated}", {"ngram": NGRAM}, inputs)
 
@@ -108,6 +117,7 @@ class Chain:
 
     @_once
     def reasoner(self, name: str) -> Artifact:
+        """The weights of a reasoner: its training run, or its start model if it is not trained."""
         entry = self.study.reasoners[name]
         inputs = {"model": self.model(entry.model)}
         trained_on = entry.dataset
@@ -136,6 +146,7 @@ class Chain:
         return params if system_prompt is None else params | {"system_prompt": system_prompt}
 
     def overhead(self) -> Artifact:
+        """What the verification objective costs a training step of the reasoner of the section `overhead`."""
         section = self.study.overhead
         assert section is not None  # claims without it are refused when the study is read
         trained = self.reasoner(section.reasoner)
@@ -146,12 +157,14 @@ class Chain:
 
     @_once
     def shards(self, reasoner: str, dataset: str) -> list[Shard]:
+        """The ranges of problems and samples in which a reasoner samples a data set."""
         sampling = self.study.sampling_of(reasoner)
         size = dataset_size(dataset, self.study.datasets[dataset])
         return shard_ranges(size, sampling.n, sampling.problems_per_shard, sampling.samples_per_shard)
 
     @_once
     def sample(self, reasoner: str, dataset: str, shard: Shard) -> Artifact:
+        """One shard of solutions, as sampled."""
         s = self.study.sampling_of(reasoner)
         params = {
             "engine": s.engine,
@@ -196,6 +209,7 @@ class Chain:
 
     @_once
     def grade(self, reasoner: str, dataset: str, cut: bool) -> Artifact:
+        """The graded solutions of all shards of a reasoner on a data set; `cut`: at every length budget."""
         shards = [self.solutions(reasoner, dataset, shard, cut) for shard in self.shards(reasoner, dataset)]
         params = {"answer_format": self.study.datasets[dataset].answer_format}
         inputs = {"problems": self.problems(dataset), **_numbered("samples", shards)}
@@ -203,6 +217,7 @@ class Chain:
 
     @_once
     def score(self, reasoner: str, dataset: str, verifier: str, shard: Shard, cut: bool) -> Artifact:
+        """A verifier's scores of one shard of solutions; `cut`: at every length budget."""
         entry = self.study.verifiers[verifier]
         reader = reasoner if entry.reasoner == "self" else entry.reasoner
         params = {"score": entry.score, **self._asked(reader, dataset)}

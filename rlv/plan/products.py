@@ -45,6 +45,7 @@ class Products:
         ]
 
     def figure(self, name: str) -> Artifact:
+        """The artifact of a figure of the study: what it draws, from which evaluations or training runs."""
         figure = self.study.figures[name]
         needs = FIGURES[figure.drawing or name].needs
         lengths = self.study.lengths
@@ -92,6 +93,7 @@ class Products:
         return self.chain.make("figures", name, params, trained | {f"evaluate:{a.name}": a for a in made})
 
     def claims(self) -> Artifact:
+        """The artifact of the scoreboard: all evaluations that claims compare, and the overhead."""
         claims, lengths = self.study.claims, self.study.lengths
         assert claims is not None
         named = {role: getattr(claims, key) for role, key in CLAIM_ROLES.items()}

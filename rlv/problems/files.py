@@ -1,6 +1,6 @@
 """Rows of a local file: JSON Lines or Parquet.
 
-Left out on purpose: CSV, which has no types and several kinds of line breaks; from the hub, `datasets` reads it.
+Left out on purpose: CSV, which lacks types and has several kinds of line breaks.
 """
 
 from __future__ import annotations

@@ -53,23 +53,37 @@ class HandedOver(Protocol):
 
     def sample(
         self, requests: Sequence[Request], params: SamplingParams, progress: Progress | None = None
-    ) -> list[Sampled]: ...
+    ) -> list[Sampled]:
+        """One solution a request, in the order of the requests."""
+        ...
 
-    def update(self, named_tensors: Iterable[tuple[str, Tensor]]) -> None: ...
+    def update(self, named_tensors: Iterable[tuple[str, Tensor]]) -> None:
+        """Replace the weights by these tensors, named as in a checkpoint."""
+        ...
 
-    def weights(self) -> Iterator[tuple[str, Tensor]]: ...
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        """Name in a checkpoint and value of every weight that the engine multiplies with now."""
+        ...
 
-    def as_held(self, name: str, value: Tensor) -> Tensor: ...
+    def as_held(self, name: str, value: Tensor) -> Tensor:
+        """A tensor of the checkpoint as `weights` returns it: in the engine's type and padding."""
+        ...
 
-    def sleep(self) -> None: ...
+    def sleep(self) -> None:
+        """Give the device's memory back; weights and cache are gone until `wake` and `update`."""
+        ...
 
-    def wake(self) -> None: ...
+    def wake(self) -> None:
+        """Take the device's memory again; it is empty until `update`."""
+        ...
 
-    def next_logprobs(
-        self, sequences: Sequence[Sequence[int]], token_id: int | Sequence[int]
-    ) -> np.ndarray: ...
+    def next_logprobs(self, sequences: Sequence[Sequence[int]], token_id: int | Sequence[int]) -> np.ndarray:
+        """log π(token | sequence) of one token after each sequence, in nats."""
+        ...
 
-    def prompt_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[np.ndarray]: ...
+    def prompt_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        """log π(s_t | s_<t) of each sequence's tokens but the first, in nats, computed afresh."""
+        ...
 
 
 @contextmanager
@@ -154,7 +168,8 @@ def open_rollout_engine(
     """The engine that samples a training run's batches, as `training.engine` names it.
 
     "transformers" samples with the trainer's own module `model`; "vllm" has weights of its own
-    (`HandedOver`), at first those of `folder`. On several ranks every rank opens one, at the same time. Raises ModelError as `open_engine` does.
+    (`HandedOver`), at first those of `folder`. On several ranks every rank opens one, at the same time.
+    Raises ModelError as `open_engine` does.
     """
     if training.engine == "transformers":
         from rlv.sampling.transformers_engine import TransformersEngine

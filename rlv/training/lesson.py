@@ -58,6 +58,7 @@ class Batch:
 
     @staticmethod
     def of(trajectories: Sequence[Trajectory], device: torch.device) -> Batch:
+        """The arrays of these trajectories, on a device."""
         lengths_B = solution_lengths(trajectories)
         advantages_S = np.concatenate([np.asarray(t.advantages, dtype=np.float32) for t in trajectories])
         sampled_S = np.concatenate([np.asarray(t.sampled_logprobs, dtype=np.float32) for t in trajectories])
@@ -70,6 +71,7 @@ class Batch:
 
     @property
     def n_tokens(self) -> int:
+        """Solution tokens of the whole batch."""
         return int(self.lengths_B.sum())
 
 
@@ -108,6 +110,7 @@ class Tally:
         *,
         norms_apart: bool,
     ) -> Lesson:
+        """The means over the updates so far, as the numbers of the training step."""
         old_S, first_S = batch.old_S, batch.first_S
         if first_S is None and learner.reader.reads_solutions:
             first_2S = torch.zeros(2, batch.n_tokens, device=self.device)

@@ -121,18 +121,22 @@ class Recorded:
         self._begins = [*np.flatnonzero(jumps_R).tolist(), len(rollouts)]
 
     def n_steps(self, training: Training) -> int:
+        """Steps that were recorded."""
         return len(self._begins) - 1
 
     def longest(self, training: Training) -> int:
+        """Tokens of the longest recorded solution."""
         return int(self._rollouts["token_ids"].list.len().max())  # pyright: ignore[reportArgumentType]
 
     def fingerprint(self) -> bytes:
+        """SHA-256 of the recorded rows."""
         return fingerprint(self._rollouts)
 
     @contextmanager
     def open(
         self, policy: Policy, run: Run, ranks: Ranks = ALONE, stop: Stop | None = None
     ) -> Iterator[Batches]:
+        """The recorded batches, with the prompts of a policy; nothing is sampled."""
         prompt_of = {prompt.problem_id: prompt.ids for prompt in policy.prompts}
 
         def batch(step: int) -> Rollout:

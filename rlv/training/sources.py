@@ -60,12 +60,15 @@ class Sampled:
         self.problems = problems
 
     def n_steps(self, training: Training) -> int:
+        """Steps of the study's training settings."""
         return training.steps
 
     def longest(self, training: Training) -> int:
+        """The budget of a sampled solution, in tokens."""
         return training.max_tokens
 
     def fingerprint(self) -> bytes:
+        """Empty: settings, weights and problems decide the batches."""
         return b""
 
     @contextmanager
