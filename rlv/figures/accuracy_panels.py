@@ -116,7 +116,10 @@ def measured(
     curve: Curve,
     comparison: Mapping[str, Any],
 ) -> Measured:
-    """One curve of one panel, over all training seeds."""
+    """One curve of one panel, over all training seeds.
+
+    Raises DataError if the seeds were evaluated on different problems or N, or a table lacks some of the N.
+    """
     reasoners, verifier = curve.source(comparison)
     seeds = []
     for reasoner in reasoners:
@@ -164,7 +167,10 @@ def _wide(long: pl.DataFrame) -> pl.DataFrame:
 
 
 def paired_lead(first: Measured, other: Measured, params: Mapping[str, Any], dataset: str) -> list[pl.Series]:
-    """By how much the first curve is ahead at each of the other one's points, paired over problems."""
+    """By how much the first curve is ahead at each of the other one's points, paired over problems.
+
+    Raises DataError if the two have different problems or numbers of training seeds.
+    """
     same_problems(params["figure"], dataset, *((side.label, side.problems) for side in (first, other)))
     if first.replicas != other.replicas:
         raise DataError(

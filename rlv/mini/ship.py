@@ -19,7 +19,10 @@ COMMAND = "make mini-base"
 
 
 def ship(artifact: Artifact, store: Store) -> list[str]:
-    """Copy a pretrained base into the package; returns whether the weights are those that shipped before."""
+    """Copy a pretrained base into the package; returns lines that compare its weights with those before.
+
+    Raises StoreError if its manifest does not state how it was made.
+    """
     source = store.open_all(artifact)
     why = origin_fault(store.manifest(artifact))
     if why is not None:

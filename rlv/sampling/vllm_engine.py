@@ -285,7 +285,10 @@ class VllmEngine:
                 yield name, self.as_held(name, value.detach().to(getattr(torch, self.dtype), copy=True))
 
     def forget(self) -> None:
-        """Empty the prefix cache: keys and values of other weights must never be read."""
+        """Empty the prefix cache: keys and values of other weights must never be read.
+
+        Raises ModelError if requests are still running.
+        """
         if not self.llm.llm_engine.reset_prefix_cache():
             raise ModelError(f"{self.name}: vllm did not empty its prefix cache; requests are still running")
 

@@ -106,7 +106,10 @@ def join(rendezvous: Path | None = None) -> Ranks:
 
 
 def slurm_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """RANK, WORLD_SIZE and LOCAL_RANK as torchrun would set them, from the variables of `srun`."""
+    """RANK, WORLD_SIZE and LOCAL_RANK as torchrun would set them, from those of `srun`.
+
+    Raises ModelError if one is not set.
+    """
     named = {"RANK": "SLURM_PROCID", "WORLD_SIZE": "SLURM_NTASKS", "LOCAL_RANK": "SLURM_LOCALID"}
     missing = [name for name in named.values() if name not in environment]
     if missing:

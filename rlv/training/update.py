@@ -84,7 +84,7 @@ class _Updates:
                 batch.reference_S, _ = self._all_logprobs(learner.reference, plain)
 
     def make(self, chosen: np.ndarray, *, first_time: bool, apart: NormsApart | None) -> None:
-        """One update on the chosen trajectories; its micro-batches are normalised as one minibatch."""
+        """One update on the chosen trajectories, as one minibatch. Raises ModelError as `learn` does."""
         learner, batch, tally = self.learner, self.batch, self.tally
         index_B = torch.as_tensor(chosen, device=learner.device)
         weights_B = torch.zeros_like(batch.correct_B, dtype=torch.float32)

@@ -98,7 +98,10 @@ class Evidence:
         return not rows.filter(pl.col("verifier") == verifier).is_empty()
 
     def common_ns(self, pair: Pair) -> list[int]:
-        """The N at which both sides of a pair were evaluated with every seed, ascending."""
+        """The N at which both sides of a pair were evaluated with every seed, ascending.
+
+        Raises DataError if there is none.
+        """
         wanted = (("base", "majority", ""), ("unified", "weighted_voting", pair.verifier))
         common: set[int] | None = None
         lines = []

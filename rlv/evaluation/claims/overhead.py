@@ -16,7 +16,7 @@ def overhead(evidence: Evidence) -> list[dict]:
 
     Seconds are those of sampling and updating. Ratio of totals, paired by repeat and resampled over repeats;
     one repeat has no interval and decides nothing. Paper: abstract, "without significant overhead"; that this
-    means at most 10 % is our bar.
+    means at most 10 % is our bar. Raises DataError if a repeat lacks one of its two rows.
     """
     if evidence.overhead is None:
         return []
