@@ -1,4 +1,4 @@
-r"""Where a text may be taken apart: at signs outside all brackets. Their meaning is up to parsing.py."""
+r"""Where a text may be taken apart: at signs outside all brackets. parsing.py knows their meaning."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def rooted(text: str) -> str:
 
 
 def undecorated(text: str) -> str:
-    """Without colours, sizes, environments of display and the spacing of rows."""
+    """The text without colours, sizes, environments of display and the spacing of rows."""
     if "\\" not in text:
         return text
     text = systems.opened(_ROW_GAP.sub(r"\\\\ ", _SIZES.sub("", _COLORED.sub(" ", text))).strip())

@@ -146,7 +146,7 @@ class Classes:
         return place is not None and is_read(self._distinct[place][0])
 
     def add(self, answer: Answer) -> None:
-        """Take one answer in: compare it with the reference, and with others that are as right as it is.
+        """Add one answer: compare it with the reference, and with others that are as right as it is.
 
         Of identical answers one that was read stands for all, whichever comes first.
         """
@@ -163,7 +163,7 @@ class Classes:
                 self._compare(one)
 
     def placements(self) -> list[Placement]:
-        """Of every answer, in the order of `add`; classes are numbered as their first members come."""
+        """Every placement, in the order of `add`; classes are numbered as their first members come."""
         numbers: dict[int, int] = {}
         found = []
         for place in self._added:

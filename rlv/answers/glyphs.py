@@ -1,6 +1,6 @@
 r"""Unicode in answers, as the LaTeX or ASCII that means the same: `−5`, `√3`, `10⁻³`, `½`, `５`, `α`, `2、3`.
 
-Text that is ASCII already is spelling.py's.
+ASCII text is read by spelling.py.
 """
 
 from __future__ import annotations

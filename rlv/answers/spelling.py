@@ -137,7 +137,7 @@ def respelled(text: str) -> str:
 
 
 def readable(text: str) -> str:
-    """A respelled answer without typesetting: spaces by command, sizes of brackets."""
+    """A respelled answer without what remains of typesetting: spaces by command, sizes of brackets."""
     text = _FRENCH.sub(_turned, _SPACING.sub(" ", text))
     text = _PRIMES.sub(lambda m: "_{" + "p" * len(m[1]) + "}", text)
     return re.sub(r"(?<=[)\]])\s*U\s*(?=[(\[])", r"\\cup ", text).strip()

@@ -25,7 +25,7 @@ from rlv.study.types import Architecture
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of one artifact: bytes, FLOPs and GPU seconds are of the whole job, `memory` of one of its GPUs.
+    """One artifact's estimate: bytes, FLOPs and GPU seconds of the whole job, `memory` of one of its GPUs.
 
     `unknown`: the key that would state the model's size; everything but tokens is 0 then.
     """

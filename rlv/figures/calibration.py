@@ -41,7 +41,9 @@ LABELS = {
 
 
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
-    """What is drawn, a row a bin: dataset, method, role, scorer, reasoner, verifier, budget, bin_low,
+    """What is drawn: one row for each bin of each verifier.
+
+    Columns: dataset, method, role, scorer, reasoner, verifier, budget, bin_low,
     bin_high, solutions, share (of all solutions), mean_score, fraction_correct, low, high, few (fewer than
     FEW solutions), seeds (training seeds of the RL^V reasoner), and for the whole verifier the metrics of
     METRICS with their `_low` and `_high`.

@@ -45,7 +45,9 @@ COLUMNS = [
 
 
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
-    """What is drawn: dataset, method, coefficient, reasoner, verifier, budget, quantity, value, low, high,
+    """What is drawn: one row for each reasoner and quantity.
+
+    Columns: dataset, method, coefficient, reasoner, verifier, budget, quantity, value, low, high,
     change, change_low, change_high.
 
     Quantities, as fractions: pass_at_1, the accuracy of one solution (majority voting at N = 1), and

@@ -1,4 +1,4 @@
-"""One look for all figures: theme, sizes, colours, the names of methods, and how a picture becomes files.
+"""The look of all figures: theme, sizes, colours, the names of methods, and how a picture becomes files.
 
 A colour belongs to one role of a method and means the same in every figure; markers and dashes repeat what
 colours mean, for print in grey. Sizes are final: a figure is included at its own width, a column (one panel)
@@ -171,7 +171,7 @@ def panels(rows: int, columns: int, height: float, **shared: Any) -> tuple[Figur
 
 
 def line(axes: Axes, x: ArrayLike, y: ArrayLike, look: Look, **more: Any) -> None:
-    """One line in its look; a white rim keeps markers apart at crossings."""
+    """Draw one line in its look; a white rim keeps markers apart at crossings."""
     axes.plot(x, y, **(_drawn(look) | more))
 
 
@@ -190,7 +190,7 @@ def banded(
     band: float = 0.16,
     **more: Any,
 ) -> None:
-    """The fractions of the column `y` as a line in %, and their interval (low, high) as a band.
+    """Draw the fractions of the column `y` as a line in %, and their interval (low, high) as a band.
 
     `band`: its opacity, 0 for none. `more`: of the line, as matplotlib has it.
     """
@@ -210,7 +210,7 @@ def _drawn(look: Look) -> dict[str, Any]:
 
 
 def legend_below(figure: Figure, looks: Sequence[Look]) -> None:
-    """One legend for all panels, under them, never over data: two columns, one if the figure is narrow.
+    """Draw one legend for all panels, under them, never over data: two columns, one if the figure is narrow.
 
     Three short names share one line of a page.
     """

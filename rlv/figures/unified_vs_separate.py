@@ -33,8 +33,9 @@ RIVALS = {
 
 
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
-    """What is drawn; columns as in `accuracy_panels.select`, the lead is that of RL^V's own scores; and
-    seeds, how many training seeds the RL^V reasoner has.
+    """What is drawn: columns as in `accuracy_panels.select`, and seeds.
+
+    The lead is that of RL^V's own scores; seeds is how many training seeds the RL^V reasoner has.
 
     `tables`: curves and per_problem. `params`: comparisons, datasets, against, draws, seed. Comparisons
     without a separate verifier are left out; of several training seeds the first is drawn. Raises DataError

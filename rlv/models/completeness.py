@@ -59,8 +59,10 @@ def require_complete(folder: Path) -> None:
 
 
 def require_loaded(where: Path, info: Mapping[str, Any]) -> None:
-    """Raises ModelError, with the names, if the `output_loading_info` of a checkpoint has tensors that
-    are missing, unexpected or of another shape; `where`: the folder or file that was loaded."""
+    """Raises ModelError, with the names, if loading left tensors missing, unexpected or of another shape.
+
+    `info` is transformers' `output_loading_info`; `where` the folder or file that was loaded.
+    """
     shapes = [
         f"{name} {list(found)} (expected {list(wanted)})"
         for name, found, wanted in sorted(info["mismatched_keys"])

@@ -45,8 +45,11 @@ class Tensor:
 
 
 def read_header(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file by name. Raises ModelError, naming the file and the tensor, if it is no
-    regular file, is cut off, or the header contradicts itself or the file's size."""
+    """The tensors of a safetensors file by name, from its header.
+
+    Raises ModelError, naming the file and the tensor, if it is not a regular file, is cut off, or the header
+    contradicts itself or the file's size.
+    """
     try:
         with open_regular(path) as file:
             (length,) = struct.unpack("<Q", file.read(8))

@@ -96,7 +96,7 @@ def fetch_words(repo: str, revision: str, *, key: str, study: str = "STUDY") -> 
 
 
 def asked(repo: str, revision: str, *, key: str, study: str) -> Asked:
-    """What is asked of the hub for a model, for messages."""
+    """A request to the hub for a model, in words, for messages."""
     local = f"put a local copy's folder in `{key}.path` with `{key}.source: local`"
     return Asked("model", repo, revision, key, study, ModelError, local)
 

@@ -59,7 +59,7 @@ def pass_flops(made: Pass, size: Size) -> float:
 
 
 def layer_bytes(size: Size) -> float:
-    """Saved by one block, a token: two norms, the inputs of seven matrices, attention, the gate."""
+    """Bytes a token that one block saves: two norms, the inputs of seven matrices, attention, the gate."""
     b, h, a, k, i = size.element, size.hidden, size.attention_width, size.kv_width, size.intermediate
     norms = 2 * (_norm_bytes(size) + h * b)
     # Queries and keys after rotation, values, the output, and its softmax sums in float32.
@@ -81,7 +81,7 @@ def logits_bytes(size: Size, solution_tokens: int) -> float:
 
 
 def reading_bytes(size: Size, tokens: int, solution_tokens: int) -> dict[str, float]:
-    """Of a pass without gradients: one block's, and logits with log-probabilities in float32."""
+    """Bytes of a pass without gradients: one block's, and logits with log-probabilities in float32."""
     return {
         "activations": tokens * layer_bytes(size),
         "logits": 8.0 * size.vocab * solution_tokens,

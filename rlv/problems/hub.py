@@ -66,7 +66,7 @@ def snapshot(repo: str, revision: str, *, key: str, study: str = "STUDY") -> Pat
 
 
 def asked(repo: str, revision: str, *, key: str, study: str) -> Asked:
-    """What is asked of the hub for a data set, for messages."""
+    """A request to the hub for a data set, in words, for messages."""
     local = f"put a local copy (JSON Lines or Parquet) in `{key}.path`"
     return Asked("data set", repo, revision, key, study, DataError, local)
 

@@ -104,8 +104,10 @@ class Engine(Protocol):
 def refuse_unfit(
     requests: Sequence[Request], params: SamplingParams, positions: int, vocabulary: int
 ) -> None:
-    """Raises ModelError, naming the problem, for a prompt that a model of so many positions and tokens cannot
-    go on from: with its budget it is too long, it has no tokens, or tokens of another tokenizer.
+    """Raises ModelError, naming the problem, for a prompt that a model cannot continue.
+
+    Such a prompt with its budget exceeds the model's positions, has no tokens, or has tokens of another
+    tokenizer.
     """
     for r in requests:
         n, budget = len(r.prompt_ids), r.budget(params)

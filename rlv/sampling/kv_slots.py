@@ -39,7 +39,7 @@ class SlotLayer(CacheLayerMixin):
         self.forget()
 
     def forget(self) -> None:
-        """No columns: what the rows held is gone."""
+        """Drop all columns, and with them what the rows held."""
         self.width = 0
         self.key_memory, self.value_memory = self._views()
 
@@ -50,7 +50,7 @@ class SlotLayer(CacheLayerMixin):
         ]
 
     def resize(self, width: int, spare: Tensor) -> Tensor:
-        """Have so many columns; those that stay keep what they hold. Takes a buffer, returns another."""
+        """Change the number of columns; the others keep their content. Takes a buffer, returns another."""
         old, shared = (self.key_memory, self.value_memory), min(width, self.width)
         self.width = width
         for i, held in enumerate(old):
@@ -80,7 +80,7 @@ class SlotLayer(CacheLayerMixin):
         return self.width
 
     def get_max_length(self) -> int:
-        """No limit of its own."""
+        """-1: the layer has no limit of its own."""
         return -1
 
 
@@ -101,7 +101,7 @@ class SlotCache(Cache):
         self._all_columns = torch.arange(n_columns, device=device)
 
     def forget(self) -> None:
-        """Ready for another batch: no row holds anything."""
+        """Empty all rows, for another batch."""
         for layer in self.slot_layers:
             layer.forget()
 

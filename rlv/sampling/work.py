@@ -59,7 +59,7 @@ def slots_bytes(size: Size, rows: int, positions: int) -> float:
 
 
 def engine_memory(artifact: Artifact, size: Size, assumed: Assumptions, device: float | None) -> list[Memory]:
-    """Of a job that runs an engine, on each of the GPUs that share the model."""
+    """Memory of a job that runs an engine, on each of the GPUs that share the model."""
     parts, p, how = gpus(artifact), artifact.params, artifact.how
     longest = assumed.prompt_tokens + budget_of(artifact) + p.get("answer_tokens", 0)
     longest += assumed.instruction_tokens
@@ -77,7 +77,7 @@ def _stored(artifact: Artifact, passes: list[Pass], size: Size, assumed: Assumpt
 
 
 def positions(artifact: Artifact) -> Positions:
-    """Of the solutions that a shard holds: as sampled, or cut at budgets with a forced answer."""
+    """Positions of the solutions that a shard holds: as sampled, or cut at budgets with a forced answer."""
     p = artifact.params
     if "budgets" in p:
         return Positions(max(p["budgets"]) + int(p["answer_tokens"]), forced=p["answer_format"])
@@ -85,7 +85,7 @@ def positions(artifact: Artifact) -> Positions:
 
 
 def keys(artifact: Artifact, setting: str) -> tuple[str, ...]:
-    """See `Work`: the model's own sampling, else the study's; budgets take the place of `max_tokens`."""
+    """Keys of a setting (see `Work`): the model's own, else the study's; budgets replace `max_tokens`."""
     if setting == "max_tokens" and "budgets" in artifact.params:
         return ("lengths.budgets",)
     return (f"models.{first_model(artifact).name}.sampling.{setting}", f"sampling.{setting}")

@@ -33,10 +33,12 @@ class Reader(nn.Module):
         reads_solutions: bool = True,
         temperature: float = 1.0,
     ) -> None:
-        """`label_ids`: the tokens of (Yes, No), if sequences end with I; `head`: what reads their last
-        token, if they end with y; at most one of the two. `reads_solutions`: whether solution tokens get
-        log-probabilities. `temperature`: that the solutions were sampled at, so that the policy whose
-        gradient is taken is the policy that sampled (Kazemnejad et al. 2024 do the same).
+        """Give at most one of `label_ids` and `head`.
+
+        `label_ids`: the tokens of (Yes, No), if sequences end with I; `head`: reads their last token, if they
+        end with y. `reads_solutions`: whether solution tokens get log-probabilities. `temperature`: of the
+        sampler of the solutions, so that the gradient is that of the policy that sampled (as Kazemnejad et
+        al. 2024 do).
         """
         super().__init__()
         self.model = model

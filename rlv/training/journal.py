@@ -57,8 +57,7 @@ def show_solutions(
     questions: dict[str, str],
     tokenizer: PreTrainedTokenizerBase,
 ) -> list[str]:
-    """A few solutions as readable lines: a right one, a wrong one, an unfinished one, if the batch has
-    them.
+    """A few solutions as readable lines: a right, a wrong and an unfinished one, if the batch has them.
 
     `scores_B`: the verifier's score of each trajectory, or None; `questions`: the text of each problem by its
     id.

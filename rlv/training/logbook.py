@@ -76,7 +76,7 @@ class Logbook:
         return range(len(self.rows), self.n_steps)
 
     def write_down(self, rollout: Rollout, lesson: Lesson, seconds: tuple[float, float]) -> None:
-        """One step that is done. `seconds`: of its sampling and of its update."""
+        """Write down one finished step. `seconds`: of its sampling and of its update."""
         self.rows.append(_row(len(self.rows) + 1, rollout, lesson, seconds))
         step, training = len(self.rows), self.run.training
         self.log(journal.step_line(self.rows[-1], self.n_steps))
@@ -93,7 +93,7 @@ class Logbook:
         self._tick()
 
     def save(self) -> None:
-        """A checkpoint of all steps that are done, if there is none yet. Collective."""
+        """Save a checkpoint of all finished steps, unless there is one already. Collective."""
         step = len(self.rows)
         if step == self._saved:
             return

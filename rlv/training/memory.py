@@ -163,7 +163,7 @@ def _learning(
 
 
 def second_learner_bytes(size: Size, how: Mapping[str, Any]) -> float:
-    """Of one of two learners on a GPU, and of the weights that both start from (measure.py)."""
+    """Bytes of one of two learners on a GPU, and of the weights that both start from (measure.py)."""
     state = state_bytes(size, how, reference=False)
     return sum(resting_bytes(state, how, size.dtype).values()) + state["weights"]
 

@@ -1,4 +1,4 @@
-"""The processes that train one model together, and the little that they send each other.
+"""The processes that train one model together, and the values that they exchange.
 
 Everything a run decides is decided alike on every rank: from (seed, step), from trajectories that all have,
 or by one of the collectives below. A single process (`ALONE`) passes through all of them untouched. Left out

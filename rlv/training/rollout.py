@@ -63,11 +63,10 @@ def collect(
     rewards: Rewards,
     progress: Progress | None = None,
 ) -> Rollout:
-    """One step's batch: G solutions of each prompt, with rewards and advantages; solutions of a problem
-    adjoin.
+    """One step's batch: G solutions of each prompt, with rewards and advantages.
 
-    A solution that ran out of tokens has no answer and earns 0. Continuations for values, if the advantage
-    needs them, come from the same engine.
+    Solutions of a problem are neighbours. A solution that ran out of tokens has no answer and earns 0.
+    Continuations for values, if the advantage needs them, come from the same engine.
     """
     if not prompts:  # of a rank, if there are more ranks than problems
         return Rollout([])

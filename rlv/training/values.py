@@ -38,7 +38,9 @@ Grade = Callable[[Sequence[Prompt], Sequence[Sequence[int]], Sequence[bool]], np
 
 @dataclass(frozen=True)
 class Values:
-    """starts: of each solution, the token offsets of its steps. values_BK: [solutions, most steps], V at the
+    """The Monte-Carlo values of some solutions' steps, and what they cost.
+
+    starts: of each solution, the token offsets of its steps. values_BK: [solutions, most steps], V at the
     start of each step, NaN beyond a solution's last. tokens: sampled for all continuations together.
     """
 

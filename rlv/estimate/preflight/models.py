@@ -55,7 +55,7 @@ class Words:
     file: str | None = None
 
     def read(self, reader: Any) -> Any:
-        """By a class of transformers that has `from_pretrained`."""
+        """Read it with a class of transformers that has `from_pretrained`."""
         more = {} if self.file is None else {"gguf_file": self.file}
         return reader.from_pretrained(self.folder, local_files_only=True, trust_remote_code=False, **more)
 
@@ -81,7 +81,7 @@ def words_of(model: Artifact, store: Store) -> Words | None:
 
 
 def positions(plan: Plan, name: str, words: Words) -> int | None:
-    """Of the model's own configuration, else of the study's, else of its GGUF file."""
+    """A model's positions: of its own configuration, else of the study's, else of its GGUF file."""
     from transformers import AutoConfig
 
     sizes = read_config(words.folder) if words.file is None else None

@@ -1,7 +1,6 @@
-"""Whether the parts of a study fit together, as far as types cannot check it: names, and settings that depend
-on each other.
+"""Whether the parts of a study fit together: names, and settings that depend on each other.
 
-What is made of the parts (comparisons, figures, claims) is checked in products.py.
+Types check the rest. What is made of the parts (comparisons, figures, claims) is checked in products.py.
 """
 
 from __future__ import annotations
