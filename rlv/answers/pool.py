@@ -84,7 +84,7 @@ class Pool:
 
     def __post_init__(self) -> None:
         if self.workers < 1:
-            raise RlvError(f"grading workers: found {self.workers}; 1 or more would do")
+            raise RlvError(f"grading workers: expected 1 or more, found {self.workers}")
 
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Result]]:
         """(index, result) of every job, in the order in which they end. Jobs begin in the given order.

@@ -154,7 +154,7 @@ def united(regions: Sequence[Region], name: str | None) -> Region:
 def complement(region: Region) -> Region:
     """All real numbers outside a region. Raises Unreadable for ends with symbols."""
     if not region.merged:
-        raise values.Unreadable("the complement of a set whose ends nobody knows")
+        raise values.Unreadable("the complement of a set whose ends are unknown")
     low, closed = Number((), infinite=-1), False
     spans = []
     for span in region.spans:

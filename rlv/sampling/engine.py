@@ -115,7 +115,7 @@ def refuse_unfit(
             raise ModelError(f"problem {r.problem_id!r}: the prompt has no tokens; it needs one at least")
         if n + budget > positions:
             room = positions - n
-            advice = f"max_tokens of {room} would do" if room > 0 else "the prompt must be shorter"
+            advice = f"set max_tokens to {room} or less" if room > 0 else "the prompt must be shorter"
             raise ModelError(
                 f"problem {r.problem_id!r}: a prompt of {n} tokens and max_tokens {budget} "
                 f"exceed the model's {positions} positions; {advice}"

@@ -149,7 +149,7 @@ class VllmEngine:
             if len(sequence) >= self.positions:
                 raise ModelError(
                     f"{name}: {len(sequence)} tokens and the one after them exceed the {self.positions} "
-                    "positions of the model in vllm; a smaller sampling budget would do"
+                    "positions of the model in vllm; set a smaller sampling budget"
                 )
         asked = {i: self._params(max_tokens=1, logprob_token_ids=[i], temperature=0) for i in set(ids_B)}
         logprobs_B = np.full(len(sequences), np.nan)
@@ -255,8 +255,8 @@ class VllmEngine:
         if missing or unknown:
             what = f"{missing[0]!r} was not handed over" if missing else f"{unknown[0]!r} is not in the model"
             raise ModelError(
-                f"{self.name}: {what} ({len(missing)} weights missing, {len(unknown)} unknown); all weights "
-                "of the checkpoint that the engine was started with would do"
+                f"{self.name}: {what} ({len(missing)} weights missing, {len(unknown)} unknown); hand over "
+                "all weights of the checkpoint that the engine was started with"
             )
         self._has_weights = True
         self.forget()

@@ -246,7 +246,7 @@ def test_the_models_mode_is_left_as_it_was(tiny_model, tiny_tokenizer) -> None:
     ("prompt", "max_tokens", "message"),
     [
         ((5,) * 300, 10, "'p7': a prompt of 300 tokens .* 256 positions; the prompt must be shorter"),
-        ((5,) * 200, 100, "'p7': .* max_tokens of 56 would do"),
+        ((5,) * 200, 100, "'p7': .* set max_tokens to 56 or less"),
         ((), 10, "'p7': the prompt has no tokens"),
         ((5, 10_000), 10, "'p7': .* outside the model's vocabulary"),
     ],

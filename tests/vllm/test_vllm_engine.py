@@ -101,7 +101,7 @@ def test_a_request_has_its_own_budget(engine, requests) -> None:
 
 def test_what_vllm_cannot_sample_is_refused_before_anything_runs(engine, requests) -> None:
     long = Request("long", 0, (5,) * 250, 0)
-    with pytest.raises(ModelError, match=r"'long'.*250 tokens.*max_tokens 7.*256 positions.*6 would do"):
+    with pytest.raises(ModelError, match=r"'long'.*250 tokens.*max_tokens 7.*256 positions.* to 6 or less"):
         engine.sample([requests[0], long], SamplingParams(max_tokens=7))
     with pytest.raises(ModelError, match="token ids outside the model's vocabulary of 64"):
         engine.sample([Request("p", 0, (64,), 0)], SamplingParams(max_tokens=4))
