@@ -25,7 +25,7 @@ def unknown(key: str, name: str | None, known: Iterable[str], what: str) -> Iter
 def broken_method(
     key: str, name: str | None, methods: Mapping[str, Any], what: str
 ) -> Iterator[tuple[str, str]]:
-    """The complaint about a method that is unknown or cannot be used (see rlv/registry.py); nothing about None."""
+    """The complaint about a method that is unknown or cannot be used; nothing about None."""
     if name not in methods:
         yield from unknown(key, name, methods, what)
         return
