@@ -47,10 +47,12 @@ def _rows(methods: Registry[Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def description(method: object) -> str:
-    """The first line that documents a method: of the module that it names, of its function or of its type.
+    """The first line that documents a method: its `about`, or that of its module, its function or its type.
 
     Raises StudyError if the module cannot be imported.
     """
+    if about := getattr(method, "about", ""):
+        return about
     module = getattr(method, "module", None)
     if isinstance(module, str):
         text = imported(module, partial(import_module, module)).__doc__

@@ -31,6 +31,7 @@ class Source:
     artifact's key. Published, in a file or on the Hugging Face hub: `columns` maps a row to the columns of
     the problems table (None: by the names of FIELDS and the study's `fields`); `repo` is the repository on
     the hub (None: the study names it), with its `subsets` and `splits` (empty: not known here).
+    `about`: what it is, in one sentence, as `rlv methods` prints it (absent: its function's first line).
     """
 
     load: Callable[..., pl.DataFrame] | None = None
@@ -39,6 +40,7 @@ class Source:
     repo: str | None = None
     subsets: tuple[str | None, ...] = (None,)
     splits: tuple[str, ...] = ()
+    about: str = ""
 
 
 def mini(*, form: str, reach: int, split: str, size: int, seed: int = 0) -> pl.DataFrame:
@@ -164,8 +166,8 @@ SOURCES: Registry[Source] = Registry(
     Source,
     {
         "mini": Source(mini, ("form", "reach", "split", "size")),
-        "local": Source(),
-        "hub": Source(),
+        "local": Source(about="A file: JSON Lines or Parquet, one problem a row; `fields` maps its columns."),
+        "hub": Source(about="Any data set of the Hugging Face hub, at a commit; `fields` maps its columns."),
         "math": Source(
             columns=math, repo="EleutherAI/hendrycks_math", subsets=_MATH_SUBSETS, splits=("train", "test")
         ),

@@ -6,7 +6,7 @@ import functools
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -83,14 +83,16 @@ def test_two_packages_with_one_name_hide_none_of_ours(package):
 def test_what_describes_a_method():
     assert description(half) == description(functools.partial(half, 3)) == "Divides by two."
     assert description(Method(compute=functools.partial(half, 3))) == "Divides by two."
+    assert description(SimpleNamespace(about="Its own words.", module="rlv.registry")) == "Its own words."
     assert description(Method()) == "A method of the tests."
     assert description(Drawn("rlv.registry")) == registry.__doc__.splitlines()[0]
     with pytest.raises(StudyError, match=r"cannot be imported \(ModuleNotFoundError"):
         description(Drawn("a_module_that_is_not_there"))
 
 
-def test_every_method_of_ours_is_described(capsys):
+def test_every_method_of_ours_is_described_in_words_of_its_own(capsys):
     assert main(["methods"]) == 0
     said = capsys.readouterr().out
     assert all(group in said for group in KINDS)
-    assert all(len(line.split(maxsplit=2)) == 3 for line in said.splitlines() if line.startswith(" "))
+    rows = [line.split(maxsplit=2) for line in said.splitlines() if line.startswith(" ")]
+    assert all(len(row) == 3 for row in rows) and len({what for *_, what in rows}) == len(rows)
