@@ -41,8 +41,8 @@ def step_ends(solution: Sequence[int], tokenizer: PreTrainedTokenizerBase, step_
     return [*step_starts(tokenizer, solution, step_rule)[1:], len(solution)]
 
 
-# Larger batches leave a CPU's caches (benchmarks/scoring.py), smaller ones leave a GPU idle, whose memory holds
-# many sequences of thousands of tokens.
+# Larger batches leave a CPU's caches (benchmarks/scoring.py), smaller ones leave a GPU idle, whose memory
+# holds many sequences of thousands of tokens.
 _PADDED_TOKENS = {"cpu": 2048, "cuda": 32_768}
 
 
@@ -53,9 +53,9 @@ class Score:
     `reads`: "yes", the probability π(Yes | x, y_≤k, I) at each place k, one sequence a place; "head", what a
     head beside the reader's weights makes of [x, y_≤k], one sequence for all places; None, nothing.
     `trained`: the verification objective that the reader must have been trained with; None: any weights do.
-    `padded_tokens`: of a batch, by kind of device; a longer sequence is a batch of its own, and kinds that are
-    left out have those of _PADDED_TOKENS. `about`: what it is, in one sentence, as `rlv methods` prints it.
-    Raises ValueError for a head without an objective.
+    `padded_tokens`: of a batch, by kind of device; a longer sequence is a batch of its own, and kinds left
+    out have those of _PADDED_TOKENS. `about`: what it is, in one sentence, as `rlv methods` prints it. Raises
+    ValueError for a head without an objective.
     """
 
     along: Along = last
