@@ -26,6 +26,8 @@ def broken_method(
     key: str, name: str | None, methods: Mapping[str, Any], what: str
 ) -> Iterator[tuple[str, str]]:
     """The complaint about a method that is unknown or cannot be used; nothing about None."""
+    if name is None:
+        return
     if name not in methods:
         yield from unknown(key, name, methods, what)
         return
