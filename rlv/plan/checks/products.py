@@ -9,16 +9,12 @@ from rlv.errors import StudyError
 from rlv.figures import FIGURES
 from rlv.figures.stage import module_of
 from rlv.plan.checks.names import broken_method, unknown
-from rlv.run.stages import STAGES
+from rlv.plan.rules import RULES
 from rlv.study.types import CLAIM_ROLES, LARGEST_SEED, replica_name
 
 if TYPE_CHECKING:
     from rlv.figures import Drawing
     from rlv.study.types import Comparison, Figure, Study
-
-
-# The names of the workflow's own rules; a figure is asked for by its name, beside them.
-RULES = frozenset({*STAGES, "all", "claims_table", "report"})
 
 
 def broken_products(study: Study) -> Iterator[tuple[str, str]]:
