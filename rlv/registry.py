@@ -12,10 +12,10 @@ kind stands beside the kind's own methods.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rlv.errors import StudyError
 
@@ -47,13 +47,13 @@ class Registry(MutableMapping[str, T]):
     def __getitem__(self, name: str) -> T:
         """The record of a method.
 
-        Raises KeyError if there is none, StudyError if the package that brings it cannot be imported or
-        brings something else.
+        Raises KeyError if there is none, StudyError if two packages bring it, or if the one that does cannot
+        be imported or brings something else.
         """
         if name in self.own:
             return self.own[name]
         if name not in self._loaded:
-            self._loaded[name] = self._load(_brought(self.group)[name])
+            self._loaded[name] = self._load(self._point(name))
         return self._loaded[name]
 
     def __setitem__(self, name: str, method: T) -> None:
@@ -74,18 +74,22 @@ class Registry(MutableMapping[str, T]):
         return sum(1 for _ in self)
 
     def package(self, name: str) -> str | None:
-        """The package that brings a method and its version, `name==version`; None of our own."""
-        return None if name in self.own else _package(_brought(self.group)[name])
+        """The package that brings a method and its version, `name==version`; None of our own.
+
+        Raises KeyError if there is none, StudyError if two packages bring it.
+        """
+        return None if name in self.own else _package(self._point(name))
+
+    def _point(self, name: str) -> EntryPoint:
+        point, *others = _brought(self.group)[name]
+        if others:
+            both = f"{_package(point)} and {_package(others[0])}"
+            raise StudyError(f"{self.group} {name!r}: brought by both {both}; remove one")
+        return point
 
     def _load(self, point: EntryPoint) -> T:
         named = f"{self.group} {point.name!r}: {point.value} of {_package(point)}"
-        try:
-            found = point.load()
-        except Exception as error:  # whatever an import can raise
-            raise StudyError(
-                f"{named} cannot be imported ({type(error).__name__}: {error}); repair the package, or leave "
-                "it out of the study"
-            ) from error
+        found = imported(named, point.load)
         if not isinstance(found, self.kind):
             raise StudyError(
                 f"{named} is {type(found).__name__}, expected {self.kind.__module__}.{self.kind.__name__}"
@@ -93,16 +97,28 @@ class Registry(MutableMapping[str, T]):
         return found
 
 
+def imported(named: str, load: Callable[[], Any]) -> Any:
+    """The result of `load`, which imports a package's module; `named`: how a message calls what it imports.
+
+    Raises StudyError if the import raises or exits.
+    """
+    try:
+        return load()
+    except (Exception, SystemExit) as error:  # whatever an import can raise
+        raise StudyError(
+            f"{named} cannot be imported ({type(error).__name__}: {error}); repair the package, or leave it "
+            "out of the study"
+        ) from error
+
+
 @cache
-def _brought(group: str) -> dict[str, EntryPoint]:
-    """The entry points of a group by name. Raises StudyError if two packages bring the same name."""
-    found: dict[str, EntryPoint] = {}
+def _brought(group: str) -> dict[str, list[EntryPoint]]:
+    """The entry points of a group by name: several of one name if several packages bring it."""
+    found: dict[str, list[EntryPoint]] = {}
     for point in entry_points(group=group):
-        other = found.setdefault(point.name, point)
-        if other.value != point.value or _package(other) != _package(point):
-            raise StudyError(
-                f"{group} {point.name!r}: brought by both {_package(other)} and {_package(point)}; remove one"
-            )
+        same = found.setdefault(point.name, [])
+        if (point.value, _package(point)) not in [(other.value, _package(other)) for other in same]:
+            same.append(point)
     return found
 
 

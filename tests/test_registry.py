@@ -9,6 +9,7 @@ import pytest
 
 from rlv import registry
 from rlv.errors import StudyError
+from rlv.plan.checks.names import broken_method
 from rlv.registry import Registry
 from tests.packages import install
 
@@ -46,11 +47,24 @@ def test_what_is_no_record_of_the_kind_is_refused_with_its_type(package):
         Registry(GROUP, float, {})["squared"]
 
 
-def test_two_packages_with_one_name_are_refused(package):
-    package("squared = squares_module:SQUARED", "SQUARED = 4.0")
+def test_a_module_that_exits_is_one_that_cannot_be_imported(package):
+    package("squared = squares_module:SQUARED", "import sys\nsys.exit(3)")
+    with pytest.raises(StudyError, match=r"squares==1\.2 cannot be imported \(SystemExit: 3\)"):
+        Registry(GROUP, float, {})["squared"]
+
+
+def test_a_name_that_two_packages_bring_is_refused_when_it_is_used_and_stops_no_other(package):
+    package("squared = squares_module:SQUARED\ncubed = squares_module:CUBED", "CUBED = 8.0")
     package("squared = other_module:SQUARED", "SQUARED = 5.0", name="other")
-    with pytest.raises(StudyError, match="remove one"):
-        list(Registry(GROUP, float, {}))
+    votes = Registry(GROUP, float, {"plain": 1.0})
+    assert list(votes) == ["plain", "cubed", "squared"] and votes["cubed"] == 8.0
+    assert list(broken_method("votes", "plain", votes, "vote")) == []
+    assert list(broken_method("votes", None, votes, "vote")) == []
+    for use in (votes.__getitem__, votes.package):
+        with pytest.raises(StudyError, match=r"'squared': brought by both .*; remove one"):
+            use("squared")
+    ((key, message),) = broken_method("votes", "squared", votes, "vote")
+    assert key == "votes" and "remove one" in message
 
 
 def test_a_package_cannot_replace_ours(package):

@@ -12,7 +12,7 @@ from typing import Any
 
 from rlv.commands.printing import say
 from rlv.errors import StudyError
-from rlv.registry import KINDS, Registry
+from rlv.registry import KINDS, Registry, imported
 
 
 def add_methods(parser: ArgumentParser) -> None:
@@ -37,27 +37,25 @@ def methods_lines(kinds: Mapping[str, tuple[str, str]]) -> list[str]:
 
 def _rows(methods: Registry[Any]) -> Iterator[tuple[str, str, str]]:
     """(Name, package or "rlv", description or error) of every method of a kind."""
-    try:
-        names = list(methods)
-    except StudyError as error:  # two packages bring one name
-        yield "", "", str(error)
-        names = list(methods.own)
-    for name in names:
-        origin = methods.package(name) or "rlv"
+    for name in methods:
+        origin = ""  # two packages bring it
         try:
+            origin = methods.package(name) or "rlv"
             yield name, origin, description(methods[name])
         except StudyError as error:
             yield name, origin, str(error)
 
 
 def description(method: object) -> str:
-    """The first line that documents a method: of the module that it names, of its function or of its type."""
+    """The first line that documents a method: its `about`, or that of its module, its function or its type.
+
+    Raises StudyError if the module cannot be imported.
+    """
+    if about := getattr(method, "about", ""):
+        return about
     module = getattr(method, "module", None)
     if isinstance(module, str):
-        try:
-            text = import_module(module).__doc__
-        except Exception as error:  # whatever an import can raise
-            return f"{module} cannot be imported ({type(error).__name__}: {error})"
+        text = imported(module, partial(import_module, module)).__doc__
     else:
         parts = (method, *(vars(method).values() if is_dataclass(method) else ()))
         functions = (part.func if isinstance(part, partial) else part for part in parts)

@@ -10,7 +10,9 @@ The same tables give the same bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import polars as pl
@@ -21,6 +23,7 @@ from rlv.figures import FIGURES
 from rlv.job import Job, Stage
 from rlv.job.own_code import drawing_code
 from rlv.outside.names import below
+from rlv.registry import imported
 
 # How a message calls the parameters without which an evaluation lacks a table.
 NEEDED = {"verifier": "a verifier", "thresholds": "thresholds"}
@@ -30,8 +33,8 @@ def _run(job: Job) -> dict[str, Any]:
     from rlv.figures import style
 
     name = job.params["figure"]
-    drawing = FIGURES[job.params.get("drawing", name)]
-    figure = import_module(drawing.module)
+    drawn = job.params.get("drawing", name)
+    drawing, figure = FIGURES[drawn], module_of(drawn)
     data = figure.data({table: gather(job, table) for table in drawing.tables}, job.params)
     # A crate may bring a name that no study could have.
     data.write_csv(below(job.out, f"{name}.csv", error=DataError))
@@ -43,6 +46,13 @@ def _run(job: Job) -> dict[str, Any]:
         below(job.out, f"{name}{suffix}", error=DataError).write_text(text, encoding="utf-8")
     job.log(f"{name}: {data.height} points drawn")
     return {"points": data.height}
+
+
+def module_of(name: str) -> ModuleType:
+    """The module that draws a figure. Raises StudyError, naming the package, if it cannot be imported."""
+    module = FIGURES[name].module
+    named = f"{FIGURES.group} {name!r}: module {module} of {FIGURES.package(name) or 'rlv'}"
+    return imported(named, partial(import_module, module))
 
 
 def gather(job: Job, table: str) -> pl.DataFrame:

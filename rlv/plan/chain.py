@@ -10,8 +10,9 @@ from rlv.answers import RULES
 from rlv.errors import StudyError
 from rlv.evaluation.votes import VOTES
 from rlv.models.sources import model_spec
-from rlv.plan.external import dataset_size, problem_spec
+from rlv.plan.external import dataset_size, problem_spec, step_rule
 from rlv.plan.methods import brought
+from rlv.problems import SOURCES
 from rlv.problems.overlap import NGRAM
 from rlv.run.stages import STAGES
 from rlv.sampling.shards import Shard, shard_ranges
@@ -98,13 +99,13 @@ class Chain:
     def overlaps(self) -> list[Artifact]:
         """The problems that each data set that is trained on shares with each that is evaluated on.
 
-        Problems of the generated task are left out: its splits are disjoint by construction.
+        Generated problems are left out: the splits of their sources are disjoint by construction.
         """
         entries = list(self.study.reasoners.values())
         trained = dict.fromkeys(e.dataset for e in entries if e.dataset is not None)
         evaluated = dict.fromkeys(d for e in entries for d in e.evaluate_on)
         pairs = [(t, e) for t in trained for e in evaluated if t != e]
-        generated = {name for name, dataset in self.study.datasets.items() if dataset.source == "mini"}
+        generated = {name for name, d in self.study.datasets.items() if SOURCES[d.source].generated}
         return [self.overlap(t, e) for t, e in pairs if not generated.issuperset((t, e))]
 
     @_once
@@ -134,7 +135,7 @@ class Chain:
             verification=entry.verification,
             **({} if entry.advantage is None else {"advantage": entry.advantage}),
             answer_format=dataset.answer_format,
-            step_rule=dataset.steps_by,
+            step_rule=step_rule(dataset),
             **self._asked(name, trained_on),
         )
         return self.make("train", name, _training_params(entry, dataset, run), inputs, run.how())
@@ -191,7 +192,7 @@ class Chain:
         params = {
             "budgets": list(lengths.budgets),
             "answer_tokens": lengths.answer_tokens,
-            "step_rule": described.steps_by,
+            "step_rule": step_rule(described),
             "answer_format": described.answer_format,
             **self._asked(reasoner, dataset),
             "temperature": s.temperature,
@@ -223,7 +224,7 @@ class Chain:
         params = {"score": entry.score, **self._asked(reader, dataset)}
         params |= brought(SCORES, entry.score, "score_package")
         if SCORES[entry.score].places is not end:
-            params["step_rule"] = self.study.datasets[dataset].steps_by
+            params["step_rule"] = step_rule(self.study.datasets[dataset])
         if entry.engine != "transformers":
             params["engine"] = entry.engine
         inputs = {
@@ -277,8 +278,8 @@ def _training_params(entry: Reasoner, dataset: Dataset, run: Run) -> dict[str, A
         params["logprobs"] = "tempered"
     if entry.recorded_by is None:
         params |= brought(ADVANTAGES, run.advantage, "advantage_package")
-        # Answers of the generated task are plain integers: no rule has changed anything for them.
-        if dataset.source != "mini":
+        # Generated answers are plain integers: no rule has changed anything for them.
+        if not SOURCES[dataset.source].generated:
             params["grading"] = RULES
     if run.verifies:
         params |= brought(OBJECTIVES, run.verification.objective, "objective_package")

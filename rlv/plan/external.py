@@ -16,7 +16,7 @@ from rlv.problems.files import data_path, file_rows
 from rlv.problems.rows import Selection, choose
 from rlv.problems.stage import columns_of, id_prefix
 from rlv.store.digests import digest_of
-from rlv.study.types import Dataset
+from rlv.study.types import Dataset, StepRule
 
 
 def problem_spec(name: str, dataset: Dataset, study: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -55,6 +55,11 @@ def dataset_size(name: str, dataset: Dataset) -> int:
     if path is None or dataset.exclude:
         raise StudyError(f"datasets.{name}.size: {WHY_SIZE}")
     return count(dataset, path)
+
+
+def step_rule(dataset: Dataset) -> StepRule:
+    """The rule by which steps of solutions to a data set's problems are found: its own, else its source's."""
+    return dataset.step_rule or SOURCES[dataset.source].step_rule
 
 
 WHY_SIZE = (

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -21,6 +21,9 @@ from rlv.answers import extract
 from rlv.problems.rows import Columns, Row, by_fields, is_ready
 from rlv.problems.table import problems_table
 from rlv.registry import Registry
+
+if TYPE_CHECKING:
+    from rlv.study.types import Dataset, StepRule
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,10 @@ class Source:
     artifact's key. Published, in a file or on the Hugging Face hub: `columns` maps a row to the columns of
     the problems table (None: by the names of FIELDS and the study's `fields`); `repo` is the repository on
     the hub (None: the study names it), with its `subsets` and `splits` (empty: not known here).
+    `generated`: its splits share no problem by construction and its answers are plain integers, so neither
+    overlaps nor the rules of answers (rlv/answers) concern it. `step_rule`: by which steps are found, if the
+    data set names no rule. `broken`: (key, complaint) of everything in a data set that it cannot make.
+    `about`: what it is, in one sentence, as `rlv methods` prints it (absent: its function's first line).
     """
 
     load: Callable[..., pl.DataFrame] | None = None
@@ -39,13 +46,38 @@ class Source:
     repo: str | None = None
     subsets: tuple[str | None, ...] = (None,)
     splits: tuple[str, ...] = ()
+    generated: bool = False
+    step_rule: StepRule = "sentence"
+    broken: Callable[[Dataset], Iterator[tuple[str, str]]] | None = None
+    about: str = ""
 
 
 def mini(*, form: str, reach: int, split: str, size: int, seed: int = 0) -> pl.DataFrame:
-    """Problems of the generated task. Raises DataError if there is no such task, or fewer problems."""
+    """Problems of the generated task.
+
+    Raises DataError if there is no such task, or fewer problems.
+    """
     from rlv.mini import task
 
     return problems_table(task.problems(form, reach, split, size, seed), "mini task")
+
+
+def broken_mini(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    """(Key, complaint) of everything in a data set that the generated task does not have."""
+    from rlv.mini.task import SPLITS, equations
+
+    if dataset.split not in SPLITS:
+        yield "split", f"'mini' has no split {dataset.split!r} (there are: {', '.join(SPLITS)})"
+        return
+    there = len(equations(dataset.form, dataset.reach, dataset.split))
+    if (dataset.size or 0) > there:
+        yield (
+            "size",
+            f"{dataset.size} problems of form {dataset.form!r}, reach {dataset.reach}, split "
+            f"{dataset.split!r}, which has {there}",
+        )
+    if dataset.levels:
+        yield "levels", "a generated data set has one level, its reach; set `reach` instead"
 
 
 def math(row: Row) -> dict[str, Any]:
@@ -163,9 +195,11 @@ SOURCES: Registry[Source] = Registry(
     "rlv.datasets",
     Source,
     {
-        "mini": Source(mini, ("form", "reach", "split", "size")),
-        "local": Source(),
-        "hub": Source(),
+        "mini": Source(
+            mini, ("form", "reach", "split", "size"), generated=True, step_rule="try", broken=broken_mini
+        ),
+        "local": Source(about="A file: JSON Lines or Parquet, one problem a row; `fields` maps its columns."),
+        "hub": Source(about="Any data set of the Hugging Face hub, at a commit; `fields` maps its columns."),
         "math": Source(
             columns=math, repo="EleutherAI/hendrycks_math", subsets=_MATH_SUBSETS, splits=("train", "test")
         ),

@@ -41,6 +41,11 @@ def step_ends(solution: Sequence[int], tokenizer: PreTrainedTokenizerBase, step_
     return [*step_starts(tokenizer, solution, step_rule)[1:], len(solution)]
 
 
+# Larger batches leave a CPU's caches (benchmarks/scoring.py), smaller ones leave a GPU idle, whose memory
+# holds many sequences of thousands of tokens.
+_PADDED_TOKENS = {"cpu": 2048, "cuda": 32_768}
+
+
 @dataclass(frozen=True)
 class Score:
     """How a model's reading of a solution y to a prompt x becomes a number in [0, 1], and what it needs.
@@ -48,21 +53,22 @@ class Score:
     `reads`: "yes", the probability π(Yes | x, y_≤k, I) at each place k, one sequence a place; "head", what a
     head beside the reader's weights makes of [x, y_≤k], one sequence for all places; None, nothing.
     `trained`: the verification objective that the reader must have been trained with; None: any weights do.
-    `padded_tokens`: of a batch, by kind of device; a longer sequence is a batch of its own. Raises ValueError
-    for a head without an objective.
+    `padded_tokens`: of a batch, by kind of device; a longer sequence is a batch of its own, and kinds left
+    out have those of _PADDED_TOKENS. `about`: what it is, in one sentence, as `rlv methods` prints it. Raises
+    ValueError for a head without an objective.
     """
 
     along: Along = last
     reads: Literal["yes", "head"] | None = None
     places: Places = end
     trained: str | None = None
-    # Larger batches leave a CPU's caches (benchmarks/scoring.py), smaller ones leave a GPU idle, whose memory
-    # holds many sequences of thousands of tokens.
-    padded_tokens: Mapping[str, int] = field(default_factory=lambda: {"cpu": 2048, "cuda": 32_768})
+    padded_tokens: Mapping[str, int] = field(default_factory=dict)
+    about: str = ""
 
     def __post_init__(self) -> None:
         if self.reads == "head" and self.trained is None:
             raise ValueError("a score that reads a head needs `trained`, the objective of the head")
+        object.__setattr__(self, "padded_tokens", {**_PADDED_TOKENS, **self.padded_tokens})
 
     @property
     def asks(self) -> bool:
@@ -89,10 +95,24 @@ SCORES: Registry[Score] = Registry(
     "rlv.scores",
     Score,
     {
-        "generative": Score(reads="yes", trained="generative"),
-        "judge": Score(reads="yes"),
-        "bce": Score(reads="head", trained="bce"),
-        "regression": Score(reads="head", trained="regression"),
+        "generative": Score(
+            reads="yes",
+            trained="generative",
+            about="The unified verifier: the probability of Yes, read by a model trained with J_verify.",
+        ),
+        "judge": Score(
+            reads="yes", about="LLM-as-a-judge: the probability of Yes, read by a model with any training."
+        ),
+        "bce": Score(
+            reads="head",
+            trained="bce",
+            about="The sigmoid of a head's output, read by a model trained with objective `bce`.",
+        ),
+        "regression": Score(
+            reads="head",
+            trained="regression",
+            about="A head's output, clipped to [0, 1], read by a model trained with objective `regression`.",
+        ),
     },
 )
 

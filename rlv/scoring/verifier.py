@@ -53,7 +53,7 @@ def score_solutions(
     `prompts` are x and `solutions` y as token ids (y's end token included); `style` decides I; `names`: what
     each pair is called in messages (default: its number); `step_rule`: the data set's, for scores that read
     steps. Raises ModelError for a sequence that is too long for the model, for a model that cannot be read,
-    and for scores that are not finite.
+    for a score that finds no place in a solution, and for scores that are not finite.
     """
     words = verification_ids(verifier.tokenizer, style) if verifier.score.asks else []
     names = names or [f"sequence {i}" for i in range(len(solutions))]
@@ -77,11 +77,19 @@ def score_solutions(
 def _passages(
     verifier: Verifier, x: Sequence[int], y: Sequence[int], words: Sequence[int], name: str, step_rule: str
 ) -> list[Passage]:
-    """What is read of one solution: a passage a place if `words` follow it, else one for all places."""
+    """What is read of one solution: a passage a place if `words` follow it, else one for all places.
+
+    Raises ModelError if the score finds no place in it.
+    """
     score = verifier.score
     if score.reads is None:
         return []
     places = score.places(y, verifier.tokenizer, step_rule)
+    if not len(places):
+        raise ModelError(
+            f"{name}: expected one place or more to read, found none ({score.places!r}, the `places` of the "
+            "score); return the solution's length for its end"
+        )
     if score.asks:
         sequences = [[*x, *y[:k], *words] for k in places]
         return [Passage(ids, judged=[len(ids) - 1], name=name) for ids in sequences]

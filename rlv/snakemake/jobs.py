@@ -21,14 +21,7 @@ from rlv.training.tries import ATTEMPT as TRIES
 if TYPE_CHECKING:
     from rlv.snakemake.workflow import SlurmRules
 
-# Targets of the workflow; a stage of the same name has a rule `<stage>_table`.
-TARGETS = ("all", "claims", "report")
 Function = Callable[..., Any]
-
-
-def rule_name(stage: str) -> str:
-    """The name of a stage's rule, as in `--set-threads train=8`."""
-    return f"{stage}_table" if stage in TARGETS else stage
 
 
 class Jobs:

@@ -24,11 +24,13 @@ class Objective:
     `loss`: (verification_BX, correct_B, weights_B, n_solutions=...) to a loss, as `losses.generative_loss`.
     `scores`: verification_BX to scores_B in [0, 1], 1/2 if the reader is undecided. `instructed`: the reader
     is given [x, y, I] and answers in words; otherwise [x, y], and a head answers (rlv/models/heads.py).
+    `about`: what it is, in one sentence, as `rlv methods` prints it.
     """
 
     loss: Callable[..., Tensor]
     scores: Callable[[Tensor], Tensor]
     instructed: bool
+    about: str = ""
 
 
 def _late(name: str) -> Callable[..., Any]:
@@ -41,11 +43,22 @@ OBJECTIVES = Registry(
     Objective,
     {
         "generative": Objective(
-            _late("generative_loss"), lambda logprobs_B2: logprobs_B2[:, 0].exp(), instructed=True
+            _late("generative_loss"),
+            lambda logprobs_B2: logprobs_B2[:, 0].exp(),
+            instructed=True,
+            about="J_verify: the log-probability of the right word, Yes or No, read after [x, y, I].",
         ),
-        "bce": Objective(_late("bce_loss"), lambda logits_B1: logits_B1[:, 0].sigmoid(), instructed=False),
+        "bce": Objective(
+            _late("bce_loss"),
+            lambda logits_B1: logits_B1[:, 0].sigmoid(),
+            instructed=False,
+            about="Binary cross-entropy of a head on [x, y]: its logit that the solution is correct.",
+        ),
         "regression": Objective(
-            _late("regression_loss"), lambda outputs_B1: outputs_B1[:, 0].clip(0, 1), instructed=False
+            _late("regression_loss"),
+            lambda outputs_B1: outputs_B1[:, 0].clip(0, 1),
+            instructed=False,
+            about="Squared error of a head on [x, y], to 1 for a correct solution and 0 for a wrong one.",
         ),
     },
 )

@@ -6,13 +6,14 @@ import functools
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from rlv import registry
 from rlv.cli import main
 from rlv.commands.methods import description, methods_lines
+from rlv.errors import StudyError
 from rlv.registry import KINDS, Registry
 from tests.packages import install
 
@@ -75,20 +76,23 @@ def test_a_package_that_cannot_be_imported_is_listed_with_its_error(package):
 def test_two_packages_with_one_name_hide_none_of_ours(package):
     package("third = squares_module:THIRD")
     package("third = cubes_module:THIRD", name="cubes")
-    _, error, ours = methods_lines(KIND)
-    assert "remove one" in error and ours.endswith("Divides by two.")
+    _, ours, third = methods_lines(KIND)
+    assert "remove one" in third and ours.endswith("Divides by two.")
 
 
 def test_what_describes_a_method():
     assert description(half) == description(functools.partial(half, 3)) == "Divides by two."
     assert description(Method(compute=functools.partial(half, 3))) == "Divides by two."
+    assert description(SimpleNamespace(about="Its own words.", module="rlv.registry")) == "Its own words."
     assert description(Method()) == "A method of the tests."
     assert description(Drawn("rlv.registry")) == registry.__doc__.splitlines()[0]
-    assert "cannot be imported (ModuleNotFoundError" in description(Drawn("a_module_that_is_not_there"))
+    with pytest.raises(StudyError, match=r"cannot be imported \(ModuleNotFoundError"):
+        description(Drawn("a_module_that_is_not_there"))
 
 
-def test_every_method_of_ours_is_described(capsys):
+def test_every_method_of_ours_is_described_in_words_of_its_own(capsys):
     assert main(["methods"]) == 0
     said = capsys.readouterr().out
     assert all(group in said for group in KINDS)
-    assert all(len(line.split(maxsplit=2)) == 3 for line in said.splitlines() if line.startswith(" "))
+    rows = [line.split(maxsplit=2) for line in said.splitlines() if line.startswith(" ")]
+    assert all(len(row) == 3 for row in rows) and len({what for *_, what in rows}) == len(rows)

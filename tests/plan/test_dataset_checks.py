@@ -12,6 +12,7 @@ import pytest
 from rlv.errors import StudyError
 from rlv.plan import build_plan
 from rlv.plan.reading import load
+from rlv.problems import SOURCES
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -183,6 +184,26 @@ def test_what_is_left_out_is_made_first(tmp_path) -> None:
     for path, artifact in build_plan(study(tmp_path, sets, trained_on("a"))).artifacts.items():
         assert all(parent.path in seen for parent in artifact.inputs.values())
         seen.add(path)
+
+
+def test_what_holds_of_the_generated_task_holds_of_a_source_with_its_record_by_any_name(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setitem(SOURCES.own, "twin", SOURCES["mini"])
+    names = ("train", "test", "hard", "ood")
+    twin = study(tmp_path, "\n".join(f"{name}: {{source: twin}}" for name in names))
+    made, plain = (build_plan(s).artifacts.values() for s in (twin, load("mini")))
+    assert [(a.stage, a.name) for a in made] == [(a.stage, a.name) for a in plain]
+    assert [a.params for a in made if a.stage != "problems"] == [
+        a.params for a in plain if a.stage != "problems"
+    ]
+    for keys, complaint in (
+        ("split: tets", "no split 'tets'"),
+        ("size: 99999", "which has"),
+        ("levels: [1]", "reach"),
+    ):
+        with pytest.raises(StudyError, match=rf"datasets\.train\.{keys.split(':')[0]}: .*{complaint}"):
+            study(tmp_path, f"train: {{source: twin, {keys}}}")
 
 
 def test_real_data_sets_are_compared_and_generated_ones_are_not(tmp_path) -> None:

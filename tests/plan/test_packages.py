@@ -12,13 +12,15 @@ import yaml
 from rlv import registry, tables
 from rlv.errors import StudyError
 from rlv.evaluation.votes import VOTES
+from rlv.figures import FIGURES
 from rlv.job import Job
 from rlv.plan import build_plan
 from rlv.plan.reading import load
 from rlv.registry import Registry
 from rlv.run.stages import STAGES
-from rlv.store import Store
+from rlv.store import Artifact, Store
 from rlv.training.advantages import ADVANTAGES
+from tests.packages import install
 
 ROOT = Path(__file__).parents[2]
 HALVED = """
@@ -85,6 +87,22 @@ def test_a_broken_package_stops_only_studies_that_name_its_method(package, tmp_p
         StudyError, match=r"mine\.yaml: reasoners\.mine\.advantage: .*halves==1\.2.*_not_there"
     ):
         study(tmp_path)
+
+
+def test_a_figure_whose_module_cannot_be_imported_is_refused_with_its_package(package, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    code = "from rlv.figures import Drawing\nMINE = Drawing('module_not_there', ('curves',), 'everything')\n"
+    install(tmp_path, "rlv.figures", "mine = squares_module:MINE", code)
+    monkeypatch.setattr(FIGURES, "_loaded", {})
+    named = r"module module_not_there of squares==1\.2 cannot be imported \(ModuleNotFoundError"
+    (tmp_path / "mini.yaml").write_text((ROOT / "config/studies/mini.yaml").read_text())
+    (tmp_path / "mine.yaml").write_text("extends: mini\nfigures: {mine: {}}\n")
+    with pytest.raises(StudyError, match=rf"mine\.yaml: figures\.mine: .*{named}"):
+        load(str(tmp_path / "mine.yaml"))
+    artifact = Artifact("figures", "mine", 1, {"figure": "mine"})
+    job = Job(artifact, Store(tmp_path), tmp_path, tmp_path, 1, print)
+    with pytest.raises(StudyError, match=named):
+        STAGES["figures"].run(job)
 
 
 def test_an_advantage_of_a_package_trains(package, tmp_path):

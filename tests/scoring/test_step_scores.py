@@ -25,6 +25,12 @@ def test_places_are_where_steps_end(tiny_tokenizer) -> None:
     assert step_ends([], tiny_tokenizer, "try") == end([], tiny_tokenizer, "try") == [0]
 
 
+def test_a_score_that_sets_the_batch_of_one_kind_of_device_has_the_defaults_of_the_others() -> None:
+    default = SCORES["judge"].padded_tokens
+    for kind, other in (("cpu", "cuda"), ("cuda", "cpu")):
+        assert Score(reads="yes", padded_tokens={kind: 64}).padded_tokens == {kind: 64, other: default[other]}
+
+
 @pytest.fixture
 def scored(monkeypatch):
     """The `score` artifacts of the mini study, with another record for the score `judge`."""

@@ -19,7 +19,7 @@ from rlv.models.flops import shape_of
 from rlv.prompts import label_ids, solver_ids, verification_ids
 from rlv.scoring import SCORES, Score, readers
 from rlv.scoring.readers import transformers_verifier, vllm_verifier
-from rlv.scoring.verifier import score_solutions, scores_table
+from rlv.scoring.verifier import Verifier, score_solutions, scores_table
 
 
 def pairs(n: int = 23) -> tuple[list[list[int]], list[list[int]]]:
@@ -191,6 +191,19 @@ def test_judge_and_verifier_compute_the_same_thing(tiny_model, tiny_tokenizer) -
     ]
     for generative, judge in zip(*found, strict=True):
         assert np.array_equal(generative, judge)
+
+
+@pytest.mark.parametrize("reads", ["yes", "head"])
+def test_a_score_that_finds_no_place_is_refused_with_the_solution_and_its_places(
+    tiny_model, tiny_tokenizer, reads
+) -> None:
+    def nowhere(*_):
+        return []
+
+    score = Score(reads=reads, places=nowhere, trained="bce")
+    unread = Verifier(score, tiny_tokenizer, verifier(tiny_model, tiny_tokenizer).shape, lambda _: [])
+    with pytest.raises(ModelError, match=r"sequence 0: .*found none \(.*nowhere"):
+        score_solutions(unread, *pairs(), "plain")
 
 
 def test_a_score_of_steps_reads_each_beginning_of_a_solution(tiny_model, tiny_tokenizer) -> None:

@@ -12,8 +12,9 @@ import yaml
 
 from rlv.plan import build_plan
 from rlv.plan.reading import load
+from rlv.plan.rules import rule_name
 from rlv.run.stages import STAGES
-from rlv.snakemake.jobs import Jobs, rule_name
+from rlv.snakemake.jobs import Jobs
 from rlv.snakemake.receipts import Receipts
 from rlv.snakemake.workflow import SlurmRules
 from rlv.store import Artifact, Store

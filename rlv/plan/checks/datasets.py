@@ -30,39 +30,21 @@ def broken_datasets(study: Study) -> Iterator[tuple[str, str]]:
             yield from unknown(f"{key}.exclude", other, study.datasets, "data set")
         source = SOURCES.get(dataset.source)
         if source is not None and source.load is not None:
-            yield from _made(key, dataset, source.keys)
+            yield from _made(key, dataset, source)
         elif source is not None:
             yield from _published(name, dataset, source, name in evaluated)
     yield from _circles(study)
 
 
-def _made(key: str, dataset: Dataset, reads: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _made(key: str, dataset: Dataset, source: Source) -> Iterator[tuple[str, str]]:
     """Complaints about a data set that a function makes from the keys that it reads."""
     if dataset.size is None:
         yield f"{key}.size", "how many problems? Only a local file can be counted"
-    elif dataset.source == "mini":
-        yield from _generated(key, dataset)
-    if dataset.levels and dataset.source == "mini":
-        yield f"{key}.levels", "a generated data set has one level, its reach; set `reach` instead"
-        return
+    for field, complaint in source.broken(dataset) if source.broken is not None else ():
+        yield f"{key}.{field}", complaint
     for unread in ("levels", "fields", "exclude", "without"):
-        if getattr(dataset, unread) and unread not in reads:
+        if getattr(dataset, unread) and unread not in source.keys:
             yield f"{key}.{unread}", f"source {dataset.source!r} does not read this; leave it out"
-
-
-def _generated(key: str, dataset: Dataset) -> Iterator[tuple[str, str]]:
-    from rlv.mini.task import SPLITS, equations
-
-    if dataset.split not in SPLITS:
-        yield f"{key}.split", f"'mini' has no split {dataset.split!r} (there are: {', '.join(SPLITS)})"
-        return
-    there = len(equations(dataset.form, dataset.reach, dataset.split))
-    if (dataset.size or 0) > there:
-        yield (
-            f"{key}.size",
-            f"{dataset.size} problems of form {dataset.form!r}, reach {dataset.reach}, split "
-            f"{dataset.split!r}, which has {there}",
-        )
 
 
 def _published(name: str, dataset: Dataset, source: Source, evaluated: bool) -> Iterator[tuple[str, str]]:

@@ -25,11 +25,13 @@ def unknown(key: str, name: str | None, known: Iterable[str], what: str) -> Iter
 def broken_method(
     key: str, name: str | None, methods: Mapping[str, Any], what: str
 ) -> Iterator[tuple[str, str]]:
-    """The complaint about a method that is unknown, or whose package cannot be imported."""
+    """The complaint about a method that is unknown or cannot be used; nothing about None."""
+    if name is None:
+        return
+    if name not in methods:
+        yield from unknown(key, name, methods, what)
+        return
     try:
-        if name is not None and name in methods:
-            methods[name]
-        else:
-            yield from unknown(key, name, methods, what)
+        methods[name]
     except StudyError as error:
         yield key, str(error)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from rlv.errors import StudyError
 from rlv.figures import FIGURES
+from rlv.figures.stage import module_of
 from rlv.plan.checks.names import broken_method, unknown
-from rlv.run.stages import STAGES
+from rlv.plan.rules import RULES
 from rlv.study.types import CLAIM_ROLES, LARGEST_SEED, replica_name
 
 if TYPE_CHECKING:
     from rlv.figures import Drawing
     from rlv.study.types import Comparison, Figure, Study
-
-
-# The names of the workflow's own rules; a figure is asked for by its name, beside them.
-RULES = frozenset({*STAGES, "all", "claims_table", "report"})
 
 
 def broken_products(study: Study) -> Iterator[tuple[str, str]]:
@@ -80,6 +78,7 @@ def _figures(study: Study) -> Iterator[tuple[str, str]]:
             yield key, f"the workflow has a rule {name!r}; choose another name and set `drawing`"
         named = key if figure.drawing is None else f"{key}.drawing"
         yield from broken_method(named, figure.drawing or name, FIGURES, "figure")
+        yield from _module(named, figure.drawing or name)
         for dataset in figure.datasets:
             yield from unknown(f"{key}.datasets", dataset, study.datasets, "data set")
         for comparison in figure.comparisons:
@@ -88,6 +87,15 @@ def _figures(study: Study) -> Iterator[tuple[str, str]]:
             for reasoner in reasoners:
                 yield from unknown(f"{key}.reasoners.{label}", reasoner, study.reasoners, "reasoner")
         yield from _drawn(study, key, figure, FIGURES[figure.drawing or name], figure.drawing or name)
+
+
+def _module(key: str, name: str) -> Iterator[tuple[str, str]]:
+    """The complaint about a package's figure whose module cannot be imported; ours take time and can be."""
+    if name in FIGURES and FIGURES.package(name) is not None:
+        try:
+            module_of(name)
+        except StudyError as error:
+            yield key, str(error)
 
 
 def _drawn(study: Study, key: str, figure: Figure, drawing: Drawing, name: str) -> Iterator[tuple[str, str]]:

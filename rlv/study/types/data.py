@@ -69,11 +69,6 @@ class Dataset(Section):
         default=(), description="all but mini: only problems of these levels; all if absent"
     )
 
-    @property
-    def steps_by(self) -> StepRule:
-        """The rule by which steps are found."""
-        return self.step_rule or ("try" if self.source == "mini" else "sentence")
-
 
 class Architecture(Section):
     """The size of a transformer, for estimates while its files are not there; names as in its config.json."""
