@@ -80,12 +80,14 @@ def make_learner(
     without_dropout(model)
     labels, head, instruction = None, None, ()
     device = next(model.parameters()).device
-    if run.verifies and OBJECTIVES[run.verification.objective].instructed:
+    objective = run.verification.objective
+    bias = OBJECTIVES[objective].head if run.verifies else None
+    if bias is not None:
+        hidden_size = model.config.get_text_config().hidden_size
+        head = VerificationHead(objective, hidden_size, bias).to(device)
+    elif run.verifies:
         labels = label_ids(tokenizer)
         instruction = tuple(verification_ids(tokenizer, run.prompt_style))
-    elif run.verifies:
-        hidden_size = model.config.get_text_config().hidden_size
-        head = VerificationHead(run.verification.objective, hidden_size).to(device)
     if run.training.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     model.train()

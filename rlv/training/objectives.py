@@ -1,6 +1,6 @@
 """Verification objectives by the name used in study files: J_verify, and the heads that it is compared with.
 
-A new one is a loss (losses.py), one entry here, and, if a head answers, its start in rlv/models/heads.py.
+A new one is a loss (losses.py) and one entry here.
 Imports no torch, so the planner can ask what an objective reads.
 """
 
@@ -22,13 +22,19 @@ class Objective:
     """A verification objective, computed from what the reader answers: verification_BX, X its own.
 
     `loss`: (verification_BX, correct_B, weights_B, n_solutions=...) to a loss, as `losses.generative_loss`.
-    `scores`: verification_BX to scores_B in [0, 1], 1/2 if the reader cannot tell. `instructed`: the reader
-    is given [x, y, I] and answers in words; otherwise [x, y], and a head answers (rlv/models/heads.py).
+    `scores`: verification_BX to scores_B in [0, 1], 1/2 if the reader cannot tell. `head`: the bias that a
+    new head starts from (rlv/models/heads.py), which answers after [x, y]. None: the reader is given
+    [x, y, I] and answers in words.
     """
 
     loss: Callable[..., Tensor]
     scores: Callable[[Tensor], Tensor]
-    instructed: bool
+    head: float | None = None
+
+    @property
+    def instructed(self) -> bool:
+        """Whether the reader is given the instruction I, and answers in words."""
+        return self.head is None
 
 
 def _late(name: str) -> Callable[..., Any]:
@@ -40,12 +46,10 @@ OBJECTIVES = Registry(
     "rlv.objectives",
     Objective,
     {
-        "generative": Objective(
-            _late("generative_loss"), lambda logprobs_B2: logprobs_B2[:, 0].exp(), instructed=True
-        ),
-        "bce": Objective(_late("bce_loss"), lambda logits_B1: logits_B1[:, 0].sigmoid(), instructed=False),
+        "generative": Objective(_late("generative_loss"), lambda logprobs_B2: logprobs_B2[:, 0].exp()),
+        "bce": Objective(_late("bce_loss"), lambda logits_B1: logits_B1[:, 0].sigmoid(), head=0.0),
         "regression": Objective(
-            _late("regression_loss"), lambda outputs_B1: outputs_B1[:, 0].clip(0, 1), instructed=False
+            _late("regression_loss"), lambda outputs_B1: outputs_B1[:, 0].clip(0, 1), head=0.5
         ),
     },
 )

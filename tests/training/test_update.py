@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from rlv.errors import ModelError, StudyError
+from rlv.models import heads
 from rlv.prompts import label_ids, verification_ids
 from rlv.training import losses
 from rlv.training.learner import make_learner
@@ -251,6 +252,32 @@ def test_a_separate_verifier_learns_j_verify_and_nothing_else(
     silent = [dataclasses.replace(t, advantages=(0.0,) * len(t.solution_ids)) for t in trajectories]
     joint = gradients(tiny_model, tiny_tokenizer, silent, config, head_weight=head_weight)
     assert_same(found, joint, atol=1e-6)
+
+
+def test_any_objective_with_a_head_learns(tiny_model, tiny_tokenizer, trajectories, monkeypatch, tmp_path):
+    added = dataclasses.replace(
+        OBJECTIVES["bce"], loss=lambda z_B1, correct_B, weights_B, *, n_solutions: -z_B1.sum(), head=0.25
+    )
+    monkeypatch.setitem(OBJECTIVES.own, "added", added)
+    config = UNCLIPPED.but(verification_objective="added", learning_rate=1e-2, weight_decay=0.0)
+    learner = make_learner(copy.deepcopy(tiny_model), tiny_tokenizer, config)
+    head = learner.reader.head
+    assert head is not None and head.bias.item() == 0.25 and not learner.instruction_ids
+    learn(learner, trajectories, config, step=0)
+    assert head.bias.item() == pytest.approx(0.26)  # AdamW's first step, up
+    heads.save(head, tmp_path)
+    loaded = heads.load(tmp_path, "added", 32)
+    assert torch.equal(loaded.weight, head.weight) and torch.equal(loaded.bias, head.bias)
+
+
+@pytest.mark.parametrize("objective", list(OBJECTIVES))
+def test_a_new_learner_cannot_tell(tiny_model, tiny_tokenizer, objective):
+    head = make_learner(
+        copy.deepcopy(tiny_model), tiny_tokenizer, CONFIG.but(verification_objective=objective)
+    ).reader.head
+    assert (head is None) == (objective == "generative")
+    if head is not None:
+        assert OBJECTIVES[objective].scores(head(torch.randn(4, 32))).tolist() == [0.5] * 4
 
 
 @pytest.mark.parametrize("objective", ["bce", "regression"])
