@@ -183,7 +183,7 @@ def test_a_verifier_can_sample_and_record_its_own_solutions(tmp_path, model_dir,
 def test_recorded_solutions_teach_verification_alone(straight, tmp_path, model_dir, problems):
     recorded = rollouts(straight[0])
     for wrong in ({"kl_coefficient": 0.01}, {"verification_coefficient": 0.0}):
-        with pytest.raises(StudyError, match=next(iter(wrong))):
+        with pytest.raises(StudyError, match=r"training\.kl_coefficient 0 and verification\.coefficient"):
             run(tmp_path, SEPARATE.but(**wrong), model_dir, problems, recorded)
     with pytest.raises(DataError, match="is not in the problems table"):
         run(tmp_path, SEPARATE, model_dir, problems[:3], recorded)
@@ -345,7 +345,7 @@ def test_overhead_is_measured_in_pairs(model_dir, problems):
     tokens = {row["objective"]: row["tokens"] for row in measured.filter(repeat=0).to_dicts()}
     updates_read = 9 * CONFIG.training.epochs  # one instruction token a solution and epoch
     assert tokens["rl_v"] - tokens["rl"] == updates_read
-    with pytest.raises(StudyError, match="verification_coefficient"):
+    with pytest.raises(StudyError, match=r"verification\.coefficient: 0"):
         measure_overhead(CONFIG.but(verification_coefficient=0.0), model_dir, problems, 1, print)
 
 

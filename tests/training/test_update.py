@@ -270,16 +270,6 @@ def test_any_objective_with_a_head_learns(tiny_model, tiny_tokenizer, trajectori
     assert torch.equal(loaded.weight, head.weight) and torch.equal(loaded.bias, head.bias)
 
 
-@pytest.mark.parametrize("objective", list(OBJECTIVES))
-def test_a_new_learner_cannot_tell(tiny_model, tiny_tokenizer, objective):
-    head = make_learner(
-        copy.deepcopy(tiny_model), tiny_tokenizer, CONFIG.but(verification_objective=objective)
-    ).reader.head
-    assert (head is None) == (objective == "generative")
-    if head is not None:
-        assert OBJECTIVES[objective].scores(head(torch.randn(4, 32))).tolist() == [0.5] * 4
-
-
 @pytest.mark.parametrize("objective", ["bce", "regression"])
 def test_a_head_learns_jointly_however_micro_batches_split(
     tiny_model, tiny_tokenizer, trajectories, objective
@@ -330,5 +320,5 @@ def test_lesson_where_only_labels_are_learned(tiny_model, tiny_tokenizer, trajec
 @pytest.mark.parametrize("wrong", [{"kl_coefficient": 0.1}, {"verification_coefficient": 0.0}])
 def test_labels_alone_need_the_verification_objective_and_no_kl(tiny_model, tiny_tokenizer, wrong):
     config = CONFIG.but(**wrong)
-    with pytest.raises(StudyError, match=next(iter(wrong))):
+    with pytest.raises(StudyError, match=r"training\.kl_coefficient 0 and verification\.coefficient"):
         make_learner(copy.deepcopy(tiny_model), tiny_tokenizer, config, tiny_model, labels_only=True)
