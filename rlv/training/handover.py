@@ -21,13 +21,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float64
 
 from rlv.errors import ModelError
+from rlv.models.reading import Passage, Rows, read
 from rlv.sampling.engines import Engine, HandedOver
 from rlv.training.weights import named_weights, whole_weights
 
@@ -83,7 +84,7 @@ def verify(engine: HandedOver, model: PreTrainedModel, step: int) -> float:
     found, found_mean = float(max(gaps_T.max(), cached_P.max())), float(max(gaps_T.mean(), cached_P.mean()))
     # "not <=": a gap that is no number must not pass.
     if not (found <= largest and found_mean <= mean):
-        where = "through the prefix cache alone" if gaps_T.max() <= largest else "computed afresh, too"
+        where = "only through the prefix cache" if gaps_T.max() <= largest else "computed afresh, too"
         raise ModelError(
             f"step {step + 1}: the engine's log-probabilities differ from the trainer's by up to {found:.3g} "
             f"nats, {found_mean:.3g} on average ({where}); {engine.dtype} allows {largest:g} and {mean:g}. "
@@ -122,10 +123,10 @@ def module_logprobs(
     try:
         found: list[np.ndarray] = []
         for sequence in sequences:
-            ids_1T = torch.tensor([list(sequence)], device=model.device)
-            output: Any = model(input_ids=ids_1T, use_cache=False)
-            logprobs_TV = output.logits[0, :-1].double().log_softmax(-1)
-            found.append(logprobs_TV.gather(1, ids_1T[0, 1:, None])[:, 0].cpu().numpy())
+            passage = Passage(sequence, predicted=range(1, len(sequence)))
+            reading = read(model, Rows.of([passage], model.device), temperature=1.0)
+            assert reading.logprobs_S is not None  # a temperature is given
+            found.append(reading.logprobs_S.double().cpu().numpy())
         return found
     finally:
         model.train(was_training)
