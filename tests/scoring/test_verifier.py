@@ -19,7 +19,7 @@ from rlv.models.flops import shape_of
 from rlv.prompts import label_ids, solver_ids, verification_ids
 from rlv.scoring import SCORES, Score, readers
 from rlv.scoring.readers import transformers_verifier, vllm_verifier
-from rlv.scoring.verifier import score_solutions, scores_table
+from rlv.scoring.verifier import Verifier, score_solutions, scores_table
 
 
 def pairs(n: int = 23) -> tuple[list[list[int]], list[list[int]]]:
@@ -211,6 +211,23 @@ def test_a_score_of_steps_reads_each_beginning_of_a_solution(tiny_model, tiny_to
         assert scores_B[i] == pytest.approx(each[0].min(), abs=1e-6)
         assert (read_B[i], flops_B[i]) == (each[1].sum(), each[2].sum())
     assert (read_B > score_solutions(whole, prompts, solutions, "plain")[1]).any()
+
+
+def nowhere(solution, tokenizer, step_rule):
+    return np.array([], dtype=int)
+
+
+@pytest.mark.parametrize(
+    "score", [Score(reads="yes", places=nowhere), Score(reads="head", trained="bce", places=nowhere)]
+)
+def test_a_score_without_a_place_to_read_is_named(tiny_model, tiny_tokenizer, score) -> None:
+    empty = Verifier(
+        score, tiny_tokenizer, shape_of(tiny_model), lambda passages: [np.empty(0)] * len(passages)
+    )
+    with pytest.raises(
+        ModelError, match=r"sequence 0: .* found none; .*test_verifier\.nowhere of the score .*\(2\)"
+    ):
+        score_solutions(empty, [[5]], [[6, 7]], "plain")
 
 
 def test_vllm_is_asked_for_yes_and_refuses_heads(tiny_model, tiny_tokenizer) -> None:
