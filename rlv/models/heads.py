@@ -23,9 +23,6 @@ from torch import Tensor, nn
 from rlv.errors import ModelError
 
 FILE = Path("head") / "verification.safetensors"
-# Objective -> the bias that a new head starts from. With weights of zero every solution gets a score of
-# 1/2, and the backbone gets no gradient from it before it has learned a direction.
-INITIAL_BIAS = {"bce": 0.0, "regression": 0.5}
 
 
 class VerificationHead(nn.Module):
@@ -34,16 +31,16 @@ class VerificationHead(nn.Module):
     What z means is the objective's: "bce" a logit, "regression" the reward itself.
     """
 
-    def __init__(self, objective: str, hidden_size: int) -> None:
-        """Raises ModelError for an objective without a head."""
+    def __init__(self, objective: str, hidden_size: int, bias: float = 0.0) -> None:
+        """A new head, with weights of zero.
+
+        Every solution gets the same score from `bias`, and the backbone gets no gradient before the head has
+        learned a direction.
+        """
         super().__init__()
-        if objective not in INITIAL_BIAS:
-            raise ModelError(
-                f"verification objective {objective!r} has no head; those with one: {', '.join(INITIAL_BIAS)}"
-            )
         self.objective = objective
         self.weight = nn.Parameter(torch.zeros(hidden_size))
-        self.bias = nn.Parameter(torch.full((1,), INITIAL_BIAS[objective]))
+        self.bias = nn.Parameter(torch.full((1,), bias))
 
     def forward(self, hidden_BH: Float[Tensor, "B H"]) -> Float[Tensor, "B 1"]:
         """z of each hidden state."""

@@ -53,7 +53,7 @@ def score_solutions(
     `prompts` are x and `solutions` y as token ids (y's end token included); `style` decides I; `names`: what
     each pair is called in messages (default: its number); `step_rule`: the data set's, for scores that read
     steps. Raises ModelError for a sequence that is too long for the model, for a model that cannot be read,
-    for a score that finds no place in a solution, and for scores that are not finite.
+    for a score without a place to read, and for scores that are not finite.
     """
     words = verification_ids(verifier.tokenizer, style) if verifier.score.asks else []
     names = names or [f"sequence {i}" for i in range(len(solutions))]
@@ -86,9 +86,10 @@ def _passages(
         return []
     places = score.places(y, verifier.tokenizer, step_rule)
     if not len(places):
+        asked = f"{score.places.__module__}.{getattr(score.places, '__qualname__', score.places)}"
         raise ModelError(
-            f"{name}: expected one place or more to read, found none ({score.places!r}, the `places` of the "
-            "score); return the solution's length for its end"
+            f"{name}: expected one place to read or more, found none; {asked} of the score must return the "
+            f"end of the solution ({len(y)}) if it finds no other"
         )
     if score.asks:
         sequences = [[*x, *y[:k], *words] for k in places]

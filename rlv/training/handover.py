@@ -21,13 +21,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float64
 
 from rlv.errors import ModelError
+from rlv.models.reading import Passage, Rows, read
 from rlv.sampling.engines import Engine, HandedOver
 from rlv.training.weights import named_weights, whole_weights
 
@@ -122,10 +123,10 @@ def module_logprobs(
     try:
         found: list[np.ndarray] = []
         for sequence in sequences:
-            ids_1T = torch.tensor([list(sequence)], device=model.device)
-            output: Any = model(input_ids=ids_1T, use_cache=False)
-            logprobs_TV = output.logits[0, :-1].double().log_softmax(-1)
-            found.append(logprobs_TV.gather(1, ids_1T[0, 1:, None])[:, 0].cpu().numpy())
+            passage = Passage(sequence, predicted=range(1, len(sequence)))
+            reading = read(model, Rows.of([passage], model.device), temperature=1.0)
+            assert reading.logprobs_S is not None  # a temperature is given
+            found.append(reading.logprobs_S.double().cpu().numpy())
         return found
     finally:
         model.train(was_training)

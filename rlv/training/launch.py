@@ -30,6 +30,7 @@ from typing import Any
 from rlv import errors
 from rlv.errors import LostRankError, ModelError, RlvError, StoppedError, StudyError
 from rlv.job.stop import SIGNALS, listening
+from rlv.training.origin import SourceFiles
 from rlv.training.run import Run
 
 # Seconds that ranks get to end by themselves after one has died, before they are killed.
@@ -44,14 +45,13 @@ def train_on_ranks(
     run: Run,
     *,
     model_dir: Path,
-    problems: Path,
-    recorded: Path | None,
+    source: SourceFiles,
     work_dir: Path,
     out_dir: Path,
     log: Callable[[str], None],
 ) -> dict[str, Any]:
-    """`train` (loop.py) on `training.ranks` processes; `problems` and `recorded` are files, `run.threads`
-    those of all ranks of a node together.
+    """`train` (loop.py) on `training.ranks` processes; `run.threads` are those of all ranks of a node
+    together.
 
     Raises the error that a rank raised; StoppedError if a signal asked to stop; LostRankError, naming the
     rank and the last lines of its log, if one died otherwise; StudyError for several nodes without SLURM.
@@ -67,8 +67,7 @@ def train_on_ranks(
     spec = {
         "settings": run.settings(),
         "model_dir": str(model_dir.absolute()),
-        "problems": str(problems.absolute()),
-        "recorded": None if recorded is None else str(recorded.absolute()),
+        "source": source.as_json(),
         "work_dir": str(work_dir.absolute()),
         "out_dir": str(out_dir.absolute()),
         "by_file": nodes > 1,

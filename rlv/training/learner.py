@@ -59,33 +59,30 @@ def make_learner(
     """The model under DeepSpeed; its weights are trained in place, without dropout (models/dropout.py).
 
     `n_steps`: training steps of the whole run, if not those of the settings; the schedule depends on them.
-    `labels_only`: learn only J_verify (recorded.py); the log-probabilities of solutions are then never
+    `labels_only`: learn only J_verify; the log-probabilities of solutions are then never
     computed. Raises ModelError if Yes and No are no single tokens, if the KL needs a reference and has none,
     and for a model that the trainer cannot read as its own forward pass does (`check_reading`,
     `without_dropout`); StudyError if `labels_only` meets a KL term or λ = 0.
     """
     if run.training.kl_coefficient > 0 and reference_model is None:
-        raise ModelError("kl_coefficient is above 0 and no reference model was given")
-    if labels_only and run.training.kl_coefficient > 0:
+        raise ModelError("training.kl_coefficient: above 0, and no reference model was given")
+    if labels_only and (run.training.kl_coefficient > 0 or not run.verifies):
         raise StudyError(
-            f"kl_coefficient: {run.training.kl_coefficient} is out of range; recorded solutions teach only "
-            "J_verify, so it must be 0"
-        )
-    if labels_only and not run.verifies:
-        raise StudyError(
-            "verification_coefficient: 0 is out of range; recorded solutions teach only J_verify, "
-            "so it must be above 0"
+            "only J_verify is learned: expected training.kl_coefficient 0 and verification.coefficient above "
+            f"0, found {run.training.kl_coefficient:g} and {run.verification.coefficient:g}"
         )
     check_reading(model)
     without_dropout(model)
     labels, head, instruction = None, None, ()
     device = next(model.parameters()).device
-    if run.verifies and OBJECTIVES[run.verification.objective].instructed:
+    objective = run.verification.objective
+    bias = OBJECTIVES[objective].head if run.verifies else None
+    if bias is not None:
+        hidden_size = model.config.get_text_config().hidden_size
+        head = VerificationHead(objective, hidden_size, bias).to(device)
+    elif run.verifies:
         labels = label_ids(tokenizer)
         instruction = tuple(verification_ids(tokenizer, run.prompt_style))
-    elif run.verifies:
-        hidden_size = model.config.get_text_config().hidden_size
-        head = VerificationHead(run.verification.objective, hidden_size).to(device)
     if run.training.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     model.train()

@@ -35,8 +35,8 @@ from rlv.training.weights import whole_state, write_model
 class Logbook:
     """Where a run stands, in `work_dir`: killed at any moment, it goes on from its last checkpoint.
 
-    `rows`: of the steps table, one for each step that is done. `recorder`: None if the solutions are not
-    fresh, and on all ranks but the first.
+    `rows`: of the steps table, one for each step that is done. `recorder`: None if the solutions are
+    recorded already, and on all ranks but the first.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Logbook:
         self._progress = checkpoints.restore(learner.engine, self._folder, self._identity, self.ranks)
         self.rows = self._progress.rows
         self._saved = self._progress.step
-        if self.source.fresh and self.ranks.first:
+        if self.source.origin.sampled and self.ranks.first:
             self.recorder = Recorder(self.work_dir / "rollouts", self._saved)
         if self._saved:
             self.log(f"going on after step {self._saved} of {self.n_steps}")

@@ -61,7 +61,7 @@ def train(
             policy.tokenizer,
             run,
             load_reference(policy, run),
-            labels_only=not source.fresh,
+            labels_only=not source.origin.policy_learns,
             ranks=ranks,
             n_steps=book.n_steps,
         )

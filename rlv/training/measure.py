@@ -39,7 +39,7 @@ def measure_overhead(
     Raises StudyError if λ = 0.
     """
     if not run.verifies:
-        raise StudyError("overhead: verification_coefficient is 0; measure a reasoner with verification")
+        raise StudyError("verification.coefficient: 0, nothing to measure; use a reasoner with verification")
     torch.set_num_threads(run.threads)
     policy = load_policy(model_dir, problems, run)
     rollouts = []

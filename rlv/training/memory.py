@@ -28,6 +28,7 @@ from typing import Any
 from rlv.job.work import BYTES, Memory, Size
 from rlv.models.work import activation_bytes, logits_bytes, reading_bytes
 from rlv.sampling.work import slots_bytes
+from rlv.training.origin import SAMPLED, Origin
 
 # Elements that DeepSpeed sends at a time: gradients being reduced and weights being gathered.
 BUCKET = 50_000_000
@@ -109,14 +110,14 @@ def training_memory(
     how: Mapping[str, Any],
     prompt_tokens: int,
     *,
-    recorded: bool = False,
+    origin: Origin = SAMPLED,
     device: float | None = None,
     second_learner: float = 0.0,
 ) -> list[Memory]:
     """All phases of a training job, on each of its GPUs.
 
-    `params` and `how` are those of its artifact. `recorded`: it learns from another run's solutions, whose
-    budget is `max_tokens`, and samples none. `device`: the GPU's bytes, of which vLLM takes a share; None:
+    `params` and `how` are those of its artifact. `origin`: of its solutions, whose budget is
+    `max_tokens`. `device`: the GPU's bytes, of which vLLM takes a share; None:
     what it cannot do without. `second_learner`: bytes of one beside this one, its moments included, if
     solutions are sampled before there are learners.
     """
@@ -126,13 +127,15 @@ def training_memory(
     # A sequence longer than the micro-batch gets one of its own.
     tokens = max(int(how["tokens_per_microbatch"]), longest)
     solution = ceil(tokens * params["max_tokens"] / longest)
-    apart = params.get("verification_coefficient", 0) > 0 and not recorded and not second_learner
-    made = _learning(size, how, {**state, **second}, tokens, 0 if recorded else solution, apart=apart)
-    if recorded:
+    apart = params.get("verification_coefficient", 0) > 0 and origin.policy_learns and not second_learner
+    read = solution if origin.policy_learns else 0
+    made = _learning(size, how, {**state, **second}, tokens, read, apart=apart)
+    if not origin.sampled:
         return made
     whole = {"gathered weights": size.weights} if how["zero_stage"] == 3 else {}
     resting = {**resting_bytes(state, how, size.dtype), **second}
-    if reference or params.get("epochs", 1) * params.get("minibatches", 1) > 1:
+    several = params.get("epochs", 1) * params.get("minibatches", 1) > 1
+    if reference or (several and origin.policy_learns):
         made.append(_phase("reading", resting, whole, reading_bytes(size, tokens, solution)))
     moments = _moments(size, how)
     if second_learner:

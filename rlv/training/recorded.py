@@ -23,6 +23,7 @@ from rlv.job.stop import Stop
 from rlv.store import sync
 from rlv.study.types import Training
 from rlv.training.batches import Trajectory
+from rlv.training.origin import RECORDED, SourceFiles
 from rlv.training.policy import Policy
 from rlv.training.ranks import ALONE, Ranks
 from rlv.training.rollout import Rollout
@@ -92,7 +93,7 @@ class Recorded:
     Advantages and log-probabilities are 0.
     """
 
-    fresh = False
+    origin = RECORDED
 
     def __init__(self, problems: pl.DataFrame, rollouts: pl.DataFrame) -> None:
         """`problems`: of the run that recorded.
@@ -146,10 +147,12 @@ class Recorded:
         yield batch
 
 
-def read_source(problems: Path, recorded: Path | None) -> Source:
-    """The source of a run from tables as files: a problems table, and a rollouts table if there is one."""
-    table = tables.read(problems, "problems")
-    return Sampled(table) if recorded is None else Recorded(table, tables.read(recorded, "rollouts"))
+def read_source(files: SourceFiles) -> Source:
+    """The source of a run from its tables as files."""
+    problems = tables.read(files.problems, "problems")
+    if files.rollouts is None:
+        return Sampled(problems, files.origin)
+    return Recorded(problems, tables.read(files.rollouts, "rollouts"))
 
 
 def _trajectory(row: dict[str, Any], prompt_ids: tuple[int, ...]) -> Trajectory:

@@ -10,7 +10,16 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from rlv.study.types import AnswerFormat, PromptStyle, Role, Section, StepRule, Training, Verification
+from rlv.study.types import (
+    AnswerFormat,
+    Dataset,
+    PromptStyle,
+    Role,
+    Section,
+    StepRule,
+    Training,
+    Verification,
+)
 from rlv.study.types.section import ForSampling, ForValues, How, Young
 from rlv.training.advantages import ADVANTAGES
 
@@ -27,10 +36,11 @@ class Run(Section):
 
     training: Training = Training()
     verification: Verification = Verification()
+    # `advantage` and `step_rule` of runs that do not read them; their checkpoints' identities contain them.
     advantage: ForSampling[str] = "leave_one_out"
-    prompt_style: PromptStyle = "plain"
+    prompt_style: PromptStyle = Dataset.model_fields["prompt_style"].default
     system_prompt: Young[str | None] = None
-    answer_format: AnswerFormat = "marker"
+    answer_format: AnswerFormat = Dataset.model_fields["answer_format"].default
     step_rule: ForSampling[ForValues[StepRule]] = "sentence"
     threads: How[int] = 1
 

@@ -13,6 +13,7 @@ from rlv.job.stop import Abandoned, Stop
 from rlv.sampling.engines import open_rollout_engine
 from rlv.study.types import Training
 from rlv.training.handover import sampling_weights
+from rlv.training.origin import SAMPLED, Origin
 from rlv.training.policy import Policy
 from rlv.training.ranks import ALONE, Ranks
 from rlv.training.rollout import Rollout, choose_problems, collect, merged
@@ -25,12 +26,11 @@ Batches = Callable[[int], Rollout | None]
 class Source(Protocol):
     """The batches of a run.
 
-    `problems`: the problems table; `fresh`: whether its solutions are new. The policy learns from fresh
-    solutions and they are recorded; from others only the verifier learns.
+    `problems`: the problems table; `origin`: whether its solutions are recorded, and what learns from them.
     """
 
     problems: pl.DataFrame
-    fresh: bool
+    origin: Origin
 
     def n_steps(self, training: Training) -> int:
         """How many batches there are."""
@@ -41,7 +41,7 @@ class Source(Protocol):
         ...
 
     def fingerprint(self) -> bytes:
-        """A digest of what decides the batches beside settings, weights and problems."""
+        """What decides batches and learning beside settings, weights and problems."""
         ...
 
     def open(
@@ -54,10 +54,9 @@ class Source(Protocol):
 class Sampled:
     """Batches that the policy samples when they are asked for, with the weights it has then."""
 
-    fresh = True
-
-    def __init__(self, problems: pl.DataFrame) -> None:
+    def __init__(self, problems: pl.DataFrame, origin: Origin = SAMPLED) -> None:
         self.problems = problems
+        self.origin = origin
 
     def n_steps(self, training: Training) -> int:
         """Steps of the study's training settings."""
@@ -68,8 +67,8 @@ class Sampled:
         return training.max_tokens
 
     def fingerprint(self) -> bytes:
-        """Empty: settings, weights and problems decide the batches."""
-        return b""
+        """Empty if the policy learns: settings, weights and problems decide the batches."""
+        return b"" if self.origin.policy_learns else b"only the verifier learns"
 
     @contextmanager
     def open(

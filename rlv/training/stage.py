@@ -7,6 +7,7 @@ from typing import Any
 from rlv.job import Job, Stage
 from rlv.store import Artifact
 from rlv.training import tries, work
+from rlv.training.origin import Origin, SourceFiles
 from rlv.training.run import Run
 
 # Parameters that only distinguish artifacts (rlv/plan/chain.py): a run does not read them.
@@ -21,18 +22,18 @@ def _run(job: Job) -> Run:
 def _train(job: Job) -> dict[str, Any]:
     run = _run(job)
     tries.begin(job.work)
-    separate = "rollouts" in job.artifact.inputs  # a verifier of the solutions that another run recorded
-    problems = job.file("problems", "problems.parquet")
-    recorded = job.file("rollouts", "rollouts.parquet") if separate else None
+    origin = Origin.of(job.artifact)
+    rollouts = None if origin.sampled else job.file("rollouts", "rollouts.parquet")
+    source = SourceFiles(origin, job.file("problems", "problems.parquet"), rollouts)
     given: dict[str, Any] = {"model_dir": job.folder("model"), "work_dir": job.work, "out_dir": job.out}
     if run.training.ranks > 1:
         from rlv.training.launch import train_on_ranks
 
-        return train_on_ranks(run, problems=problems, recorded=recorded, **given, log=job.log)
+        return train_on_ranks(run, source=source, **given, log=job.log)
     from rlv.training.loop import train
     from rlv.training.recorded import read_source
 
-    return train(run, read_source(problems, recorded), **given, log=job.log)
+    return train(run, read_source(source), **given, log=job.log)
 
 
 def _overhead(job: Job) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from rlv.job.work import Memory, Pass, Positions, Size, Work, budget_of
 from rlv.store import Artifact
 from rlv.training import memory
 from rlv.training.objectives import OBJECTIVES
+from rlv.training.origin import Origin
 
 # The shortest step that is counted as one, in tokens.
 SHORTEST_STEP = 8
@@ -34,7 +35,7 @@ def _rollout(artifact: Artifact, times: int, updates: int, assumed: Assumptions)
         made.append(Pass("written", times * written, prompt + length // 2, end, written))
     if p["kl_coefficient"] > 0:
         made.append(Pass("read", times * batch, 0, end, batch))
-    if p["epochs"] * p["minibatches"] > 1:
+    if Origin.of(artifact).policy_learns and p["epochs"] * p["minibatches"] > 1:
         made.append(Pass("read", times * batch, 0, end, batch))  # by the policy that sampled
     return [*made, _learned(artifact, times * updates, batch, assumed)]
 
@@ -48,7 +49,7 @@ def _learned(artifact: Artifact, times: int, batch: int, assumed: Assumptions) -
 
 def _train(artifact: Artifact, assumed: Assumptions) -> list[Pass]:
     epochs, of = artifact.params["epochs"], artifact.inputs.get("rollouts", artifact).params
-    if "rollouts" not in artifact.inputs:
+    if Origin.of(artifact).sampled:
         return _rollout(artifact, of["steps"], epochs, assumed)
     batch = of["problems_per_step"] * of["solutions_per_problem"]
     return [_learned(artifact, of["steps"] * epochs, batch, assumed)]
@@ -62,8 +63,8 @@ def _overhead(artifact: Artifact, assumed: Assumptions) -> list[Pass]:
 
 def _train_memory(artifact: Artifact, size: Size, assumed: Assumptions, device: float | None) -> list[Memory]:
     params, how = {**artifact.params, "max_tokens": budget_of(artifact)}, artifact.how
-    recorded, prompt = "rollouts" in artifact.inputs, assumed.prompt_tokens
-    made = memory.training_memory(size, params, how, prompt, recorded=recorded, device=device)
+    origin, prompt = Origin.of(artifact), assumed.prompt_tokens
+    made = memory.training_memory(size, params, how, prompt, origin=origin, device=device)
     return memory.with_help(made, how)
 
 
@@ -79,7 +80,7 @@ def _overhead_memory(
 def _stored(artifact: Artifact, passes: list[Pass], size: Size, assumed: Assumptions) -> float:
     """Weights and, of a run that samples, the token ids of its solutions, without their text."""
     recorded = 0
-    if "rollouts" not in artifact.inputs:
+    if Origin.of(artifact).sampled:
         # The first are the solutions themselves; continuations for values are not kept.
         recorded = next((p.tokens for p in passes if p.kind == "written"), 0)
     return size.weights + recorded * assumed.text_bytes_per_token / 2
@@ -101,7 +102,7 @@ def _positions(artifact: Artifact) -> Positions:
 def _keys(artifact: Artifact, setting: str) -> tuple[str, ...]:
     if setting == "verification":
         return (f"reasoners.{artifact.name}.verification",)
-    if setting == "max_tokens" and "rollouts" in artifact.inputs:
+    if setting == "max_tokens" and not Origin.of(artifact).sampled:
         return (f"reasoners.{artifact.inputs['rollouts'].name}.training.max_tokens",)
     return (f"reasoners.{artifact.name}.training.{setting}", f"training.{setting}")
 

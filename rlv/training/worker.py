@@ -56,14 +56,14 @@ def main(job_file: Path) -> int:
 def _train(spec: dict[str, Any], folder: Path, log: Any) -> dict[str, Any]:
     from rlv.job.machine import device_name
     from rlv.training.loop import train
+    from rlv.training.origin import SourceFiles
     from rlv.training.ranks import join
     from rlv.training.recorded import read_source
     from rlv.training.run import Run
 
-    recorded = spec["recorded"]
     facts = train(
         Run.of(**spec["settings"]),
-        read_source(Path(spec["problems"]), None if recorded is None else Path(recorded)),
+        read_source(SourceFiles.of_json(spec["source"])),
         **{name: Path(spec[name]) for name in ("model_dir", "work_dir", "out_dir")},
         log=log,
         ranks=join(folder / "rendezvous.json" if spec["by_file"] else None),

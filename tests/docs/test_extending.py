@@ -24,6 +24,7 @@ from rlv.scoring.readers import transformers_verifier
 from rlv.scoring.verifier import scores_table
 from rlv.training.advantages import ADVANTAGES
 from rlv.training.loop import train
+from rlv.training.objectives import OBJECTIVES
 from rlv.training.run import Run
 from rlv.training.sources import Sampled
 from tests.evaluation.tables_for_tests import make_tables
@@ -37,7 +38,7 @@ SECTIONS = {part.split("\n", 1)[0]: BLOCK.findall(part) for part in PAGE.split("
 @pytest.fixture
 def registries():
     """Puts the dictionaries back as they were."""
-    tables = (ADVANTAGES.own, SCORES.own, VOTES.own, SOURCES.own, FIGURES.own)
+    tables = (ADVANTAGES.own, SCORES.own, VOTES.own, SOURCES.own, FIGURES.own, OBJECTIVES.own)
     before = [dict(table) for table in tables]
     yield
     for table, content in zip(tables, before, strict=True):
@@ -80,7 +81,9 @@ def test_every_block_runs_and_its_test_passes(section, registries, tmp_path):
         test(*[tmp_path] * test.__code__.co_argcount)
 
 
-@pytest.mark.parametrize("section", ["An advantage", "A score", "A data set", "A figure"])
+@pytest.mark.parametrize(
+    "section", ["An advantage", "A verification objective", "A score", "A data set", "A figure"]
+)
 def test_a_study_can_name_what_was_added(section, registries, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     before = build_plan(load("mini")).artifacts
@@ -92,10 +95,17 @@ def test_a_study_can_name_what_was_added(section, registries, tmp_path, monkeypa
     assert set(before) <= set(build_plan(added).artifacts)
 
 
-def test_an_added_advantage_trains(registries, tmp_path):
-    run("An advantage")
+@pytest.mark.parametrize(
+    ("section", "changes"),
+    [
+        ("An advantage", {"advantage": "dr_grpo"}),
+        ("A verification objective", {"verification_objective": "brier", "verification_coefficient": 0.1}),
+    ],
+)
+def test_what_was_added_trains(section, changes, registries, tmp_path):
+    run(section)
     problems = SOURCES["mini"].load(form="quadratic", reach=7, split="train", size=4)
-    config = Run.of(advantage="dr_grpo", steps=1, problems_per_step=2, solutions_per_problem=2, max_tokens=16)
+    config = Run.of(**changes, steps=1, problems_per_step=2, solutions_per_problem=2, max_tokens=16)
     folders = {"work_dir": tmp_path / "work", "out_dir": tmp_path / "out"}
     train(config, Sampled(problems), model_dir=ROOT / "rlv/mini/base", log=lambda _: None, **folders)
     assert (tmp_path / "out" / "model.safetensors").stat().st_size > 0

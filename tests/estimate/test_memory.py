@@ -25,6 +25,7 @@ from rlv.sampling.work import slots_bytes
 from rlv.scoring.work import scoring_memory
 from rlv.training import memory
 from rlv.training.memory import state_bytes, training_memory
+from rlv.training.origin import RECORDED
 
 ROOT = Path(__file__).parents[2]
 HOW = {
@@ -319,7 +320,7 @@ def test_a_sequence_longer_than_a_micro_batch_counts_whole():
 
 def test_recorded_solutions_need_no_sampler_and_no_logits():
     size = size_of(llama())
-    made = training_memory(size, PARAMS, HOW, 32, recorded=True)
+    made = training_memory(size, PARAMS, HOW, 32, origin=RECORDED)
     assert [one.when for one in made] == ["learning", "adding up gradients"]
     assert "logits" not in made[0].parts
 

@@ -26,10 +26,9 @@ def head_of(objective: str, hidden_size: int = 32) -> VerificationHead:
     return head
 
 
-@pytest.mark.parametrize(("objective", "start"), [("bce", 0.0), ("regression", 0.5)])
-def test_a_new_head_cannot_tell(objective, start):
-    outputs_B1 = VerificationHead(objective, 32)(torch.randn(4, 32))
-    assert outputs_B1.tolist() == [[start]] * 4
+def test_a_new_head_cannot_tell():
+    outputs_B1 = VerificationHead("regression", 32, 0.5)(torch.randn(4, 32))
+    assert outputs_B1.tolist() == [[0.5]] * 4
 
 
 def test_a_head_is_a_linear_map_in_float32():
@@ -87,5 +86,3 @@ def test_what_does_not_fit_is_named(tmp_path):
     refused(tmp_path, "bce", 32, "objective None")
     (tmp_path / heads.FILE).write_bytes(b"not safetensors")
     refused(tmp_path, "bce", 32, "not readable")
-    with pytest.raises(ModelError, match="'generative' has no head; those with one: bce, regression"):
-        VerificationHead("generative", 32)

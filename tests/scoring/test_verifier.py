@@ -226,6 +226,23 @@ def test_a_score_of_steps_reads_each_beginning_of_a_solution(tiny_model, tiny_to
     assert (read_B > score_solutions(whole, prompts, solutions, "plain")[1]).any()
 
 
+def nowhere(solution, tokenizer, step_rule):
+    return np.array([], dtype=int)
+
+
+@pytest.mark.parametrize(
+    "score", [Score(reads="yes", places=nowhere), Score(reads="head", trained="bce", places=nowhere)]
+)
+def test_a_score_without_a_place_to_read_is_named(tiny_model, tiny_tokenizer, score) -> None:
+    empty = Verifier(
+        score, tiny_tokenizer, shape_of(tiny_model), lambda passages: [np.empty(0)] * len(passages)
+    )
+    with pytest.raises(
+        ModelError, match=r"sequence 0: .* found none; .*test_verifier\.nowhere of the score .*\(2\)"
+    ):
+        score_solutions(empty, [[5]], [[6, 7]], "plain")
+
+
 def test_vllm_is_asked_for_yes_and_refuses_heads(tiny_model, tiny_tokenizer) -> None:
     class Engine:
         def next_logprobs(self, sequences, token_id, names, progress):

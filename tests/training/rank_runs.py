@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ def small_pieces():
 def run(spec: dict[str, Any], job: dict[str, Any], ranks: Any = None) -> dict[str, Any]:
     """One run: into `folder`/work and `folder`/out. `recorded`: a rollouts table to learn from instead."""
     from rlv.training.loop import train
+    from rlv.training.origin import RECORDED, SAMPLED, SourceFiles
     from rlv.training.ranks import ALONE
     from rlv.training.recorded import read_source
     from rlv.training.run import Run
@@ -77,10 +79,12 @@ def run(spec: dict[str, Any], job: dict[str, Any], ranks: Any = None) -> dict[st
         shutil.copytree(job["from"], folder / "work")
         (folder / "work" / "checkpoints" / "latest").write_text("step-000002")
     ranks.barrier()
-    recorded = job.get("recorded")
+    files = SourceFiles(SAMPLED, Path(spec["problems"]))
+    if "recorded" in job:
+        files = replace(files, origin=RECORDED, rollouts=Path(job["recorded"]))
     return train(
         Run.of(**BASE | job["config"]),
-        read_source(Path(spec["problems"]), None if recorded is None else Path(recorded)),
+        read_source(files),
         model_dir=Path(spec["model_dir"]),
         work_dir=folder / "work",
         out_dir=folder / "out",

@@ -22,6 +22,7 @@ from rlv.models import heads
 from rlv.training import checkpoints, reproducible
 from rlv.training.loop import train
 from rlv.training.measure import measure_overhead
+from rlv.training.origin import SAMPLED, Origin
 from rlv.training.recorded import Recorded
 from rlv.training.run import Run
 from rlv.training.sources import Sampled
@@ -44,11 +45,11 @@ CONFIG = Run.of(
 )
 
 
-def run(folder: Path, config: Run, model_dir, problems, recorded=None, log=None):
+def run(folder: Path, config: Run, model_dir, problems, recorded=None, log=None, origin=SAMPLED):
     lines: list[str] = []
     summary = train(
         config,
-        Sampled(problems) if recorded is None else Recorded(problems, recorded),
+        Sampled(problems, origin) if recorded is None else Recorded(problems, recorded),
         model_dir=model_dir,
         work_dir=folder / "work",
         out_dir=folder / "out",
@@ -166,10 +167,23 @@ def test_a_separate_verifier_learns_from_recorded_solutions(straight, tmp_path, 
     assert summary["resumed_from"] == 2 and digest(tmp_path / "cut") == digest(tmp_path / "whole")
 
 
+def test_a_verifier_can_sample_and_record_its_own_solutions(tmp_path, model_dir, problems):
+    own, config = Origin(sampled=True, policy_learns=False), SEPARATE.but(steps=2)
+    run(tmp_path / "own", config, model_dir, problems, origin=own)
+    steps = tables.read(tmp_path / "own" / "out" / "steps.parquet", "steps")
+    assert steps["tokens_sampled"].min() > 0 and steps["policy_loss"].to_list() == [0.0] * 2
+    # What it learns is what its own records teach, bit for bit.
+    run(tmp_path / "again", config, model_dir, problems, rollouts(tmp_path / "own"))
+    assert digest(tmp_path / "again") == digest(tmp_path / "own")
+    # Its checkpoints are not those of a run whose policy learns.
+    with pytest.raises(StoreError, match="another run"):
+        run(tmp_path / "own", config, model_dir, problems)
+
+
 def test_recorded_solutions_teach_verification_alone(straight, tmp_path, model_dir, problems):
     recorded = rollouts(straight[0])
     for wrong in ({"kl_coefficient": 0.01}, {"verification_coefficient": 0.0}):
-        with pytest.raises(StudyError, match=next(iter(wrong))):
+        with pytest.raises(StudyError, match=r"training\.kl_coefficient 0 and verification\.coefficient"):
             run(tmp_path, SEPARATE.but(**wrong), model_dir, problems, recorded)
     with pytest.raises(DataError, match="is not in the problems table"):
         run(tmp_path, SEPARATE, model_dir, problems[:3], recorded)
@@ -331,7 +345,7 @@ def test_overhead_is_measured_in_pairs(model_dir, problems):
     tokens = {row["objective"]: row["tokens"] for row in measured.filter(repeat=0).to_dicts()}
     updates_read = 9 * CONFIG.training.epochs  # one instruction token a solution and epoch
     assert tokens["rl_v"] - tokens["rl"] == updates_read
-    with pytest.raises(StudyError, match="verification_coefficient"):
+    with pytest.raises(StudyError, match=r"verification\.coefficient: 0"):
         measure_overhead(CONFIG.but(verification_coefficient=0.0), model_dir, problems, 1, print)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -14,6 +16,7 @@ from rlv.prompts import solver_ids
 from rlv.scoring.stage import SCORE
 from rlv.store import Artifact, Store
 from rlv.study.types import Training
+from rlv.training.origin import RECORDED, SAMPLED, SourceFiles
 from rlv.training.policy import Policy, read_prompts
 from rlv.training.recorded import Recorded, Recorder, fingerprint
 from rlv.training.run import Run
@@ -71,6 +74,15 @@ def test_a_missing_part_is_refused(tmp_path, batches):
         Recorder(tmp_path, 3)
     with pytest.raises(StoreError, match="up to step 0, the checkpoint is of step 2"):
         Recorder(tmp_path / "empty", 2)
+
+
+@pytest.mark.parametrize(("origin", "rollouts"), [(SAMPLED, None), (RECORDED, Path("rollouts.parquet"))])
+def test_a_job_file_contains_the_source(origin, rollouts):
+    files = SourceFiles(origin, Path("problems.parquet"), rollouts)
+    found = SourceFiles.of_json(json.loads(json.dumps(files.as_json())))
+    # A rank may have another working directory.
+    wanted = None if rollouts is None else rollouts.absolute()
+    assert found == SourceFiles(origin, Path("problems.parquet").absolute(), wanted)
 
 
 def learned_from(source, tokenizer):

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from rlv.errors import ModelError, StudyError
+from rlv.models import heads
 from rlv.prompts import label_ids, verification_ids
 from rlv.training import losses
 from rlv.training.learner import make_learner
@@ -253,6 +254,22 @@ def test_a_separate_verifier_learns_j_verify_and_nothing_else(
     assert_same(found, joint, atol=1e-6)
 
 
+def test_any_objective_with_a_head_learns(tiny_model, tiny_tokenizer, trajectories, monkeypatch, tmp_path):
+    added = dataclasses.replace(
+        OBJECTIVES["bce"], loss=lambda z_B1, correct_B, weights_B, *, n_solutions: -z_B1.sum(), head=0.25
+    )
+    monkeypatch.setitem(OBJECTIVES.own, "added", added)
+    config = UNCLIPPED.but(verification_objective="added", learning_rate=1e-2, weight_decay=0.0)
+    learner = make_learner(copy.deepcopy(tiny_model), tiny_tokenizer, config)
+    head = learner.reader.head
+    assert head is not None and head.bias.item() == 0.25 and not learner.instruction_ids
+    learn(learner, trajectories, config, step=0)
+    assert head.bias.item() == pytest.approx(0.26)  # AdamW's first step, up
+    heads.save(head, tmp_path)
+    loaded = heads.load(tmp_path, "added", 32)
+    assert torch.equal(loaded.weight, head.weight) and torch.equal(loaded.bias, head.bias)
+
+
 @pytest.mark.parametrize("objective", ["bce", "regression"])
 def test_a_head_learns_jointly_however_micro_batches_split(
     tiny_model, tiny_tokenizer, trajectories, objective
@@ -303,5 +320,5 @@ def test_lesson_where_only_labels_are_learned(tiny_model, tiny_tokenizer, trajec
 @pytest.mark.parametrize("wrong", [{"kl_coefficient": 0.1}, {"verification_coefficient": 0.0}])
 def test_labels_alone_need_the_verification_objective_and_no_kl(tiny_model, tiny_tokenizer, wrong):
     config = CONFIG.but(**wrong)
-    with pytest.raises(StudyError, match=next(iter(wrong))):
+    with pytest.raises(StudyError, match=r"training\.kl_coefficient 0 and verification\.coefficient"):
         make_learner(copy.deepcopy(tiny_model), tiny_tokenizer, config, tiny_model, labels_only=True)

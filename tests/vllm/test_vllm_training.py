@@ -107,6 +107,7 @@ def test_two_ranks_with_divided_weights_sample_what_one_does(problems, tmp_path)
     from rlv import tables
     from rlv.training.launch import train_on_ranks
     from rlv.training.loop import train
+    from rlv.training.origin import SAMPLED, SourceFiles
     from rlv.training.run import Run
     from rlv.training.sources import Sampled
 
@@ -125,8 +126,7 @@ def test_two_ranks_with_divided_weights_sample_what_one_does(problems, tmp_path)
     (tmp_path / "two").mkdir()
     train_on_ranks(
         Run.of(**settings, ranks=2, zero_stage=3, threads=2),
-        problems=tmp_path / "problems.parquet",
-        recorded=None,
+        source=SourceFiles(SAMPLED, tmp_path / "problems.parquet"),
         work_dir=tmp_path / "two",
         out_dir=tmp_path / "out-two",
         **folders,
