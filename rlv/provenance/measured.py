@@ -18,6 +18,7 @@ import polars as pl
 from rlv import tables
 from rlv.errors import DataError
 from rlv.outside.files import parse_json
+from rlv.run.stages import STAGES
 
 # Columns that hold seconds, by the table's name.
 MEASURED_COLUMNS = {
@@ -40,11 +41,10 @@ def lasting(stage: str, name: str, path: Path) -> str | None:
     values, so another version of the library that wrote them changes nothing. Raises DataError if a file
     of that name is not what this stage leaves.
     """
-    reader = _READERS.get((stage, name))
-    if reader is None:
+    if stage not in STAGES or name not in STAGES[stage].measured:
         return None
     try:
-        content = reader(path)
+        content = _READERS[path.suffix](path)
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{path}: not the {name} of the stage {stage} ({error})") from error
     return hashlib.sha256(content.encode()).hexdigest()
@@ -64,8 +64,8 @@ def without_measurements(frame: pl.DataFrame, table: str) -> pl.DataFrame:
     return frame.drop(MEASURED_COLUMNS.get(table, ()), strict=False)
 
 
-def _parquet(table: str) -> Callable[[Path], str]:
-    return lambda path: _text(without_measurements(tables.read_parquet(path), table))
+def _parquet(path: Path) -> str:
+    return _text(without_measurements(tables.read_parquet(path), path.stem))
 
 
 def _csv(path: Path) -> str:
@@ -89,11 +89,9 @@ def _page(path: Path) -> str:
     return "\n".join(line for line in lines if not line.startswith(f"<tr><td>{MEASURED_CLAIM[1]}"))
 
 
-_READERS: dict[tuple[str, str], Callable[[Path], str]] = {
-    ("train", "steps.parquet"): _parquet("steps"),
-    ("overhead", "overhead.parquet"): _parquet("overhead"),
-    ("claims", "claims.parquet"): _parquet("claims"),
-    ("claims", "claims.csv"): _csv,
-    ("claims", "claims.json"): _json,
-    ("claims", "claims.html"): _page,
+_READERS: dict[str, Callable[[Path], str]] = {
+    ".parquet": _parquet,
+    ".csv": _csv,
+    ".json": _json,
+    ".html": _page,
 }

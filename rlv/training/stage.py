@@ -65,6 +65,7 @@ TRAIN = Stage(
     trains=True,
     resumes=True,
     work=work.TRAIN,
+    measured=("steps.parquet",),
 )
 OVERHEAD = Stage(
     recipe=1,
@@ -76,4 +77,5 @@ OVERHEAD = Stage(
     gpus=lambda artifact: 1,
     trains=True,
     work=work.OVERHEAD,
+    measured=("overhead.parquet",),
 )
