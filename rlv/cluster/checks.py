@@ -9,7 +9,7 @@ for it, which only makes a remark. Left out on purpose: whether a node is free.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rlv.cluster import inventory
@@ -88,15 +88,17 @@ def require(
     site: Site,
     wanted: Sequence[Wanted],
     known: Known,
+    forbidden: Mapping[str, str],
     file: str = FILE,
     refusal: Callable[[Sequence[str]], str | None] | None = inventory.refusal,
 ) -> list[str]:
     """Raises SiteError with everything that speaks against the jobs, one line each. Returns remarks.
 
+    `forbidden`: patterns of the sbatch options that the executor sets itself -> its names for them.
     `refusal`: from options to sbatch's error about them; None: sbatch is not asked. It is not asked either if
     something is wrong already.
     """
-    found = list(dict.fromkeys(complaints(site, wanted, known)))
+    found = list(dict.fromkeys(complaints(site, wanted, known, forbidden)))
     if not found and refusal is not None:
         found = list(_refused(site, wanted, known, refusal))
     if found:
@@ -118,11 +120,14 @@ def remarks(site: Site, wanted: Sequence[Wanted], known: Known) -> Iterator[str]
             )
 
 
-def complaints(site: Site, wanted: Sequence[Wanted], known: Known) -> Iterator[str]:
-    """Lines with the key path, what was found and what would do."""
+def complaints(
+    site: Site, wanted: Sequence[Wanted], known: Known, forbidden: Mapping[str, str]
+) -> Iterator[str]:
+    """Lines with the key path, what was found and what would do; `forbidden` as for `require`."""
     yield from _account(site, known)
     for place, jobs in _places(site, wanted):
         yield from _partition(place, jobs, known.partitions)
+        yield from _extra(place, jobs, forbidden)
     if not site.gpu.use:
         yield from _on_processors(wanted)
 
@@ -192,7 +197,6 @@ def _partition(place: Place, jobs: Sequence[Wanted], partitions: Sequence[Partit
                 f"{key('constraint')}: no node of {where} has {kind.constraint!r}; "
                 f"features: {', '.join(sorted(features)) or 'none'}"
             )
-    yield from _extra(place, jobs)
     yield from _memory(place, where, jobs, found)
     yield from _least(place, where, jobs)
     if place.gpu:
@@ -200,17 +204,15 @@ def _partition(place: Place, jobs: Sequence[Wanted], partitions: Sequence[Partit
     yield from _cores(place, where, jobs, found)
 
 
-def _extra(place: Place, jobs: Sequence[Wanted]) -> Iterator[str]:
+def _extra(place: Place, jobs: Sequence[Wanted], forbidden: Mapping[str, str]) -> Iterator[str]:
     """sbatch options that the executor sets itself. It would refuse them too, but only when it submits."""
-    from snakemake_executor_plugin_slurm.validation import get_forbidden_slurm_options
-
-    told = {job.asked.extra or "" for job in jobs}
-    for pattern, what in get_forbidden_slurm_options().items():
-        if any(re.search(pattern, extra) for extra in told):
-            key = _INSTEAD.get(what)
-            instead = "" if key is None else f"; {key if '.' in key else place.key(key)} says it"
-            said = place.kind.extra
-            yield f"{place.key('extra')}: {said!r} sets the {what}, which the workflow does{instead}"
+    asked = {job.asked.extra or "" for job in jobs}
+    for pattern, option in forbidden.items():
+        if any(re.search(pattern, extra) for extra in asked):
+            key = _INSTEAD.get(option)
+            instead = "" if key is None else f"; use {key if '.' in key else place.key(key)}"
+            extra = place.kind.extra
+            yield f"{place.key('extra')}: {extra!r} sets the {option}, which the workflow does{instead}"
 
 
 def _least(place: Place, where: str, jobs: Sequence[Wanted]) -> Iterator[str]:

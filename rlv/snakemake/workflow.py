@@ -140,9 +140,11 @@ class SlurmRules:
         Raises SiteError if SLURM is not here, does not answer, or would refuse a job, and if a shell would
         read something else in a job's command than was written.
         """
+        from snakemake_executor_plugin_slurm.validation import get_forbidden_slurm_options
+
         submission.require_plain(workflow)
-        wanted, known = self.wanted(), checks.Known.ask()
-        for line in checks.require(self.site, wanted, known, self.file):
+        wanted, known, forbidden = self.wanted(), checks.Known.ask(), get_forbidden_slurm_options()
+        for line in checks.require(self.site, wanted, known, forbidden, self.file):
             say(line)
         from rlv.snakemake.executor import Executor
 
