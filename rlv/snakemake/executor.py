@@ -83,8 +83,10 @@ class Executor(SlurmExecutor):
         said: str | None = "not submitted: this run is being ended"
         while not self.patience.stopped:
             self._refused.said = None
-            super().run_job(job)
-            said = vars(self._refused).pop("said")
+            try:
+                super().run_job(job)
+            finally:
+                said = vars(self._refused).pop("said")
             if not self.patience.again(said):
                 break
         if said is not None:
