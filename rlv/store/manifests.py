@@ -2,7 +2,7 @@
 
     key, name, spec, input_paths    the artifact, and all that decides its content
     files                           name -> sha256, bytes, mtime_ns
-    made, seconds, ..., facts, how  how it was made (run.py)
+    made, seconds, ..., facts, how  how it was made (rlv/run/make.py)
     digest                          SHA-256 of all of the above as canonical JSON
 
 A manifest of somebody else's store can have any content: its form and its names are checked here, once, for
