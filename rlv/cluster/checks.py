@@ -211,7 +211,7 @@ def _extra(place: Place, jobs: Sequence[Wanted], forbidden: Mapping[str, str]) -
         if any(re.search(pattern, extra) for extra in asked):
             key = _INSTEAD.get(option)
             instead = "" if key is None else f"; use {key if '.' in key else place.key(key)}"
-            extra = place.kind.extra
+            extra = place.kind.extra or ""
             yield f"{place.key('extra')}: {extra!r} sets the {option}, which the workflow does{instead}"
 
 
