@@ -2,8 +2,8 @@
 
 Each complaint names the key of the site file to change. Jobs are compared with the inventory. For the rest
 (quality of service, limits of an account, site policy) sbatch itself is asked, with the largest and the
-longest job of each kind, without submitting one. A node that is down or drained counts as there: jobs wait
-for it, which only makes a remark. Left out on purpose: whether a node is free.
+longest job of each kind, without submitting one. Jobs wait for a node that is down or drained, so such a
+node only makes a remark. Left out: whether a node is free.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def require(
     file: str = FILE,
     refusal: Callable[[Sequence[str]], str | None] | None = inventory.refusal,
 ) -> list[str]:
-    """Raises SiteError with everything that speaks against the jobs, one line each. Returns remarks.
+    """Raise SiteError with a line for each reason why SLURM would not run the jobs. Returns remarks.
 
     `forbidden`: patterns of the sbatch options that the executor sets itself -> its names for them.
     `refusal`: from options to sbatch's error about them; None: sbatch is not asked. It is not asked either if
@@ -134,7 +134,7 @@ def complaints(
 
 @dataclass(frozen=True)
 class Place:
-    """Where some jobs go, and the keys that decide it: those of a stage of its own, or of all others."""
+    """A destination of jobs, and the keys that decide it: those of one stage, or of all others."""
 
     site: Site
     stage: str | None
@@ -149,7 +149,7 @@ class Place:
 
 
 def _places(site: Site, wanted: Sequence[Wanted]) -> list[tuple[Place, list[Wanted]]]:
-    """The jobs by the place that they go to."""
+    """The jobs, grouped by their destination."""
     found: dict[tuple[str | None, bool], list[Wanted]] = {}
     for job in sorted(wanted, key=lambda job: job.asked.gpus_per_node > 0):
         place = (job.stage if job.stage in site.stages else None, job.asked.gpus_per_node > 0)
@@ -165,7 +165,7 @@ def _account(site: Site, known: Known) -> Iterator[str]:
     if site.account is not None:
         # SLURM spells accounts in small letters.
         if accounts.names and site.account.lower() not in (name.lower() for name in accounts.names):
-            yield f"slurm.account: {site.account!r} is none of this user's; {has}"
+            yield f"slurm.account: {site.account!r} is not an account of this user; {has}"
         elif not accounts.names and known.records.enforced:
             yield f"slurm.account: {site.account!r}: {has}, and this cluster demands one; ask its operators"
     elif known.records.enforced and accounts.default is None:
@@ -216,7 +216,7 @@ def _extra(place: Place, jobs: Sequence[Wanted], forbidden: Mapping[str, str]) -
 
 
 def _least(place: Place, where: str, jobs: Sequence[Wanted]) -> Iterator[str]:
-    """Settings of a stage must be possible, since a job asks for no more than the limits."""
+    """Complaints about a stage's settings above the limits, which no job can ask for."""
     said = place.site.of_stage(place.stage)
     if (memory := said.memory) is not None and (short := [job for job in jobs if job.asked.mem_mb < memory]):
         yield (
@@ -233,7 +233,7 @@ def _least(place: Place, where: str, jobs: Sequence[Wanted]) -> Iterator[str]:
 
 
 def _memory(place: Place, where: str, jobs: Sequence[Wanted], found: Sequence[Partition]) -> Iterator[str]:
-    """A cluster that does not know the memory of its nodes gives none, and refuses jobs that ask for some."""
+    """Complaints if jobs ask for memory and SLURM does not know that of its nodes: it refuses such jobs."""
     site, key = place.site, "slurm.ask_memory"
     if not site.ask_memory:
         if site.of_stage(place.stage).memory is not None:
@@ -304,7 +304,7 @@ def _on_processors(wanted: Sequence[Wanted]) -> Iterator[str]:
 def _refused(
     site: Site, wanted: Sequence[Wanted], known: Known, refusal: Callable[[Sequence[str]], str | None]
 ) -> Iterator[str]:
-    """sbatch is asked about the job that asks for most of each kind, and the longest."""
+    """Complaints of sbatch about the largest job of each kind, and the longest."""
     for place, jobs in _places(site, wanted):
         away = any(node.away for p in chosen(place.kind, known.partitions) for node in p.nodes)
         most = max(jobs, key=lambda job: (job.asked.nodes, job.asked.gpus_per_node, job.asked.mem_mb))

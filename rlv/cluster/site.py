@@ -126,14 +126,14 @@ _NOTHING = OfStage()
 class Site(Section):
     """The section `slurm` of a site file."""
 
-    account: Word | None = Field(default=None, description="account that is charged; null: the user's default")
+    account: Word | None = Field(default=None, description="account to charge; null: the user's default")
     qos: Word | None = Field(default=None, description="quality of service; null: the default")
     ask_memory: bool = Field(
         default=True,
         description="false: jobs ask for no memory, for clusters that do not schedule it (no RealMemory)",
     )
     save_minutes: int = Field(
-        default=10, ge=1, description="minutes before its time limit at which a training is asked to save and end"
+        default=10, ge=1, description="minutes before its time limit at which a training is asked to save"
     )
     status_seconds: int = Field(
         default=60, ge=1, description="the longest between two questions to SLURM about the state of jobs"

@@ -95,6 +95,6 @@ def cost_lines(plan: Plan, store: Store, gpu: Gpu) -> list[str]:
     assumed = Assumptions()
     likely = estimates(plan, store, gpu, assumed)
     most = estimates(plan, store, gpu, Assumptions(length=1.0))
-    lines = [f"on {gpu.name} GPUs; `rlv plan --estimate` says whether every job fits"]
+    lines = [f"on {gpu.name} GPUs; `rlv plan --estimate` checks whether every job fits"]
     lines += [*stage_lines(likely, most), ""]
     return lines + [f"assumed: {line}" for line in assumed.lines()] + unknown_lines(most)

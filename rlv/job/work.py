@@ -120,12 +120,12 @@ class Positions:
 
 @dataclass(frozen=True)
 class Work:
-    """What is known of the jobs of one stage before they run. By default they use no model.
+    """Models' work in the jobs of one stage, as it is known before they run. By default there is none.
 
     passes: the sequences that a model writes, reads and learns from. memory: of one GPU in each phase, from
     the artifact, its model, assumptions, and the GPU's bytes (None: no GPU is named). stored, checkpoints:
     bytes in the store, and beside it while the job runs. positions: what must fit behind a prompt; None: the
-    job puts no prompts. keys: where a study may set what `key` is asked for; the first path that is set
+    job has no prompts. keys: the paths in a study that may set a setting of a job; the first that is set
     counts, else the last.
     """
 

@@ -39,7 +39,7 @@ PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 # A history of a hundred thousand artifacts has less.
 _LARGEST = 2**30
 # What an archive asks for and only the authors of a result can give.
-NO_LICENSE = "No licence is stated; ask those who made it."
+NO_LICENSE = "No licence is stated; ask its authors."
 
 
 def metadata_of(history: History, carried: Mapping[str, str], published: datetime) -> dict[str, Any]:

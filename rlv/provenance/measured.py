@@ -35,11 +35,11 @@ def is_measured_claim(row: dict[str, Any]) -> bool:
 
 
 def lasting(stage: str, name: str, path: Path) -> str | None:
-    """SHA-256 of what a file holds besides measurements, as hex; None if it holds none.
+    """SHA-256 in hex of a file without its measurements; None if it contains none.
 
     `stage` and `name` are the artifact's stage and the file's name in it. Tables are compared by their
     values, so another version of the library that wrote them changes nothing. Raises DataError if a file
-    of that name is not what this stage leaves.
+    of that name is no such file of this stage.
     """
     if stage not in STAGES or name not in STAGES[stage].measured:
         return None
@@ -51,13 +51,13 @@ def lasting(stage: str, name: str, path: Path) -> str | None:
 
 
 def describe(name: str) -> str:
-    """What is measured in a file that holds measurements, in words."""
+    """The measurements in a file that contains some, in words."""
     columns = MEASURED_COLUMNS.get(Path(name).stem)
     return ", ".join(columns) if columns else "the claim of seconds"
 
 
 def without_measurements(frame: pl.DataFrame, table: str) -> pl.DataFrame:
-    """A table but for its measured columns, and but for measured claims."""
+    """A table without its measured columns and measured claims."""
     if table == "claims":
         kept = [not is_measured_claim(row) for row in frame.iter_rows(named=True)]
         return frame.filter(pl.Series(kept, dtype=pl.Boolean))
@@ -69,7 +69,7 @@ def _parquet(path: Path) -> str:
 
 
 def _csv(path: Path) -> str:
-    # As text: what is compared is what was written.
+    # As text, so that values are compared as they were written.
     return _text(without_measurements(tables.read_csv(path, infer_schema=False), "claims"))
 
 

@@ -86,7 +86,7 @@ def _compute(artifact: Artifact, store: Store, threads: int, log: Callable[[str]
         store.log_computed(artifact, seconds, won=publication.won)
     except (OSError, StoreError) as error:
         log(f"{artifact.path}: computed, but not in the store's log ({error})")
-    done = "published" if publication.won else "somebody else published it first, ours is dropped"
+    done = "published" if publication.won else "another process published it first, ours is dropped"
     log(f"{artifact.path}: {done} after {seconds:.1f} s")
 
 

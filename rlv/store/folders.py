@@ -73,7 +73,7 @@ def place_fault(folder: Path) -> str | None:
         except OSError as error:
             if not _leads_nowhere(error):
                 raise
-            return "lies below what is no folder"
+            return "lies below a file"
         try:
             kind = (folder / MANIFEST).lstat().st_mode
         except FileNotFoundError:
