@@ -58,7 +58,7 @@ def _plan(options: Namespace) -> int:
 
 
 def study_lines(plan: Plan, store: Store, gpu: Gpu) -> list[str]:
-    """All artifacts with their inputs and the most tokens they can cost, and what stages cost on a GPU."""
+    """All artifacts with their inputs and the most tokens they can cost, and the cost of stages on a GPU."""
     study = plan.study
     lines = [f"study {study.name}: {study.description}", ""]
     for estimate in estimates(plan, store, None, Assumptions(length=1.0)):
@@ -72,7 +72,7 @@ def study_lines(plan: Plan, store: Store, gpu: Gpu) -> list[str]:
 
 
 def assumption_lines(study: Study) -> list[str]:
-    """What a study assumes: each value with its path and its source, and the study's conventions."""
+    """Assumptions of a study: each value with its path and its source, and the study's conventions."""
     alike: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path, assumption in study.assumed.items():
         source = assumption.source or "this project's guess"

@@ -1,4 +1,4 @@
-"""`rlv time`: where the time of a study went, and which users computed what."""
+"""`rlv time`: the time that a study took, by stage, and the users who computed it."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def _history(by_id: Mapping[str, Entity], root: Entity) -> History:
 
 
 def _refuse_names(record: Record) -> None:
-    """Raises StoreError if the crate names a file that would lie outside of its artifact."""
+    """Raise StoreError if the crate names a file that would lie outside of its artifact."""
     for name in record.files:
         why = fault_of(name, nested=True)
         if why is not None:

@@ -69,7 +69,7 @@ class Executor(SlurmExecutor):
 
     @property
     def _settings(self) -> Any:
-        """No attribute: the thread that looks after jobs starts before `__post_init__`."""
+        """Upstream's settings; no attribute: the thread that checks jobs starts before `__post_init__`."""
         workflow: Any = self.workflow  # upstream's type has no `executor_settings`
         return workflow.executor_settings
 

@@ -138,7 +138,7 @@ def _read(path: Path, generation: int) -> Lease | None:
 
 
 def _is_lease(content: object) -> TypeGuard[dict[str, Any]]:
-    """Whether what any user of the store may write there has the form that leasing.py writes."""
+    """Whether the content of a lease, which any user may write, has the form that leasing.py writes."""
     if not isinstance(content, dict) or not isinstance(inputs := content.get("inputs", []), list):
         return False
     texts = [*(content.get(name) for name in ("host", "user", "started")), *inputs]

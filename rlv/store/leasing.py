@@ -39,7 +39,7 @@ from rlv.store.processes import process_identity, signature
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds: between touches, until an untouched lease is dead, and at most between looks at it."""
+    """Seconds between touches, until an untouched lease is dead, and at most between looks at it."""
 
     heartbeat: float = 15.0
     expiry: float = 90.0
