@@ -2,14 +2,14 @@
 
 Each complaint names the key of the site file to change. Jobs are compared with the inventory. For the rest
 (quality of service, limits of an account, site policy) sbatch itself is asked, with the largest and the
-longest job of each kind, without submitting one. A node that is down or drained counts as there: jobs wait
-for it, which only makes a remark. Left out on purpose: whether a node is free.
+longest job of each kind, without submitting one. Jobs wait for a node that is down or drained, so such a
+node only makes a remark. Left out: whether a node is free.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rlv.cluster import inventory
@@ -88,15 +88,17 @@ def require(
     site: Site,
     wanted: Sequence[Wanted],
     known: Known,
+    forbidden: Mapping[str, str],
     file: str = FILE,
     refusal: Callable[[Sequence[str]], str | None] | None = inventory.refusal,
 ) -> list[str]:
-    """Raises SiteError with everything that speaks against the jobs, one line each. Returns remarks.
+    """Raise SiteError with a line for each reason why SLURM would not run the jobs. Returns remarks.
 
+    `forbidden`: patterns of the sbatch options that the executor sets itself -> its names for them.
     `refusal`: from options to sbatch's error about them; None: sbatch is not asked. It is not asked either if
     something is wrong already.
     """
-    found = list(dict.fromkeys(complaints(site, wanted, known)))
+    found = list(dict.fromkeys(complaints(site, wanted, known, forbidden)))
     if not found and refusal is not None:
         found = list(_refused(site, wanted, known, refusal))
     if found:
@@ -118,18 +120,21 @@ def remarks(site: Site, wanted: Sequence[Wanted], known: Known) -> Iterator[str]
             )
 
 
-def complaints(site: Site, wanted: Sequence[Wanted], known: Known) -> Iterator[str]:
-    """Lines with the key path, what was found and what would do."""
+def complaints(
+    site: Site, wanted: Sequence[Wanted], known: Known, forbidden: Mapping[str, str]
+) -> Iterator[str]:
+    """Lines with the key path, what was found and what would do; `forbidden` as for `require`."""
     yield from _account(site, known)
     for place, jobs in _places(site, wanted):
         yield from _partition(place, jobs, known.partitions)
+        yield from _extra(place, jobs, forbidden)
     if not site.gpu.use:
         yield from _on_processors(wanted)
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where some jobs go, and the keys that decide it: those of a stage of its own, or of all others."""
+    """A destination of jobs, and the keys that decide it: those of one stage, or of all others."""
 
     site: Site
     stage: str | None
@@ -144,7 +149,7 @@ class Place:
 
 
 def _places(site: Site, wanted: Sequence[Wanted]) -> list[tuple[Place, list[Wanted]]]:
-    """The jobs by the place that they go to."""
+    """The jobs, grouped by their destination."""
     found: dict[tuple[str | None, bool], list[Wanted]] = {}
     for job in sorted(wanted, key=lambda job: job.asked.gpus_per_node > 0):
         place = (job.stage if job.stage in site.stages else None, job.asked.gpus_per_node > 0)
@@ -160,7 +165,7 @@ def _account(site: Site, known: Known) -> Iterator[str]:
     if site.account is not None:
         # SLURM spells accounts in small letters.
         if accounts.names and site.account.lower() not in (name.lower() for name in accounts.names):
-            yield f"slurm.account: {site.account!r} is none of this user's; {has}"
+            yield f"slurm.account: {site.account!r} is not an account of this user; {has}"
         elif not accounts.names and known.records.enforced:
             yield f"slurm.account: {site.account!r}: {has}, and this cluster demands one; ask its operators"
     elif known.records.enforced and accounts.default is None:
@@ -192,7 +197,6 @@ def _partition(place: Place, jobs: Sequence[Wanted], partitions: Sequence[Partit
                 f"{key('constraint')}: no node of {where} has {kind.constraint!r}; "
                 f"features: {', '.join(sorted(features)) or 'none'}"
             )
-    yield from _extra(place, jobs)
     yield from _memory(place, where, jobs, found)
     yield from _least(place, where, jobs)
     if place.gpu:
@@ -200,21 +204,19 @@ def _partition(place: Place, jobs: Sequence[Wanted], partitions: Sequence[Partit
     yield from _cores(place, where, jobs, found)
 
 
-def _extra(place: Place, jobs: Sequence[Wanted]) -> Iterator[str]:
+def _extra(place: Place, jobs: Sequence[Wanted], forbidden: Mapping[str, str]) -> Iterator[str]:
     """sbatch options that the executor sets itself. It would refuse them too, but only when it submits."""
-    from snakemake_executor_plugin_slurm.validation import get_forbidden_slurm_options
-
-    told = {job.asked.extra or "" for job in jobs}
-    for pattern, what in get_forbidden_slurm_options().items():
-        if any(re.search(pattern, extra) for extra in told):
-            key = _INSTEAD.get(what)
-            instead = "" if key is None else f"; {key if '.' in key else place.key(key)} says it"
-            said = place.kind.extra
-            yield f"{place.key('extra')}: {said!r} sets the {what}, which the workflow does{instead}"
+    asked = {job.asked.extra or "" for job in jobs}
+    for pattern, option in forbidden.items():
+        if any(re.search(pattern, extra) for extra in asked):
+            key = _INSTEAD.get(option)
+            instead = "" if key is None else f"; use {key if '.' in key else place.key(key)}"
+            extra = place.kind.extra or ""
+            yield f"{place.key('extra')}: {extra!r} sets the {option}, which the workflow does{instead}"
 
 
 def _least(place: Place, where: str, jobs: Sequence[Wanted]) -> Iterator[str]:
-    """Settings of a stage must be possible, since a job asks for no more than the limits."""
+    """Complaints about a stage's settings above the limits, which no job can ask for."""
     said = place.site.of_stage(place.stage)
     if (memory := said.memory) is not None and (short := [job for job in jobs if job.asked.mem_mb < memory]):
         yield (
@@ -231,7 +233,7 @@ def _least(place: Place, where: str, jobs: Sequence[Wanted]) -> Iterator[str]:
 
 
 def _memory(place: Place, where: str, jobs: Sequence[Wanted], found: Sequence[Partition]) -> Iterator[str]:
-    """A cluster that does not know the memory of its nodes gives none, and refuses jobs that ask for some."""
+    """Complaints if jobs ask for memory and SLURM does not know that of its nodes: it refuses such jobs."""
     site, key = place.site, "slurm.ask_memory"
     if not site.ask_memory:
         if site.of_stage(place.stage).memory is not None:
@@ -302,7 +304,7 @@ def _on_processors(wanted: Sequence[Wanted]) -> Iterator[str]:
 def _refused(
     site: Site, wanted: Sequence[Wanted], known: Known, refusal: Callable[[Sequence[str]], str | None]
 ) -> Iterator[str]:
-    """sbatch is asked about the job that asks for most of each kind, and the longest."""
+    """Complaints of sbatch about the largest job of each kind, and the longest."""
     for place, jobs in _places(site, wanted):
         away = any(node.away for p in chosen(place.kind, known.partitions) for node in p.nodes)
         most = max(jobs, key=lambda job: (job.asked.nodes, job.asked.gpus_per_node, job.asked.mem_mb))

@@ -178,7 +178,7 @@ def _ask(*command: str) -> str:
     except (OSError, subprocess.SubprocessError) as error:
         raise SiteError(f"SLURM: `{' '.join(command[:2])}` cannot be run: {error}") from None
     if done.returncode != 0:
-        raise SiteError(f"SLURM: `{' '.join(command[:2])}` says: {' '.join(done.stderr.split())}")
+        raise SiteError(f"SLURM: `{' '.join(command[:2])}` failed: {' '.join(done.stderr.split())}")
     return done.stdout
 
 

@@ -83,7 +83,7 @@ class Asked:
     @property
     def extra(self) -> str | None:
         """Options that the plug-in has no name for."""
-        said = [self.on.extra]
+        said = [self.on.extra or ""]
         if self.signal_seconds:
             # SIGTERM, to all processes of the job's steps: Snakemake waits for its job, which saves. SIGUSR1
             # would end Snakemake itself.

@@ -1,7 +1,7 @@
 """What differs between clusters, as one typed record: profiles/slurm/site.yaml, its section `slurm`.
 
 Every key has a default that works if SLURM has a default partition, with GPUs if any job asks for them, and
-demands no account. Left out on purpose: what SLURM itself knows (inventory.py), and options that are the same
+demands no account. Left out: what SLURM itself knows (inventory.py), and options that are the same
 everywhere (profiles/slurm/config.yaml).
 """
 
@@ -97,7 +97,7 @@ class Kind(Section):
     constraint: Features | None = Field(
         default=None, description="features that a node must have, as `sbatch --constraint` reads them"
     )
-    extra: Extra = Field(default="", description="further options of sbatch")
+    extra: Extra | None = Field(default=None, description="further options of sbatch")
 
 
 class GpuKind(Kind):
@@ -113,13 +113,9 @@ class GpuKind(Kind):
     cpus_each: int = Field(default=4, ge=1, description="processor cores beside each GPU")
 
 
-class OfStage(Section):
+class OfStage(Kind):
     """What the jobs of one stage ask for instead; null: as other jobs on processors or GPUs."""
 
-    partition: Partitions | None = Field(default=None, description="as that of `cpu` and `gpu`")
-    max_runtime: Duration = Field(default=None, description="as that of `cpu` and `gpu`")
-    constraint: Features | None = Field(default=None, description="as that of `cpu` and `gpu`")
-    extra: Extra | None = Field(default=None, description="as that of `cpu` and `gpu`")
     memory: Size = Field(default=None, description="the least that a job asks for on each of its nodes")
     runtime: Duration = Field(default=None, description="the least that a job asks for")
 
@@ -130,22 +126,22 @@ _NOTHING = OfStage()
 class Site(Section):
     """The section `slurm` of a site file."""
 
-    account: Word | None = Field(default=None, description="who pays; null: the user's default account")
+    account: Word | None = Field(default=None, description="account to charge; null: the user's default")
     qos: Word | None = Field(default=None, description="quality of service; null: the default")
     ask_memory: bool = Field(
         default=True,
-        description="false: sbatch is told no memory, for clusters that do not schedule it (no RealMemory)",
+        description="false: jobs ask for no memory, for clusters that do not schedule it (no RealMemory)",
     )
     save_minutes: int = Field(
-        default=10, ge=1, description="minutes before its time limit that a training is told to save and end"
+        default=10, ge=1, description="minutes before its time limit at which a training is asked to save"
     )
     status_seconds: int = Field(
-        default=60, ge=1, description="the longest between two questions to SLURM how jobs are"
+        default=60, ge=1, description="the longest between two questions to SLURM about the state of jobs"
     )
     cpu: Kind = Kind()
     gpu: GpuKind = GpuKind()
     stages: dict[Annotated[str, AfterValidator(_known_stage)], OfStage] = Field(
-        default={}, description="what the jobs of a stage ask for otherwise"
+        default={}, description="what the jobs of a stage ask for instead"
     )
 
     def of_stage(self, stage: str | None) -> OfStage:

@@ -1,4 +1,4 @@
-"""`rlv fetch`: what a study needs from the hub, into its cache, on a machine that has a network.
+"""`rlv fetch`: fetches a study's models and data sets from the hub, on a machine that has a network.
 
 Jobs then find it there without one. Everything that cannot be fetched is named, not only the first.
 """
@@ -34,7 +34,7 @@ def _fetch(options: Namespace) -> int:
 
 
 def fetch_study(study: Study) -> Iterator[tuple[str, bool]]:
-    """(line for people, whether it went well) of each model and data set, as they come."""
+    """(line for people, whether it was fetched) of each model and data set, as they come."""
     for name, model in study.models.items():
         key = f"models.{name}"
         try:

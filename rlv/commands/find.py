@@ -1,4 +1,4 @@
-"""Artifacts by what people call them: a key, a path, a name, or the beginning of one."""
+"""Artifacts by a key, a path, a name, or the beginning of one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rlv.store.manifests import read_manifest
 
 
 def find(plan: Plan, store: Store, wanted: str) -> tuple[str, dict[str, Any], Artifact | None]:
-    """(path, spec, the study's artifact or None) of what a key, path or name (or its beginning) means.
+    """(path, spec, the study's artifact or None) of the artifact with a key, path or name (or its beginning).
 
     Looks in the study first, then in the store. Raises StudyError if nothing or several things fit.
     """

@@ -1,4 +1,4 @@
-"""`rlv publish` and `rlv ship-base`: from the store to the place where people look for it."""
+"""`rlv publish` and `rlv ship-base`: copies from the store to stable places."""
 
 from __future__ import annotations
 

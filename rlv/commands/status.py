@@ -1,4 +1,4 @@
-"""`rlv status`: what of a study is done, what is missing or damaged, and what is being computed."""
+"""`rlv status`: artifacts of a study that are done, missing or damaged, and keys that are being computed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _status(options: Namespace) -> None:
 
 
 def state(artifact: Artifact, store: Store) -> str:
-    """The state of an artifact: done, missing, made by older code, damaged, or not to be read now.
+    """The state of an artifact: done, missing, made by older code, damaged, or unreadable now.
 
     Files are compared by size and time, then content. Anything else in an artifact's place is damaged, too.
     """
@@ -54,7 +54,7 @@ def _without_code(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def status_lines(plan: Plan, store: Store) -> list[str]:
-    """A table of states by stage, everything that is not done, and what is being computed."""
+    """A table of states by stage, everything that is not done, and keys that are being computed."""
     states = {path: state(artifact, store) for path, artifact in plan.artifacts.items()}
     kinds = (DONE, MISSING, OLDER, DAMAGED, *([UNREAD] if UNREAD in states.values() else []))
     counts: dict[str, Counter[str]] = defaultdict(Counter)
@@ -90,7 +90,7 @@ def other_code_lines(done: Iterable[Artifact], store: Store) -> list[str]:
 
 
 def progress_lines(plan: Plan, store: Store) -> list[str]:
-    """What is being computed in the store, of this study and of others, and what failed last."""
+    """Keys that the store's users compute now, of this study and of others, and those that failed last."""
     lines, failed = [], []
     try:
         leases = list(store.all_leases())

@@ -30,10 +30,10 @@ def _fsck(options: Namespace) -> int:
 
 
 def fsck_lines(store: Store) -> tuple[list[str], int]:
-    """(Lines, artifacts not sound): every published file against its digest; what is damaged is set aside.
+    """Verify every published file of a store; returns lines, and the number of artifacts that are not sound.
 
-    So is what lies in the place of an artifact and is none: a file, a link to no folder, a folder without a
-    manifest or one that may not be entered.
+    Damaged artifacts are set aside. So is anything else in the place of an artifact: a file, a link to no
+    folder, a folder without a manifest, a folder that may not be entered. Raises StoreError without a store.
     """
     if not store.root.is_dir():
         raise StoreError(f"{store.root}: no store here; a run makes it")
@@ -57,7 +57,7 @@ def fsck_lines(store: Store) -> tuple[list[str], int]:
         damaged += 1
         lines += [f"damaged: {folder.relative_to(store.root)}", *(f"  {line}" for line in found)]
         try:
-            lines.append(f"  {store.set_aside_folder(folder)}; what is missing the next run makes again")
+            lines.append(f"  {store.set_aside_folder(folder)}; the next run makes it again")
         except StoreError as error:
             lines.append(f"  {error}")
     lines += unsealed_lines(older)
@@ -66,10 +66,9 @@ def fsck_lines(store: Store) -> tuple[list[str], int]:
 
 
 def _places(store: Store) -> tuple[list[Path], list[str]]:
-    """(What lies in the places of artifacts, published or not; lines on stages that cannot be listed).
+    """(Places of artifacts that are not empty, published or not; lines on stages that cannot be listed).
 
-    What lies in the place of a stage and is no folder stays there: a link may lead to a disk that is not
-    mounted now.
+    A file or link in the place of a stage's folder stays there: its disk may not be mounted now.
     """
     found, unread = [], []
     for stage in STAGES:

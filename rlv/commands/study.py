@@ -58,7 +58,7 @@ def _plan(options: Namespace) -> int:
 
 
 def study_lines(plan: Plan, store: Store, gpu: Gpu) -> list[str]:
-    """All artifacts with their inputs and the most tokens they can cost, and what stages cost on a GPU."""
+    """All artifacts with their inputs and the most tokens they can cost, and the cost of stages on a GPU."""
     study = plan.study
     lines = [f"study {study.name}: {study.description}", ""]
     for estimate in estimates(plan, store, None, Assumptions(length=1.0)):
@@ -72,7 +72,7 @@ def study_lines(plan: Plan, store: Store, gpu: Gpu) -> list[str]:
 
 
 def assumption_lines(study: Study) -> list[str]:
-    """What a study assumes: each value with its path and its source, and the study's conventions."""
+    """Assumptions of a study: each value with its path and its source, and the study's conventions."""
     alike: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path, assumption in study.assumed.items():
         source = assumption.source or "this project's guess"
@@ -95,6 +95,6 @@ def cost_lines(plan: Plan, store: Store, gpu: Gpu) -> list[str]:
     assumed = Assumptions()
     likely = estimates(plan, store, gpu, assumed)
     most = estimates(plan, store, gpu, Assumptions(length=1.0))
-    lines = [f"on {gpu.name} GPUs; `rlv plan --estimate` says whether every job fits"]
+    lines = [f"on {gpu.name} GPUs; `rlv plan --estimate` checks whether every job fits"]
     lines += [*stage_lines(likely, most), ""]
     return lines + [f"assumed: {line}" for line in assumed.lines()] + unknown_lines(most)

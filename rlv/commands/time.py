@@ -1,4 +1,4 @@
-"""`rlv time`: where the time of a study went, and which users computed what."""
+"""`rlv time`: the time that a study took, by stage, and the users who computed it."""
 
 from __future__ import annotations
 
@@ -69,5 +69,5 @@ def computed_lines(plan: Plan, store: Store) -> list[str]:
     lost = sum(not line.get("won", True) for line in logged)
     lines = ["", f"computed here: {len(times)} artifacts, {again - lost} of them again after a loss"]
     if lost:
-        lines.append(f"{lost:9d}  computed at the same time as by somebody else, and dropped")
+        lines.append(f"{lost:9d}  computed at the same time as by another process, and dropped")
     return lines + [f"{count:9d}  {user}" for user, count in by.most_common()]

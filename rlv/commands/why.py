@@ -69,7 +69,7 @@ def _made_lines(artifact: Artifact, store: Store) -> list[str]:
 
 
 def diff_lines(plan: Plan, store: Store, left: str, right: str) -> list[str]:
-    """What differs between two artifacts, followed into their inputs."""
+    """The differences between two artifacts, followed into their inputs."""
     (path_a, spec_a, _), (path_b, spec_b, _) = find(plan, store, left), find(plan, store, right)
     found = list(_differences(spec_a, spec_b, store, plan))
     return [f"- {path_a}", f"+ {path_b}", *(found or ["no difference"])]

@@ -58,25 +58,22 @@ def module_of(name: str) -> ModuleType:
 def gather(job: Job, table: str) -> pl.DataFrame:
     """One table of all inputs that have it; steps get the column `reasoner` from the input's role.
 
-    Raises DataError if no input has the table or a reasoner was not trained, StoreError as the store does.
+    Raises DataError if no input has the table, StoreError as the store does.
     """
-    source = "train" if table == "steps" else "evaluate"
-    inputs = {role: a for role, a in job.artifact.inputs.items() if role.startswith(f"{source}:")}
+    # Roles that the plan gives; it refuses reasoners without steps (rlv/plan/checks/products.py).
+    source = "train:" if table == "steps" else "evaluate:"
+    inputs = {role: a for role, a in job.artifact.inputs.items() if role.startswith(source)}
     having = [role for role, artifact in inputs.items() if tables.leaves(artifact.params, table)]
     if not having:
         needed = " and ".join(NEEDED[name] for name in tables.LEFT_WITH.get(table, ()))
-        lacks = f"{len(inputs)} evaluations, none with {needed}" if inputs else f"no input {source}:…"
+        lacks = f"{len(inputs)} evaluations, none with {needed}" if inputs else f"no input {source}…"
         raise DataError(f"{job.artifact.path}: {lacks}, to read a {table} table from; add one to the study")
     parts = []
     for role in having:
-        name = role.removeprefix(f"{source}:")
-        if table == "steps" and inputs[role].stage != source:
-            raise DataError(
-                f"{job.artifact.path}: reasoner {name!r} is not trained and has no steps; choose "
-                "comparisons of trained reasoners for this figure"
-            )
         part = job.table(role, table)
-        parts.append(part.with_columns(reasoner=pl.lit(name)) if table == "steps" else part)
+        parts.append(
+            part.with_columns(reasoner=pl.lit(role.removeprefix(source))) if table == "steps" else part
+        )
     return pl.concat(parts)
 
 

@@ -8,7 +8,7 @@ from math import ceil
 
 @dataclass(frozen=True)
 class Assumptions:
-    """Guesses; the defaults are round numbers on the careful side.
+    """Assumptions of an estimate; the defaults are round numbers on the careful side.
 
     `length`: solutions' mean length as a share of their budget; 1 makes every figure an upper bound.
     Utilizations are shares of the data sheet's figures.

@@ -75,6 +75,7 @@ class Stage:
     trains: whether jobs change a model's weights, with the settings of the reasoner of the artifact's name.
     resumes: whether a job that is asked to stop saves, so that the next try continues there.
     work: what a model does in a job, and what that takes.
+    measured: files of an artifact that contain seconds, which no second run repeats.
     asks: what has to be fetched from the hub for an artifact; None: nothing, or it is in the cache.
     """
 
@@ -93,6 +94,7 @@ class Stage:
     trains: bool = False
     resumes: bool = False
     work: Work = field(default=Work())
+    measured: tuple[str, ...] = ()
     asks: Callable[[Artifact], Asked | None] = lambda artifact: None
 
     @property

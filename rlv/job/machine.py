@@ -53,7 +53,7 @@ def made_here(device: str | None = None) -> dict[str, Any]:
 
 
 def now() -> dict[str, str]:
-    """The time, as `made_here` has it."""
+    """The time in UTC, ISO 8601, as part of `made_here`."""
     return {"at": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
@@ -105,7 +105,7 @@ def _git(folder: Path, *words: str) -> str:
 
 
 def cpu_seconds() -> float:
-    """Of this process and of all its children that have ended."""
+    """Processor seconds of this process and of all its children that have ended."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 

@@ -71,14 +71,14 @@ def _place(module: str) -> Path:
 
 
 def _file(module: str) -> Path | None:
-    """A module's source; None: it is no file of this project."""
+    """A module's source, or None if this project has no such file."""
     place = _place(module)
     found = (file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file())
     return next(found, None)
 
 
 def _imported(modules: Iterable[str]) -> list[str]:
-    """The modules and all of this project that they import, directly or not, also inside functions."""
+    """The modules and all of this project that they import, directly or not, inside functions too."""
     found: set[str] = set()
     ahead = list(modules)
     while ahead:

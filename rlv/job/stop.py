@@ -18,7 +18,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
 
 class Abandoned(BaseException):
-    """Sampling was given up because the run was asked to stop; handlers of errors do not catch this."""
+    """Ends sampling when the run is asked to stop; handlers of errors do not catch it."""
 
 
 class Stop:
@@ -28,14 +28,14 @@ class Stop:
         self.requested = False
 
     def progress(self, done: int, total: int, tokens: int) -> None:
-        """An engine's progress callback. Raises Abandoned once a stop was asked for."""
+        """An engine's progress callback. Raises Abandoned if a stop was asked for."""
         if self.requested:
             raise Abandoned
 
 
 @contextmanager
 def hearing(numbers: Iterable[signal.Signals], ask: Callable[[signal.Signals], None]) -> Iterator[None]:
-    """Signals call `ask` while the block runs, and do afterwards what they did before.
+    """Have signals call `ask` while the block runs, and restore their handlers afterwards.
 
     Only the main thread can listen to signals; in another nothing changes.
     """
@@ -52,7 +52,7 @@ def hearing(numbers: Iterable[signal.Signals], ask: Callable[[signal.Signals], N
 
 @contextmanager
 def listening() -> Iterator[Stop]:
-    """Signals set the flag while the block runs."""
+    """Have signals set the flag while the block runs."""
     stop = Stop()
 
     def ask(number: signal.Signals) -> None:

@@ -1,4 +1,4 @@
-"""What the jobs of a stage have a model do, and what that takes, asked of the stage's record before any runs.
+"""Models' work in the jobs of a stage: tokens, memory and disk, known from its record before a job runs.
 
 A stage's own functions stand in its folder (work.py, memory.py); rlv/estimate adds up what they return, and
 its checks before a run ask them what a job needs. Pure functions of an artifact; no torch.
@@ -37,17 +37,17 @@ class Size:
 
     @property
     def attention_width(self) -> int:
-        """A: query heads times their size."""
+        """The axis A: query heads times their size."""
         return self.heads * self.head_dim
 
     @property
     def kv_width(self) -> int:
-        """K: key heads times their size; values have as many."""
+        """The axis K: key heads times their size; values have as many."""
         return self.kv_heads * self.head_dim
 
     @property
     def parameters(self) -> int:
-        """All of them: V H (twice if untied) + L (2 H A + 2 H K + 3 H I + 2 H + biases) + H."""
+        """All parameters: V H (twice if untied) + L (2 H A + 2 H K + 3 H I + 2 H + biases) + H."""
         h, a, k = self.hidden, self.attention_width, self.kv_width
         layer = 2 * h * a + 2 * h * k + 3 * h * self.intermediate + 2 * h + self.biases
         return self.vocab * h * (1 if self.tied else 2) + self.layers * layer + h
@@ -120,12 +120,12 @@ class Positions:
 
 @dataclass(frozen=True)
 class Work:
-    """What is known of the jobs of one stage before they run. By default they use no model.
+    """Models' work in the jobs of one stage, as it is known before they run. By default there is none.
 
     passes: the sequences that a model writes, reads and learns from. memory: of one GPU in each phase, from
     the artifact, its model, assumptions, and the GPU's bytes (None: no GPU is named). stored, checkpoints:
     bytes in the store, and beside it while the job runs. positions: what must fit behind a prompt; None: the
-    job puts no prompts. keys: where a study may set what `key` is asked for; the first path that is set
+    job has no prompts. keys: the paths in a study that may set a setting of a job; the first that is set
     counts, else the last.
     """
 

@@ -95,7 +95,7 @@ def _pairs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str
 
 
 def _changed_meanwhile(made: Made) -> Iterator[str]:
-    """In what the jobs of one training differ from its last."""
+    """The settings in which earlier jobs of a training differ from its last."""
     for part in made.earlier:
         for name in ("device", "python", "packages", "code"):
             if part[name] != getattr(made, name):

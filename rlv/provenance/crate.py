@@ -39,7 +39,7 @@ PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 # A history of a hundred thousand artifacts has less.
 _LARGEST = 2**30
 # What an archive asks for and only the authors of a result can give.
-NO_LICENSE = "No licence is stated; ask those who made it."
+NO_LICENSE = "No licence is stated; ask its authors."
 
 
 def metadata_of(history: History, carried: Mapping[str, str], published: datetime) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def _history(by_id: Mapping[str, Entity], root: Entity) -> History:
 
 
 def _refuse_names(record: Record) -> None:
-    """Raises StoreError if the crate names a file that would lie outside of its artifact."""
+    """Raise StoreError if the crate names a file that would lie outside of its artifact."""
     for name in record.files:
         why = fault_of(name, nested=True)
         if why is not None:

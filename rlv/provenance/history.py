@@ -25,7 +25,7 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class FileFact:
-    """One published file. `lasting`: the digest of it without what is measured (measured.py), or None."""
+    """One published file. `lasting`: its digest without measurements (measured.py), or None."""
 
     sha256: str
     bytes: int
@@ -69,7 +69,7 @@ class Made:
 
     @property
     def all_seconds(self) -> float:
-        """Of all parts together, without what was lost between a checkpoint and a job's end."""
+        """Seconds of all parts together, without those lost between a checkpoint and a job's end."""
         return self.seconds + sum(part["seconds"] for part in self.earlier)
 
 
@@ -93,7 +93,7 @@ class Record:
 
 @dataclass(frozen=True)
 class History:
-    """What a target was made from. The target is the last of `records`; inputs come before what they are for.
+    """A target and everything behind it. The target is the last of `records`, and inputs come first.
 
     `name` is what it was asked for by (a figure's name), `study` the study's.
     """

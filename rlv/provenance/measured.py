@@ -18,6 +18,7 @@ import polars as pl
 from rlv import tables
 from rlv.errors import DataError
 from rlv.outside.files import parse_json
+from rlv.run.stages import STAGES
 
 # Columns that hold seconds, by the table's name.
 MEASURED_COLUMNS = {
@@ -34,42 +35,41 @@ def is_measured_claim(row: dict[str, Any]) -> bool:
 
 
 def lasting(stage: str, name: str, path: Path) -> str | None:
-    """SHA-256 of what a file holds besides measurements, as hex; None if it holds none.
+    """SHA-256 in hex of a file without its measurements; None if it contains none.
 
     `stage` and `name` are the artifact's stage and the file's name in it. Tables are compared by their
     values, so another version of the library that wrote them changes nothing. Raises DataError if a file
-    of that name is not what this stage leaves.
+    of that name is no such file of this stage.
     """
-    reader = _READERS.get((stage, name))
-    if reader is None:
+    if stage not in STAGES or name not in STAGES[stage].measured:
         return None
     try:
-        content = reader(path)
+        content = _READERS[path.suffix](path)
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{path}: not the {name} of the stage {stage} ({error})") from error
     return hashlib.sha256(content.encode()).hexdigest()
 
 
 def describe(name: str) -> str:
-    """What is measured in a file that holds measurements, in words."""
+    """The measurements in a file that contains some, in words."""
     columns = MEASURED_COLUMNS.get(Path(name).stem)
     return ", ".join(columns) if columns else "the claim of seconds"
 
 
 def without_measurements(frame: pl.DataFrame, table: str) -> pl.DataFrame:
-    """A table but for its measured columns, and but for measured claims."""
+    """A table without its measured columns and measured claims."""
     if table == "claims":
         kept = [not is_measured_claim(row) for row in frame.iter_rows(named=True)]
         return frame.filter(pl.Series(kept, dtype=pl.Boolean))
     return frame.drop(MEASURED_COLUMNS.get(table, ()), strict=False)
 
 
-def _parquet(table: str) -> Callable[[Path], str]:
-    return lambda path: _text(without_measurements(tables.read_parquet(path), table))
+def _parquet(path: Path) -> str:
+    return _text(without_measurements(tables.read_parquet(path), path.stem))
 
 
 def _csv(path: Path) -> str:
-    # As text: what is compared is what was written.
+    # As text, so that values are compared as they were written.
     return _text(without_measurements(tables.read_csv(path, infer_schema=False), "claims"))
 
 
@@ -89,11 +89,9 @@ def _page(path: Path) -> str:
     return "\n".join(line for line in lines if not line.startswith(f"<tr><td>{MEASURED_CLAIM[1]}"))
 
 
-_READERS: dict[tuple[str, str], Callable[[Path], str]] = {
-    ("train", "steps.parquet"): _parquet("steps"),
-    ("overhead", "overhead.parquet"): _parquet("overhead"),
-    ("claims", "claims.parquet"): _parquet("claims"),
-    ("claims", "claims.csv"): _csv,
-    ("claims", "claims.json"): _json,
-    ("claims", "claims.html"): _page,
+_READERS: dict[str, Callable[[Path], str]] = {
+    ".parquet": _parquet,
+    ".csv": _csv,
+    ".json": _json,
+    ".html": _page,
 }

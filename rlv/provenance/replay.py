@@ -111,7 +111,7 @@ def replay(
 
 
 def refuse_same_store(target: Store, origin: Store | None) -> None:
-    """Raises StoreError if the other store is the first one, or reads from it."""
+    """Raise StoreError if the other store is the first one, or reads from it."""
     if target.upstreams:
         raise StoreError(f"{target.root}: has upstreams; a replay makes everything in one store of its own")
     if origin is not None:
@@ -121,7 +121,7 @@ def refuse_same_store(target: Store, origin: Store | None) -> None:
 
 
 def refuse_other_code(history: History, code: str | None, any_code: bool) -> None:
-    """Raises StoreError if a stage has another recipe, or (unless `any_code`) this is another commit.
+    """Raise StoreError if a stage has another recipe, or (unless `any_code`) this is another commit.
 
     If the code of a stage is part of its keys, it counts as its recipe.
     """

@@ -54,7 +54,7 @@ def gpus_of(artifact: Artifact) -> int:
 
 @contextmanager
 def leased(wanted: int, log: Callable[[str], None], folder: Path | None = None) -> Iterator[None]:
-    """Within the block CUDA_VISIBLE_DEVICES names `wanted` GPUs that no other lease of this machine has.
+    """Have CUDA_VISIBLE_DEVICES name, within the block, `wanted` GPUs that no other process has leased.
 
     Waits for them. Does nothing if none are wanted, if the variable is set already (by a scheduler or the
     user), or if the machine has fewer than two GPUs: jobs share a single one. `folder` holds the locks;
@@ -95,7 +95,7 @@ def _take(
 
 
 def _lock(path: Path, stack: ExitStack) -> bool:
-    """Whether the lock was free; it is held until the stack closes."""
+    """Take a lock until the stack closes; returns whether it was free."""
     # Only the process that makes the file needs to write it: in a folder that users share, others may not.
     create = 0 if path.exists() else os.O_CREAT
     descriptor = os.open(path, os.O_RDONLY | create, 0o644)

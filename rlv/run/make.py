@@ -20,7 +20,7 @@ from rlv.store import DIGEST, Artifact, Store, unsealed_lines
 
 
 def make(artifact: Artifact, store: Store, *, threads: int = 1, log: Callable[[str], None] = print) -> bool:
-    """Make and publish an artifact unless it is there already; whether anything was computed.
+    """Make and publish an artifact unless it is there already; returns whether it was computed.
 
     One process of all that share the store computes it, and the others wait. Raises StoreError if an input is
     missing, DamagedArtifactError if one differs from its manifest, StoppedError if a signal asked to stop.
@@ -86,17 +86,17 @@ def _compute(artifact: Artifact, store: Store, threads: int, log: Callable[[str]
         store.log_computed(artifact, seconds, won=publication.won)
     except (OSError, StoreError) as error:
         log(f"{artifact.path}: computed, but not in the store's log ({error})")
-    done = "published" if publication.won else "somebody else published it first, ours is dropped"
+    done = "published" if publication.won else "another process published it first, ours is dropped"
     log(f"{artifact.path}: {done} after {seconds:.1f} s")
 
 
 class _Asked(BaseException):
-    """A signal asked this process to stop; handlers of errors do not catch this."""
+    """Raised by a signal that asks this process to stop; handlers of errors do not catch it."""
 
 
 @contextmanager
 def _stoppable(artifact: Artifact) -> Iterator[None]:
-    """Signals that would end the process raise StoppedError instead, so that lease and draft are removed.
+    """Have signals raise StoppedError instead of ending the process, so that lease and draft are removed.
 
     A stage that saves before it stops listens to them itself (rlv/job/stop.py).
     """
@@ -133,7 +133,7 @@ def set_aside_damaged(artifacts: list[Artifact], store: Store) -> list[str]:
 
 
 def _damage(artifact: Artifact, store: Store) -> str | None:
-    """A fault of an artifact that a quick look finds, or of what lies in its place."""
+    """A fault in the place of an artifact that sizes and times show; None if there is none."""
     if store.exists(artifact):
         return next(iter(store.problems_of(artifact, quick=True)), None)
     return store.obstacle(artifact)

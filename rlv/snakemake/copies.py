@@ -10,7 +10,7 @@ from rlv.figures import FIGURES
 from rlv.plan import Plan
 from rlv.store import Artifact
 
-# What Snakemake's flag `report` is told of a file.
+# Arguments of Snakemake's flag `report` for a file.
 Shown = dict[str, Any]
 
 

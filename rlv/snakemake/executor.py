@@ -2,7 +2,7 @@
 
 `put_in_place` gives it to Snakemake's registry of executors, under the plug-in's own name: settings, profiles
 and options `--slurm-...` stay as they are. A plug-in of its own name would have to be a second top-level
-package, which Snakemake imports at every start, also where the SLURM plug-in is not installed.
+package, which Snakemake imports at every start, even if the SLURM plug-in is not installed.
 
 Overridden, why, and when that can go (tests/snakemake/test_executor.py fails if upstream's part changes):
 
@@ -43,7 +43,7 @@ _QUERIES = {"sacct": query_job_status_sacct, "squeue": query_job_status_squeue}
 
 
 class Executor(SlurmExecutor):
-    """Submits jobs patiently, and takes SLURM's answers about them for what they mean here.
+    """The SLURM executor of a run: waits for an absent controller, and knows when a job has ended.
 
     `work_of`, `question`: what the run knows of its jobs and its cluster. `longest`, `pause`: seconds for
     which a controller may be away, and between two tries.
@@ -59,7 +59,7 @@ class Executor(SlurmExecutor):
         self.prepare()
 
     def prepare(self) -> None:
-        """What this class adds to an executor."""
+        """Set the attributes that this class adds to upstream's executor."""
         logger: Any = self.logger  # upstream's type has no `warning`
         self._warn = logger.warning
         self.patience = Patience(self._warn, self.longest, self.pause)
@@ -69,7 +69,7 @@ class Executor(SlurmExecutor):
 
     @property
     def _settings(self) -> Any:
-        """No attribute: the thread that looks after jobs starts before `__post_init__`."""
+        """Upstream's settings; no attribute: the thread that checks jobs starts before `__post_init__`."""
         workflow: Any = self.workflow  # upstream's type has no `executor_settings`
         return workflow.executor_settings
 
@@ -78,20 +78,22 @@ class Executor(SlurmExecutor):
     def run_job(self, job: Any) -> None:
         """Submit a job, again and again while the controller is away.
 
-        In a run that is being ended nothing is submitted any more: nobody would be there to cancel it.
+        A run that is being ended submits nothing more, since no process would be left to cancel the job.
         """
         said: str | None = "not submitted: this run is being ended"
         while not self.patience.stopped:
             self._refused.said = None
-            super().run_job(job)
-            said = vars(self._refused).pop("said")
+            try:
+                super().run_job(job)
+            finally:
+                said = vars(self._refused).pop("said")
             if not self.patience.again(said):
                 break
         if said is not None:
             self._report_job_error_threadsafe(SubmittedJobInfo(job), said)
 
     def _report_job_error_threadsafe(self, job_info: SubmittedJobInfo, msg: str) -> None:
-        """From `run_job` upstream's refusals are kept, and reported when it has given up."""
+        """Keep a refusal of `run_job`, which reports it when it gives up; report any other error at once."""
         if hasattr(self._refused, "said"):
             self._refused.said = msg
         else:
@@ -103,7 +105,7 @@ class Executor(SlurmExecutor):
         super().cancel()
 
     def get_account_arg(self, job: Any) -> Generator[str, None, None]:
-        """An account only if one is named; upstream takes that of the user's last jobs otherwise."""
+        """The option for the site's account, or ""; upstream would take that of the user's last jobs."""
         if job.resources.get("slurm_account"):
             yield from super().get_account_arg(job)
         else:
@@ -153,7 +155,7 @@ class Executor(SlurmExecutor):
     # ---- trying again
 
     def report_job_submission(self, job_info: SubmittedJobInfo, register_job: bool = True) -> None:
-        """Remember which SLURM job it is."""
+        """Remember the number of the SLURM job."""
         self._slurm_jobs[job_info.job] = str(job_info.external_jobid)
         super().report_job_submission(job_info, register_job=register_job)
 

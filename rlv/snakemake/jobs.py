@@ -1,4 +1,4 @@
-"""The rule of each stage: what Snakemake is told of its jobs, as functions of the wildcards.
+"""The rule of each stage: the settings of its jobs for Snakemake, as functions of the wildcards.
 
 On a cluster resources are those of SlurmRules; elsewhere they are those of the stage's record.
 """
@@ -72,7 +72,7 @@ class Jobs:
         }
 
     def retries(self, stage: str) -> int | None:
-        """How often a failed job is tried again; None: as often as Snakemake was told."""
+        """How often a failed job is tried again; None: as often as Snakemake's own `--retries`."""
         if self.slurm is None or not self.slurm.submits or not STAGES[stage].resumes:
             return None
         return self.slurm.retries(stage)

@@ -1,4 +1,4 @@
-"""How the workflow learns that a job has ended: which question SLURM answers here, and what an answer means.
+"""How the workflow learns that a job has ended: the command that SLURM answers here, and its answers.
 
 `sacct` may be installed and answer nothing, if no accounts are kept; so what works is found out at the start
 (`question`). An answer is read as follows (`Watch`):
@@ -31,7 +31,7 @@ _SILENCE = 300
 
 @dataclass(frozen=True)
 class Question:
-    """The command that answers how jobs are, `sacct` or `squeue`, and the most seconds between two."""
+    """The command that reports the states of jobs, `sacct` or `squeue`, and the most seconds between two."""
 
     command: str
     seconds: int
@@ -48,7 +48,7 @@ class Outcome:
 def question(
     most_seconds: int, found: Records | None = None, sacct: Callable[[], bool] = sacct_answers
 ) -> Question:
-    """What to ask on this cluster: sacct if accounts are kept and it answers, else squeue.
+    """The question for this cluster: sacct if accounts are kept and it answers, else squeue.
 
     squeue forgets a job some time after its end, and one that it never showed is not missed: it is asked
     often enough to see each. Raises SiteError if the controller does not answer.
@@ -62,7 +62,7 @@ def question(
 
 
 class Watch:
-    """What SLURM's answers mean for the jobs of one run. `warn` gets a line if it is silent for long."""
+    """Reads outcomes of jobs from SLURM's answers; `warn` gets a line if it is silent for long."""
 
     def __init__(self, warn: Callable[[str], Any], clock: Callable[[], float] = time.monotonic) -> None:
         self._warn, self._clock = warn, clock
@@ -94,11 +94,12 @@ class Watch:
         if self._clock() - self._answered > _SILENCE and not self._warned:
             self._warned = True
             self._warn(
-                f"SLURM has not said how jobs are for {_SILENCE // 60} minutes (`{command}`); waiting for it"
+                f"SLURM has not reported the states of jobs for {_SILENCE // 60} minutes (`{command}`); "
+                "waiting for it"
             )
 
 
 def _outcome(said: str) -> Outcome | None:
-    """Of a job in a state, such as "CANCELLED by 1000"; None: it is still there."""
+    """The outcome of a job in a state, such as "CANCELLED by 1000"; None: it has not ended."""
     word = said.split()[0].rstrip("+") if said.split() else ""
     return None if word in ALIVE else Outcome(word != "COMPLETED", said)

@@ -1,4 +1,4 @@
-"""Submission that outlasts a controller which is away: it waits and tries again, as questions about jobs do.
+"""Submission of jobs while SLURM's controller may be away: it waits and tries again.
 
 The executor takes any failure of `sbatch`, and of the questions it asks before it (which partition is the
 default, which accounts there are), for a failure of the job. That uses up a retry; a controller restarted
@@ -8,7 +8,7 @@ at once.
 
 A job that was accepted although the answer was lost is submitted twice. That is harmless: the second copy
 finds the first one's lease in the store (rlv/store/leases.py) and waits for it. Left out on purpose: the
-checks before the first job (rlv/cluster/checks.py), which fail while somebody is there to read why.
+checks before the first job (rlv/cluster/checks.py): the user is still there to read why they fail.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from typing import Any
 
 from rlv.errors import SiteError
 
-# How SLURM puts it that the controller cannot be reached, does not answer in time, or is only the one in
+# SLURM's messages if the controller cannot be reached, does not answer in time, or is only the one in
 # reserve (slurm_errno.c, from 20.11 on).
 _AWAY = re.compile(
     r"unable to contact slurm controller|socket timed out on send/recv|zero bytes were transmitted"
     r"|in standby mode|communication (connection|shutdown) failure|message (send|receive) failure",
     re.IGNORECASE,
 )
-# Characters that mean something between double quotes, or end the executor's single ones around words.
+# Characters that a shell interprets between double quotes, or that end single quotes around words.
 _MEANS = re.compile(r"['`$\\\n]")
 # Seconds for which a controller may be away; between two tries; between two lines about it.
 LONGEST = 3600.0
@@ -37,16 +37,16 @@ _SAID_EVERY = 60.0
 
 
 def away(said: str) -> str | None:
-    """The line with which a command that failed said that the controller cannot be reached; None: it did not.
+    """The line of an error output that reports an unreachable controller, or None.
 
-    What sbatch says last counts: it may have missed one controller and been refused by the other.
+    The last message of sbatch counts: it may have missed one controller and been refused by the other.
     """
     last = said.rpartition("submission failed:")[2]
     return next((line.strip(" '.") for line in last.splitlines() if _AWAY.search(line)), None)
 
 
 class Patience:
-    """Whether to submit again while the controller is away. One for all jobs of a run, from any thread.
+    """Decides whether a refused job is submitted again. One serves all jobs of a run, from any thread.
 
     `longest`: seconds, counted from the first refusal for that reason; afterwards refusals are final until
     the controller has been reached again. `say` gets a line about once a minute.
@@ -66,7 +66,7 @@ class Patience:
         self._told = 0.0
 
     def again(self, refusal: str | None) -> bool:
-        """Whether a job is to be submitted again, after waiting. `refusal`: why it was not; None: it was."""
+        """Whether to submit a job again, after waiting. `refusal`: the error; None: it was accepted."""
         line = None if refusal is None else away(refusal)
         if line is None:
             self._answered()
@@ -105,10 +105,10 @@ class Patience:
 
 
 def require_plain(workflow: Any) -> None:
-    """Raises SiteError if a word of the command that a job runs would mean something to a shell.
+    """Raise SiteError if a word of the command that a job runs contains a character that a shell interprets.
 
     The executor gives that command to `sbatch --wrap` between double quotes. It contains the arguments of
-    `--config` and `--configfile`, and where the workflow lies.
+    `--config` and `--configfile`, and the workflow's folder.
     """
     words = {
         "--config": workflow.config_settings.config_args or (),

@@ -57,7 +57,7 @@ class SlurmRules:
 
     @property
     def gpu_to_fit(self) -> str | None:
-        """What jobs must fit, never the login node's own; None if the site names neither model nor type."""
+        """The GPU that jobs must fit, never the login node's; None if the site names none."""
         return self._known_gpu.name if self.site.gpu.use and self._known_gpu is not None else None
 
     @cached_property
@@ -110,7 +110,7 @@ class SlurmRules:
         return self.store.root / ".work" / artifact.stage / artifact.directory
 
     def work_of(self, job: Any) -> Path | None:
-        """That of the artifact whose receipt a job of the workflow leaves; None: it leaves none."""
+        """The work folder of the artifact whose receipt a job leaves; None: it leaves none."""
         for file in job.output:
             path = "/".join(Path(str(file)).parts[-2:])
             if path in self.plan.artifacts:
@@ -135,14 +135,16 @@ class SlurmRules:
         return made
 
     def start(self, workflow: Any, say: Callable[[str], None]) -> None:
-        """Before the first job: checks, and the question about jobs that this cluster answers.
+        """Check the site before the first job, and choose the question about jobs that this cluster answers.
 
         Raises SiteError if SLURM is not here, does not answer, or would refuse a job, and if a shell would
-        read something else in a job's command than was written.
+        change a job's command.
         """
+        from snakemake_executor_plugin_slurm.validation import get_forbidden_slurm_options
+
         submission.require_plain(workflow)
-        wanted, known = self.wanted(), checks.Known.ask()
-        for line in checks.require(self.site, wanted, known, self.file):
+        wanted, known, forbidden = self.wanted(), checks.Known.ask(), get_forbidden_slurm_options()
+        for line in checks.require(self.site, wanted, known, forbidden, self.file):
             say(line)
         from rlv.snakemake.executor import Executor
 
@@ -153,7 +155,7 @@ class SlurmRules:
             )
         Executor.question = status.question(self.site.status_seconds)
         logs = workflow.executor_settings.logdir
-        say(f"SLURM is asked by `{Executor.question.command}` how jobs are; their logs: {logs}")
+        say(f"SLURM is asked by `{Executor.question.command}` for the states of jobs; their logs: {logs}")
 
 
 def of_site(
@@ -168,7 +170,7 @@ def of_site(
     # Of several files, the last one counts.
     file = str([FILE, *workflow.overwrite_configfiles][-1])
     slurm = SlurmRules(config["slurm"], plan, store, file=file, gpu=config.get("gpu"), submits=submits)
-    # Where the plug-in is not installed, Snakemake itself says so.
+    # If the plug-in is not installed, Snakemake itself reports it.
     if submits and find_spec("snakemake_executor_plugin_slurm"):
         from rlv.snakemake import executor
 
@@ -186,7 +188,7 @@ def of_site(
 
 
 def start(slurm: SlurmRules | None, workflow: Any, say: Callable[[str], None]) -> None:
-    """Before the first job is submitted. Raises SiteError as `SlurmRules.start`, and without a site."""
+    """Check the site before the first job. Raises SiteError as `SlurmRules.start`, and without a site."""
     if slurm is None:
         raise SiteError(
             "no site: the configuration has no section `slurm`; with a `--configfile` of your own, name "

@@ -307,7 +307,7 @@ class _Reader:
 
 @contextmanager
 def _own_disk(store: Store) -> Iterator[None]:
-    """Errors of the store's disk are not the archive's."""
+    """Have errors of the store's disk within the block name the store, not the archive."""
     try:
         yield
     except OSError as error:

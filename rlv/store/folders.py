@@ -46,7 +46,7 @@ def _leads_nowhere(error: OSError) -> bool:
 
 
 def no_folder(place: Path) -> str | None:
-    """Why a place has something else than a folder; None if a folder is there, or nothing. Raises OSError."""
+    """Why the thing in a place is no folder; None if it is one, or if nothing is there. Raises OSError."""
     try:
         found = place.lstat()
     except FileNotFoundError:
@@ -57,7 +57,7 @@ def no_folder(place: Path) -> str | None:
 
 
 def place_fault(folder: Path) -> str | None:
-    """Why the place of an artifact has something else than one; None if one is there, or nothing.
+    """Why the thing in an artifact's place is no artifact; None if it is one, or if nothing is there.
 
     An empty folder is nothing: Snakemake makes it for a job. A fault of the place of its stage is one of its
     own, too. Raises StoreError if it cannot be looked at.
@@ -73,7 +73,7 @@ def place_fault(folder: Path) -> str | None:
         except OSError as error:
             if not _leads_nowhere(error):
                 raise
-            return "lies below what is no folder"
+            return "lies below a file"
         try:
             kind = (folder / MANIFEST).lstat().st_mode
         except FileNotFoundError:
@@ -131,7 +131,7 @@ def folder_problems(
 
 
 def verify_file(folder: Path, name: str, entry: Mapping[str, Any]) -> None:
-    """Raises DamagedArtifactError if a file is missing, is no regular one or differs from the manifest's
+    """Raise DamagedArtifactError if a file is missing, is no regular one or differs from the manifest's
     entry, StoreError if it cannot be read."""
     path = below(folder, name, nested=True, error=DamagedArtifactError)
     try:

@@ -251,7 +251,7 @@ def _candidates(store: Store, keep: set[str], busy: frozenset[str]) -> Iterator[
 
 
 def _work_of(root: Path, keep: set[str], busy: frozenset[str]) -> Iterator[tuple[Path, str, str]]:
-    """The same of checkpoints, leases and marks of readers."""
+    """(Place, kind, path of the artifact it is of) of checkpoints, leases and marks that are not kept."""
     for stage in _folders(root / ".work"):
         for place in sorted(stage.iterdir()):
             of = _WORK.fullmatch(place.name)

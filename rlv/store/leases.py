@@ -49,7 +49,7 @@ class Lease:
 
     @property
     def target(self) -> str:
-        """`<stage>/<name>-<12 hex>` of what is being computed."""
+        """`<stage>/<name>-<12 hex>` of the artifact that is being computed."""
         named = _NAME.fullmatch(self.path.name)
         return f"{self.path.parent.name}/{named[1] if named else self.path.name}"
 
@@ -64,7 +64,7 @@ class Lease:
         """The user, machine and process, for people."""
         found = self.content
         if not found:
-            return f"somebody ({self.path} cannot be read)"
+            return f"an unknown process ({self.path} cannot be read)"
         job = f"SLURM job {found['slurm_job']}, " if found.get("slurm_job") else ""
         log = f", log {found['log']}" if found.get("log") else ""
         process = f"({job}process {found['pid']})"
@@ -113,7 +113,7 @@ def _files(folder: Path) -> list[tuple[str, int, Path]]:
         return []
     except PermissionError as error:
         raise StoreError(
-            f"{folder}: cannot be read ({error.strerror}), so it is unknown what is computed"
+            f"{folder}: cannot be read ({error.strerror}), so the keys that are being computed are unknown"
         ) from error
     named = ((_NAME.fullmatch(path.name), path) for path in paths)
     return [(found[1], int(found[2]), path) for found, path in named if found]
@@ -138,7 +138,7 @@ def _read(path: Path, generation: int) -> Lease | None:
 
 
 def _is_lease(content: object) -> TypeGuard[dict[str, Any]]:
-    """Whether what any user of the store may write there has the form that leasing.py writes."""
+    """Whether the content of a lease, which any user may write, has the form that leasing.py writes."""
     if not isinstance(content, dict) or not isinstance(inputs := content.get("inputs", []), list):
         return False
     texts = [*(content.get(name) for name in ("host", "user", "started")), *inputs]

@@ -39,7 +39,7 @@ from rlv.store.processes import process_identity, signature
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds: between touches, until an untouched lease is dead, and at most between looks at it."""
+    """Seconds between touches, until an untouched lease is dead, and at most between looks at it."""
 
     heartbeat: float = 15.0
     expiry: float = 90.0
@@ -108,7 +108,7 @@ def standing(place: Path, about: dict[str, Any], timing: Timing) -> Iterator[Non
     """
     mine = _next(place, 1, about, timing)
     if mine is None:
-        raise StoreError(f"{place}: somebody else has this name")
+        raise StoreError(f"{place}: another process has this name")
     try:
         with _touched(mine, timing):
             yield
@@ -124,7 +124,7 @@ def _touched(mine: Lease, timing: Timing, owner: Callable[[], Lease | None] | No
 
     def beat() -> None:
         while not ended.wait(timing.heartbeat):
-            # Else the store does not answer: nobody can take the lease either, and the next look may succeed.
+            # Else the store does not answer: no process can take the lease, and the next look may succeed.
             with suppress(OSError, StoreError):
                 highest = mine if owner is None else owner()
                 if highest is None or highest.content.get("token") != mine.content["token"]:

@@ -2,10 +2,10 @@
 
     key, name, spec, input_paths    the artifact, and all that decides its content
     files                           name -> sha256, bytes, mtime_ns
-    made, seconds, ..., facts, how  how it was made (run.py)
+    made, seconds, ..., facts, how  how it was made (rlv/run/make.py)
     digest                          SHA-256 of all of the above as canonical JSON
 
-A manifest of somebody else's store can have any content: its form and its names are checked here, once, for
+A manifest of another user's store can have any content: its form and its names are checked here, once, for
 every reader. Those of older versions have no digest of their own and are read all the same, but named
 (`unsealed_lines`), since an edit of one goes unnoticed; one that has lost its digest looks the same.
 Manifests are not signed: an edit is noticed, but a forgery with a new digest is not.
@@ -98,7 +98,7 @@ class _Origin(_Form):
 
 
 def origin_fault(manifest: Mapping[str, Any]) -> str | None:
-    """Why a manifest does not state how its artifact was made ("made.at: Field required"), else None."""
+    """The fault in a manifest's record of how its artifact was made ("made.at: Field required"), or None."""
     return _fault(_Origin, manifest)
 
 
@@ -123,7 +123,7 @@ def _fault(form: type[_Form], value: object) -> str | None:
 
 
 def digest_of(manifest: Mapping[str, Any]) -> str:
-    """SHA-256 of a manifest, as JSON has it, as canonical JSON without the digest itself; in hex."""
+    """SHA-256 in hex of a manifest without its digest, written as canonical JSON."""
     body = {name: value for name, value in manifest.items() if name != DIGEST}
     return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 

@@ -27,7 +27,7 @@ def shared_by(root: Path) -> os.stat_result | None:
 
 @contextmanager
 def group_umask(root: Path) -> Iterator[None]:
-    """Within the block, files that anybody of this process makes are as open as a shared store's folder."""
+    """Have files that the process makes within the block be as open as a shared store's folder."""
     found = shared_by(root)
     if found is None:
         yield
@@ -142,7 +142,7 @@ def _copy_in_place(path: Path) -> None:
 
 
 def remove_tree(folder: Path) -> bool:
-    """Remove a folder of ours, sealed or not; returns whether it is gone."""
+    """Remove a folder that this user owns, sealed or not; returns whether it is gone."""
     with suppress(OSError):
         for place, names, _ in os.walk(folder):
             for path in (Path(place), *(Path(place) / name for name in names)):

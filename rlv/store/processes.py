@@ -67,7 +67,7 @@ def process_alive(pid: int, started: int | None = None) -> bool:
     except ProcessLookupError:
         return False
     except OSError:
-        pass  # somebody else's
+        pass  # another user's
     found, state = _started(pid)
     if state in ("Z", "X"):
         return False

@@ -1,11 +1,11 @@
-"""Readers: jobs that compute for another store from what lies in this one, and leave a mark here meanwhile.
+"""Readers: jobs that compute for another store from artifacts of this one, and leave a mark here meanwhile.
 
     <store>/.work/.readers/<name>-<12 hex>-<random>.lease-1     JSON: as a lease; for what, from which inputs
 
-A mark is a lease for which nobody competes: touched like one (leasing.py), gone with its job. `garbage.py`
-looks at it; to everybody else an upstream stays as it is. Only users who may write leave a mark: the store's
-owner, and its group if the store is writable for it. Of all other readers nothing is known here.
-A run has no mark between two jobs, and people who only look at figures have none.
+A mark is a lease for which no process competes: touched like one (leasing.py), gone with its job. Only
+`garbage.py` reads it. Only users who may write in the store leave a mark: its owner, and its group if the
+store is writable for it. Other readers are unknown here. A run has no mark between two jobs, and a user who
+only looks at figures has none.
 """
 
 from __future__ import annotations

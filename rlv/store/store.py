@@ -76,11 +76,11 @@ class Store:
     # ---- places
 
     def own_location(self, artifact: Artifact) -> Path:
-        """Where the store itself has an artifact, or will have it."""
+        """The place of an artifact in the store itself, whether it is published or not."""
         return self.root / artifact.path
 
     def location(self, artifact: Artifact) -> Path:
-        """Where an artifact is published, here or in an upstream; else where it will be, here."""
+        """The place where an artifact is published, here or in an upstream; else its place here."""
         own = self.own_location(artifact)
         if self.upstreams and not is_published(own):
             for upstream in self.upstreams:
@@ -308,7 +308,7 @@ class Store:
         return folder_problems(self.location(artifact), artifact.key, quick=quick)
 
     def obstacle(self, artifact: Artifact) -> str | None:
-        """Why the store's own place of an artifact has something else, such as a file; None if it has not."""
+        """Why the store's own place of an artifact is taken, such as by a file; None if it is not."""
         return place_fault(self.own_location(artifact))
 
     def set_aside(self, artifact: Artifact) -> str:

@@ -66,6 +66,7 @@ TRAIN = Stage(
     trains=True,
     resumes=True,
     work=work.TRAIN,
+    measured=("steps.parquet",),
 )
 OVERHEAD = Stage(
     recipe=1,
@@ -77,4 +78,5 @@ OVERHEAD = Stage(
     gpus=lambda artifact: 1,
     trains=True,
     work=work.OVERHEAD,
+    measured=("overhead.parquet",),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from snakemake_executor_plugin_slurm.validation import get_forbidden_slurm_options
 
 from rlv.cluster import checks
 from rlv.cluster.checks import Known, Wanted, options, require
@@ -34,7 +35,7 @@ def said(raw, *jobs, known=KNOWN, flops=0.0, refusal=None) -> str:
     planner = Planner(site, {}, known.partitions)
     wanted = [Wanted(a.path, planner.asked(a, mem_mb=1000, runtime=10), flops) for a in jobs]
     try:
-        require(site, wanted, known, "site.yaml", refusal)
+        require(site, wanted, known, get_forbidden_slurm_options(), "site.yaml", refusal)
     except SiteError as error:
         return str(error)
     return ""
@@ -102,13 +103,13 @@ def test_a_good_site_says_nothing():
             {"cpu": {"partition": "cpu", "extra": "--exclusive --mem=0"}},
             [job("grade")],
             "slurm.cpu.extra",
-            "sets the memory, which the workflow does; slurm.stages.STAGE.memory says it",
+            "sets the memory, which the workflow does; use slurm.stages.STAGE.memory",
         ),
         (
             {"stages": {"grade": {"extra": "-C milan"}}},
             [job("grade")],
             "slurm.stages.grade.extra",
-            "sets the node constraints, which the workflow does; slurm.cpu.constraint says it",
+            "sets the node constraints, which the workflow does; use slurm.cpu.constraint",
         ),
     ],
 )
@@ -177,9 +178,9 @@ def test_drained_nodes_are_there_and_jobs_wait_for_them():
     assert DRAINED in said(GOOD, job(ranks=4), refusal=lambda given: DRAINED)
     site = read_site(GOOD)
     asked = Planner(site, {}, known.partitions).asked(job(), mem_mb=1000, runtime=10)
-    (remark,) = require(site, [Wanted("train/a", asked)], known, refusal=None)
+    (remark,) = require(site, [Wanted("train/a", asked)], known, {}, refusal=None)
     assert remark.startswith("2 of 2 nodes of gpu are down or drained (n1, n2)")
-    assert require(site, [Wanted("train/a", asked)], KNOWN, refusal=None) == []
+    assert require(site, [Wanted("train/a", asked)], KNOWN, {}, refusal=None) == []
 
 
 def test_a_cluster_that_knows_no_memory_is_asked_for_none():
@@ -294,7 +295,7 @@ def test_the_longest_job_is_shown_to_sbatch_too():
         return "no" if "--time=600" in given else None
 
     with pytest.raises(SiteError, match="sbatch would refuse grade/long: no"):
-        require(site, jobs, KNOWN, refusal=refusal)
+        require(site, jobs, KNOWN, {}, refusal=refusal)
     assert shown == [{"--mem=9000"}, {"--time=600"}]
 
 

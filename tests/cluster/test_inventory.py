@@ -66,7 +66,7 @@ def test_whether_an_account_is_demanded(enforce, demanded):
 
 def test_a_controller_that_does_not_answer_is_said_as_it_says_it(tmp_path, monkeypatch):
     put(tmp_path, monkeypatch, sinfo="echo 'slurm_load_partitions: Unable to contact' >&2; exit 1")
-    with pytest.raises(SiteError, match=r"`sinfo -h` says: slurm_load_partitions: Unable to contact"):
+    with pytest.raises(SiteError, match=r"`sinfo -h` failed: slurm_load_partitions: Unable to contact"):
         inventory.partitions()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -60,6 +61,12 @@ def test_rooms_without_models_load_no_torch():
     code += "    assert not {'torch', 'transformers', 'deepspeed', 'datasets'} & set(sys.modules), name"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_only_one_room_imports_snakemake():
+    imports = re.compile(r"^ *(from|import) snakemake", re.MULTILINE)
+    found = {file.parent.name for file in PACKAGE.rglob("*.py") if imports.search(file.read_text("utf-8"))}
+    assert found == {"snakemake"}
 
 
 def test_the_package_does_not_go_through_its_own_public_interface():

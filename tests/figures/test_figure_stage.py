@@ -84,13 +84,6 @@ def test_training_curves_leave_four_files(params, steps_table, tmp_path):
     assert {p.suffix for p in (tmp_path / "out").iterdir()} == {".csv", ".pdf", ".png", ".rst"}
 
 
-def test_an_untrained_reasoner_is_named(params, tmp_path):
-    store, settings = Store(tmp_path / "store"), params("training_curves", methods=("grpo",))
-    inputs = {"train:grpo": Artifact("model", "base", 1, {})}
-    with pytest.raises(DataError, match="'grpo' is not trained"):
-        run(store, settings, inputs, tmp_path / "out")
-
-
 def test_calibration_reads_only_evaluations_with_a_verifier(evaluations, params, tmp_path):
     store, settings = Store(tmp_path / "store"), params("calibration", ("test",), ("grpo",))
     settings["comparisons"]["grpo"]["separate"] = None

@@ -153,6 +153,11 @@ def test_shipped_studies_are_sound(name):
         ("seeds: [0, 1]\nreasoners: {grpo_seed1: {model: base}}", ["seeds", "'grpo_seed1'", "rename"]),
         ("figures: {unified_vs_separate: {}}", ["figures.unified_vs_separate", "separate"]),
         ("figures: {strategies: {datasets: [train]}}", ["figures.strategies.datasets", "'grpo'", "'train'"]),
+        (
+            "reasoners: {plain: {model: base, evaluate_on: [test, hard, ood], verifiers: [judge]}}\n"
+            "comparisons: {grpo: {base: plain}}",
+            ["figures.training_curves.comparisons", "'plain' is not trained"],
+        ),
         ("figures: {training_curves: {against: tokens}}", ["figures.training_curves.against", "tokens"]),
         (
             "figures: {coefficient: {reasoners: {grpo: [grpo_v]}}}",

@@ -44,7 +44,7 @@ def test_a_column_counts_unless_it_is_measured(finished, tmp_path, stage, table,
 @pytest.mark.parametrize(("stage", "table"), TABLES)
 def test_how_a_table_is_written_does_not_count(finished, tmp_path, stage, table):
     path = original(finished, stage, f"{table}.parquet")
-    copy = tmp_path / "copy.parquet"
+    copy = tmp_path / path.name
     pl.read_parquet(path).write_parquet(copy, compression="uncompressed")
     assert copy.read_bytes() != path.read_bytes()
     assert lasting(stage, path.name, path) == lasting(stage, path.name, copy)

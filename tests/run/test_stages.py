@@ -13,6 +13,8 @@ from rlv.run.stages import STAGES
 ROOT = Path(__file__).parents[2]
 # Where names and records meet.
 THE_LIST = ROOT / "rlv/run/stages.py"
+# Names of stages that are also the roles of inputs.
+ALSO_ROLES = {"model", "problems"}
 WORKFLOW = re.compile(r"\bstages?\b\s*(==|!=|(not )?in\b)\s*[\"'(\[{]|[\"']\s*(==|!=)\s*\w*\.?stage\b")
 
 
@@ -23,32 +25,41 @@ def names_a_stage(node: ast.expr) -> bool:
 
 
 def is_stage(node: ast.expr) -> bool:
-    return (isinstance(node, ast.Attribute) and node.attr == "stage") or (
-        isinstance(node, ast.Name) and node.id in ("stage", "stages")
+    return (isinstance(node, ast.Attribute) and node.attr in ("stage", "stages")) or (
+        isinstance(node, ast.Name) and node.id in ("stage", "stages", "STAGES")
     )
 
 
 def lists_stages(node: ast.AST) -> bool:
-    """Whether it is a collection of several names of stages, or a module's table by them, and of no more."""
-    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict) and node.col_offset == 0:
-        parts = [key for key in node.value.keys if key is not None]
-    elif isinstance(node, ast.Tuple | ast.List | ast.Set):
-        parts = node.elts
-    else:
-        return False
-    texts = [part.value for part in parts if isinstance(part, ast.Constant)]
-    return len(texts) == len(parts) > 1 and all(text in STAGES for text in texts)
+    """Whether it is a collection of several names of stages, or a table by them, and of no more."""
+    match node:
+        case ast.Dict():
+            # Of a key that is a tuple, its first part.
+            parts = [key.elts[0] if isinstance(key, ast.Tuple) and key.elts else key for key in node.keys]
+        case ast.Tuple() | ast.List() | ast.Set():
+            parts = node.elts
+        case _:
+            return False
+    texts = {part.value for part in parts if isinstance(part, ast.Constant)}
+    return len(texts) == len(parts) > 1 and texts <= STAGES.keys() and not texts <= ALSO_ROLES
 
 
 def knows_a_stage(node: ast.AST) -> bool:
     match node:
         case ast.Compare():
-            sides = [node.left, *node.comparators]
-            return any(map(is_stage, sides)) and any(map(names_a_stage, sides))
+            others = [side for side in (node.left, *node.comparators) if not is_stage(side)]
+            # `name in STAGES` asks whether there is such a stage, not which.
+            held = isinstance(node.ops[0], ast.Eq | ast.NotEq)
+            return len(others) <= len(node.comparators) and any(
+                names_a_stage(other) or (held and isinstance(other, ast.Name)) for other in others
+            )
         case ast.Match():
             return is_stage(node.subject)
-        case ast.Call(func=ast.Attribute(attr="startswith"), args=[ast.Constant(value=str(text))]):
-            return text.removesuffix("/") in STAGES and text.endswith("/")
+        case ast.Subscript(value=ast.Name(id="STAGES"), slice=ast.Constant()):
+            return True
+        case ast.Call(func=ast.Attribute(value=asked, attr=attr), args=[ast.Constant(value=str(text)), *_]):
+            named = attr == "startswith" and text.endswith("/") and text.removesuffix("/") in STAGES
+            return named or is_stage(asked)
     return lists_stages(node)
 
 
@@ -77,6 +88,13 @@ def test_no_rule_knows_a_stage_by_its_name():
         "ON_GPU = ('train', 'sample')",
         "PASSES = {'train': f, 'sample': g}",
         "path.startswith('train/')",
+        "a.stage != source",
+        "a.stage.startswith('train')",
+        "STAGES['train']",
+        "STAGES.get('train')",
+        "READERS: dict[str, F] = {'train': f, 'sample': g}",
+        "READERS = {('train', 'a'): f, ('claims', 'b'): g}",
+        "def f():\n    return {'train': 1, 'sample': 2}[stage]",
     ],
 )
 def test_a_comparison_would_be_found(source):
@@ -88,6 +106,8 @@ def test_a_comparison_in_a_rule_would_be_found(line):
     assert WORKFLOW.search(line)
 
 
-@pytest.mark.parametrize("source", ["parent.stage == artifact.stage", "stage == 3", "a.stage in STAGES"])
+@pytest.mark.parametrize(
+    "source", ["parent.stage == artifact.stage", "stage == 3", "a.stage in STAGES", "name not in STAGES"]
+)
 def test_other_comparisons_are_none(source):
     assert not found(source)

@@ -177,7 +177,7 @@ def test_what_the_cluster_has_not_is_said_with_its_key(
     training = Artifact("train", "a", 1, {}, how={"ranks": ranks, "nodes": 1})
     asked = Planner(found, {}, known.partitions).asked(training, mem_mb=1000, runtime=1)
     if not key:
-        require(found, [Wanted("train/a", asked)], known, refusal=refusal)
+        require(found, [Wanted("train/a", asked)], known, {}, refusal=refusal)
         return
     with pytest.raises(SiteError, match=key):
-        require(found, [Wanted("train/a", asked)], known, refusal=refusal)
+        require(found, [Wanted("train/a", asked)], known, {}, refusal=refusal)

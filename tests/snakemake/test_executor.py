@@ -9,6 +9,7 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
+from snakemake_executor_plugin_slurm.validation import get_forbidden_slurm_options
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
@@ -46,6 +47,11 @@ UPSTREAM = [
         "whether the scheduler calls it before it counts attempts",
     ),
     (RemoteExecutor.cancel, "7f232b7a6371", "whether it is still what Ctrl-C calls"),
+    (
+        get_forbidden_slurm_options,
+        "724949a2ae6e",
+        "whether the names are still those of `_INSTEAD` in rlv/cluster/checks.py",
+    ),
     (
         STEP.run_job,
         "1d0c7bd17ef1",

@@ -7,11 +7,13 @@ import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
 from rlv.errors import SiteError
 from rlv.snakemake import submission
+from rlv.snakemake.executor import SlurmExecutor
 from rlv.snakemake.submission import Patience, away
 from tests.cluster.fake_slurm import put
 from tests.snakemake.bare import Bare, Job
@@ -62,6 +64,14 @@ def failing(folder: Path, times: int, message: str, answer: str) -> str:
 
 def calls(folder: Path) -> int:
     return len((folder / "calls").read_text().split())
+
+
+def test_an_error_while_submitting_keeps_no_later_refusal_back(executor, monkeypatch):
+    monkeypatch.setattr(SlurmExecutor, "run_job", Mock(side_effect=OSError))
+    with pytest.raises(OSError):
+        executor.run_job(job())
+    executor._report_job_error_threadsafe(SimpleNamespace(job=job()), "refused")
+    assert executor.failed == ["refused"]
 
 
 @pytest.mark.parametrize(

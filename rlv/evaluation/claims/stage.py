@@ -112,4 +112,12 @@ def _code(params: Mapping[str, Any]) -> str:
     return drawing_code(__name__)
 
 
-CLAIMS = Stage(recipe=4, run=_claims, code=_code, doing="computing", memory_mb=1000, minutes=10)
+CLAIMS = Stage(
+    recipe=4,
+    run=_claims,
+    code=_code,
+    doing="computing",
+    memory_mb=1000,
+    minutes=10,
+    measured=("claims.parquet", "claims.csv", "claims.json", "claims.html"),
+)
