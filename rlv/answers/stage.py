@@ -62,4 +62,6 @@ def counts(solutions: pl.DataFrame) -> dict[str, Any]:
     }
 
 
-GRADE = Stage(recipe=4, run=_run, doing="grading", memory_mb=3000, minutes=60)
+GRADE = Stage(
+    recipe=4, run=_run, leaves=lambda artifact: ("solutions",), doing="grading", memory_mb=3000, minutes=60
+)

@@ -85,4 +85,12 @@ def answered(solutions: pl.DataFrame, *, dataset: str, reasoner: str) -> pl.Data
     return counted.select(list(tables.SCHEMAS["answered"]))
 
 
-EVALUATE = Stage(recipe=3, run=_evaluate, doing="evaluating", memory_mb=2000, minutes=30)
+def _tables(artifact: Artifact) -> tuple[str, ...]:
+    """Every table of votes; those of scores and of length selection if the parameters ask for them."""
+    from rlv import tables
+
+    named = ("curves", "per_problem", "answered", *tables.LEFT_WITH)
+    return tuple(name for name in named if tables.leaves(artifact.params, name))
+
+
+EVALUATE = Stage(recipe=3, run=_evaluate, leaves=_tables, doing="evaluating", memory_mb=2000, minutes=30)

@@ -65,6 +65,7 @@ class Stage:
     run: leaves files in `job.out` and returns facts for the manifest (tokens, counts), all JSON.
     doing: the first words of a line about one of its jobs.
     memory_mb, minutes: the least that a job asks a scheduler for.
+    leaves: names of the tables that an artifact consists of, each a file NAME.parquet (rlv/tables.py).
     code: from an artifact's parameters the digest of the code that makes it, which then is part of its key:
     for artifacts that are made again in seconds (figures). None: the key contains only the recipe.
     runs_models: whether jobs need the environment of the engines.
@@ -84,6 +85,7 @@ class Stage:
     doing: str
     memory_mb: int
     minutes: int
+    leaves: Callable[[Artifact], tuple[str, ...]] = lambda artifact: ()
     code: Callable[[Mapping[str, Any]], str] | None = None
     runs_models: bool = False
     threads: Callable[[Artifact], int] = lambda artifact: 1

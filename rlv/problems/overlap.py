@@ -91,4 +91,6 @@ def _run(job: Job) -> dict[str, Any]:
     }
 
 
-OVERLAP = Stage(recipe=1, run=_run, doing="overlap of", memory_mb=2000, minutes=10)
+OVERLAP = Stage(
+    recipe=1, run=_run, leaves=lambda artifact: ("overlap",), doing="overlap of", memory_mb=2000, minutes=10
+)

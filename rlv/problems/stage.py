@@ -102,4 +102,12 @@ def _asks(artifact: Artifact) -> Asked | None:
     return hub.asked(p["repo"], p["revision"], key=f"datasets.{artifact.name}", study=how["study"])
 
 
-PROBLEMS = Stage(recipe=1, run=_run, doing="problems", memory_mb=1000, minutes=10, asks=_asks)
+PROBLEMS = Stage(
+    recipe=1,
+    run=_run,
+    leaves=lambda artifact: ("problems",),
+    doing="problems",
+    memory_mb=1000,
+    minutes=10,
+    asks=_asks,
+)

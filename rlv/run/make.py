@@ -72,6 +72,7 @@ def _compute(artifact: Artifact, store: Store, threads: int, log: Callable[[str]
         source = stage.source_code  # before it runs: files may be edited meanwhile
         with leased(gpus_of(artifact), log):
             facts = stage.run(job)
+        _require_tables(artifact, publication.path)
         seconds = time.monotonic() - started
         publication.facts.update(
             made=machine.made_here(facts.pop("device", None)) | {"stage_code": source},
@@ -88,6 +89,17 @@ def _compute(artifact: Artifact, store: Store, threads: int, log: Callable[[str]
         log(f"{artifact.path}: computed, but not in the store's log ({error})")
     done = "published" if publication.won else "another process published it first, ours is dropped"
     log(f"{artifact.path}: {done} after {seconds:.1f} s")
+
+
+def _require_tables(artifact: Artifact, folder: Path) -> None:
+    """Raises StoreError if a stage left other tables than its record states: nothing is published then."""
+    left = {file.stem for file in folder.glob("*.parquet")}
+    stated = set(STAGES[artifact.stage].leaves(artifact))
+    if left != stated:
+        raise StoreError(
+            f"{artifact.path}: expected the tables {sorted(stated)} that the record of stage "
+            f"{artifact.stage!r} states, found {sorted(left)}; correct the stage's `leaves` or its `run`"
+        )
 
 
 class _Asked(BaseException):

@@ -103,6 +103,7 @@ def _force(job: Job) -> dict[str, Any]:
 SAMPLE = Stage(
     recipe=2,
     run=_sample,
+    leaves=lambda artifact: ("samples",),
     doing="sampling",
     memory_mb=3000,
     minutes=120,
@@ -113,6 +114,7 @@ SAMPLE = Stage(
 FORCE = Stage(
     recipe=2,
     run=_force,
+    leaves=lambda artifact: ("samples",),
     doing="forcing answers of",
     memory_mb=3000,
     minutes=60,

@@ -57,6 +57,7 @@ def _verifier(job: Job) -> Iterator[Verifier]:
 SCORE = Stage(
     recipe=2,
     run=_run,
+    leaves=lambda artifact: ("scores",),
     doing="scoring",
     memory_mb=3000,
     minutes=60,

@@ -47,6 +47,11 @@ def _overhead(job: Job) -> dict[str, Any]:
     return {"tokens": int(measured["tokens"].sum())}
 
 
+def _tables(artifact: Artifact) -> tuple[str, ...]:
+    """Steps, and the solutions of a run that samples them."""
+    return ("steps",) if "rollouts" in artifact.inputs else ("steps", "rollouts")
+
+
 def _ranks(artifact: Artifact) -> int:
     """A rank is a process on a GPU of its own; a profile may give it more cores."""
     return int(artifact.how["ranks"])
@@ -55,6 +60,7 @@ def _ranks(artifact: Artifact) -> int:
 TRAIN = Stage(
     recipe=2,
     run=_train,
+    leaves=_tables,
     doing="training",
     memory_mb=3000,
     minutes=120,
@@ -71,6 +77,7 @@ TRAIN = Stage(
 OVERHEAD = Stage(
     recipe=1,
     run=_overhead,
+    leaves=lambda artifact: ("overhead",),
     doing="measuring",
     memory_mb=3000,
     minutes=30,

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from rlv import tables
+from rlv.errors import StoreError
+from rlv.job import Stage
+from rlv.plan import build_plan
+from rlv.plan.reading import load
+from rlv.run.make import make
 from rlv.run.stages import STAGES
+from rlv.store import Artifact, Store
 
 ROOT = Path(__file__).parents[2]
 # Where names and records meet.
@@ -111,3 +118,23 @@ def test_a_comparison_in_a_rule_would_be_found(line):
 )
 def test_other_comparisons_are_none(source):
     assert not found(source)
+
+
+def test_records_state_tables_that_have_a_contract():
+    for artifact in build_plan(load("mini-paper")).artifacts.values():
+        assert set(STAGES[artifact.stage].leaves(artifact)) <= set(tables.SCHEMAS), artifact.path
+
+
+@pytest.mark.parametrize("left", [(), ("claims", "samples"), ("samples",)])
+def test_a_stage_that_leaves_other_tables_than_it_states_publishes_nothing(tmp_path, monkeypatch, left):
+    def run(job):
+        for name in left:
+            (job.out / f"{name}.parquet").write_bytes(b"rows")
+        return {}
+
+    stage = Stage(1, run, "making", 1, 1, leaves=lambda artifact: ("claims",))
+    monkeypatch.setitem(STAGES, "stage", stage)
+    made, store = Artifact("stage", "a", 1, {}), Store(tmp_path)
+    with pytest.raises(StoreError, match=r"stage/a-.*expected the tables \['claims'\].*`leaves`"):
+        make(made, store, log=lambda line: None)
+    assert not store.exists(made)

@@ -115,6 +115,7 @@ def _code(params: Mapping[str, Any]) -> str:
 CLAIMS = Stage(
     recipe=4,
     run=_claims,
+    leaves=lambda artifact: ("claims",),
     code=_code,
     doing="computing",
     memory_mb=1000,
