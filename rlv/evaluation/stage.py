@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rlv.job import Job, Stage
+from rlv.store import Artifact
 
 if TYPE_CHECKING:
     import polars as pl

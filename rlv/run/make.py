@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rlv.errors import StoppedError, StoreError
 from rlv.job import Job, machine

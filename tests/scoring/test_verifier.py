@@ -193,19 +193,6 @@ def test_judge_and_verifier_compute_the_same_thing(tiny_model, tiny_tokenizer) -
         assert np.array_equal(generative, judge)
 
 
-@pytest.mark.parametrize("reads", ["yes", "head"])
-def test_a_score_that_finds_no_place_is_refused_with_the_solution_and_its_places(
-    tiny_model, tiny_tokenizer, reads
-) -> None:
-    def nowhere(*_):
-        return []
-
-    score = Score(reads=reads, places=nowhere, trained="bce")
-    unread = Verifier(score, tiny_tokenizer, verifier(tiny_model, tiny_tokenizer).shape, lambda _: [])
-    with pytest.raises(ModelError, match=r"sequence 0: .*found none \(.*nowhere"):
-        score_solutions(unread, *pairs(), "plain")
-
-
 def test_a_score_of_steps_reads_each_beginning_of_a_solution(tiny_model, tiny_tokenizer) -> None:
     """The least P(Yes) after any third of a solution: each is read with the instruction, and paid for."""
     thirds = Score(
