@@ -6,6 +6,7 @@ The smoke study with one reasoner, and as few starts of the engine as that allow
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -13,6 +14,8 @@ import yaml
 
 from rlv.plan import build_plan
 from rlv.plan.reading import load
+from rlv.snakemake.receipts import Receipts
+from rlv.store import Store
 from tests.workflow.running import rlv, snakemake, workspace
 
 pytestmark = pytest.mark.workflow
@@ -45,8 +48,9 @@ def finished(tmp_path_factory):
     said = rlv(folder, "study", "check", study=STUDY)
     assert said.returncode == 0, said.stderr
     path = folder / "config" / "studies" / f"{STUDY}.yaml"
-    evaluations = [a.path for a in build_plan(load(str(path))).artifacts.values() if a.stage == "evaluate"]
-    snakemake(folder, *(f"{folder}/store/{path}/manifest.json" for path in evaluations), study=STUDY)
+    receipts = Receipts(Path("results"), Store(folder / "store"))
+    evaluations = [a for a in build_plan(load(str(path))).artifacts.values() if a.stage == "evaluate"]
+    snakemake(folder, *(str(receipts.path(a)) for a in evaluations), study=STUDY)
     return folder
 
 
