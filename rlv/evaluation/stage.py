@@ -26,9 +26,8 @@ def _evaluate(job: Job) -> dict[str, Any]:
     names = {"dataset": p["dataset"], "reasoner": p["reasoner"], "verifier": p["verifier"]}
     resampling = {"draws": p["draws"], "seed": p["seed"]}
     voted = {"ns": p["ns"], "subsets": p["subsets"], **names, **resampling}
-    # Ours, and those of packages that the study names.
-    asked = dict.fromkeys([*VOTES.own, *p.get("votes", ())])
-    strategies = [name for name in asked if p["verifier"] or not VOTES[name].reads_scores]
+    # The votes that the key names, those of packages among them.
+    strategies = [name for name in p["votes"] if p["verifier"] or not VOTES[name].reads_scores]
     # The text takes most of the table, and nothing here reads it.
     read = [column for column in tables.SCHEMAS["solutions"] if column != "text"]
     solutions = job.table("solutions", "solutions", read)

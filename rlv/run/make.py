@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rlv.errors import StoppedError, StoreError
+from rlv.errors import DataError, StoppedError, StoreError
 from rlv.job import Job, machine
 from rlv.job.stop import SIGNALS, hearing
 from rlv.run.devices import gpus_of, leased
@@ -93,11 +93,11 @@ def _compute(artifact: Artifact, store: Store, threads: int, log: Callable[[str]
 
 
 def _require_tables(artifact: Artifact, folder: Path) -> None:
-    """Raises StoreError if a stage left other tables than its record states: nothing is published then."""
+    """Raises DataError if a stage left other tables than its record states: nothing is published then."""
     left = {file.stem for file in folder.glob("*.parquet")}
     stated = set(STAGES[artifact.stage].leaves(artifact))
     if left != stated:
-        raise StoreError(
+        raise DataError(
             f"{artifact.path}: expected the tables {sorted(stated)} that the record of stage "
             f"{artifact.stage!r} states, found {sorted(left)}; correct the stage's `leaves` or its `run`"
         )

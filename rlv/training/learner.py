@@ -59,10 +59,10 @@ def make_learner(
     """The model under DeepSpeed; its weights are trained in place, without dropout (models/dropout.py).
 
     `n_steps`: training steps of the whole run, if not those of the settings; the schedule depends on them.
-    `labels_only`: learn only J_verify; the log-probabilities of solutions are then never
-    computed. Raises ModelError if Yes and No are no single tokens, if the KL needs a reference and has none,
-    and for a model that the trainer cannot read as its own forward pass does (`check_reading`,
-    `without_dropout`); StudyError if `labels_only` meets a KL term or λ = 0.
+    `labels_only`: learn only J_verify; the log-probabilities of solutions are then never computed. Raises
+    ModelError if Yes and No are no single tokens, if the KL needs a reference and has none, and for a model
+    that the trainer cannot read as its own forward pass does (`check_reading`, `without_dropout`); StudyError
+    if `labels_only` meets a KL term or λ = 0.
     """
     if run.training.kl_coefficient > 0 and reference_model is None:
         raise ModelError("training.kl_coefficient: above 0, and no reference model was given")

@@ -49,7 +49,7 @@ def _overhead(job: Job) -> dict[str, Any]:
 
 def _tables(artifact: Artifact) -> tuple[str, ...]:
     """Steps, and the solutions of a run that samples them."""
-    return ("steps",) if "rollouts" in artifact.inputs else ("steps", "rollouts")
+    return ("steps", "rollouts") if Origin.of(artifact).sampled else ("steps",)
 
 
 def _ranks(artifact: Artifact) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from rlv.estimate.gpus import find_gpu
 from rlv.estimate.jobs import estimates
 from rlv.plan import build_plan
 from rlv.plan.reading import load
+from tests.plan.overlays import overlay
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "a" * 40
@@ -26,13 +26,6 @@ LARGE = """{num_hidden_layers: 28, hidden_size: 3584, num_attention_heads: 28, n
 def in_the_checkout(monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-
-
-def overlay(tmp_path, text: str) -> str:
-    (tmp_path / "mini.yaml").write_text((ROOT / "config/studies/mini.yaml").read_text())
-    path = tmp_path / "mine.yaml"
-    path.write_text("extends: mini\n" + textwrap.dedent(text))
-    return str(path)
 
 
 def hub(sizes: str | None = LARGE) -> str:

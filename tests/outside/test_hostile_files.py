@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from rlv.store import Artifact, Store
 from rlv.store.folders import read_manifest
 from rlv.study.configuration import settings
 from rlv.study.yaml_files import read_yaml
+from tests.plan.overlays import overlay
 
 ROOT = Path(__file__).parents[2]
 DEEP = "[" * 100_000
@@ -44,12 +44,6 @@ def folder(tmp_path, tiny_model, tiny_tokenizer):
     tiny_model.save_pretrained(place)
     tiny_tokenizer.save_pretrained(place)
     return place
-
-
-def overlay(tmp_path: Path, text: str) -> str:
-    (tmp_path / "mini.yaml").write_text((ROOT / "config/studies/mini.yaml").read_text())
-    (tmp_path / "mine.yaml").write_text("extends: mini\n" + textwrap.dedent(text))
-    return str(tmp_path / "mine.yaml")
 
 
 def checked(tmp_path: Path, folder: Path, style: str = "chat") -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 
 import pytest
 
 from rlv.errors import StudyError
 from rlv.plan.reading import load
+from tests.plan.overlays import overlay
 
 ROOT = Path(__file__).parents[2]
 SIZES = (
@@ -21,13 +21,6 @@ COMMIT = "a" * 40
 @pytest.fixture(autouse=True)
 def in_the_checkout(monkeypatch):
     monkeypatch.chdir(ROOT)
-
-
-def overlay(tmp_path, text: str) -> str:
-    (tmp_path / "mini.yaml").write_text((ROOT / "config/studies/mini.yaml").read_text())
-    path = tmp_path / "mine.yaml"
-    path.write_text("extends: mini\n" + textwrap.dedent(text))
-    return str(path)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from rlv.plan import build_plan
 from rlv.plan.reading import load
 from rlv.study.docs import markdown
 from rlv.study.types import Role, Training
+from tests.plan.overlays import overlay
 
 ROOT = Path(__file__).parents[2]
 LENGTHS = "{datasets: [hard], comparisons: [grpo], answer_tokens: 2"
@@ -22,13 +22,6 @@ LENGTHS = "{datasets: [hard], comparisons: [grpo], answer_tokens: 2"
 @pytest.fixture(autouse=True)
 def in_the_checkout(monkeypatch):
     monkeypatch.chdir(ROOT)
-
-
-def overlay(tmp_path, text: str) -> str:
-    (tmp_path / "mini.yaml").write_text((ROOT / "config/studies/mini.yaml").read_text())
-    path = tmp_path / "mine.yaml"
-    path.write_text("extends: mini\n" + textwrap.dedent(text))
-    return str(path)
 
 
 @pytest.mark.parametrize("name", [p.stem for p in (ROOT / "config/studies").glob("*.yaml")])

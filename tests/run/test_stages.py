@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rlv import tables
-from rlv.errors import StoreError
+from rlv.errors import DataError
 from rlv.job import Stage
 from rlv.plan import build_plan
 from rlv.plan.reading import load
@@ -135,6 +135,6 @@ def test_a_stage_that_leaves_other_tables_than_it_states_publishes_nothing(tmp_p
     stage = Stage(1, run, "making", 1, 1, leaves=lambda artifact: ("claims",))
     monkeypatch.setitem(STAGES, "stage", stage)
     made, store = Artifact("stage", "a", 1, {}), Store(tmp_path)
-    with pytest.raises(StoreError, match=r"stage/a-.*expected the tables \['claims'\].*`leaves`"):
+    with pytest.raises(DataError, match=r"stage/a-.*expected the tables \['claims'\].*`leaves`"):
         make(made, store, log=lambda line: None)
     assert not store.exists(made)

@@ -134,8 +134,6 @@ def _verifiers(study: Study) -> Iterator[tuple[str, str]]:
 
 def _reader(study: Study, key: str, verifier: str, reader: str) -> Iterator[tuple[str, str]]:
     """The complaint about a verifier whose reader was not trained for its score."""
-    from rlv.scoring import SCORES
-
     score = study.verifiers[verifier].score
     wanted = SCORES[score].trained if score in SCORES else None
     if wanted is None or reader not in study.reasoners:

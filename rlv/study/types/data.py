@@ -61,8 +61,8 @@ class Dataset(Section):
     )
     step_rule: StepRule | None = Field(
         default=None,
-        description="where a step of a solution begins (VinePPO, budgets); absent: `try` for `mini`, else "
-        "`sentence`",
+        description="where a step of a solution begins (VinePPO, budgets, scores of steps); absent: the "
+        "source's own, which is `try` for `mini` and `sentence` for our others",
     )
     options: dict[str, Any] = Field(default={}, description="arguments of a source of your own")
     levels: tuple[int, ...] = Field(
