@@ -1,8 +1,8 @@
 """Pretraining of the mini base: plain next-token prediction on demonstrations, once, on one CPU core.
 
-The document of a demonstration is [x, y, I, c]: question, solution, instruction, verdict, so the base has
-seen every token that later stages put before it, and I and c cost its first verification gradients
-nothing. A run cannot be resumed (it takes minutes), and uses one process.
+The document of a demonstration is [x, y, I, c]: question, solution, instruction, verdict, or, with a chain,
+[x, y, I_chain, chain, c], so the base has seen every token that later stages put before it, and I and c cost
+its first verification gradients nothing. A run cannot be resumed (it takes minutes), and uses one process.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from rlv.mini.task import Solver, corpus
+from rlv.mini import habits, task
+from rlv.mini.forms import REACHES
+from rlv.mini.solver import Document, Solver, corpus
 from rlv.mini.tokenizer import build_tokenizer
-from rlv.prompts import solver_ids, verification_ids
+from rlv.prompts import chain_ids, solver_ids, verification_ids
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class PretrainConfig:
     product_share: float
     seed: int
     solver: Solver
+    chain_share: float = 0.0
+    reach: int = REACHES.stop - 1  # the longest search in a demonstration
 
 
 def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
@@ -63,7 +68,7 @@ def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast) -> L
 def pretrain(config: PretrainConfig, out_dir: Path, log: Callable[[str], None]) -> int:
     """Train and save the base as a Hugging Face directory (safetensors) in `out_dir`; returns tokens read."""
     torch.set_num_threads(1)  # the same sums in the same order on every machine with these kernels
-    tokenizer = build_tokenizer()
+    tokenizer = build_tokenizer(chains=config.chain_share > 0)
     model = build_model(config, tokenizer)
     log(f"{model.num_parameters():,} parameters, {config.steps} steps of {config.batch} demonstrations")
     optimizer = torch.optim.AdamW(
@@ -106,21 +111,15 @@ def _batches(
 
     Demonstrations are drawn in pools and cut into batches of like length, so that little is padding.
     """
-    documents = corpus(config.seed, config.solver, config.product_share)
-    vocabulary = tokenizer.get_vocab()
-    instruction, eos = verification_ids(tokenizer, "plain"), tokenizer.eos_token_id
-    prompt_cache: dict[str, list[int]] = {}
+    forms = habits.TASK_FORMS if config.solver.habits else task.TASK_FORMS
+    reaches = range(REACHES.start, config.reach + 1)
+    documents = corpus(config.seed, config.solver, forms, config.product_share, config.chain_share, reaches)
+    tokens_of = _tokens_of(tokenizer, config)
     generator = torch.Generator().manual_seed(config.seed)
     batches_per_pool = 16
     remaining = config.steps
     while remaining > 0:
-        rows = []
-        for question, solution, verdict in islice(documents, config.batch * batches_per_pool):
-            if question not in prompt_cache:
-                prompt_cache[question] = solver_ids(tokenizer, question, "plain")
-            prompt = prompt_cache[question]
-            body = [vocabulary[word] for word in solution.split()]
-            rows.append((prompt, [*body, eos, *instruction, vocabulary[verdict]]))
+        rows = [tokens_of(document) for document in islice(documents, config.batch * batches_per_pool)]
         rows.sort(key=lambda row: len(row[0]) + len(row[1]))
         for index in torch.randperm(batches_per_pool, generator=generator).tolist()[:remaining]:
             chunk = rows[index * config.batch : (index + 1) * config.batch]
@@ -130,3 +129,21 @@ def _batches(
             labels = [[-100] * len(p) + b + [-100] * (width - len(p) - len(b)) for p, b in chunk]
             yield torch.tensor(ids), torch.tensor(labels)
         remaining -= batches_per_pool
+
+
+def _tokens_of(
+    tokenizer: PreTrainedTokenizerFast, config: PretrainConfig
+) -> Callable[[Document], tuple[list[int], list[int]]]:
+    """From a document to its prompt, which is read, and its body, which is learned, as tokens."""
+    vocabulary, eos = tokenizer.get_vocab(), [tokenizer.eos_token_id]
+    question_ids = cache(lambda question: solver_ids(tokenizer, question, "plain"))
+    instruction = verification_ids(tokenizer, "plain")
+    chained = chain_ids(tokenizer, "plain") if config.chain_share else []
+
+    def tokens_of(document: Document) -> tuple[list[int], list[int]]:
+        body = [*(vocabulary[word] for word in document.solution.split()), *eos]
+        body += chained if document.chained else instruction
+        body += [vocabulary[word] for word in document.reading.split()]
+        return question_ids(document.question), body + eos if document.chained else body
+
+    return tokens_of

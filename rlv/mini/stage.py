@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from rlv.job import Job, Stage
+from rlv.mini.solver import Solver
 
-_SOLVER = ("value_slip", "mark_slip", "bluff", "give_up", "verdict_flip")
+# What of a recipe is the solver's.
+_SOLVER = tuple(field.name for field in fields(Solver))
 
 
 def _run(job: Job) -> dict[str, Any]:
     from rlv.mini.pretrain import PretrainConfig, pretrain
-    from rlv.mini.task import Solver
 
     recipe = job.params
-    solver = Solver(**{name: recipe.pop(name) for name in _SOLVER})
+    solver = Solver(**{name: recipe.pop(name) for name in _SOLVER if name in recipe})
     tokens = pretrain(PretrainConfig(**recipe, solver=solver), job.out, job.log)
     return {"tokens": tokens}
 

@@ -86,7 +86,7 @@ class Chain:
 
     def pretrained(self, name: str) -> Artifact:
         """A mini base that the study pretrains from scratch."""
-        return self.make("pretrain", name, self.study.pretraining[name].model_dump())
+        return self.make("pretrain", name, self.study.pretraining[name].recipe())
 
     @_once
     def problems(self, name: str) -> Artifact:

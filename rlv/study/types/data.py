@@ -117,6 +117,10 @@ class Model(Section):
     )
 
 
+# The keys of Pretraining that only a base of the habits task has.
+_HABITS = ("habits", "answer_slip", "careful", "chain_share", "max_tries", "reach")
+
+
 class Pretraining(Section):
     """The recipe of the mini base (rlv/mini)."""
 
@@ -135,3 +139,19 @@ class Pretraining(Section):
     bluff: float = Field(description="a failing try is marked yes", ge=0, le=1)
     give_up: float = Field(description="a failing try is answered", ge=0, le=1)
     verdict_flip: float = Field(description="the credulous reader's verdict is the opposite", ge=0, le=1)
+    habits: bool = Field(
+        default=False, description="for the habits task (rlv/mini/habits.py), not the slips task"
+    )
+    answer_slip: float = Field(default=0.0, description="habits: the answer is random", ge=0, le=1)
+    careful: float = Field(
+        default=0.0, description="habits: share of verdicts by a reader who works it out again", ge=0, le=1
+    )
+    chain_share: float = Field(
+        default=0.0, description="habits: share of demonstrations with a verification chain", ge=0, le=1
+    )
+    max_tries: int = Field(default=6, ge=1, le=16, description="habits: the solver stops after so many")
+    reach: int = Field(default=16, ge=6, le=16, description="habits: the longest search of a demonstration")
+
+    def recipe(self) -> dict[str, Any]:
+        """What decides the weights; of a base without habits, what there was before there were habits."""
+        return self.model_dump(exclude=set() if self.habits else set(_HABITS))
