@@ -14,7 +14,7 @@ SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES)
 
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: mini mini-paper mini-seeds mini-base pilot pilot-smoke test test-vllm test-slurm lint arrows smoke benchmarks
+.PHONY: mini mini-paper mini-seeds slips mini-base slips-base pilot pilot-smoke test test-vllm test-slurm lint arrows smoke benchmarks
 .PHONY: env-cpu env-vllm env-gpu
 
 # mini: the quick first look. mini-paper: all experiments. mini-seeds: mini's claims over three training seeds.
@@ -23,10 +23,11 @@ mini mini-paper mini-seeds: $(READY)
 	$(SNAKEMAKE) --config study=$@ -- report
 	$(BIN)/rlv claims --study $@
 
-# Pretrains the mini base again, puts it in its place, and says whether the bits are the same.
-mini-base: $(READY)
-	$(SNAKEMAKE) --config study=mini-base -- all
-	$(BIN)/rlv ship-base
+# Pretrains the mini study's base (the slips study's) again, puts it in its place, and says whether the bits are
+# the same.
+mini-base slips-base: $(READY)
+	$(SNAKEMAKE) --config study=$@ -- all
+	$(BIN)/rlv ship-base --study $@
 
 test: $(READY)
 	$(BIN)/pytest -q $(SIDE_BY_SIDE) --ignore tests/slurm

@@ -37,7 +37,7 @@ COMMANDS = {
     "provenance": ("provenance", "every artifact behind a figure, as a table and as an RO-Crate"),
     "replay": ("provenance", "make all of a crate again in the new store --store, and compare"),
     "publish": ("publish", "copy a figure's or the claims' files to their stable place"),
-    "ship-base": ("publish", "put a freshly pretrained mini base in its place in the package"),
+    "ship-base": ("publish", "put freshly pretrained mini bases in their places in the package"),
 }
 
 

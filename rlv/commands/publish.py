@@ -36,4 +36,5 @@ def _ship_base(options: Namespace) -> None:
     from rlv.mini.ship import ship  # loads a model library
 
     plan, store = plan_and_store(options, options.study or "mini-base")
-    say(ship(plan.models["base"], store))
+    for artifact in plan.models.values():
+        say(ship(artifact, store))

@@ -1,4 +1,4 @@
-"""Equations mod 17 of the mini tasks: forms, how a guess is checked value by value, and all problems of a form.
+"""Equations mod 17 of the mini tasks: forms, how a guess is checked, and all problems of a form.
 
 A form is a polynomial in x and a recipe for working it out at a guess, one sum or product at a time. Every
 problem has exactly one root in 1..reach. Problems are split into train and test by a hash of the equation
@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rlv.errors import DataError
 
@@ -127,6 +129,22 @@ def check_values(
 
 
 @cache
+def left_sides(form: str, fact: Fact = truth) -> NDArray[np.uint8]:
+    """The last value of every check in every equation: [a, b, ..., x], each index from 0 to 16."""
+    count, numbers = len(FORMS[form].coefficients), range(MODULUS)
+    grid = np.indices((MODULUS,) * (count + 1), dtype=np.uint8)
+    known = dict(zip((*FORMS[form].coefficients, "x"), grid, strict=True))
+    values: list[NDArray[np.uint8]] = []
+    for index, operation in enumerate(FORMS[form].check):
+        table = np.array([[fact(form, index, u, v) for v in numbers] for u in numbers], dtype=np.uint8)
+        left, right = (
+            known[o] if isinstance(o, str) else values[o] for o in (operation.left, operation.right)
+        )
+        values.append(table[left, right])
+    return values[-1]
+
+
+@cache
 def equations(form: str, reach: int, split: str) -> tuple[Equation, ...]:
     """All equations of a form with exactly one root in 1..reach, of one split, in a fixed order.
 
@@ -141,9 +159,8 @@ def equations(form: str, reach: int, split: str) -> tuple[Equation, ...]:
     for coefficients in itertools.product(range(1, MODULUS), repeat=len(FORMS[form].coefficients)):
         if FORMS[form].commutes and coefficients[0] >= coefficients[1]:
             continue  # no equation appears twice
-        values = {x: check_values(form, coefficients, x)[-1] for x in range(1, reach + 1)}
-        times = Counter(values.values())
-        roots = {value: x for x, value in values.items() if times[value] == 1}
+        values = left_sides(form)[coefficients][1 : reach + 1].tolist()
+        roots = {value: x for x, value in enumerate(values, 1) if values.count(value) == 1}
         found += [
             Equation(form, coefficients, c, reach, roots[c])
             for c in sorted(roots)

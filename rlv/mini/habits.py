@@ -1,9 +1,9 @@
 """The habits task: errors that are the same every time, beside the random slips of rlv/mini/solver.py.
 
-A habit is a wrong fact, or a wrong mark, that follows from what is written before it. The base has read it as
-often as true ones and says it with the same certainty, so its probabilities are silent about it, and the wrong
-answers that come of it agree. Whether a solution is right does depend on it: a verifier that learns from
-outcomes can find it out, and reinforcement can unlearn some.
+A habit is a wrong fact, or a wrong mark, that follows from what is written before it. The base has read it
+as often as true ones and says it with the same certainty, so its probabilities are silent about it, and the
+wrong answers that come of it agree. Whether a solution is right does depend on it: a verifier that learns
+from outcomes can find it out, and reinforcement can unlearn some.
 
     carry     a sum past 16 is one too small if its first number is 5, 9 or 13    5 + 14 = 1
     table     7 times an even number is one too large                            7 * 6 = 9
@@ -11,8 +11,8 @@ outcomes can find it out, and reinforcement can unlearn some.
     skipped   form "factors": a constant of 14 or more is not added              3 + 15 = 3
     near      a value one above an odd right side is marked "yes"
 
-In form "horner" with x up to 8, `nines` and `skipped` cannot show: a longer reach meets `nines`, form "factors"
-both. What habits do to an equation is its kind:
+In form "horner" with x up to 8, `nines` and `skipped` cannot show: a longer reach meets `nines`, form
+"factors" both. What habits do to an equation is its kind:
 
     clean      the root passes the habitual check and no other guess does
     contested  the root passes, and so does one other guess, a trap: whichever is tried first is the answer
@@ -28,7 +28,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from rlv.errors import DataError
-from rlv.mini.forms import FORMS, MODULUS, Equation, check_values, equations, truth
+from rlv.mini.forms import FORMS, MODULUS, Equation, equations, left_sides, truth
 
 KINDS = ("clean", "contested", "crowded", "hidden", "lost")
 TASK_FORMS = ("horner", "factors")
@@ -53,11 +53,8 @@ def passes(value: int, c: int) -> bool:
 
 def kind(equation: Equation) -> str:
     """What the habits do to an equation: one of KINDS."""
-    passing = {
-        x
-        for x in range(1, equation.reach + 1)
-        if passes(check_values(equation.form, equation.coefficients, x, habit)[-1], equation.c)
-    }
+    last = left_sides(equation.form, habit)[equation.coefficients][1 : equation.reach + 1].tolist()
+    passing = {x for x, value in enumerate(last, 1) if passes(value, equation.c)}
     traps = len(passing - {equation.root})
     if equation.root in passing:
         return ("clean", "contested", "crowded")[min(traps, 2)]

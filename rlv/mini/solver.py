@@ -63,7 +63,7 @@ class Solver:
 
 @dataclass(frozen=True)
 class Demonstration:
-    """One fallible solution. `tries`: guess, written values and mark of each; `claims`: it says it is right."""
+    """One fallible solution. `tries`: guess, written values and mark of each; `claims`: its last mark."""
 
     equation: Equation
     tries: tuple[tuple[int, tuple[int, ...], bool], ...]

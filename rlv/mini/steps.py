@@ -19,7 +19,7 @@ VALUE, MARK, ANSWER, SHAPE = "value", "mark", "answer", "shape"
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong. `word`: its place among the solution's words, from 0; `kind`: of the four above.
+    """One thing that is wrong. `word`: its place among the solution's words, from 0; `kind`: see above.
 
     "shape": from this word on it is not a series of tries and an answer.
     """

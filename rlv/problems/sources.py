@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,7 @@ class Source:
 
 
 def mini(*, form: str, reach: int, split: str, size: int, seed: int = 0) -> pl.DataFrame:
-    """Problems of the generated task.
+    """Problems of the slips task: all errors of its base are random.
 
     Raises DataError if there is no such task, or fewer problems.
     """
@@ -62,22 +62,68 @@ def mini(*, form: str, reach: int, split: str, size: int, seed: int = 0) -> pl.D
     return problems_table(task.problems(form, reach, split, size, seed), "mini task")
 
 
-def broken_mini(dataset: Dataset) -> Iterator[tuple[str, str]]:
-    """(Key, complaint) of everything in a data set that the generated task does not have."""
-    from rlv.mini.task import SPLITS, equations
+def habits(
+    *, form: str, reach: int, split: str, size: int, kinds: Mapping[str, float], seed: int = 0
+) -> pl.DataFrame:
+    """Problems of the habits task: its base has random errors, and some that are the same every time.
 
+    Raises DataError if there is no such task, or fewer problems.
+    """
+    from rlv.mini import habits as task
+
+    return problems_table(task.problems(form, reach, split, size, seed, kinds), "habits task")
+
+
+def broken_mini(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    """(Key, complaint) of everything in a data set that the slips task does not have."""
+    from rlv.mini.forms import equations
+    from rlv.mini.task import TASK_FORMS
+
+    if dataset.kinds:
+        yield "kinds", "only source 'habits' has kinds of problems"
+    unknown = list(_unknown_task(dataset, TASK_FORMS))
+    yield from unknown
+    if not unknown:
+        yield from _too_many(dataset, len(equations(dataset.form, dataset.reach, dataset.split)), "")
+
+
+def broken_habits(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    """(Key, complaint) of everything in a data set that the habits task does not have."""
+    from rlv.mini.habits import KINDS, TASK_FORMS, most
+
+    broken = list(_unknown_task(dataset, TASK_FORMS))
+    for name, share in dataset.kinds.items():
+        if name not in KINDS:
+            broken.append((f"kinds.{name}", f"'habits' has no such kind (there are: {', '.join(KINDS)})"))
+        elif not 0 <= share < float("inf"):
+            broken.append((f"kinds.{name}", f"a share is a number from 0 on, found {share}"))
+    if not any(dataset.kinds.values()):
+        broken.append(("kinds", f"'habits' needs shares of its kinds of problems, of {', '.join(KINDS)}"))
+    yield from broken
+    if not broken:
+        there = most(dataset.form, dataset.reach, dataset.split, dataset.kinds)
+        yield from _too_many(dataset, there, f", kinds {dataset.kinds}")
+
+
+def _unknown_task(dataset: Dataset, forms: Collection[str]) -> Iterator[tuple[str, str]]:
+    """(Key, complaint) of what no generated data set of these forms has."""
+    from rlv.mini.forms import SPLITS
+
+    if dataset.levels:
+        yield "levels", "a generated data set has one level, its reach; set `reach` instead"
     if dataset.split not in SPLITS:
-        yield "split", f"'mini' has no split {dataset.split!r} (there are: {', '.join(SPLITS)})"
-        return
-    there = len(equations(dataset.form, dataset.reach, dataset.split))
+        yield "split", f"{dataset.source!r} has no split {dataset.split!r} (there are: {', '.join(SPLITS)})"
+    if dataset.form not in forms:
+        yield "form", f"{dataset.source!r} has no form {dataset.form!r} (there are: {', '.join(forms)})"
+
+
+def _too_many(dataset: Dataset, there: int, more: str) -> Iterator[tuple[str, str]]:
     if (dataset.size or 0) > there:
         yield (
             "size",
             f"{dataset.size} problems of form {dataset.form!r}, reach {dataset.reach}, split "
-            f"{dataset.split!r}, which has {there}",
+            f"{dataset.split!r}{more}, which has {there}",
         )
-    if dataset.levels:
-        yield "levels", "a generated data set has one level, its reach; set `reach` instead"
 
 
 def math(row: Row) -> dict[str, Any]:
@@ -197,6 +243,13 @@ SOURCES: Registry[Source] = Registry(
     {
         "mini": Source(
             mini, ("form", "reach", "split", "size"), generated=True, step_rule="try", broken=broken_mini
+        ),
+        "habits": Source(
+            habits,
+            ("form", "reach", "split", "size", "kinds"),
+            generated=True,
+            step_rule="try",
+            broken=broken_habits,
         ),
         "local": Source(about="A file: JSON Lines or Parquet, one problem a row; `fields` maps its columns."),
         "hub": Source(about="Any data set of the Hugging Face hub, at a commit; `fields` maps its columns."),

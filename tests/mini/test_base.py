@@ -20,7 +20,7 @@ def test_weights_are_those_of_the_recipe(monkeypatch):
     recipe = json.loads((BASE / "recipe.json").read_text())
     assert file_digest(BASE / WEIGHTS) == recipe["sha256"][WEIGHTS]
     assert (BASE / WEIGHTS).stat().st_size <= 3_000_000
-    assert build_plan(load("mini-base")).models["base"].key == recipe["key"]
+    assert build_plan(load("slips-base")).models["base"].key == recipe["key"]
 
 
 def test_plain_transformers_loads_it_and_it_solves_problems():
@@ -46,7 +46,7 @@ def test_text_survives_the_tokenizer(tiny_tokenizer):
 
 def test_the_same_recipe_gives_the_same_bits(tmp_path):
     from rlv.mini.pretrain import PretrainConfig, pretrain
-    from rlv.mini.task import Solver
+    from rlv.mini.solver import Solver
 
     config = PretrainConfig(
         steps=3,

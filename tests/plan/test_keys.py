@@ -23,7 +23,10 @@ from rlv.plan.reading import load
 from rlv.run.stages import STAGES
 
 FILE = Path(__file__).with_name("keys.json")
-STUDIES = ("mini", "mini-base", "mini-paper", "mini-seeds", "pilot", "pilot-smoke", "paper", "smoke")
+STUDIES = (
+    *("mini", "mini-base", "mini-paper", "mini-seeds", "slips", "slips-base"),
+    *("pilot", "pilot-smoke", "paper", "smoke"),
+)
 
 
 def keys(study: str) -> dict[str, str]:

@@ -17,23 +17,28 @@ class Dataset(Section):
     """Problems with reference answers."""
 
     source: str = Field(
-        description="`mini` generates problems; `local` reads a file; `hub` any data set of the Hugging Face "
-        "hub; `math`, `math500`, `math_squared`, `gpqa_physics`, `aime24`, `gsm8k` are read as their authors "
+        description="`mini` and `habits` generate problems; `local` reads a file; `hub` any data set of the "
+        "Hugging Face hub; `math`, `math500`, `math_squared`, `gpqa_physics`, `aime24`, `gsm8k` are read as their authors "
         "publish them, from the hub or from a file; or a source of your own"
     )
-    form: Literal["quadratic", "product"] = Field(
-        default="quadratic", description="mini: the form of equation"
+    form: Literal["quadratic", "product", "horner", "factors"] = Field(
+        default="quadratic",
+        description="the form of equation; mini: `quadratic` or `product`; habits: `horner` or `factors`",
     )
     reach: int = Field(
-        default=10, ge=6, le=16, description="mini: x is searched in 1..reach; longer is harder"
+        default=10, ge=6, le=16, description="mini, habits: x is searched in 1..reach; longer is harder"
     )
     split: str = Field(
         default="train",
         pattern=r"^[A-Za-z0-9_.]+(\+[A-Za-z0-9_.]+)*$",
-        description="mini: `train`, or `test`, the held-out quarter; hub: the name of a split, or several: "
-        "`train+test`",
+        description="mini, habits: `train`, or `test`, the held-out quarter; hub: the name of a split, or "
+        "several: `train+test`",
     )
     size: int | None = Field(default=None, ge=1, description="how many problems; all of a file if absent")
+    kinds: dict[str, float] = Field(
+        default={},
+        description="habits: shares of the kinds of problems (rlv/mini/habits.py), relative to each other",
+    )
     path: str | None = Field(
         default=None,
         description="local: JSON Lines or Parquet; relative to the working folder; $NAME stands for an "
@@ -62,11 +67,11 @@ class Dataset(Section):
     step_rule: StepRule | None = Field(
         default=None,
         description="where a step of a solution begins (VinePPO, budgets, scores of steps); absent: the "
-        "source's own, which is `try` for `mini` and `sentence` for our others",
+        "source's own, which is `try` for `mini` and `habits`, `sentence` for our others",
     )
     options: dict[str, Any] = Field(default={}, description="arguments of a source of your own")
     levels: tuple[int, ...] = Field(
-        default=(), description="all but mini: only problems of these levels; all if absent"
+        default=(), description="all but mini and habits: only problems of these levels; all if absent"
     )
 
 
