@@ -15,7 +15,8 @@ imitation cannot memorise answers, and the number of tries sets how often a prob
 more tries. Harder is a longer reach with the same arithmetic.
 
 The verdicts of the demonstrations come from a credulous reader, who believes what a solution claims about
-itself, or (`careful`) from one who works every check out again, with the solver's habits. What a careful
+itself, or (`careful`) from one who works every check out again, with the solver's habits, but for a mark
+that comparing two numbers refutes, which reading sometimes `notices`. What a careful
 reader finds can be written down before the verdict (rlv/mini/chains.py).
 """
 
@@ -42,6 +43,7 @@ class Solver:
     verdict_flip: float = 0.15
     answer_slip: float = 0.0
     careful: float = 0.0  # share of verdicts without a chain that a careful reader gives
+    notices: float = 0.0  # a careful reader sees that a value is near the right side and not equal to it
     max_tries: int = 6
     habits: bool = False
 
@@ -128,6 +130,8 @@ def reread(solution: Demonstration, rng: random.Random, solver: Solver) -> Rerea
     for guess, written, mark in solution.tries:
         values = check_values(equation.form, equation.coefficients, guess, solver.slipping(rng))
         agrees = tuple(values) == written and mark == solver.believes(values[-1], equation.c)
+        if solver.notices and mark and written[-1] != equation.c and rng.random() < solver.notices:
+            agrees = False
         tries.append(((guess, *values), agrees))
     follows = any(mark and guess == solution.answer for guess, _, mark in solution.tries)
     return Reread(tuple(tries), follows)

@@ -123,7 +123,7 @@ class Model(Section):
 
 
 # The keys of Pretraining that only a base of the habits task has.
-_HABITS = ("habits", "answer_slip", "careful", "chain_share", "max_tries", "reach")
+_HABITS = ("habits", "answer_slip", "careful", "notices", "chain_share", "max_tries", "reach")
 
 
 class Pretraining(Section):
@@ -150,6 +150,9 @@ class Pretraining(Section):
     answer_slip: float = Field(default=0.0, description="habits: the answer is random", ge=0, le=1)
     careful: float = Field(
         default=0.0, description="habits: share of verdicts by a reader who works it out again", ge=0, le=1
+    )
+    notices: float = Field(
+        default=0.0, description="habits: that reader sees a habitual mark for what it is", ge=0, le=1
     )
     chain_share: float = Field(
         default=0.0, description="habits: share of demonstrations with a verification chain", ge=0, le=1
