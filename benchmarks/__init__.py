@@ -1,1 +1,1 @@
-"""Speed, measured side by side with peers: `python -m benchmarks.<name>` prints the figures."""
+"""Measurements: speed side by side with peers, and `fidelity`. `python -m benchmarks.<name>` prints them."""
