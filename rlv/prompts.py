@@ -5,6 +5,9 @@ A verification sequence is [x, y, I] and its label c is the next token (paper, "
 instruction continues the solution, so one forward pass serves the policy loss on y and the verification
 loss on c, and an engine that caches prefixes scores a solution for the price of I.
 
+A judge that reasons first reads [x, y, I_chain] (`chain_ids`), writes a chain, and says its verdict in it
+(rlv/scoring/chains.py).
+
 A solution that its length budget cut off goes on with `answer_prefix_ids`, after which only the answer is
 left to write. After the answer come `answer_suffix_ids` and `solution_end_id`, so that it looks like one that
 ended by itself.
@@ -41,6 +44,13 @@ if TYPE_CHECKING:
 INSTRUCTION = "Is this solution correct? Answer Yes or No."
 SOLUTION_HEADER = "Solution:"
 LABELS = ("Yes", "No")
+# Asks for a chain of thought before the verdict, as public judges without training are asked (development
+# code of the paper; Singhi et al. 2025): grade step by step, then say the label in a fixed form.
+CHAIN_INSTRUCTION = (
+    "Check this solution step by step, and work out again what it works out. Then end with one line: "
+    '"Verdict: Yes" if its final answer is correct, "Verdict: No" if it is not.'
+)
+VERDICT_LEAD = "Verdict:"
 BOXED_REQUEST = "Please reason step by step, and put your final answer within \\boxed{}."
 
 # This project's own problems, (problem, solution), in the way in which a solution should look.
@@ -91,7 +101,7 @@ class Style:
     """How a question becomes x, as tokens, and what stands between a solution and the label, as text."""
 
     prompt: Callable[[PreTrainedTokenizerBase, str, str | None], list[int]]
-    instruction: Callable[[PreTrainedTokenizerBase], str]
+    instruction: Callable[[PreTrainedTokenizerBase, str], str]
     chat: bool = False  # whether it has turns, of which the system's may be the first
 
 
@@ -118,7 +128,7 @@ def verification_ids(tokenizer: PreTrainedTokenizerBase, style: str) -> list[int
     model ends with another one than its template. Raises ModelError as `solver_ids` does, if the template
     leaves solutions out, and if the label is not the one token that comes next.
     """
-    text = _style(style).instruction(tokenizer)
+    text = _style(style).instruction(tokenizer, INSTRUCTION)
     # Tokens are those that the text has with its label: white space before a word may join in another way.
     with_labels = [tokenizer.encode(text + label, add_special_tokens=False) for label in LABELS]
     for ids, label, label_id in zip(with_labels, LABELS, label_ids(tokenizer), strict=True):
@@ -128,6 +138,22 @@ def verification_ids(tokenizer: PreTrainedTokenizerBase, style: str) -> list[int
                 "that it is at the beginning of a line; choose a plain prompt style"
             )
     return with_labels[0][:-1]
+
+
+def chain_ids(tokenizer: PreTrainedTokenizerBase, style: str) -> list[int]:
+    """I_chain: the tokens between the solution (its end token included) and a verification chain.
+
+    A template that opens a thought has it closed here, too: what is written is the chain. Raises ModelError
+    as `solver_ids` does, and for a tokenizer that lacks the words.
+    """
+    text = _style(style).instruction(tokenizer, CHAIN_INSTRUCTION)
+    ids = tokenizer.encode(text, add_special_tokens=False)
+    if tokenizer.unk_token_id in ids:
+        raise ModelError(
+            f"{tokenizer.name_or_path}: the tokenizer has no words for {CHAIN_INSTRUCTION!r}; use a model "
+            "that knows them (a base of the mini task: one pretrained on chains), or score `judge`"
+        )
+    return ids
 
 
 def label_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int]:
@@ -251,9 +277,9 @@ def _plain_prompt(tokenizer: PreTrainedTokenizerBase, question: str, system_prom
     return [begin, *body] if isinstance(begin, int) else body
 
 
-def _plain_instruction(tokenizer: PreTrainedTokenizerBase) -> str:
+def _plain_instruction(tokenizer: PreTrainedTokenizerBase, words: str) -> str:
     # On lines of its own; to the mini task's tokenizer white space is nothing.
-    return f"\n{INSTRUCTION}\n"
+    return f"\n{words}\n"
 
 
 def _few_shot_prompt(
@@ -308,8 +334,8 @@ def _asked(tokenizer: PreTrainedTokenizerBase, question: str, system_prompt: str
     return text
 
 
-def _chat_instruction(tokenizer: PreTrainedTokenizerBase) -> str:
-    after = _after_solution(tokenizer, [{"role": "user", "content": INSTRUCTION}], generate=True)
+def _chat_instruction(tokenizer: PreTrainedTokenizerBase, words: str) -> str:
+    after = _after_solution(tokenizer, [{"role": "user", "content": words}], generate=True)
     mark = _turn_end(tokenizer)
     if mark is not None:
         after = after.lstrip(" ").removeprefix(mark)

@@ -7,15 +7,16 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import AddedToken, PreTrainedTokenizerFast
 
+from rlv.mini.chains import CHAIN_WORDS
 from rlv.mini.task import MODULUS
-from rlv.prompts import INSTRUCTION, LABELS, SOLUTION_HEADER
+from rlv.prompts import CHAIN_INSTRUCTION, INSTRUCTION, LABELS, SOLUTION_HEADER
 
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<unk>")
 WORDS = ("Find", "x", "from", "to", ":", "mod", "x^2", "+", "=", "(", ")", "Try", "yes", "no", "Answer")
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Whitespace-separated words; the verification instruction is one token, so verifying costs one."""
+    """Whitespace-separated words; each of the verification instructions is one token, so asking costs one."""
     words = [*SPECIAL, *LABELS, SOLUTION_HEADER, *WORDS, *map(str, range(MODULUS + 1))]
     model = WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>")
     inner = Tokenizer(model)
@@ -30,4 +31,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
         clean_up_tokenization_spaces=False,
     )
     tokenizer.add_tokens([AddedToken(INSTRUCTION, normalized=False)])
+    # Younger than the others, so they come after all of them: no word of before has another id.
+    tokenizer.add_tokens([AddedToken(word, single_word=True, normalized=False) for word in CHAIN_WORDS])
+    tokenizer.add_tokens([AddedToken(CHAIN_INSTRUCTION, normalized=False)])
     return tokenizer
