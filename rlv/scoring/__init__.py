@@ -120,7 +120,7 @@ SCORES: Registry[Score] = Registry(
         "judge_chain": Score(
             along=mean,
             reads="chain",
-            about="LLM-as-a-judge by chain of thought: Yes against No where a sampled chain gives its verdict",
+            about="LLM-as-a-judge by chain of thought: Yes against No where a sampled chain has its verdict.",
         ),
         "bce": Score(
             reads="head",

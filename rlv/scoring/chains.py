@@ -141,8 +141,8 @@ def chain_scores_table(
 
     A solution that ended early is the same at every budget, and gets the same chains, written once; two
     samples get chains of their own, even if they are equal. Tokens and FLOPs count for each row all the same.
-    Raises DataError for a sample of no problem in `problems`; ModelError for a sequence that with its chain is
-    too long for the model, for a tokenizer without the words, and for scores that are not finite.
+    Raises DataError for a sample of no problem in `problems`; ModelError for a sequence that with its chain
+    is too long for the model, for a tokenizer without the words, and for scores that are not finite.
     """
     prompt_of = prompts_of(judge.tokenizer, problems, samples, style, system_prompt)
     words = chain_ids(judge.tokenizer, style)
