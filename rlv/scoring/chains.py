@@ -84,7 +84,7 @@ def _is_said(tokenizer: PreTrainedTokenizerBase, chain: Sequence[int], k: int, *
     `at_the_end`: and on the chain's last line.
     """
     before, after = _text(tokenizer, chain[:k]), _text(tokenizer, chain[k + 1 :])
-    if at_the_end and "\n" in after.strip():
+    if at_the_end and after.partition("\n")[2].strip():
         return False
     leads = list(_LEAD.finditer(before))
     return bool(leads) and leads[-1].end() == len(before) and not _NO_LABEL.match(after)

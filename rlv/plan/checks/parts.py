@@ -138,7 +138,8 @@ def _chains(key: str, verifier: Verifier) -> Iterator[tuple[str, str]]:
     if verifier.score not in SCORES:
         return
     if not SCORES[verifier.score].writes:
-        for unread in sorted(verifier.model_fields_set.intersection(CHAIN_KEYS)):
+        fields = type(verifier).model_fields
+        for unread in (key for key in CHAIN_KEYS if getattr(verifier, key) != fields[key].default):
             yield (
                 f"{key}.{unread}",
                 f"score {verifier.score!r} writes no chains and never reads this; leave it out",
