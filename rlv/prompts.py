@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 INSTRUCTION = "Is this solution correct? Answer Yes or No."
 SOLUTION_HEADER = "Solution:"
 LABELS = ("Yes", "No")
-# Asks for a chain of thought before the verdict, as public judges do without training (GenRM, Zhang et al. 2024;
-# "When to solve, when to verify", Singhi et al. 2025): grade step by step, then the label in a fixed form.
+# Asks for a chain of thought before the verdict, as public judges without training are asked (development
+# code of the paper; Singhi et al. 2025): grade step by step, then say the label in a fixed form.
 CHAIN_INSTRUCTION = (
     "Check this solution step by step, and work out again what it works out. Then end with one line: "
     '"Verdict: Yes" if its final answer is correct, "Verdict: No" if it is not.'
@@ -143,15 +143,15 @@ def verification_ids(tokenizer: PreTrainedTokenizerBase, style: str) -> list[int
 def chain_ids(tokenizer: PreTrainedTokenizerBase, style: str) -> list[int]:
     """I_chain: the tokens between the solution (its end token included) and a verification chain.
 
-    A template that opens a thought has it closed here, too: what is written is the chain. Raises ModelError as
-    `solver_ids` does, and for a tokenizer that lacks the words.
+    A template that opens a thought has it closed here, too: what is written is the chain. Raises ModelError
+    as `solver_ids` does, and for a tokenizer that lacks the words.
     """
     text = _style(style).instruction(tokenizer, CHAIN_INSTRUCTION)
     ids = tokenizer.encode(text, add_special_tokens=False)
     if tokenizer.unk_token_id in ids:
         raise ModelError(
-            f"{tokenizer.name_or_path}: the tokenizer has no words for the instruction {CHAIN_INSTRUCTION!r}; use a "
-            "model that knows it (the mini task's, if pretrained on chains), or score `judge`"
+            f"{tokenizer.name_or_path}: the tokenizer has no words for {CHAIN_INSTRUCTION!r}; use a model "
+            "that knows them (a base of the mini task: one pretrained on chains), or score `judge`"
         )
     return ids
 

@@ -62,8 +62,8 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "sample_id": pl.Int32(),
         "budget": pl.Int32(),
         "score": pl.Float64(),  # in [0, 1]
-        "n_tokens_read": pl.Int32(),
-        "flops": pl.Float64(),  # of reading them
+        "n_tokens_read": pl.Int32(),  # by the verifier, tokens of chains that it generated itself included
+        "flops": pl.Float64(),  # of reading and generating them
     },
     # One row a training step.
     "steps": {

@@ -17,6 +17,7 @@ class Assumptions:
     length: float = 0.5
     prompt_tokens: int = 256
     instruction_tokens: int = 16
+    chain_instruction_tokens: int = 64
     steps_per_solution: int = 16
     training_utilization: float = 0.35
     reading_utilization: float = 0.4
@@ -37,7 +38,7 @@ class Assumptions:
         return [
             f"solutions have {self.length:.0%} of their budget on average (the upper bound has all of it)",
             f"a prompt has {self.prompt_tokens} tokens, the verification instruction "
-            f"{self.instruction_tokens}",
+            f"{self.instruction_tokens}, that of a chain {self.chain_instruction_tokens}",
             f"a solution has at most {self.steps_per_solution} steps (VinePPO's continuations)",
             f"of a GPU's dense peak, training reaches {self.training_utilization:.0%}, reading (prefill) "
             f"{self.reading_utilization:.0%}, decoding {self.decoding_utilization:.0%}, or "

@@ -111,11 +111,13 @@ class Positions:
     """What must fit a model's positions behind the prompt: a solution's tokens at most, and what follows it.
 
     `forced`: the answer format, if the answer is forced. `instructed`: the verification instruction follows.
+    `chain`: tokens of a verification chain, which follow an instruction of their own.
     """
 
     solution: int
     forced: str | None = None
     instructed: bool = False
+    chain: int = 0
 
 
 @dataclass(frozen=True)

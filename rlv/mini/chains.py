@@ -1,12 +1,12 @@
 """Verification chains of the mini task: the words in which a judge works a solution out again.
 
-For each try of the solution its values, worked out anew, and whether the try as written agrees with them; then
-whether the answer follows; then the verdict. After y, its end token and CHAIN_INSTRUCTION (rlv/prompts.py):
+For each try of the solution its values, worked out anew, and whether the try as written agrees with them;
+then whether the answer follows; then the verdict. After y, its end token and CHAIN_INSTRUCTION (prompts.py):
 
     Check 8 13 5 6 11 ok Check 5 8 7 8 15 ok Answer ok Yes
 
-The judge that samples such chains is rlv/scoring/chains.py; this module has the form and no opinion: whoever writes
-chains for a corpus decides what agrees.
+The judge that samples such chains is rlv/scoring/chains.py. This module has the form and no opinion: whoever
+writes chains for a corpus decides what agrees.
 """
 
 from __future__ import annotations
@@ -19,6 +19,14 @@ CHECK, OK, WRONG = "Check", "ok", "wrong"
 ANSWER = "Answer"
 # The words that only chains have; the tokenizer adds them after all others.
 CHAIN_WORDS = (CHECK, OK, WRONG)
+
+
+def longest_chain(tries: int) -> int:
+    """Tokens of the longest chain about so many tries.
+
+    Check, guess, four values, ok or wrong for each; Answer, ok or wrong, the verdict, the end token.
+    """
+    return 7 * tries + 4
 
 
 def chain_text(tries: Sequence[tuple[Sequence[int], bool]], answer_agrees: bool, right: bool) -> str:

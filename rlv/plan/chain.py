@@ -16,7 +16,7 @@ from rlv.problems import SOURCES
 from rlv.problems.overlap import NGRAM
 from rlv.run.stages import STAGES
 from rlv.sampling.shards import Shard, shard_ranges
-from rlv.scoring import SCORES, end
+from rlv.scoring import CHAIN_KEYS, SCORES, end
 from rlv.store import Artifact
 from rlv.study.types import Dataset, Reasoner, Role, Sampling, Study
 from rlv.training.advantages import ADVANTAGES
@@ -227,15 +227,18 @@ class Chain:
             params["step_rule"] = step_rule(self.study.datasets[dataset])
         if entry.engine != "transformers":
             params["engine"] = entry.engine
+        sampling = self.study.sampling_of(reader)
+        how = {"tensor_parallel": sampling.tensor_parallel}
+        if SCORES[entry.score].writes:
+            params |= {key: getattr(entry, key) for key in CHAIN_KEYS} | {"seed": sampling.seed}
+            how["max_batch"] = sampling.max_batch
         inputs = {
             "model": self.reasoner(reader),
             "problems": self.problems(dataset),
             "samples": self.solutions(reasoner, dataset, shard, cut),
         }
         name = f"{reasoner}-{dataset}-{verifier}{_CUT if cut else ''}-{_tag(shard)}"
-        return self.make(
-            "score", name, params, inputs, {"tensor_parallel": self.study.sampling_of(reader).tensor_parallel}
-        )
+        return self.make("score", name, params, inputs, how)
 
     # ---- tables and pictures
 

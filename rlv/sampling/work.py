@@ -62,7 +62,8 @@ def engine_memory(artifact: Artifact, size: Size, assumed: Assumptions, device: 
     """Memory of a job that runs an engine, on each of the GPUs that share the model."""
     parts, p, how = gpus(artifact), artifact.params, artifact.how
     longest = assumed.prompt_tokens + budget_of(artifact) + p.get("answer_tokens", 0)
-    longest += assumed.instruction_tokens
+    chain = p.get("chain_tokens", 0)  # of a judge that writes them
+    longest += assumed.chain_instruction_tokens + chain if chain else assumed.instruction_tokens
     if p.get("engine") == "vllm":
         # It runs the sequences that fit and lets the rest wait; one is what it cannot do without.
         cache = longest * size.kv_bytes / parts

@@ -31,6 +31,11 @@ def last(solution: Sequence[int], read_K: np.ndarray) -> float:
     return float(read_K[-1])
 
 
+def mean(solution: Sequence[int], read_K: np.ndarray) -> float:
+    """The mean of all numbers read."""
+    return float(np.mean(read_K))
+
+
 def end(solution: Sequence[int], tokenizer: PreTrainedTokenizerBase, step_rule: str) -> Sequence[int]:
     """One place: after the whole solution."""
     return [len(solution)]
@@ -40,6 +45,9 @@ def step_ends(solution: Sequence[int], tokenizer: PreTrainedTokenizerBase, step_
     """A place after each step of the solution; the last is its end, also of a solution without tokens."""
     return [*step_starts(tokenizer, solution, step_rule)[1:], len(solution)]
 
+
+# The settings of a verifier (rlv/study/types) that say how chains are drawn.
+CHAIN_KEYS = ("draws", "chain_tokens", "temperature")
 
 # Larger batches leave a CPU's caches (benchmarks/scoring.py), smaller ones leave a GPU idle, whose memory
 # holds many sequences of thousands of tokens.
@@ -51,7 +59,8 @@ class Score:
     """How a model's reading of a solution y to a prompt x becomes a number in [0, 1], and what it needs.
 
     `reads`: "yes", the probability π(Yes | x, y_≤k, I) at each place k, one sequence a place; "head", what a
-    head beside the reader's weights makes of [x, y_≤k], one sequence for all places; None, nothing.
+    head beside the reader's weights makes of [x, y_≤k], one sequence for all places; "chain", π(Yes) against
+    π(No) where a sampled chain says its verdict, one number a chain (rlv/scoring/chains.py); None, nothing.
     `trained`: the verification objective that the reader must have been trained with; None: any weights do.
     `padded_tokens`: of a batch, by kind of device; a longer sequence is a batch of its own, and kinds left
     out have those of _PADDED_TOKENS. `about`: what it is, in one sentence, as `rlv methods` prints it. Raises
@@ -59,7 +68,7 @@ class Score:
     """
 
     along: Along = last
-    reads: Literal["yes", "head"] | None = None
+    reads: Literal["yes", "head", "chain"] | None = None
     places: Places = end
     trained: str | None = None
     padded_tokens: Mapping[str, int] = field(default_factory=dict)
@@ -75,6 +84,11 @@ class Score:
         """Whether the instruction I is read after the solution."""
         return self.reads == "yes"
 
+    @property
+    def writes(self) -> bool:
+        """Whether the reader samples verification chains, for which a study says how many and how."""
+        return self.reads == "chain"
+
     def readings(self, tokens: int, assumed: Assumptions) -> int:
         """How many sequences are read of a solution of so many tokens, at most; for estimates."""
         if not self.asks or self.places is end:
@@ -84,7 +98,7 @@ class Score:
     @property
     def on_vllm(self) -> bool:
         """Whether vLLM can give it: it does not load heads."""
-        return self.reads == "yes"
+        return self.reads in ("yes", "chain")
 
 
 # The unified verifier (paper, "The method") is s(x, y) = π_θ(Yes | x, y, I) with θ trained by J_verify.
@@ -103,6 +117,11 @@ SCORES: Registry[Score] = Registry(
         "judge": Score(
             reads="yes", about="LLM-as-a-judge: the probability of Yes, read by a model with any training."
         ),
+        "judge_chain": Score(
+            along=mean,
+            reads="chain",
+            about="LLM-as-a-judge by chain of thought: Yes against No where a sampled chain has its verdict.",
+        ),
         "bce": Score(
             reads="head",
             trained="bce",
@@ -116,4 +135,4 @@ SCORES: Registry[Score] = Registry(
     },
 )
 
-__all__ = ["SCORES", "Score", "end", "last", "step_ends"]
+__all__ = ["CHAIN_KEYS", "SCORES", "Score", "end", "last", "mean", "step_ends"]

@@ -21,11 +21,14 @@ from rlv.models.flops import ModelShape, shape_of
 from rlv.models.reading import Judge, Passage, check_reading, judged, logits
 from rlv.prompts import label_ids
 from rlv.sampling.engine import Progress
+from rlv.sampling.transformers_engine import TransformersEngine
 from rlv.scoring import Score
+from rlv.scoring.chains import ChainJudge, Verdicts
 from rlv.scoring.verifier import Verifier
 from rlv.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from rlv.sampling.vllm_engine import VllmEngine
@@ -89,3 +92,46 @@ def vllm_verifier(
         return list(np.exp(engine.next_logprobs(ids, yes_id, names, progress))[:, None])
 
     return Verifier(score, tokenizer, shape, read)
+
+
+def transformers_chains(
+    score: Score, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, max_batch: int = 256
+) -> ChainJudge:
+    """A score that reads chains, written and read by a model's own weights.
+
+    `max_batch`: chains in flight at once. Raises ModelError as `transformers_verifier` and the engine do.
+    """
+    check_reading(model)
+    engine, verdicts = TransformersEngine(model, tokenizer, max_batch=max_batch), Verdicts.of(tokenizer)
+    budget = score.padded_tokens.get(model.device.type, score.padded_tokens["cpu"])
+    yes, no = list(verdicts.yes), list(verdicts.no)
+
+    def yes_against_no(hidden_JH: Tensor) -> Tensor:
+        logprobs_JV = logits(model, hidden_JH).double().log_softmax(-1)
+        return (logprobs_JV[:, yes].logsumexp(-1) - logprobs_JV[:, no].logsumexp(-1)).sigmoid()[:, None]
+
+    def read(passages: Sequence[Passage]) -> list[np.ndarray]:
+        return [read_J1[:, 0] for read_J1 in judged(model, passages, yes_against_no, padded_tokens=budget)]
+
+    return ChainJudge(score, tokenizer, shape_of(model), engine, verdicts, read)
+
+
+def vllm_chains(
+    score: Score,
+    engine: VllmEngine,
+    tokenizer: PreTrainedTokenizerBase,
+    shape: ModelShape,
+) -> ChainJudge:
+    """The same with vLLM, whose cache holds the chains when they are read; `shape`: the model's."""
+    verdicts = Verdicts.of(tokenizer)
+
+    def read(passages: Sequence[Passage]) -> list[np.ndarray]:
+        ids, names = [passage.ids for passage in passages], [passage.name for passage in passages]
+
+        def mass(label: Sequence[int]) -> np.ndarray:
+            return np.logaddexp.reduce([engine.next_logprobs(ids, token, names) for token in label])
+
+        yes_B, no_B = mass(verdicts.yes), mass(verdicts.no)
+        return list(np.exp(yes_B - np.logaddexp(yes_B, no_B))[:, None])
+
+    return ChainJudge(score, tokenizer, shape, engine, verdicts, read)

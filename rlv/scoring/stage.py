@@ -11,6 +11,7 @@ from rlv.sampling.work import gpus
 from rlv.scoring import work
 
 if TYPE_CHECKING:
+    from rlv.scoring.chains import ChainJudge
     from rlv.scoring.verifier import Verifier
 
 # Sequences that vLLM may read side by side; its memory follows from their tokens, not from this.
@@ -18,8 +19,11 @@ SEQUENCES = 256
 
 
 def _run(job: Job) -> dict[str, Any]:
+    from rlv.scoring import SCORES
     from rlv.scoring.verifier import scores_table
 
+    if SCORES[job.params["score"]].writes:
+        return _run_chains(job)
     samples = job.table("samples", "samples", ["problem_id", "sample_id", "budget", "token_ids"])
     problems = job.table("problems", "problems")
     style, system_prompt = job.params["prompt_style"], job.params.get("system_prompt")
@@ -29,6 +33,54 @@ def _run(job: Job) -> dict[str, Any]:
     job.write(scores, "scores")
     job.log(f"{len(scores)} solutions, mean score {scores['score'].mean():.3f}")
     return {"tokens": int(scores["n_tokens_read"].sum())}
+
+
+def _run_chains(job: Job) -> dict[str, Any]:
+    from rlv.job.progress import reporter
+    from rlv.scoring.chains import Drawing, chain_scores_table
+
+    p = job.params
+    samples = job.table("samples", "samples", ["problem_id", "sample_id", "budget", "token_ids"])
+    drawing = Drawing(p["draws"], p["chain_tokens"], p["temperature"], p["seed"])
+    with _chain_judge(job) as judge, reporter("chains", job.log) as progress:
+        found = chain_scores_table(
+            judge,
+            job.table("problems", "problems"),
+            samples,
+            p["prompt_style"],
+            drawing,
+            p.get("system_prompt"),
+            progress,
+        )
+    job.write(found.scores, "scores")
+    job.log(
+        f"{len(samples)} solutions, {found.chains} chains, mean score {found.scores['score'].mean():.3f}; "
+        f"{found.undecided} without a verdict in {drawing.max_tokens} tokens, each of which counts as 0.5"
+    )
+    tokens = int(found.scores["n_tokens_read"].sum())
+    return {"tokens": tokens, "chains": found.chains, "undecided": found.undecided}
+
+
+@contextmanager
+def _chain_judge(job: Job) -> Iterator[ChainJudge]:
+    import torch
+
+    from rlv.models import load_model
+    from rlv.models.flops import shape_of_folder
+    from rlv.sampling.engines import open_vllm
+    from rlv.scoring import SCORES
+    from rlv.scoring.readers import transformers_chains, vllm_chains
+
+    score, folder, batch = SCORES[job.params["score"]], job.folder("model"), job.how["max_batch"]
+    name = job.params.get("engine", "transformers")
+    if name == "transformers":
+        torch.set_num_threads(job.threads)
+        yield transformers_chains(score, *load_model(folder), max_batch=batch)
+        return
+    parts = job.how.get("tensor_parallel", 1)
+    opened = open_vllm(name, folder, threads=job.threads, max_batch=batch, tensor_parallel=parts)
+    with opened as (engine, tokenizer):
+        yield vllm_chains(score, engine, tokenizer, shape_of_folder(folder))
 
 
 @contextmanager

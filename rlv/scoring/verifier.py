@@ -111,14 +111,8 @@ def scores_table(
     every budget) are read once. Tokens read and FLOPs count for each row all the same: the cost of a
     method must not depend on how it is run. Raises DataError for a sample of no problem in `problems`.
     """
-    questions = dict(problems.select("problem_id", "question").iter_rows())
     ids = samples["problem_id"].to_list()
-    unknown = next((i for i in ids if i not in questions), None)
-    if unknown is not None:
-        raise DataError(f"samples: problem {unknown!r} is not in the problems table of {len(questions)} rows")
-    prompt_of = {
-        i: solver_ids(verifier.tokenizer, questions[i], style, system_prompt) for i in dict.fromkeys(ids)
-    }
+    prompt_of = prompts_of(verifier.tokenizer, problems, samples, style, system_prompt)
     pairs = list(zip(ids, map(tuple, samples["token_ids"].to_list()), strict=True))
     names: dict[tuple[str, tuple[int, ...]], str] = {}
     for pair, sample_id in zip(pairs, samples["sample_id"], strict=True):
@@ -140,3 +134,19 @@ def scores_table(
             "flops": flops_U[row_S].tolist(),
         },
     )
+
+
+def prompts_of(
+    tokenizer: PreTrainedTokenizerBase,
+    problems: pl.DataFrame,
+    samples: pl.DataFrame,
+    style: str,
+    system_prompt: str | None = None,
+) -> dict[str, list[int]]:
+    """x of each problem in a "samples" table. Raises DataError for a sample of no problem in `problems`."""
+    questions = dict(problems.select("problem_id", "question").iter_rows())
+    ids = dict.fromkeys(samples["problem_id"].to_list())
+    unknown = next((i for i in ids if i not in questions), None)
+    if unknown is not None:
+        raise DataError(f"samples: problem {unknown!r} is not in the problems table of {len(questions)} rows")
+    return {i: solver_ids(tokenizer, questions[i], style, system_prompt) for i in ids}

@@ -8,7 +8,7 @@ from rlv.job.assumptions import Assumptions
 from rlv.job.work import Memory, Pass, Positions, Size, Work, budget_of
 from rlv.models.work import layer_bytes
 from rlv.sampling import work as sampling
-from rlv.scoring import SCORES
+from rlv.scoring import SCORES, Score
 from rlv.store import Artifact
 
 _ROW_BYTES = 16
@@ -19,21 +19,41 @@ def _passes(artifact: Artifact, assumed: Assumptions) -> list[Pass]:
     sampled = read.inputs.get("samples", read)  # cut solutions are made from whole ones
     _, n = sampling.shard_size(sampled.params)
     budgets = read.params.get("budgets", [sampled.params["max_tokens"]])
-    more = assumed.instruction_tokens + read.params.get("answer_tokens", 0)
     score = SCORES[artifact.params["score"]]
+    more = _instruction(score, assumed) + read.params.get("answer_tokens", 0)
     made = []
     for end in sampling.ends(sampled, budgets, assumed):
+        if score.writes:
+            made += _chains(artifact, n, end + more, assumed)
+            continue
         sequences = n * score.readings(end - assumed.prompt_tokens, assumed)
         made.append(Pass("read", sequences, 0, end + more, n))
     return made
 
 
+def _chains(artifact: Artifact, solutions: int, start: int, assumed: Assumptions) -> list[Pass]:
+    """Chains that follow `start` positions: these are read, chains written, and read where they end."""
+    n = solutions * artifact.params["draws"]
+    stop = start + assumed.solution_tokens(artifact.params["chain_tokens"])
+    return [
+        Pass("read", solutions, 0, start, solutions),
+        Pass("written", n, start, stop, n),
+        Pass("read", n, 0, stop, n),
+    ]
+
+
+def _instruction(score: Score, assumed: Assumptions) -> int:
+    return assumed.chain_instruction_tokens if score.writes else assumed.instruction_tokens
+
+
 def _memory(artifact: Artifact, size: Size, assumed: Assumptions, device: float | None) -> list[Memory]:
     if artifact.params.get("engine") == "vllm":  # it keeps a cache also of tokens that are only read
         return sampling.engine_memory(artifact, size, assumed, device)
-    padded_tokens = SCORES[artifact.params["score"]].padded_tokens["cuda"]
-    longest = assumed.prompt_tokens + budget_of(artifact) + assumed.instruction_tokens
-    return [scoring_memory(size, padded_tokens, longest)]
+    score = SCORES[artifact.params["score"]]
+    longest = assumed.prompt_tokens + budget_of(artifact) + _instruction(score, assumed)
+    longest += artifact.params.get("chain_tokens", 0)
+    written = sampling.engine_memory(artifact, size, assumed, device) if score.writes else []
+    return [*written, scoring_memory(size, score.padded_tokens["cuda"], longest)]
 
 
 def scoring_memory(size: Size, padded_tokens: int, longest: int) -> Memory:
@@ -44,12 +64,15 @@ def scoring_memory(size: Size, padded_tokens: int, longest: int) -> Memory:
 
 
 def _stored(artifact: Artifact, passes: list[Pass], size: Size, assumed: Assumptions) -> float:
-    return sum(p.together for p in passes) * _ROW_BYTES  # a row a solution, however often it is read
+    # A row a solution, however often it is read, and whatever else is read or written for it.
+    rows = passes[::3] if SCORES[artifact.params["score"]].writes else passes
+    return sum(p.together for p in rows) * _ROW_BYTES
 
 
 def _positions(artifact: Artifact) -> Positions:
     solutions = sampling.positions(artifact.inputs["samples"])
-    return replace(solutions, instructed=SCORES[artifact.params["score"]].asks)
+    score, chain = SCORES[artifact.params["score"]], artifact.params.get("chain_tokens", 0)
+    return replace(solutions, instructed=score.asks, chain=chain)
 
 
 def _keys(artifact: Artifact, setting: str) -> tuple[str, ...]:

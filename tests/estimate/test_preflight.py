@@ -97,6 +97,24 @@ def test_what_stands_around_a_forced_answer_needs_positions_too(tmp_path, folder
         assert not (fits and "'hard'" in said)
 
 
+def test_a_chain_needs_positions_and_words(tmp_path, folder):
+    sizes = json.loads((folder / "config.json").read_text())
+    text = own(folder) + "verifiers: {cot: {score: judge_chain, chain_tokens: 70}}\n"
+    text += "reasoners: {grpo: {verifiers: [judge, cot]}}"
+    # A prompt of 23, 48 tokens, the chain's instruction, and the chain.
+    for positions, fits in ((23 + 48 + 1 + 70, True), (23 + 48 + 70, False)):
+        (folder / "config.json").write_text(json.dumps({**sizes, "max_position_embeddings": positions}))
+        said = " ".join(found(tmp_path, text))
+        need = f"solution 48, instruction and chain 71 need 142 positions, model 'base' has {positions}"
+        assert (need in said) != fits and (not said) == fits
+    # The base as it was before there were chains has no words for them.
+    words = json.loads((folder / "tokenizer.json").read_text())
+    words["added_tokens"] = [t for t in words["added_tokens"] if "Verdict:" not in t["content"]]
+    (folder / "tokenizer.json").write_text(json.dumps(words))
+    said = found(tmp_path, text)
+    assert said and all(line.startswith("verifiers.cot: ") and "no words for" in line for line in said)
+
+
 def test_an_answer_that_cannot_be_forced_names_its_format(tmp_path, folder):
     cut = "lengths: {datasets: [hard], comparisons: [grpo], budgets: [7, 48], answer_tokens: 2}\n"
     said = found(tmp_path, own(folder) + cut + "datasets: {hard: {answer_format: boxed}}")

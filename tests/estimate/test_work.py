@@ -15,9 +15,12 @@ from rlv.models.work import pass_flops, shape_of_size
 from rlv.plan import build_plan
 from rlv.plan.reading import load
 from rlv.run.stages import STAGES
+from rlv.sampling.work import slots_bytes
 from rlv.training.work import SHORTEST_STEP
+from tests.plan.overlays import overlay
 
 ROOT = Path(__file__).parents[2]
+SIZE = Size(2, 16, 2, 2, 8, 32, 100, True, 64)
 MOST = Assumptions(length=1.0, prompt_tokens=10, instruction_tokens=4)
 
 
@@ -50,6 +53,24 @@ def test_sampling_writes_n_solutions_a_problem_and_scoring_reads_them():
     assert sum(samples) == n * study.sampling.max_tokens
     scored = [tokens(p) for name, p in made.items() if name.startswith("score/grpo_v-test-")]
     assert sum(scored) == n * (10 + study.sampling.max_tokens + 4)
+
+
+def test_chains_are_written_after_what_is_read_and_read_where_they_end(tmp_path):
+    text = "verifiers: {cot: {score: judge_chain, draws: 3, chain_tokens: 50}}\n"
+    study = load(overlay(tmp_path, f"{text}reasoners: {{grpo: {{verifiers: [judge, cot]}}}}"))
+    artifacts = [a for a in build_plan(study).artifacts.values() if a.path.startswith("score/grpo-test-cot-")]
+    made = [p for a in artifacts for p in passes_of(a, replace(MOST, chain_instruction_tokens=7))]
+    n, asked = 200 * study.sampling.n, 10 + study.sampling.max_tokens + 7
+    assert tokens(made, "written") == n * 3 * 50
+    assert tokens(made, "read") == n * asked + n * 3 * (asked + 50)
+    rows = sum(STAGES["score"].work.stored(a, passes_of(a, MOST), SIZE, MOST) for a in artifacts)
+    judged = [a for a in build_plan(study).artifacts.values() if a.path.startswith("score/grpo-test-judge-")]
+    assert rows == sum(STAGES["score"].work.stored(a, passes_of(a, MOST), SIZE, MOST) for a in judged)
+    # Caches of all chains in flight, and then the passes that read.
+    held, plain = (STAGES["score"].work.memory(a[0], SIZE, MOST, None) for a in (artifacts, judged))
+    assert [m.when for m in held] == ["sampling", "scoring"] and [m.when for m in plain] == ["scoring"]
+    longest = 10 + study.sampling.max_tokens + MOST.chain_instruction_tokens + 50
+    assert held[0].parts["KV cache"] == slots_bytes(SIZE, study.sampling.max_batch, longest)
 
 
 def test_shorter_solutions_cost_in_proportion_and_never_more():
@@ -99,8 +120,7 @@ def test_only_jobs_on_gpus_cost_tokens():
 
 
 def test_flops_of_a_pass_are_those_of_its_tokens():
-    size = Size(2, 16, 2, 2, 8, 32, 100, True, 64)
-    one = float(flops(shape_of_size(size), 5, 9))
-    assert pass_flops(Pass("read", 7, 5, 9, 7), size) == 7 * one
-    assert pass_flops(Pass("learned", 7, 5, 9, 7), size) == 3 * 7 * one
-    assert pass_flops(Pass("learned", 7, 5, 9, 7, recomputed=True), size) == 4 * 7 * one
+    one = float(flops(shape_of_size(SIZE), 5, 9))
+    assert pass_flops(Pass("read", 7, 5, 9, 7), SIZE) == 7 * one
+    assert pass_flops(Pass("learned", 7, 5, 9, 7), SIZE) == 3 * 7 * one
+    assert pass_flops(Pass("learned", 7, 5, 9, 7, recomputed=True), SIZE) == 4 * 7 * one

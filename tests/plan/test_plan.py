@@ -11,6 +11,7 @@ from rlv.plan import build_plan
 from rlv.plan.reading import load
 from rlv.study.types import Study
 from rlv.training.advantages import ADVANTAGES
+from tests.plan.overlays import overlay
 
 ROOT = Path(__file__).parents[2]
 
@@ -151,6 +152,25 @@ def test_an_added_method_that_needs_values_gets_their_settings(monkeypatch):
     study = changed(load("mini"), reasoners__grpo__advantage="tempo", training__continuations=9)
     trained = next(a for p, a in build_plan(study).artifacts.items() if p.startswith("train/grpo-"))
     assert trained.params["continuations"] == 9 and trained.params["step_rule"] == "try"
+
+
+def test_how_chains_are_drawn_is_part_of_the_keys_of_those_who_write_them(tmp_path):
+    mini = load("mini")
+
+    def scores(drawn: str = ""):
+        text = f"verifiers: {{cot: {{score: judge_chain{drawn}}}}}\n"
+        study = load(overlay(tmp_path, f"{text}reasoners: {{grpo: {{verifiers: [judge, cot]}}}}"))
+        found = {path: a for path, a in build_plan(study).artifacts.items() if a.stage == "score"}
+        return {path: a for path, a in found.items() if "-cot-" in path}, found.keys()
+
+    usual, every = scores()
+    assert len(usual) == 3 and every - usual.keys() <= build_plan(mini).artifacts.keys()
+    drawn = {"draws": 1, "chain_tokens": 64, "temperature": 1.0, "seed": 0}
+    for artifact in usual.values():
+        assert artifact.params == {"score": "judge_chain", "prompt_style": "plain", **drawn}
+        assert artifact.how == {"tensor_parallel": 1, "max_batch": mini.sampling.max_batch}
+    for other in (", draws: 2", ", chain_tokens: 9", ", temperature: 0.5"):
+        assert not scores(other)[0].keys() & usual.keys()
 
 
 def test_an_added_vote_is_computed_for_what_is_evaluated_already(monkeypatch):

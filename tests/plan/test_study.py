@@ -86,6 +86,18 @@ def test_shipped_studies_are_sound(name):
             "verifiers: {unified: {score: generative, reasoner: base}}",
             ["verifiers.unified.reasoner", "'base'", "coefficient 0"],
         ),
+        (
+            "verifiers: {judge: {chain_tokens: 9}}",
+            ["verifiers.judge.chain_tokens", "'judge'", "leave it out"],
+        ),
+        (
+            "verifiers: {cot: {score: judge_chain, draws: 2, temperature: 0}}",
+            ["verifiers.cot.draws", "temperature 0"],
+        ),
+        (
+            "verifiers: {cot: {score: judge_chain, engine: vllm, temperature: 3}}",
+            ["verifiers.cot.temperature", "vllm draws with", "3.0"],
+        ),
         ("verifiers: {unified: {score: regresion}}", ["verifiers.unified.score", "'regression'"]),
         (
             "reasoners: {grpo_v: {verification: {objective: regresion}}}",

@@ -10,9 +10,11 @@ import pytest
 
 from rlv.errors import ModelError
 from rlv.prompts import (
+    CHAIN_INSTRUCTION,
     INSTRUCTION,
     LABELS,
     STYLES,
+    chain_ids,
     label_ids,
     solver_ids,
     turn_end_id,
@@ -54,6 +56,20 @@ def test_question_solution_and_instruction_are_the_conversation(name, style):
     # The label is the next token, and nothing before it is cut in another way.
     for label, label_id in zip(LABELS, label_ids(tokenizer), strict=True):
         assert tokenizer.encode(text + label, add_special_tokens=False) == [*whole, label_id]
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name not in ("r1_distill", "llama2")])
+def test_a_chain_is_asked_for_in_the_next_turn(name):
+    tokenizer = family_tokenizer(name)
+    solution = [*tokenizer.encode(ANSWER, add_special_tokens=False), turn_end_id(tokenizer)]
+    whole = [*solver_ids(tokenizer, QUESTION, "chat"), *solution, *chain_ids(tokenizer, "chat")]
+    text = conversation(tokenizer, "chat", ANSWER)
+    assert tokenizer.decode(whole) == text.replace(INSTRUCTION, CHAIN_INSTRUCTION)
+
+
+def test_a_chain_is_no_thought_that_the_template_opens():
+    tokenizer = family_tokenizer("r1_distill")
+    assert tokenizer.decode(chain_ids(tokenizer, "chat")).endswith("<think>\n\n</think>\n\n")
 
 
 @pytest.mark.parametrize("style", CHAT)

@@ -15,11 +15,13 @@ from rlv.errors import ModelError
 from rlv.prompts import (
     ANSWER_PREFIXES,
     BOXED_REQUEST,
+    CHAIN_INSTRUCTION,
     INSTRUCTION,
     LABELS,
     STYLES,
     WORKED_PROBLEMS,
     answer_prefix_ids,
+    chain_ids,
     label_ids,
     solver_ids,
     verification_ids,
@@ -74,6 +76,17 @@ def test_prefixes_that_a_tokenizer_cannot_say_are_refused(tiny_tokenizer) -> Non
         answer_prefix_ids(tiny_tokenizer, "boxed")
     with pytest.raises(ModelError, match="unknown answer format 'box'; known: marker, boxed"):
         answer_prefix_ids(tiny_tokenizer, "box")
+
+
+def test_an_instruction_that_a_tokenizer_cannot_say_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"no words for 'Check this solution .* or score `judge`"):
+        chain_ids(word_tokenizer(), "plain")
+
+
+def test_a_chain_begins_on_a_line_of_its_own() -> None:
+    tokenizer = family_tokenizer("qwen")
+    for style in ("plain", "plain_boxed", "few_shot_boxed"):
+        assert tokenizer.decode(chain_ids(tokenizer, style)) == f"\n{CHAIN_INSTRUCTION}\n"
 
 
 def test_studies_can_name_every_style() -> None:

@@ -74,7 +74,7 @@ def _of_jobs(
     questions: Questions,
 ) -> Iterator[str]:
     """`has`: the model's positions; None: not known."""
-    from rlv.prompts import forcing_tokens, solver_ids, verification_ids
+    from rlv.prompts import chain_ids, forcing_tokens, solver_ids, verification_ids
 
     own = plan.study.models[name].prompt_style is not None
 
@@ -102,6 +102,9 @@ def _of_jobs(
             if needed.instructed:
                 key = work.key(plan.study, job, "verification")
                 asks = instruction(style)
+            elif needed.chain:
+                key = work.key(plan.study, job, "verification")
+                asks = len(chain_ids(tokenizer, style)) + needed.chain
             if needed.forced is not None:
                 key = f"{data}.answer_format"
                 solution += around(needed.forced)
@@ -109,7 +112,8 @@ def _of_jobs(
             yield f"{key}: {error}"
             continue
         if has is not None and asked + solution + asks > has:
-            asking = f", instruction {asks}" if asks else ""
+            said = "instruction and chain" if needed.chain else "instruction"
+            asking = f", {said} {asks}" if asks else ""
             yield (
                 f"{work.key(plan.study, job, 'max_tokens')}: the longest prompt of {problems.name!r} "
                 f"({asked} tokens), solution {solution}{asking} need {asked + solution + asks} positions, "

@@ -14,13 +14,13 @@ from rlv.plan.checks.models import broken_models
 from rlv.plan.checks.names import broken_method, unknown
 from rlv.prompts import STYLES
 from rlv.sampling.engine import VLLM_TEMPERATURES
-from rlv.scoring import SCORES
+from rlv.scoring import CHAIN_KEYS, SCORES
 from rlv.study.types import Role, Sampling, Training
 from rlv.training.advantages import ADVANTAGES
 from rlv.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
-    from rlv.study.types import Reasoner, Study
+    from rlv.study.types import Reasoner, Study, Verifier
 
 # Jobs that sample one reasoner on one data set; a workflow of more is not planned in reasonable time.
 MOST_SHARDS = 10_000
@@ -123,6 +123,7 @@ def _verifiers(study: Study) -> Iterator[tuple[str, str]]:
                 f"'vllm' gives the scores {', '.join(on_vllm)}, the score is {verifier.score!r}; "
                 "'transformers' gives it",
             )
+        yield from _chains(f"verifiers.{name}", verifier)
         if verifier.reasoner != "self":
             yield from unknown(f"verifiers.{name}.reasoner", verifier.reasoner, study.reasoners, "reasoner")
         yield from _reader(study, f"verifiers.{name}.reasoner", name, verifier.reasoner)
@@ -130,6 +131,24 @@ def _verifiers(study: Study) -> Iterator[tuple[str, str]]:
         for used in reasoner.verifiers:
             if used in study.verifiers and study.verifiers[used].reasoner == "self":
                 yield from _reader(study, f"reasoners.{name}.verifiers", used, name)
+
+
+def _chains(key: str, verifier: Verifier) -> Iterator[tuple[str, str]]:
+    """Settings of chains that nothing reads, or that would draw the same chain twice."""
+    if verifier.score not in SCORES:
+        return
+    if not SCORES[verifier.score].writes:
+        fields = type(verifier).model_fields
+        for unread in (key for key in CHAIN_KEYS if getattr(verifier, key) != fields[key].default):
+            yield (
+                f"{key}.{unread}",
+                f"score {verifier.score!r} writes no chains and never reads this; leave it out",
+            )
+    elif verifier.temperature == 0 and verifier.draws > 1:
+        yield (
+            f"{key}.draws",
+            f"at temperature 0 all {verifier.draws} chains would be one; use 1, or a temperature",
+        )
 
 
 def _reader(study: Study, key: str, verifier: str, reader: str) -> Iterator[tuple[str, str]]:
@@ -156,6 +175,11 @@ def _temperatures(study: Study) -> Iterator[tuple[str, str]]:
         f"reasoners.{name}.training": study.training_of(name)
         for name, reasoner in study.reasoners.items()
         if reasoner.dataset is not None
+    }
+    drawn |= {
+        f"verifiers.{name}": verifier
+        for name, verifier in study.verifiers.items()
+        if verifier.score in SCORES and SCORES[verifier.score].writes
     }
     for key, section in drawn.items():
         if section.engine == "vllm" and section.temperature != 0 and not low <= section.temperature <= high:

@@ -15,12 +15,21 @@ class Verifier(Section):
 
     score: str = Field(
         description="`generative`, `bce`, `regression`: the objective that the reader was trained with, "
-        "lambda > 0; `judge`: the prompt to any model"
+        "lambda > 0; `judge`: the prompt to any model; `judge_chain`: the same after a chain of thought"
     )
     reasoner: Name = Field(
         default="self", description="the reasoner that reads the solution; `self`: the one that wrote it"
     )
     engine: EngineName = Field(default="transformers", description="the engine that runs the model")
+    draws: int = Field(
+        default=1, ge=1, description="`judge_chain`: chains of each solution; raising it keeps the first ones"
+    )
+    chain_tokens: int = Field(
+        default=64, ge=1, description="`judge_chain`: longest chain; without a verdict by then it scores 0.5"
+    )
+    temperature: float = Field(
+        default=1.0, ge=0, description="`judge_chain`: of the chains; 0 is greedy, with one draw"
+    )
 
 
 class Sampling(Section):
