@@ -1,7 +1,8 @@
 """The bases that ship with the package: their places, and how a freshly pretrained one gets there.
 
 rlv/mini/base/ (of the slips task) and rlv/mini/base_habits/ are ordinary Hugging Face directories plus
-recipe.json: the pretraining artifact's spec and key, the weights' digest and the command that makes them again.
+recipe.json: the pretraining artifact's spec and key, the weights' digest and the command that makes them
+again.
 """
 
 from __future__ import annotations

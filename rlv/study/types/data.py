@@ -18,8 +18,8 @@ class Dataset(Section):
 
     source: str = Field(
         description="`mini` and `habits` generate problems; `local` reads a file; `hub` any data set of the "
-        "Hugging Face hub; `math`, `math500`, `math_squared`, `gpqa_physics`, `aime24`, `gsm8k` are read as their authors "
-        "publish them, from the hub or from a file; or a source of your own"
+        "Hugging Face hub; `math`, `math500`, `math_squared`, `gpqa_physics`, `aime24`, `gsm8k` are read as "
+        "their authors publish them, from the hub or from a file; or a source of your own"
     )
     form: Literal["quadratic", "product", "horner", "factors"] = Field(
         default="quadratic",
