@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rlv.errors import StudyError
+from rlv.mini.habits import pools
 from rlv.plan import build_plan
 from rlv.plan.reading import load
 from rlv.problems import SOURCES
@@ -51,12 +52,32 @@ def evaluated_on(name: str) -> str:
     return f"{{also: {{model: base, verifiers: [judge], evaluate_on: [{name}]}}}}"
 
 
+HABITS = "source: habits, form: horner, size: 9"
+HIDDEN = len(pools("horner", 8, "test")["hidden"])
 HUB = f"source: hub, repo: a/b, revision: {COMMIT}"
 
 
 @pytest.mark.parametrize(
     ("datasets", "words"),
     [
+        (f"d: {{{HABITS}, reach: 17}}", ["datasets.d.reach", "16"]),
+        (
+            "d: {source: habits, kinds: {clean: 1}, size: 9}",
+            ["datasets.d.form", "'quadratic'", "horner, factors"],
+        ),
+        ("d: {source: mini, form: horner, size: 9}", ["datasets.d.form", "'horner'", "quadratic, product"]),
+        ("d: {source: mini, kinds: {clean: 1}, size: 9}", ["datasets.d.kinds", "'habits'"]),
+        (f"d: {{{HABITS}, kinds: {{clear: 1}}}}", ["datasets.d.kinds.clear", "clean, contested"]),
+        (f"d: {{{HABITS}, kinds: {{clean: -1}}}}", ["datasets.d.kinds.clean", "-1"]),
+        (f"d: {{{HABITS}, kinds: {{clean: .inf}}}}", ["datasets.d.kinds.clean", "inf"]),
+        (f"d: {{{HABITS}, kinds: {{clean: 0}}}}", ["datasets.d.kinds", "shares"]),
+        (f"d: {{{HABITS}}}", ["datasets.d.kinds", "shares"]),
+        (
+            "d: {source: habits, form: horner, reach: 8, split: test, kinds: {hidden: 1}, size: 5000}",
+            ["datasets.d.size", "5000", "which has", f"{HIDDEN}"],
+        ),
+        (f"d: {{{HABITS}, kinds: {{clean: 1}}, split: dev}}", ["datasets.d.split", "'dev'", "train, test"]),
+        (f"d: {{{HABITS}, kinds: {{clean: 1}}, levels: [8]}}", ["datasets.d.levels", "reach"]),
         ("d: {source: mth500}", ["datasets.d.source", "'mth500'", "'math500'"]),
         (
             "d: {source: math500, split: test}",
