@@ -71,23 +71,23 @@ class Verdicts:
         self, tokenizer: PreTrainedTokenizerBase, solution: Sequence[int], chain: Sequence[int]
     ) -> int | None:
         """How many tokens of a solution's chain stand before its verdict; None if it says none."""
-        said = (k for k, token in enumerate(chain) if token in {*self.yes, *self.no})
-        if self.bare:
-            return next(said, None)
-        copied = _LEAD.search(_text(tokenizer, solution)) is not None
-        return next((k for k in said if _is_said(tokenizer, chain, k, at_the_end=copied)), None)
+        said = [k for k, token in enumerate(chain) if token in {*self.yes, *self.no}]
+        if not self.bare:
+            said = [k for k in said if _is_said(tokenizer, chain, k)]
+            if said and _LEAD.search(_text(tokenizer, solution)):
+                said = [k for k in said if _is_on_the_last_line(tokenizer, chain, k)]
+        return said[0] if said else None
 
 
-def _is_said(tokenizer: PreTrainedTokenizerBase, chain: Sequence[int], k: int, *, at_the_end: bool) -> bool:
-    """Whether the label that is token k of a chain stands right after a lead, as a word of its own.
-
-    `at_the_end`: and on the chain's last line.
-    """
+def _is_said(tokenizer: PreTrainedTokenizerBase, chain: Sequence[int], k: int) -> bool:
+    """Whether the label that is token k of a chain stands right after a lead, as a word of its own."""
     before, after = _text(tokenizer, chain[:k]), _text(tokenizer, chain[k + 1 :])
-    if at_the_end and after.partition("\n")[2].strip():
-        return False
     leads = list(_LEAD.finditer(before))
     return bool(leads) and leads[-1].end() == len(before) and not _NO_LABEL.match(after)
+
+
+def _is_on_the_last_line(tokenizer: PreTrainedTokenizerBase, chain: Sequence[int], k: int) -> bool:
+    return not _text(tokenizer, chain[k + 1 :]).partition("\n")[2].strip()
 
 
 def _text(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str:

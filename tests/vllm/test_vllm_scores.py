@@ -82,3 +82,33 @@ def test_a_cached_solution_is_not_read_again(engine, verifier, samples) -> None:
     finally:
         core.step = step
     assert cached[0] >= 32 and cached[1] == 0
+
+
+def test_verdicts_of_chains_are_read_as_with_transformers(engine, base, problems, samples) -> None:
+    """The same planted chains; what vLLM writes itself counts as it is."""
+    from dataclasses import replace
+
+    from rlv.mini.tokenizer import build_tokenizer  # the base's, which may be older than the words of chains
+    from rlv.models.flops import shape_of
+    from rlv.sampling.engine import Sampled
+    from rlv.scoring import SCORES
+    from rlv.scoring.chains import Drawing, chain_scores_table
+    from rlv.scoring.readers import transformers_chains, vllm_chains
+
+    model, tokenizer = base[0], build_tokenizer()
+
+    class Planted:
+        def sample(self, requests, params, progress=None):
+            chain = tuple(tokenizer.encode("Check 5 8 7 ok Answer ok Yes", add_special_tokens=False))
+            return [Sampled(r.problem_id, r.sample_id, chain, (0.0,) * len(chain), "stop") for r in requests]
+
+    score, drawing = SCORES["judge_chain"], Drawing(draws=2, max_tokens=24, temperature=1.0, seed=0)
+    ours = vllm_chains(score, engine, tokenizer, shape_of(model))
+    found, expected = (
+        chain_scores_table(replace(judge, engine=Planted()), problems, samples, "plain", drawing).scores
+        for judge in (ours, transformers_chains(score, model, tokenizer))
+    )
+    assert found.drop("score").equals(expected.drop("score"))
+    np.testing.assert_allclose(found["score"], expected["score"], atol=1e-4)
+    written = chain_scores_table(ours, problems, samples, "plain", drawing)
+    assert written.chains == 2 * len(samples) and written.scores["score"].is_between(0, 1).all()
