@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rlv.evaluation.votes import VOTES
+from rlv.plan.checks.choices import broken_choices
 from rlv.plan.checks.datasets import broken_datasets
 from rlv.plan.checks.models import broken_models
 from rlv.plan.checks.names import broken_method, unknown
@@ -32,6 +33,7 @@ def broken_references(study: Study) -> Iterator[tuple[str, str]]:
     yield from _reasoners(study)
     yield from _system_prompts(study)
     yield from _verifiers(study)
+    yield from broken_choices(study)
     yield from _temperatures(study)
     yield from _evaluation(study)
     yield from _lengths(study)
@@ -151,15 +153,18 @@ def _reader(study: Study, key: str, verifier: str, reader: str) -> Iterator[tupl
 def _temperatures(study: Study) -> Iterator[tuple[str, str]]:
     """vLLM draws only with these temperatures; it would raise a lower one without a message."""
     low, high = VLLM_TEMPERATURES
-    drawn = {"sampling": study.sampling}
-    drawn |= {
-        f"reasoners.{name}.training": study.training_of(name)
-        for name, reasoner in study.reasoners.items()
-        if reasoner.dataset is not None
-    }
-    for key, section in drawn.items():
-        if section.engine == "vllm" and section.temperature != 0 and not low <= section.temperature <= high:
-            yield f"{key}.temperature", f"vllm draws with 0 or {low} to {high}, found {section.temperature}"
+    drawn = [("sampling.temperature", study.sampling.engine, study.sampling.temperature)]
+    for name, reasoner in study.reasoners.items():
+        if reasoner.dataset is not None:
+            training = study.training_of(name)
+            drawn.append((f"reasoners.{name}.training.temperature", training.engine, training.temperature))
+        if reasoner.temperature is not None and reasoner.model in study.models:
+            engine = study.sampling_of(name).engine
+            own = reasoner.temperature.best_of
+            drawn += [(f"reasoners.{name}.temperature", engine, temperature) for temperature in own]
+    for key, engine, temperature in drawn:
+        if engine == "vllm" and temperature != 0 and not low <= temperature <= high:
+            yield key, f"vllm draws with 0 or {low} to {high}, found {temperature}"
 
 
 def _evaluation(study: Study) -> Iterator[tuple[str, str]]:

@@ -42,6 +42,13 @@ class Sampling(Section):
     )
 
 
+class Tuning(Section):
+    """The training problems on which temperatures and confidences are chosen, for each reasoner its own."""
+
+    dataset: Name = Field(description="a data set that no reasoner is evaluated on; mini: of split `train`")
+    n: int = Field(default=16, ge=1, description="solutions of a problem, at each temperature")
+
+
 class Evaluation(Section):
     """Votes and curves."""
 
