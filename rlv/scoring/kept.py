@@ -10,7 +10,7 @@ Higher is surer; only the order within a problem has a meaning, and a vote may s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -19,6 +19,7 @@ from rlv.errors import DataError
 
 # What sampling keeps for these scores: columns of the "samples" table, which may be null.
 Column = Literal["token_logprobs", "self_certainty"]
+COLUMNS = ("problem_id", "sample_id", "budget", "token_ids", *get_args(Column))  # all that scores are made of
 # From a solution's token ids, the log-probability of each (float64 [T], nats) and its self-certainty (nats)
 # to u. A function is given what it needs; the other of the last two may be None.
 Kept = Callable[[Sequence[int], Any, Any], float]
@@ -47,12 +48,12 @@ def lowest_logprob(token_ids: Sequence[int], logprobs_T: Float[np.ndarray, " T"]
 
 
 def self_certainty(token_ids: Sequence[int], logprobs_T: Any, certainty: float) -> float:
-    """c / (1 + c) of the self-certainty c ≥ 0 (Kang et al. 2025): in [0, 1), in the order of c.
+    """c / (1 + c) of the self-certainty c ≥ 0 (Kang et al. 2025): in [0, 1], in the order of c.
 
     c is the mean over tokens of KL(uniform || p_t) = -1/V Σ_a ln(V p_t(a)), 0 where nothing is preferred.
     """
     c = max(certainty, 0.0)  # rounding may leave a little less than 0
-    return c / (1 + c)
+    return 1 - 1 / (1 + c)  # 1 for a model that rules tokens out
 
 
 def brevity(token_ids: Sequence[int], logprobs_T: Any, certainty: Any) -> float:
