@@ -232,9 +232,13 @@ class Chain:
     def score(self, reasoner: str, dataset: str, verifier: str, shard: Shard, cut: bool) -> Artifact:
         """A verifier's scores of one shard of solutions; `cut`: at every length budget."""
         entry = self.study.verifiers[verifier]
+        name = f"{reasoner}-{dataset}-{verifier}{_CUT if cut else ''}-{_tag(shard)}"
+        params = {"score": entry.score, **brought(SCORES, entry.score, "score_package")}
+        solutions = self.solutions(reasoner, dataset, shard, cut)
+        if SCORES[entry.score].loads_no_model:
+            return self.make("score", name, params, {"samples": solutions})
         reader = reasoner if entry.reasoner == "self" else entry.reasoner
-        params = {"score": entry.score, **self._asked(reader, dataset)}
-        params |= brought(SCORES, entry.score, "score_package")
+        params |= self._asked(reader, dataset)
         if SCORES[entry.score].places is not end:
             params["step_rule"] = step_rule(self.study.datasets[dataset])
         if entry.engine != "transformers":
@@ -242,9 +246,8 @@ class Chain:
         inputs = {
             "model": self.reasoner(reader),
             "problems": self.problems(dataset),
-            "samples": self.solutions(reasoner, dataset, shard, cut),
+            "samples": solutions,
         }
-        name = f"{reasoner}-{dataset}-{verifier}{_CUT if cut else ''}-{_tag(shard)}"
         return self.make(
             "score", name, params, inputs, {"tensor_parallel": self.study.sampling_of(reader).tensor_parallel}
         )

@@ -111,7 +111,7 @@ def _force(job: Job) -> dict[str, Any]:
 
 
 SAMPLE = Stage(
-    recipe=2,
+    recipe=3,
     run=_sample,
     leaves=lambda artifact: ("samples",),
     doing="sampling",
@@ -122,7 +122,7 @@ SAMPLE = Stage(
     work=work.SAMPLE,
 )
 FORCE = Stage(
-    recipe=2,
+    recipe=3,
     run=_force,
     leaves=lambda artifact: ("samples",),
     doing="forcing answers of",

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rlv.job import Job, Stage
-from rlv.sampling.work import gpus
 from rlv.scoring import work
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from rlv.scoring.verifier import Verifier
 
 # Sequences that vLLM may read side by side; its memory follows from their tokens, not from this.
@@ -18,6 +19,22 @@ SEQUENCES = 256
 
 
 def _run(job: Job) -> dict[str, Any]:
+    from rlv.scoring import SCORES
+    from rlv.scoring.kept import COLUMNS
+    from rlv.scoring.kept_table import kept_table
+
+    score = SCORES[job.params["score"]]
+    if score.kept is not None:
+        scores = kept_table(score.kept, score.needs, job.table("samples", "samples", COLUMNS))
+    else:
+        scores = _read(job)
+    job.write(scores, "scores")
+    job.log(f"{len(scores)} solutions, mean score {scores['score'].mean():.3f}")
+    return {"tokens": int(scores["n_tokens_read"].sum())}
+
+
+def _read(job: Job) -> pl.DataFrame:
+    """Scores of a score that a model reads for."""
     from rlv.scoring.verifier import scores_table
 
     samples = job.table("samples", "samples", ["problem_id", "sample_id", "budget", "token_ids"])
@@ -25,10 +42,7 @@ def _run(job: Job) -> dict[str, Any]:
     style, system_prompt = job.params["prompt_style"], job.params.get("system_prompt")
     step_rule = job.params.get("step_rule", "sentence")  # absent if only the end is read
     with _verifier(job) as verifier:
-        scores = scores_table(verifier, problems, samples, style, system_prompt, step_rule)
-    job.write(scores, "scores")
-    job.log(f"{len(scores)} solutions, mean score {scores['score'].mean():.3f}")
-    return {"tokens": int(scores["n_tokens_read"].sum())}
+        return scores_table(verifier, problems, samples, style, system_prompt, step_rule)
 
 
 @contextmanager
@@ -62,6 +76,6 @@ SCORE = Stage(
     memory_mb=3000,
     minutes=60,
     runs_models=True,
-    gpus=gpus,
+    gpus=work.gpus,
     work=work.SCORE,
 )

@@ -8,19 +8,30 @@ from rlv.job.assumptions import Assumptions
 from rlv.job.work import Memory, Pass, Positions, Size, Work, budget_of
 from rlv.models.work import layer_bytes
 from rlv.sampling import work as sampling
-from rlv.scoring import SCORES
+from rlv.scoring import SCORES, Score
 from rlv.store import Artifact
 
 _ROW_BYTES = 16
 
 
+def gpus(artifact: Artifact) -> int:
+    """GPUs of one job: those that share the model, none if there is no model."""
+    return 0 if _score(artifact).loads_no_model else sampling.gpus(artifact)
+
+
+def _score(artifact: Artifact) -> Score:
+    return SCORES[artifact.params["score"]]
+
+
 def _passes(artifact: Artifact, assumed: Assumptions) -> list[Pass]:
+    score = _score(artifact)
+    if score.loads_no_model:
+        return []
     read = artifact.inputs["samples"]
     sampled = read.inputs.get("samples", read)  # cut solutions are made from whole ones
     _, n = sampling.shard_size(sampled.params)
     budgets = read.params.get("budgets", [sampled.params["max_tokens"]])
     more = assumed.instruction_tokens + read.params.get("answer_tokens", 0)
-    score = SCORES[artifact.params["score"]]
     made = []
     for end in sampling.ends(sampled, budgets, assumed):
         sequences = n * score.readings(end - assumed.prompt_tokens, assumed)
@@ -29,9 +40,11 @@ def _passes(artifact: Artifact, assumed: Assumptions) -> list[Pass]:
 
 
 def _memory(artifact: Artifact, size: Size, assumed: Assumptions, device: float | None) -> list[Memory]:
+    if _score(artifact).loads_no_model:
+        return []
     if artifact.params.get("engine") == "vllm":  # it keeps a cache also of tokens that are only read
         return sampling.engine_memory(artifact, size, assumed, device)
-    padded_tokens = SCORES[artifact.params["score"]].padded_tokens["cuda"]
+    padded_tokens = _score(artifact).padded_tokens["cuda"]
     longest = assumed.prompt_tokens + budget_of(artifact) + assumed.instruction_tokens
     return [scoring_memory(size, padded_tokens, longest)]
 
@@ -47,9 +60,11 @@ def _stored(artifact: Artifact, passes: list[Pass], size: Size, assumed: Assumpt
     return sum(p.together for p in passes) * _ROW_BYTES  # a row a solution, however often it is read
 
 
-def _positions(artifact: Artifact) -> Positions:
+def _positions(artifact: Artifact) -> Positions | None:
+    if _score(artifact).loads_no_model:
+        return None
     solutions = sampling.positions(artifact.inputs["samples"])
-    return replace(solutions, instructed=SCORES[artifact.params["score"]].asks)
+    return replace(solutions, instructed=_score(artifact).asks)
 
 
 def _keys(artifact: Artifact, setting: str) -> tuple[str, ...]:

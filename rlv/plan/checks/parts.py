@@ -119,6 +119,9 @@ def _verifiers(study: Study) -> Iterator[tuple[str, str]]:
     on_vllm = sorted(name for name, score in SCORES.own.items() if score.on_vllm)
     for name, verifier in study.verifiers.items():
         yield from broken_method(f"verifiers.{name}.score", verifier.score, SCORES, "score")
+        if verifier.score in SCORES and SCORES[verifier.score].loads_no_model:
+            yield from _kept(study, name)
+            continue
         if verifier.engine == "vllm" and verifier.score in SCORES and not SCORES[verifier.score].on_vllm:
             yield (
                 f"verifiers.{name}.engine",
@@ -132,6 +135,36 @@ def _verifiers(study: Study) -> Iterator[tuple[str, str]]:
         for used in reasoner.verifiers:
             if used in study.verifiers and study.verifiers[used].reasoner == "self":
                 yield from _reader(study, f"reasoners.{name}.verifiers", used, name)
+
+
+def _kept(study: Study, name: str) -> Iterator[tuple[str, str]]:
+    """Complaints about a verifier whose score reads what sampling kept, and no model."""
+    verifier = study.verifiers[name]
+    if verifier.engine != "transformers":
+        yield f"verifiers.{name}.engine", f"no engine runs for score {verifier.score!r}; leave it out"
+    if verifier.reasoner != "self":
+        yield (
+            f"verifiers.{name}.reasoner",
+            f"score {verifier.score!r} reads what the writer of a solution said of it; leave it out",
+        )
+    needs = SCORES[verifier.score].needs
+    if needs == "self_certainty":
+        for reasoner, entry in study.reasoners.items():
+            known = name in entry.verifiers and entry.model in study.models
+            if known and study.sampling_of(reasoner).engine == "vllm":
+                yield (
+                    f"reasoners.{reasoner}.verifiers",
+                    f"{name!r} (score {verifier.score!r}) needs what engine 'vllm' does not give when it "
+                    "samples; `mean_logprob` is there with both engines",
+                )
+    cut = study.lengths.comparisons if study.lengths is not None and needs is not None else ()
+    for method in cut:
+        if method in study.comparisons and study.comparisons[method].verifier == name:
+            yield (
+                "lengths.comparisons",
+                f"{method!r} has verifier {name!r} (score {verifier.score!r}), and nobody sampled the words "
+                "around forced answers; a score that a model reads, or `brevity`, has a number for them",
+            )
 
 
 def _reader(study: Study, key: str, verifier: str, reader: str) -> Iterator[tuple[str, str]]:
