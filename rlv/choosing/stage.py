@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rlv.job import Job, Stage
-from rlv.job.choice import Choice, write_choice
+from rlv.job.choice import CHOICE, Choice, read_choice, write_choice
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from rlv.evaluation.recorded import Recorded
 
 
@@ -38,17 +40,59 @@ def _temperature(job: Job) -> Choice:
     )
 
 
-def _recorded(job: Job, number: int) -> Recorded:
-    """The graded solutions of a candidate, problems in the order of their ids."""
+def _confidence(job: Job) -> Choice:
+    """Candidates are pairs of a score and a sharpness, sharpness innermost.
+
+    The solutions `solutions:0000k`, as sampled in `samples:0000k:…`, are those at temperature k of the input
+    `choice`; without that there is only one temperature.
+    """
+    from dataclasses import replace
+
+    import numpy as np
+
+    from rlv.choosing.candidates import choose
+    from rlv.evaluation.curves import expected
+    from rlv.scoring import SCORES
+    from rlv.scoring.kept import COLUMNS
+    from rlv.scoring.kept_table import kept_table
+
+    p = job.params
+    number = read_choice(job.file("choice", CHOICE)).number if "choice" in job.artifact.inputs else 0
+    samples = job.parts(f"samples:{number:05d}", "samples", COLUMNS)
+    settings, accuracies, size = [], [], 0
+    for name in p["confidences"]:
+        score = SCORES[name]
+        assert score.kept is not None  # other scores are refused when the study is read
+        data = _recorded(job, number, kept_table(score.kept, score.needs, samples))
+        assert data.scores_PS is not None
+        size = data.scores_PS.shape[1]
+        for sharpness in p["sharpness"]:
+            sharp = replace(data, scores_PS=data.scores_PS**sharpness)
+            settings.append({"confidence": name, "sharpness": sharpness})
+            how = {"subsets": p["subsets"], "seed": p["seed"]}
+            accuracies.append(expected(sharp, "weighted_voting", p["n"], **how))
+    return choose(
+        p["kind"],
+        f"weighted voting at N = {p['n']}",
+        settings,
+        np.stack(accuracies, axis=1),
+        solutions=size,
+        draws=p["draws"],
+        seed=p["seed"],
+    )
+
+
+def _recorded(job: Job, number: int, scores: pl.DataFrame | None = None) -> Recorded:
+    """The graded solutions of a candidate, with scores if there are any; problems by their ids."""
     from rlv import tables
     from rlv.evaluation.recorded import recorded
 
     role = f"solutions:{number:05d}"
     read = [column for column in tables.SCHEMAS["solutions"] if column != "text"]
-    (data,) = recorded(job.table(role, "solutions", read), None, where=job.artifact.inputs[role].path)
+    (data,) = recorded(job.table(role, "solutions", read), scores, where=job.artifact.inputs[role].path)
     return data
 
 
 # What is chosen -> how.
-CHOOSE_BY = {"temperature": _temperature}
+CHOOSE_BY = {"temperature": _temperature, "confidence": _confidence}
 CHOOSE = Stage(recipe=1, run=_run, doing="choosing", memory_mb=2000, minutes=30)

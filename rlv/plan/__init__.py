@@ -7,14 +7,13 @@ and claims. Left out on purpose: computing (the stages), and which artifacts exi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 from rlv.errors import StudyError
 from rlv.plan.chain import Chain
 from rlv.plan.products import Products
-from rlv.run.stages import STAGES
+from rlv.run.order import places
 from rlv.store import KEY_DIGITS, Artifact
 from rlv.study.types import Study
 
@@ -64,26 +63,9 @@ def build_plan(study: Study) -> Plan:
     found: dict[str, Artifact] = {}
     for root in chain.made.values():
         _collect(root, found)
-    order = {stage: i for i, stage in enumerate(STAGES)}
-    rounds = _rounds(found.values(), order)
-    place = {a.path: (rounds[a.path], order[a.stage], _generation(a), a.path) for a in found.values()}
-    ordered = sorted(found.values(), key=lambda a: place[a.path])
+    place = places(found.values())
+    ordered = sorted(found.values(), key=lambda a: (place[a.path], _generation(a), a.path))
     return Plan(study, {a.path: a for a in ordered}, figures, claims, models)
-
-
-def _rounds(artifacts: Iterable[Artifact], order: dict[str, int]) -> dict[str, int]:
-    """How often data has flowed through the stages before each artifact: once more behind a choice."""
-    rounds: dict[str, int] = {}
-
-    def number(artifact: Artifact) -> int:
-        if artifact.path not in rounds:
-            behind = (number(p) + (order[p.stage] > order[artifact.stage]) for p in artifact.inputs.values())
-            rounds[artifact.path] = max(behind, default=0)
-        return rounds[artifact.path]
-
-    for artifact in artifacts:
-        number(artifact)
-    return rounds
 
 
 def _generation(artifact: Artifact) -> int:

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from rlv.answers import RULES
+from rlv.choosing import VOTERS
 from rlv.errors import StudyError
 from rlv.evaluation.votes import VOTES
 from rlv.models.sources import model_spec
@@ -236,7 +237,8 @@ class Chain:
         params = {"score": entry.score, **brought(SCORES, entry.score, "score_package")}
         solutions = self.solutions(reasoner, dataset, shard, cut)
         if SCORES[entry.score].loads_no_model:
-            return self.make("score", name, params, {"samples": solutions})
+            choice = {"choice": self.confidence(reasoner, verifier)} if SCORES[entry.score].is_chosen else {}
+            return self.make("score", name, params, {"samples": solutions, **choice})
         reader = reasoner if entry.reasoner == "self" else entry.reasoner
         params |= self._asked(reader, dataset)
         if SCORES[entry.score].places is not end:
@@ -273,6 +275,31 @@ class Chain:
         graded = [self._tried(reasoner, temperature)[1] for temperature in tried]
         params = {"kind": "temperature", "temperatures": list(tried), **self._resampling()}
         return self.make("choose", f"temperature-{reasoner}", params, _numbered("solutions", graded))
+
+    @_once
+    def confidence(self, reasoner: str, verifier: str) -> Artifact:
+        """The choice of a confidence: by weighted voting over a reasoner's solutions of tuning problems.
+
+        Solutions at all temperatures that the reasoner's is chosen among are inputs; those at the chosen one
+        count.
+        """
+        entry, temperatures = self.study.verifiers[verifier], self.study.temperatures(reasoner)
+        params = {
+            "kind": "confidence",
+            "confidences": list(entry.best_of),
+            "sharpness": list(entry.sharpness),
+            "n": VOTERS,
+            "subsets": self.study.evaluation.subsets,
+            **self._resampling(),
+        }
+        for score in entry.best_of:
+            params |= brought(SCORES, score, f"score_package:{score}")
+        inputs = {"choice": self.temperature(reasoner)} if len(temperatures) > 1 else {}
+        for number, temperature in enumerate(temperatures):
+            shards, graded = self._tried(reasoner, temperature)
+            inputs[f"solutions:{number:05d}"] = graded
+            inputs |= _numbered(f"samples:{number:05d}", shards)
+        return self.make("choose", f"confidence-{reasoner}-{verifier}", params, inputs)
 
     def _resampling(self) -> dict[str, Any]:
         """The parameters of intervals over problems."""

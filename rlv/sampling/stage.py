@@ -59,7 +59,11 @@ def _sample(job: Job) -> dict[str, Any]:
             system_prompt=p.get("system_prompt"),
         )
     job.write(samples, "samples")
-    return {"tokens": int(samples["n_tokens"].sum()), "replaced": with_replacements(samples)}
+    return {
+        "tokens": int(samples["n_tokens"].sum()),
+        "replaced": with_replacements(samples),
+        "temperature": params.temperature,
+    }
 
 
 def _force(job: Job) -> dict[str, Any]:

@@ -54,7 +54,8 @@ class Score:
 
     `reads`: "yes", the probability π(Yes | x, y_≤k, I) at each place k, one sequence a place; "head", what a
     head beside the reader's weights makes of [x, y_≤k], one sequence for all places; "kept", no model: `kept`
-    of y's tokens and of what sampling kept of them, of which it `needs` a column or none (kept.py).
+    of y's tokens and of what sampling kept of them, of which it `needs` a column or none (kept.py); "chosen",
+    a power of a score that is "kept", both chosen for each reasoner on training problems (rlv/choosing).
     `trained`: the verification objective that the reader must have been trained with; None: any weights do.
     `padded_tokens`: of a batch, by kind of device; a longer sequence is a batch of its own, and kinds left
     out have those of _PADDED_TOKENS. `about`: what it is, in one sentence, as `rlv methods` prints it. Raises
@@ -62,7 +63,7 @@ class Score:
     """
 
     along: Along = last
-    reads: Literal["yes", "head", "kept"] = "kept"
+    reads: Literal["yes", "head", "kept", "chosen"] = "kept"
     places: Places = end
     kept: Kept | None = None
     needs: Column | None = None
@@ -73,7 +74,7 @@ class Score:
     def __post_init__(self) -> None:
         if self.reads == "head" and self.trained is None:
             raise ValueError("a score that reads a head needs `trained`, the objective of the head")
-        if (self.kept is None) == self.loads_no_model:
+        if (self.kept is None) == (self.reads == "kept"):
             raise ValueError(
                 f'expected a function `kept` with reads="kept", and only there; found reads={self.reads!r}, '
                 f"kept={self.kept!r}; `along` is for what a model reads"
@@ -83,7 +84,12 @@ class Score:
     @property
     def loads_no_model(self) -> bool:
         """Whether tables are all that it needs: no weights, no tokenizer, no GPU."""
-        return self.reads == "kept"
+        return self.reads in ("kept", "chosen")
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether a verifier of it names the scores that one is chosen among, for each reasoner."""
+        return self.reads == "chosen"
 
     @property
     def asks(self) -> bool:
@@ -138,6 +144,10 @@ SCORES: Registry[Score] = Registry(
             reads="head",
             trained="regression",
             about="A head's output, clipped to [0, 1], read by a model trained with objective `regression`.",
+        ),
+        "confidence": Score(
+            reads="chosen",
+            about="Free: the best of several on training problems, sharpened by a power, for each reasoner.",
         ),
         **{
             name: Score(reads="kept", kept=CONFIDENCES[name], needs=NEEDS.get(name), about=about)

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import polars as pl
 
 from rlv import tables
 from rlv.errors import DataError
 from rlv.scoring.kept import COLUMNS, Column, Kept, confidence_by
+
+
+def sharpened(kept: Kept, sharpness: float) -> Kept:
+    """The confidence u ** sharpness: votes weigh differences between sure solutions by more above 1."""
+
+    def power(token_ids: Sequence[int], logprobs_T: Any, certainty: Any) -> float:
+        return kept(token_ids, logprobs_T, certainty) ** sharpness
+
+    return power
 
 
 def kept_table(kept: Kept, needs: Column | None, samples: pl.DataFrame) -> pl.DataFrame:

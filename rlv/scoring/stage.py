@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rlv.job import Job, Stage
+from rlv.job.choice import CHOICE, read_choice
 from rlv.scoring import work
 
 if TYPE_CHECKING:
@@ -20,17 +21,27 @@ SEQUENCES = 256
 
 def _run(job: Job) -> dict[str, Any]:
     from rlv.scoring import SCORES
-    from rlv.scoring.kept import COLUMNS
-    from rlv.scoring.kept_table import kept_table
 
-    score = SCORES[job.params["score"]]
-    if score.kept is not None:
-        scores = kept_table(score.kept, score.needs, job.table("samples", "samples", COLUMNS))
-    else:
-        scores = _read(job)
+    scores = _of_kept(job) if SCORES[job.params["score"]].loads_no_model else _read(job)
     job.write(scores, "scores")
     job.log(f"{len(scores)} solutions, mean score {scores['score'].mean():.3f}")
     return {"tokens": int(scores["n_tokens_read"].sum())}
+
+
+def _of_kept(job: Job) -> pl.DataFrame:
+    """Scores of what sampling kept: of the score that a study names, or of one that was chosen."""
+    from rlv.scoring import SCORES
+    from rlv.scoring.kept import COLUMNS
+    from rlv.scoring.kept_table import kept_table, sharpened
+
+    name, sharpness = job.params["score"], 1.0
+    if SCORES[name].is_chosen:
+        chosen = read_choice(job.file("choice", CHOICE)).chosen
+        name, sharpness = chosen["confidence"], float(chosen["sharpness"])
+        job.log(f"{name} ** {sharpness:g}, chosen on other problems")
+    score = SCORES[name]
+    assert score.kept is not None  # all others that load no model are chosen, from those that have it
+    return kept_table(sharpened(score.kept, sharpness), score.needs, job.table("samples", "samples", COLUMNS))
 
 
 def _read(job: Job) -> pl.DataFrame:

@@ -16,6 +16,10 @@ from tests.plan.test_plan import ROOT, changed, new_paths
 
 TUNE = "datasets: {tune: {source: mini, reach: 9, split: train, size: 50}}\ntuning: {dataset: tune, n: 16}\n"
 COLD = "reasoners: {cold: {model: base, temperature: {best_of: [0.2, 0.6]}, evaluate_on: [test, hard]}}\n"
+FREE = (
+    "verifiers: {free: {score: confidence, best_of: [mean_logprob, brevity], sharpness: [1, 10]}}\n"
+    "reasoners: {grpo: {verifiers: [judge, free]}}\n"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -52,9 +56,10 @@ def test_a_temperature_is_chosen_from_solutions_at_each_and_read_by_all_that_sam
     assert all("choice" not in a.inputs for a in named(plan, "sample/grpo-"))
 
 
-def test_inputs_come_before_what_is_made_from_them_also_behind_a_choice(tmp_path):
+@pytest.mark.parametrize("both", [COLD, FREE])
+def test_inputs_come_before_what_is_made_from_them_also_behind_a_choice(tmp_path, both):
     seen: set[str] = set()
-    for path, artifact in planned(tmp_path).artifacts.items():
+    for path, artifact in planned(tmp_path, TUNE + both).artifacts.items():
         assert all(parent.path in seen for parent in artifact.inputs.values()), path
         seen.add(path)
 
@@ -106,6 +111,49 @@ def test_answers_at_budgets_are_forced_at_the_chosen_temperature(tmp_path):
     assert cut.inputs["choice"].name == "temperature-grpo" and "temperature" not in cut.params
 
 
+def test_a_confidence_is_chosen_from_the_reasoners_own_solutions_and_read_by_its_scores(tmp_path):
+    plan = planned(tmp_path, TUNE + FREE)
+    (choice,) = named(plan, "choose/")
+    assert choice.name == "confidence-grpo-free" and choice.params["n"] == 8
+    assert (choice.params["confidences"], choice.params["sharpness"]) == (
+        ["mean_logprob", "brevity"],
+        [1, 10],
+    )
+    assert set(choice.inputs) == {"solutions:00000", "samples:00000:00000"}
+    tried = choice.inputs["samples:00000:00000"]
+    assert choice.inputs["solutions:00000"].inputs["samples:00000"] is tried
+    assert tried.params["temperature"] == 1.0 and tried.inputs["model"].name == "grpo"
+    for scored in named(plan, "score/grpo-test-free-") + named(plan, "score/grpo-ood-free-"):
+        # No model and no problem decides the score, but by way of the solutions.
+        assert set(scored.inputs) == {"samples", "choice"} and scored.inputs["choice"] is choice
+        assert scored.params == {"score": "confidence"}
+    data = {a.name for a in plan.artifacts.values() if a.stage == "problems" and a.path in behind(choice)}
+    assert data == {"tune", "train"}
+    study = load(overlay(tmp_path, "name: mine\n" + TUNE + FREE))
+    other = changed(study, verifiers__free__sharpness=[1, 3])
+    made = {path for path in new_paths(study, other) if not path.startswith(("figures/", "claims/"))}
+    assert made and all("free" in path for path in made)
+
+
+def test_a_confidence_is_chosen_at_the_chosen_temperature_and_samples_nothing_more(tmp_path):
+    text = TUNE + FREE.replace("grpo: {", "grpo: {temperature: {best_of: [0.6, 1.0]}, ")
+    plan = planned(tmp_path, text)
+    choice, temperature = named(plan, "choose/")
+    if choice.params["kind"] == "temperature":
+        choice, temperature = temperature, choice
+    assert choice.inputs["choice"] is temperature
+    for number in ("00000", "00001"):
+        assert choice.inputs[f"solutions:{number}"] is temperature.inputs[f"solutions:{number}"]
+    assert len(named(plan, "sample/grpo-tune-")) == 2
+
+
+def test_each_training_seed_has_a_confidence_of_its_own(tmp_path):
+    plan = planned(tmp_path, TUNE + FREE + "seeds: [0, 1]\n")
+    (scored,) = named(plan, "score/grpo_seed1-test-free-")
+    assert scored.inputs["choice"].name == "confidence-grpo_seed1-free"
+    assert "train/grpo_seed1" in {path.rsplit("-", 1)[0] for path in behind(scored.inputs["choice"])}
+
+
 def test_solutions_of_tuning_problems_are_counted_in_estimates(tmp_path):
     most = Assumptions(length=1.0, prompt_tokens=10)
     tried = named(planned(tmp_path), "sample/cold-tune-")
@@ -136,9 +184,28 @@ def test_solutions_of_tuning_problems_are_counted_in_estimates(tmp_path):
             ["reasoners.base.temperature", "vllm draws", "0.001"],
         ),
         (
-            "datasets: {tune: {source: mini, size: 50}, more: {source: mini, size: 9}}\ntuning: {dataset: tune}\n"
+            "datasets: {tune: {source: mini, size: 50}, more: {source: mini, size: 9}}\n"
+            "tuning: {dataset: tune}\n"
             "reasoners: {base: {evaluate_on: [test, hard, more]}}",
             ["tuning.dataset", "'more' is evaluated on", "split `train`"],
+        ),
+        (FREE, ["reasoners.grpo.verifiers", "'free'", "`tuning`"]),
+        (TUNE.replace("n: 16", "n: 4") + FREE, ["tuning.n", "'free'", "8 votes", "n = 4"]),
+        (TUNE + FREE.replace("mean_logprob", "mean_lgprob"), ["verifiers.free.best_of", "'mean_logprob'"]),
+        (TUNE + FREE.replace("mean_logprob", "judge"), ["verifiers.free.best_of", "'judge'", "brevity"]),
+        (TUNE + FREE.replace("mean_logprob", "confidence"), ["verifiers.free.best_of", "'confidence'"]),
+        (TUNE + FREE.replace("mean_logprob", "brevity"), ["verifiers.free.best_of", "'brevity'", "twice"]),
+        (TUNE + FREE.replace("[mean_logprob, brevity]", "[]"), ["verifiers.free.best_of", "which"]),
+        (TUNE + FREE.replace("[1, 10]", "[10, 1]"), ["verifiers.free.sharpness", "increase"]),
+        (TUNE + FREE.replace("[1, 10]", "[0]"), ["verifiers.free.sharpness.0", "0"]),
+        ("verifiers: {judge: {score: judge, sharpness: [2]}}", ["verifiers.judge.sharpness", "leave it out"]),
+        (
+            TUNE + FREE.replace("score: confidence", "score: confidence, reasoner: base"),
+            ["verifiers.free.reasoner", "leave it out"],
+        ),
+        (
+            TUNE + FREE.replace("brevity", "self_certainty") + "sampling: {engine: vllm}\n",
+            ["reasoners.grpo.verifiers", "'free'", "vllm"],
         ),
         (
             "datasets: {l: {source: hub, repo: a/b, revision: " + "a" * 40 + "}}\ntuning: {dataset: l}",

@@ -33,10 +33,10 @@ def broken_references(study: Study) -> Iterator[tuple[str, str]]:
     yield from _reasoners(study)
     yield from _system_prompts(study)
     yield from _verifiers(study)
-    yield from broken_choices(study)
     yield from _temperatures(study)
     yield from _evaluation(study)
     yield from _lengths(study)
+    yield from broken_choices(study)
     yield from broken_models(study)
 
 
@@ -147,8 +147,9 @@ def _kept(study: Study, name: str) -> Iterator[tuple[str, str]]:
             f"verifiers.{name}.reasoner",
             f"score {verifier.score!r} reads what the writer of a solution said of it; leave it out",
         )
-    needs = SCORES[verifier.score].needs
-    if needs == "self_certainty":
+    read = [SCORES[score] for score in verifier.best_of or (verifier.score,) if score in SCORES]
+    needs = {score.needs for score in read} - {None}
+    if "self_certainty" in needs:
         for reasoner, entry in study.reasoners.items():
             known = name in entry.verifiers and entry.model in study.models
             if known and study.sampling_of(reasoner).engine == "vllm":
@@ -157,7 +158,7 @@ def _kept(study: Study, name: str) -> Iterator[tuple[str, str]]:
                     f"{name!r} (score {verifier.score!r}) needs what engine 'vllm' does not give when it "
                     "samples; `mean_logprob` is there with both engines",
                 )
-    cut = study.lengths.comparisons if study.lengths is not None and needs is not None else ()
+    cut = study.lengths.comparisons if study.lengths is not None and needs else ()
     for method in cut:
         if method in study.comparisons and study.comparisons[method].verifier == name:
             yield (
@@ -186,18 +187,15 @@ def _reader(study: Study, key: str, verifier: str, reader: str) -> Iterator[tupl
 def _temperatures(study: Study) -> Iterator[tuple[str, str]]:
     """vLLM draws only with these temperatures; it would raise a lower one without a message."""
     low, high = VLLM_TEMPERATURES
-    drawn = [("sampling.temperature", study.sampling.engine, study.sampling.temperature)]
-    for name, reasoner in study.reasoners.items():
-        if reasoner.dataset is not None:
-            training = study.training_of(name)
-            drawn.append((f"reasoners.{name}.training.temperature", training.engine, training.temperature))
-        if reasoner.temperature is not None and reasoner.model in study.models:
-            engine = study.sampling_of(name).engine
-            own = reasoner.temperature.best_of
-            drawn += [(f"reasoners.{name}.temperature", engine, temperature) for temperature in own]
-    for key, engine, temperature in drawn:
-        if engine == "vllm" and temperature != 0 and not low <= temperature <= high:
-            yield key, f"vllm draws with 0 or {low} to {high}, found {temperature}"
+    drawn = {"sampling": study.sampling}
+    drawn |= {
+        f"reasoners.{name}.training": study.training_of(name)
+        for name, reasoner in study.reasoners.items()
+        if reasoner.dataset is not None
+    }
+    for key, section in drawn.items():
+        if section.engine == "vllm" and section.temperature != 0 and not low <= section.temperature <= high:
+            yield f"{key}.temperature", f"vllm draws with 0 or {low} to {high}, found {section.temperature}"
 
 
 def _evaluation(study: Study) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,15 @@ class Verifier(Section):
         default="self", description="the reasoner that reads the solution; `self`: the one that wrote it"
     )
     engine: EngineName = Field(default="transformers", description="the engine that runs the model")
+    best_of: tuple[str, ...] = Field(
+        default=(),
+        description="`confidence`: scores of what sampling kept; the first pair of one of them and a "
+        "sharpness with the highest accuracy of weighted voting on the problems of `tuning` is taken, by 8 "
+        "solutions a problem, for each reasoner its own",
+    )
+    sharpness: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        default=(1.0,), min_length=1, description="`confidence`: powers of the score, increasing"
+    )
 
 
 class Sampling(Section):
