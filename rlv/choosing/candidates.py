@@ -18,22 +18,18 @@ from rlv.job.choice import Choice
 
 # Means of the same numbers in another order differ by rounding.
 TIE = 1e-12
+# Of the bootstrap. They are no settings of a study: its solutions wait for the choice, and nothing of their
+# keys may follow a number of draws.
+DRAWS, SEED = 1000, 0
 
 
 def choose(
-    kind: str,
-    by: str,
-    settings: Sequence[dict[str, Any]],
-    accuracy_PK: Floats,
-    *,
-    solutions: int,
-    draws: int,
-    seed: int,
+    kind: str, by: str, settings: Sequence[dict[str, Any]], accuracy_PK: Floats, *, solutions: int
 ) -> Choice:
     """The best of K candidates, whose `settings` and accuracy on each of P problems are given.
 
-    `kind`, `by`, `solutions`: as in `Choice`. `draws`, `seed`: of the resamples. Raises ValueError if
-    settings and columns are not as many, and without a candidate.
+    `kind`, `by`, `solutions`: as in `Choice`. Raises ValueError if settings and columns are not as many, and
+    without a candidate.
     """
     problems, candidates = accuracy_PK.shape
     if candidates != len(settings) or not candidates:
@@ -41,7 +37,7 @@ def choose(
             f"{candidates} columns for {len(settings)} candidates; expected one each, one or more"
         )
     mean_K = accuracy_PK.mean(axis=0)
-    low_K, high_K = interval(resampled_means(accuracy_PK, resamples(problems, draws, seed)))
+    low_K, high_K = interval(resampled_means(accuracy_PK, resamples(problems, DRAWS, SEED)))
     first = int(np.flatnonzero(mean_K >= mean_K.max() - TIE)[0])
     numbers = zip(settings, mean_K.tolist(), low_K.tolist(), high_K.tolist(), strict=True)
     rows = [{**one, "accuracy": mean, "low": low, "high": high} for one, mean, low, high in numbers]

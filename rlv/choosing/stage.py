@@ -35,9 +35,7 @@ def _temperature(job: Job) -> Choice:
     accuracy_PK = np.stack([expected(data, "pass_at_n", 1) for data in tried], axis=1)
     settings = [{"temperature": temperature} for temperature in p["temperatures"]]
     size = tried[0].classes_PS.shape[1]
-    return choose(
-        p["kind"], "pass@1", settings, accuracy_PK, solutions=size, draws=p["draws"], seed=p["seed"]
-    )
+    return choose(p["kind"], "pass@1", settings, accuracy_PK, solutions=size)
 
 
 def _confidence(job: Job) -> Choice:
@@ -69,17 +67,10 @@ def _confidence(job: Job) -> Choice:
         for sharpness in p["sharpness"]:
             sharp = replace(data, scores_PS=data.scores_PS**sharpness)
             settings.append({"confidence": name, "sharpness": sharpness})
-            how = {"subsets": p["subsets"], "seed": p["seed"]}
-            accuracies.append(expected(sharp, "weighted_voting", p["n"], **how))
-    return choose(
-        p["kind"],
-        f"weighted voting at N = {p['n']}",
-        settings,
-        np.stack(accuracies, axis=1),
-        solutions=size,
-        draws=p["draws"],
-        seed=p["seed"],
-    )
+            # Over the same subsets of solutions for all candidates.
+            accuracies.append(expected(sharp, "weighted_voting", p["n"]))
+    by = f"weighted voting at N = {p['n']}"
+    return choose(p["kind"], by, settings, np.stack(accuracies, axis=1), solutions=size)
 
 
 def _recorded(job: Job, number: int, scores: pl.DataFrame | None = None) -> Recorded:

@@ -273,7 +273,7 @@ class Chain:
         """The choice of a reasoner's temperature: by the accuracy of one solution of a tuning problem."""
         tried = self.study.temperatures(reasoner)
         graded = [self._tried(reasoner, temperature)[1] for temperature in tried]
-        params = {"kind": "temperature", "temperatures": list(tried), **self._resampling()}
+        params = {"kind": "temperature", "temperatures": list(tried)}
         return self.make("choose", f"temperature-{reasoner}", params, _numbered("solutions", graded))
 
     @_once
@@ -289,8 +289,6 @@ class Chain:
             "confidences": list(entry.best_of),
             "sharpness": list(entry.sharpness),
             "n": VOTERS,
-            "subsets": self.study.evaluation.subsets,
-            **self._resampling(),
         }
         for score in entry.best_of:
             params |= brought(SCORES, score, f"score_package:{score}")
@@ -300,10 +298,6 @@ class Chain:
             inputs[f"solutions:{number:05d}"] = graded
             inputs |= _numbered(f"samples:{number:05d}", shards)
         return self.make("choose", f"confidence-{reasoner}-{verifier}", params, inputs)
-
-    def _resampling(self) -> dict[str, Any]:
-        """The parameters of intervals over problems."""
-        return {"draws": self.study.evaluation.draws, "seed": self.study.evaluation.seed}
 
     # ---- tables and pictures
 

@@ -12,9 +12,8 @@ from rlv.job.choice import CHOICE, read_choice, write_choice
 SETTINGS = [{"temperature": t} for t in (0.2, 0.6, 1.0)]
 
 
-def chosen(accuracy_PK, settings=SETTINGS, **how):
-    how = {"solutions": 4, "draws": 200, "seed": 0, **how}
-    return choose("temperature", "pass@1", settings, np.asarray(accuracy_PK, dtype=float), **how)
+def chosen(accuracy_PK, settings=SETTINGS):
+    return choose("temperature", "pass@1", settings, np.asarray(accuracy_PK, dtype=float), solutions=4)
 
 
 def test_the_highest_mean_is_chosen_and_every_candidate_has_its_number():

@@ -13,8 +13,6 @@ from rlv.scoring.stage import SCORE
 from rlv.store import Artifact, Store
 from tests.evaluation.tables_for_tests import make_tables
 
-RESAMPLING = {"draws": 200, "seed": 0}
-
 
 @pytest.fixture
 def plant(tmp_path):
@@ -42,7 +40,7 @@ def run(plant, tmp_path):
 
     def make(params, by_role):
         inputs = {role: planted(role, found) for role, found in by_role.items()}
-        artifact = Artifact("choose", "x", CHOOSE.recipe, params | RESAMPLING, inputs)
+        artifact = Artifact("choose", "x", CHOOSE.recipe, params, inputs)
         lines: list[str] = []
         with store.publishing(artifact) as draft:
             facts = CHOOSE.run(Job(artifact, store, draft.path, tmp_path, 1, lines.append))
@@ -90,7 +88,7 @@ def sampled(logprobs_PS, shard=slice(None)):
 # agree (u = 0.5 each): it loses with u (0.9 < 1) and wins with u ** 3 (0.729 > 0.25).
 CLASSES_PS, CORRECT_PS = [[0, 1, 1], [1, 1, 0]], [[True, False, False], [False, False, True]]
 SURE_PS = np.log([[0.9, 0.5, 0.5], [0.5, 0.5, 0.9]]).tolist()
-CONFIDENCE = {"kind": "confidence", "n": 3, "subsets": 8, "confidences": ["brevity", "mean_logprob"]}
+CONFIDENCE = {"kind": "confidence", "n": 3, "confidences": ["brevity", "mean_logprob"]}
 
 
 def graded():

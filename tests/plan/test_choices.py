@@ -75,6 +75,12 @@ def test_nothing_of_a_choice_depends_on_problems_of_an_evaluation(tmp_path):
         assert fresh and not any(path.startswith("choose/") or "-tune" in path for path in fresh)
 
 
+def test_a_draw_of_the_bootstrap_makes_no_choice_again(tmp_path):
+    study = load(overlay(tmp_path, "name: mine\n" + TUNE + COLD))
+    fresh = new_paths(study, changed(study, evaluation__draws=500, evaluation__seed=1))
+    assert {path.split("/")[0] for path in fresh} == {"evaluate", "figures", "claims"}
+
+
 def test_a_study_without_choices_has_the_keys_of_before(tmp_path):
     before, after = build_plan(load("mini")).artifacts, planned(tmp_path, TUNE).artifacts
     made = [path for path in before if not path.startswith(("figures/", "claims/"))]

@@ -16,7 +16,8 @@ class Verifier(Section):
     score: str = Field(
         description="`generative`, `bce`, `regression`: the objective that the reader was trained with, "
         "lambda > 0; `judge`: the prompt to any model; `mean_logprob`, `tail_logprob`, `lowest_logprob`, "
-        "`self_certainty`, `brevity`: of what sampling kept, no model reads"
+        "`self_certainty`, `brevity`: of what sampling kept, no model reads; "
+        "`confidence`: a power of one of these, both chosen, see `best_of`"
     )
     reasoner: Name = Field(
         default="self", description="the reasoner that reads the solution; `self`: the one that wrote it"
