@@ -24,7 +24,7 @@ LAYERS = (
     ("plan",),
     ("run",),
     (
-        *("answers", "evaluation", "figures", "mini", "models"),
+        *("answers", "choosing", "evaluation", "figures", "mini", "models"),
         *("problems", "sampling", "scoring", "training"),
     ),
     ("job", "study"),

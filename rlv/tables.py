@@ -42,6 +42,12 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "n_tokens": pl.Int32(),  # generated: with a forced answer also what was cut off
         "flops": pl.Float64(),  # of generating n_tokens (rlv/models/flops.py)
         "finish_reason": pl.String(),  # "stop", "length", or "forced": cut at its budget, answer forced
+        # ln π of each of token_ids, in nats, at temperature 1; null for a solution whose answer was forced:
+        # no model has said how probable the words around it are
+        "token_logprobs": pl.List(pl.Float32()),
+        # the mean over token_ids of KL(uniform || p_t) = -1/V Σ_a ln(V p_t(a)), over the model's whole
+        # vocabulary, at temperature 1; null where the answer was forced, or the engine is vLLM
+        "self_certainty": pl.Float32(),
     },
     # The samples of one reasoner on one data set, graded.
     "solutions": {
@@ -224,7 +230,10 @@ LEFT_WITH = {
     **dict.fromkeys(("selection", "selection_per_problem"), ("verifier", "thresholds")),
 }
 # Columns younger than tables that stores hold: if a table that is read lacks them, they are null.
-YOUNG = {"steps": ("policy_grad_norm", "verification_grad_norm")}
+YOUNG = {
+    "steps": ("policy_grad_norm", "verification_grad_norm"),
+    "samples": ("token_logprobs", "self_certainty"),
+}
 
 
 def leaves(params: Mapping[str, Any], table: str) -> bool:
@@ -262,7 +271,10 @@ def _check_schema(found: Mapping[str, pl.DataType], table: str, where: str) -> N
 
 
 def frame(table: str, rows: list[dict] | dict[str, list]) -> pl.DataFrame:
-    """Rows (or columns) as a frame with the table's own types."""
+    """Rows (or columns) as a frame with the table's own types; young columns that are left out are null."""
+    if isinstance(rows, dict) and rows:
+        absent = [None] * len(next(iter(rows.values())))
+        rows = dict.fromkeys(YOUNG.get(table, ()), absent) | rows
     return pl.DataFrame(rows, schema=SCHEMAS[table])
 
 

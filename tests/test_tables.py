@@ -59,6 +59,15 @@ def test_a_file_that_breaks_the_contract_is_refused_whatever_is_read(path, colum
         tables.read(path, "rollouts", columns)
 
 
+def test_young_columns_may_be_left_out_of_a_frame_and_no_others():
+    columns = {"problem_id": ["p"], "sample_id": [0], "budget": [9], "text": ["5"], "token_ids": [[1]]}
+    columns |= {"n_prompt_tokens": [1], "n_tokens": [1], "flops": [1.0], "finish_reason": ["stop"]}
+    found = tables.check(tables.frame("samples", columns), "samples", "here")
+    assert found.select(tables.YOUNG["samples"]).null_count().row(0) == (1, 1)
+    with pytest.raises(KeyError):
+        tables.frame("samples", {name: columns[name] for name in columns if name != "flops"})
+
+
 def test_a_table_from_before_its_young_columns_is_read_with_nulls(tmp_path):
     young = tables.YOUNG["steps"]
     whole = tables.frame("steps", [{"step": 1, "reward": 0.5}, {"step": 2, "policy_grad_norm": 0.25}])

@@ -16,8 +16,8 @@ from rlv.job import Job, Stage
 def _run(job: Job) -> dict[str, Any]:
     from rlv.answers import Grader
 
-    # Answers are read from the text, so the tokens need not be.
-    read = [column for column in tables.SCHEMAS["samples"] if column != "token_ids"]
+    # Answers are read from the text, so the tokens, and what was kept of each, need not be.
+    read = [column for column in tables.SCHEMAS["samples"] if column in tables.SCHEMAS["solutions"]]
     samples = job.parts("samples", "samples", read)
     problems = job.table("problems", "problems")
     with Grader(workers=job.threads) as grader:

@@ -28,6 +28,7 @@ class Assumptions:
     start_seconds: float = 90.0
     memory_share: float = 0.92
     text_bytes_per_token: float = 6.0
+    logprob_bytes_per_token: float = 4.0
 
     def solution_tokens(self, budget: int) -> int:
         """The mean length of solutions with a budget."""
@@ -47,5 +48,6 @@ class Assumptions:
             f"{1000 * self.transformers_step_seconds:.0f} ms with transformers",
             f"a job takes {self.start_seconds:.0f} s to start",
             f"{self.memory_share:.0%} of a GPU's memory can be used (the rest: driver, fragments)",
-            f"a token of a stored solution takes {self.text_bytes_per_token:g} bytes, text and id",
+            f"a token of a stored solution takes {self.text_bytes_per_token:g} bytes, text and id, and as "
+            f"sampled {self.logprob_bytes_per_token:g} more, its log-probability",
         ]

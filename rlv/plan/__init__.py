@@ -13,7 +13,7 @@ from functools import cached_property
 from rlv.errors import StudyError
 from rlv.plan.chain import Chain
 from rlv.plan.products import Products
-from rlv.run.stages import STAGES
+from rlv.run.order import places
 from rlv.store import KEY_DIGITS, Artifact
 from rlv.study.types import Study
 
@@ -63,8 +63,8 @@ def build_plan(study: Study) -> Plan:
     found: dict[str, Artifact] = {}
     for root in chain.made.values():
         _collect(root, found)
-    order = {stage: i for i, stage in enumerate(STAGES)}
-    ordered = sorted(found.values(), key=lambda a: (order[a.stage], _generation(a), a.path))
+    place = places(found.values())
+    ordered = sorted(found.values(), key=lambda a: (place[a.path], _generation(a), a.path))
     return Plan(study, {a.path: a for a in ordered}, figures, claims, models)
 
 

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from rlv.answers import RULES
+from rlv.choosing import VOTERS
 from rlv.errors import StudyError
 from rlv.evaluation.votes import VOTES
 from rlv.models.sources import model_spec
@@ -97,12 +98,14 @@ class Chain:
         return self.make("problems", name, params, elsewhere, how)
 
     def overlaps(self) -> list[Artifact]:
-        """The problems that each data set that is trained on shares with each that is evaluated on.
+        """The problems that each data set that is trained or tuned on shares with each that is evaluated on.
 
         Generated problems are left out: the splits of their sources are disjoint by construction.
         """
         entries = list(self.study.reasoners.values())
         trained = dict.fromkeys(e.dataset for e in entries if e.dataset is not None)
+        if self.study.tuning is not None:
+            trained[self.study.tuning.dataset] = None
         evaluated = dict.fromkeys(d for e in entries for d in e.evaluate_on)
         pairs = [(t, e) for t in trained for e in evaluated if t != e]
         generated = {name for name, d in self.study.datasets.items() if SOURCES[d.source].generated}
@@ -163,13 +166,20 @@ class Chain:
         size = dataset_size(dataset, self.study.datasets[dataset])
         return shard_ranges(size, sampling.n, sampling.problems_per_shard, sampling.samples_per_shard)
 
+    def _drawn(self, reasoner: str) -> tuple[dict[str, Any], dict[str, Artifact]]:
+        """What decides the temperature of a reasoner's solutions: a parameter, or the input `choice`."""
+        if len(self.study.temperatures(reasoner)) > 1:
+            return {}, {"choice": self.temperature(reasoner)}
+        return {"temperature": self.study.sampling_of(reasoner).temperature}, {}
+
     @_once
-    def sample(self, reasoner: str, dataset: str, shard: Shard) -> Artifact:
-        """One shard of solutions, as sampled."""
+    def sample(self, reasoner: str, dataset: str, shard: Shard, tried: float | None = None) -> Artifact:
+        """One shard of solutions, as sampled; `tried`: at this temperature, for choices."""
         s = self.study.sampling_of(reasoner)
+        drawn, choice = self._drawn(reasoner) if tried is None else ({"temperature": tried}, {})
         params = {
             "engine": s.engine,
-            "temperature": s.temperature,
+            **drawn,
             "top_p": s.top_p,
             "max_tokens": s.max_tokens,
             "seed": s.seed,
@@ -177,8 +187,9 @@ class Chain:
             "problems": [shard.problem_start, shard.problem_stop],
             "samples": [shard.sample_start, shard.sample_stop],
         }
-        inputs = {"model": self.reasoner(reasoner), "problems": self.problems(dataset)}
-        return self.make("sample", f"{reasoner}-{dataset}-{_tag(shard)}", params, inputs, _engine_how(s))
+        inputs = {"model": self.reasoner(reasoner), "problems": self.problems(dataset), **choice}
+        at = "" if tried is None else f"-t{tried:g}"
+        return self.make("sample", f"{reasoner}-{dataset}{at}-{_tag(shard)}", params, inputs, _engine_how(s))
 
     @_once
     def solutions(self, reasoner: str, dataset: str, shard: Shard, cut: bool) -> Artifact:
@@ -189,13 +200,14 @@ class Chain:
         lengths, s = self.study.lengths, self.study.sampling_of(reasoner)
         assert lengths is not None  # cut solutions without budgets are refused when the study is read
         described = self.study.datasets[dataset]
+        drawn, choice = self._drawn(reasoner)
         params = {
             "budgets": list(lengths.budgets),
             "answer_tokens": lengths.answer_tokens,
             "step_rule": step_rule(described),
             "answer_format": described.answer_format,
             **self._asked(reasoner, dataset),
-            "temperature": s.temperature,
+            **drawn,
             "top_p": s.top_p,
             "seed": s.seed,
         }
@@ -203,6 +215,7 @@ class Chain:
             "model": self.reasoner(reasoner),
             "problems": self.problems(dataset),
             "samples": sampled,
+            **choice,
         }
         if s.engine != "transformers":
             params["engine"] = s.engine
@@ -220,9 +233,14 @@ class Chain:
     def score(self, reasoner: str, dataset: str, verifier: str, shard: Shard, cut: bool) -> Artifact:
         """A verifier's scores of one shard of solutions; `cut`: at every length budget."""
         entry = self.study.verifiers[verifier]
+        name = f"{reasoner}-{dataset}-{verifier}{_CUT if cut else ''}-{_tag(shard)}"
+        params = {"score": entry.score, **brought(SCORES, entry.score, "score_package")}
+        solutions = self.solutions(reasoner, dataset, shard, cut)
+        if SCORES[entry.score].loads_no_model:
+            choice = {"choice": self.confidence(reasoner, verifier)} if SCORES[entry.score].is_chosen else {}
+            return self.make("score", name, params, {"samples": solutions, **choice})
         reader = reasoner if entry.reasoner == "self" else entry.reasoner
-        params = {"score": entry.score, **self._asked(reader, dataset)}
-        params |= brought(SCORES, entry.score, "score_package")
+        params |= self._asked(reader, dataset)
         if SCORES[entry.score].places is not end:
             params["step_rule"] = step_rule(self.study.datasets[dataset])
         if entry.engine != "transformers":
@@ -235,10 +253,54 @@ class Chain:
         inputs = {
             "model": self.reasoner(reader),
             "problems": self.problems(dataset),
-            "samples": self.solutions(reasoner, dataset, shard, cut),
+            "samples": solutions,
         }
-        name = f"{reasoner}-{dataset}-{verifier}{_CUT if cut else ''}-{_tag(shard)}"
         return self.make("score", name, params, inputs, how)
+
+    # ---- choices on the problems of `tuning`
+
+    def _tried(self, reasoner: str, temperature: float) -> tuple[list[Artifact], Artifact]:
+        """Solutions of the tuning problems at a temperature: the shards as sampled, and all graded."""
+        tuning = self.study.tuning
+        assert tuning is not None  # choices without it are refused when the study is read
+        s, dataset = self.study.sampling_of(reasoner), self.study.datasets[tuning.dataset]
+        size = dataset_size(tuning.dataset, dataset)
+        ranges = shard_ranges(size, tuning.n, s.problems_per_shard, min(tuning.n, s.samples_per_shard))
+        shards = [self.sample(reasoner, tuning.dataset, shard, temperature) for shard in ranges]
+        inputs = {"problems": self.problems(tuning.dataset), **_numbered("samples", shards)}
+        name = f"{reasoner}-{tuning.dataset}-t{temperature:g}"
+        return shards, self.make("grade", name, {"answer_format": dataset.answer_format}, inputs)
+
+    @_once
+    def temperature(self, reasoner: str) -> Artifact:
+        """The choice of a reasoner's temperature: by the accuracy of one solution of a tuning problem."""
+        tried = self.study.temperatures(reasoner)
+        graded = [self._tried(reasoner, temperature)[1] for temperature in tried]
+        params = {"kind": "temperature", "temperatures": list(tried)}
+        return self.make("choose", f"temperature-{reasoner}", params, _numbered("solutions", graded))
+
+    @_once
+    def confidence(self, reasoner: str, verifier: str) -> Artifact:
+        """The choice of a confidence: by weighted voting over a reasoner's solutions of tuning problems.
+
+        Solutions at all temperatures that the reasoner's is chosen among are inputs; those at the chosen one
+        count.
+        """
+        entry, temperatures = self.study.verifiers[verifier], self.study.temperatures(reasoner)
+        params = {
+            "kind": "confidence",
+            "confidences": list(entry.best_of),
+            "sharpness": list(entry.sharpness),
+            "n": VOTERS,
+        }
+        for score in entry.best_of:
+            params |= brought(SCORES, score, f"score_package:{score}")
+        inputs = {"choice": self.temperature(reasoner)} if len(temperatures) > 1 else {}
+        for number, temperature in enumerate(temperatures):
+            shards, graded = self._tried(reasoner, temperature)
+            inputs[f"solutions:{number:05d}"] = graded
+            inputs |= _numbered(f"samples:{number:05d}", shards)
+        return self.make("choose", f"confidence-{reasoner}-{verifier}", params, inputs)
 
     # ---- tables and pictures
 

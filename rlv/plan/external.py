@@ -63,7 +63,7 @@ def step_rule(dataset: Dataset) -> StepRule:
 
 
 WHY_SIZE = (
-    "how many problems? A reasoner is evaluated on it, so the number must be known beforehand, and only a "
+    "how many problems? Solutions to them are sampled, so the number must be known beforehand, and only a "
     "local file without `exclude` can be counted"
 )
 

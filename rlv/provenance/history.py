@@ -15,7 +15,7 @@ from typing import Any
 from rlv.errors import DamagedArtifactError, DataError, StoreError
 from rlv.outside.names import below
 from rlv.provenance.measured import lasting
-from rlv.run.stages import STAGES
+from rlv.run.order import places
 from rlv.store import Artifact, Store, origin_fault
 from rlv.store.artifacts import is_path_of
 from rlv.store.computed import computed
@@ -154,8 +154,8 @@ def ordered(target: Artifact) -> list[Artifact]:
             yield artifact
 
     # Stable: what is made from its own stage stays behind it.
-    stages = list(STAGES)
-    return sorted(walk(target), key=lambda artifact: stages.index(artifact.stage))
+    place = places([target])
+    return sorted(walk(target), key=lambda artifact: place[artifact.path])
 
 
 def artifacts_of(history: History) -> dict[str, Artifact]:

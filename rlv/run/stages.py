@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rlv import models, problems
 from rlv.answers import stage as answers
+from rlv.choosing import stage as choosing
 from rlv.evaluation import stage as evaluation
 from rlv.evaluation.claims import stage as claims
 from rlv.figures import stage as figures
@@ -24,6 +25,7 @@ STAGES: dict[str, Stage] = {
     "sample": sampling.SAMPLE,
     "force": sampling.FORCE,
     "grade": answers.GRADE,
+    "choose": choosing.CHOOSE,
     "score": scoring.SCORE,
     "evaluate": evaluation.EVALUATE,
     "figures": figures.FIGURE,

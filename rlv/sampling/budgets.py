@@ -101,7 +101,8 @@ def force_answers(
     - token_ids, text: kept steps + tail, what a verifier reads;
     - flops: a forward pass a generated token, at its own position (as in `sample_shard`; the tail follows the
       kept steps);
-    - finish_reason: "stop" (untouched), "forced", or "length": not even the answer ended in answer_tokens.
+    - finish_reason: "stop" (untouched), "forced", or "length": not even the answer ended in answer_tokens;
+    - token_logprobs, self_certainty: the sample's if it is untouched, else null.
     A cut solution whose kept steps hold an answer already, outside of an open thought, is not asked again: it
     ends after the last of them. A box ends at its closing brace, with the token that has it. Every
     solution but those of "length" ends with a token that ends solutions.
@@ -247,5 +248,9 @@ def _table(rows: Sequence[_Row], tokenizer: PreTrainedTokenizerBase, shape: Mode
             "n_tokens": (sampled_S + tail_S).tolist(),
             "flops": (thought_S + answer_S).tolist(),
             "finish_reason": [row.finish_reason for row in rows],
+            **{
+                column: [row.sample[column] if row.finish_reason == "stop" else None for row in rows]
+                for column in ("token_logprobs", "self_certainty")
+            },
         },
     )

@@ -82,6 +82,9 @@ class Sampled:
     """One solution: its tokens (end token included) and log π(y_t | x, y_<t) of each, in nats.
 
     `logprobs` are the model's own: temperature 1, the full vocabulary, whatever the tokens were drawn with.
+    So is `self_certainty` (Kang et al. 2025), the mean over the tokens of KL(uniform || p_t) =
+    -1/V Σ_a ln(V p_t(a)), p_t the distribution that token t was drawn from; None where an engine does not
+    see all of it.
     """
 
     problem_id: str
@@ -89,6 +92,7 @@ class Sampled:
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
     finish_reason: FinishReason
+    self_certainty: float | None = None
 
 
 class Engine(Protocol):

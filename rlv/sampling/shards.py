@@ -106,6 +106,8 @@ def sample_shard(
             "n_tokens": tokens_S.tolist(),
             "flops": flops(shape, prompt_S, prompt_S + tokens_S).tolist(),
             "finish_reason": [s.finish_reason for s in solutions],
+            "token_logprobs": [list(s.logprobs) for s in solutions],
+            "self_certainty": [s.self_certainty for s in solutions],
         },
     )
 

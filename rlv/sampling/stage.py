@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rlv.job import Job, Stage
+from rlv.job.choice import CHOICE, read_choice
 from rlv.job.progress import reporter
 from rlv.sampling import work
 
@@ -28,13 +29,22 @@ def _engine(job: Job) -> AbstractContextManager[Opened]:
     )
 
 
+def _temperature(job: Job) -> float:
+    """The temperature of a job's solutions: of its parameters, else as it was chosen for the reasoner."""
+    if "choice" not in job.artifact.inputs:
+        return float(job.params["temperature"])
+    chosen = float(read_choice(job.file("choice", CHOICE)).chosen["temperature"])
+    job.log(f"temperature {chosen:g}, chosen on other problems")
+    return chosen
+
+
 def _sample(job: Job) -> dict[str, Any]:
     from rlv.sampling.engine import SamplingParams
     from rlv.sampling.shards import sample_shard, with_replacements
 
     p = job.params
     problems = job.table("problems", "problems")[slice(*p["problems"])]
-    params = SamplingParams(temperature=p["temperature"], top_p=p["top_p"], max_tokens=p["max_tokens"])
+    params = SamplingParams(temperature=_temperature(job), top_p=p["top_p"], max_tokens=p["max_tokens"])
     with _engine(job) as opened, reporter("solutions", job.log) as progress:
         samples = sample_shard(
             opened.engine,
@@ -49,7 +59,11 @@ def _sample(job: Job) -> dict[str, Any]:
             system_prompt=p.get("system_prompt"),
         )
     job.write(samples, "samples")
-    return {"tokens": int(samples["n_tokens"].sum()), "replaced": with_replacements(samples)}
+    return {
+        "tokens": int(samples["n_tokens"].sum()),
+        "replaced": with_replacements(samples),
+        "temperature": params.temperature,
+    }
 
 
 def _force(job: Job) -> dict[str, Any]:
@@ -65,7 +79,7 @@ def _force(job: Job) -> dict[str, Any]:
         answer_format=p["answer_format"],
         answer_tokens=p["answer_tokens"],
         seed=p["seed"],
-        temperature=p["temperature"],
+        temperature=_temperature(job),
         top_p=p["top_p"],
     )
     with _engine(job) as opened, reporter("answers", job.log) as progress:
@@ -101,7 +115,7 @@ def _force(job: Job) -> dict[str, Any]:
 
 
 SAMPLE = Stage(
-    recipe=2,
+    recipe=3,
     run=_sample,
     leaves=lambda artifact: ("samples",),
     doing="sampling",
@@ -112,7 +126,7 @@ SAMPLE = Stage(
     work=work.SAMPLE,
 )
 FORCE = Stage(
-    recipe=2,
+    recipe=3,
     run=_force,
     leaves=lambda artifact: ("samples",),
     doing="forcing answers of",

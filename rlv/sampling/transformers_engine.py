@@ -27,6 +27,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from rlv.errors import ModelError
+from rlv.sampling.drawing import draw
 from rlv.sampling.engine import (
     Progress,
     Request,
@@ -119,14 +120,14 @@ class TransformersEngine:
             if rows.n == 0:
                 break
             logits_BV = self._decode(rows, cache)
-            tokens, logprobs = draw(logits_BV, self._tensor(rows.uniforms()), params)
-            logprobs_B = logprobs.cpu().numpy()
+            tokens, *numbers = draw(logits_BV, self._tensor(rows.uniforms()), params)
+            logprobs_B, certainty_B = torch.stack(numbers).cpu().numpy()
             if not np.isfinite(logprobs_B).all():
                 bad = requests[int(rows.request_B[: rows.n][~np.isfinite(logprobs_B)][0])]
                 raise ModelError(
                     f"problem {bad.problem_id!r}: the model's logits are not finite; check its weights"
                 )
-            finished_B = rows.record(tokens.cpu().numpy(), logprobs_B, self.is_end_V)
+            finished_B = rows.record(tokens.cpu().numpy(), logprobs_B, certainty_B, self.is_end_V)
             if finished_B.any():
                 for row in np.flatnonzero(finished_B):
                     solution = rows.solution(int(row), requests, self.is_end_V)
@@ -175,36 +176,6 @@ class TransformersEngine:
         return torch.tensor(array, device=self.model.device)
 
 
-def draw(
-    logits_BV: Float[Tensor, "B V"], uniform_B: Float64[Tensor, " B"], params: SamplingParams
-) -> tuple[Int64[Tensor, " B"], Float64[Tensor, " B"]]:
-    """A token a row by inverse CDF in float64, and its log-probability at temperature 1 over all V tokens.
-
-    Nucleus sampling is exact: the fewest tokens, most probable first, whose probabilities reach top_p.
-    """
-    logprobs_BV = logits_BV.double().log_softmax(-1)
-    if params.temperature == 0:
-        tokens_B = logits_BV.argmax(-1)
-    else:
-        scaled = params.temperature != 1.0
-        # Log-probabilities, not logits: their maximum is near 0, so a small temperature cannot overflow.
-        probs_BV = (logprobs_BV / params.temperature).softmax(-1) if scaled else logprobs_BV.exp()
-        if params.top_p < 1:
-            probs_BV = _nucleus(probs_BV, params.top_p)
-        cdf_BV = probs_BV.cumsum(-1)
-        target_B1 = (uniform_B * cdf_BV[:, -1])[:, None]
-        tokens_B = torch.searchsorted(cdf_BV, target_B1, right=True)[:, 0]
-        tokens_B = tokens_B.clamp_(max=logits_BV.shape[1] - 1)  # only nan gets there; the caller reports it
-    return tokens_B, logprobs_BV.gather(1, tokens_B[:, None])[:, 0]
-
-
-def _nucleus(probs_BV: Float64[Tensor, "B V"], top_p: float) -> Float64[Tensor, "B V"]:
-    sorted_BV, order_BV = probs_BV.sort(dim=-1, descending=True, stable=True)
-    before_BV = sorted_BV.cumsum(-1) - sorted_BV  # mass of what is more probable; 0 for the first
-    kept_BV = sorted_BV.masked_fill(before_BV >= top_p, 0.0)
-    return torch.zeros_like(probs_BV).scatter_(1, order_BV, kept_BV)
-
-
 @dataclass
 class _Rows:
     """What the engine knows of its rows; the first n are active. Arrays stay on the host."""
@@ -216,6 +187,7 @@ class _Rows:
     next_B: Int64[np.ndarray, " B"]  # the token to feed next: the prompt's last, then what was sampled
     count_B: Int64[np.ndarray, " B"]  # tokens sampled
     budget_B: Int64[np.ndarray, " B"]  # tokens that may be sampled
+    certainty_B: Float64[np.ndarray, " B"]  # sum of what `draw` returns over the tokens sampled
     tokens_BT: Int64[np.ndarray, "B T"]
     logprobs_BT: Float64[np.ndarray, "B T"]
 
@@ -229,6 +201,7 @@ class _Rows:
             next_B=np.zeros(n_slots, np.int64),
             count_B=np.zeros(n_slots, np.int64),
             budget_B=np.zeros(n_slots, np.int64),
+            certainty_B=np.zeros(n_slots),
             tokens_BT=np.zeros((n_slots, max_tokens), np.int64),
             logprobs_BT=np.zeros((n_slots, max_tokens)),
         )
@@ -236,7 +209,7 @@ class _Rows:
     def _arrays(self) -> tuple[np.ndarray, ...]:
         return (
             self.request_B, self.seed_B, self.length_B, self.next_B,
-            self.count_B, self.budget_B, self.tokens_BT, self.logprobs_BT,
+            self.count_B, self.budget_B, self.certainty_B, self.tokens_BT, self.logprobs_BT,
         )  # fmt: skip
 
     def append(
@@ -248,6 +221,7 @@ class _Rows:
         self.length_B[new] = arrivals.length_B
         self.next_B[new] = arrivals.last_B
         self.count_B[new] = 0
+        self.certainty_B[new] = 0
         self.budget_B[new] = budget_B
         self.n = new.stop
 
@@ -258,12 +232,14 @@ class _Rows:
         self,
         tokens_B: Int64[np.ndarray, " B"],
         logprobs_B: Float64[np.ndarray, " B"],
+        certainty_B: Float64[np.ndarray, " B"],
         is_end_V: Bool[np.ndarray, " V"],
     ) -> Bool[np.ndarray, " B"]:
         """Take in one token a row; which rows are now finished."""
         rows, counts_B = np.arange(self.n), self.count_B[: self.n]
         self.tokens_BT[rows, counts_B] = tokens_B
         self.logprobs_BT[rows, counts_B] = logprobs_B
+        self.certainty_B[: self.n] += certainty_B
         self.next_B[: self.n] = tokens_B
         counts_B += 1
         return is_end_V[tokens_B] | (counts_B == self.budget_B[: self.n])
@@ -277,6 +253,7 @@ class _Rows:
             tuple(tokens_T.tolist()),
             tuple(self.logprobs_BT[row, : self.count_B[row]].tolist()),
             "stop" if is_end_V[tokens_T[-1]] else "length",
+            float(self.certainty_B[row]) / len(tokens_T),
         )
 
     def remove(

@@ -8,7 +8,7 @@ generator on a CPU, a hash of (seed, position, token) on a GPU. So the same requ
 whatever its companions, up to rounding; a smaller budget yields a prefix of the larger one. They are other
 numbers than the transformers engine's: with the same seeds the two engines write different solutions, equally
 distributed, and greedy ones alike up to rounding. Log-probabilities are vLLM's "raw" ones: temperature 1, all
-tokens, in float32.
+tokens, in float32. Those of the whole vocabulary stay in vLLM, and so there is no self-certainty.
 
 Weights may be replaced in place (`update`), and the device's memory given back in between (`sleep`, `wake`);
 whether the new weights arrived is the caller's to verify (handover.py), by what `weights` reads back. Left

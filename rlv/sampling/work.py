@@ -77,6 +77,11 @@ def _stored(artifact: Artifact, passes: list[Pass], size: Size, assumed: Assumpt
     return tokens(passes, "written") * assumed.text_bytes_per_token
 
 
+def _sampled(artifact: Artifact, passes: list[Pass], size: Size, assumed: Assumptions) -> float:
+    kept = tokens(passes, "written") * assumed.logprob_bytes_per_token
+    return _stored(artifact, passes, size, assumed) + kept
+
+
 def positions(artifact: Artifact) -> Positions:
     """Positions of the solutions that a shard holds: as sampled, or cut at budgets with a forced answer."""
     p = artifact.params
@@ -92,5 +97,5 @@ def keys(artifact: Artifact, setting: str) -> tuple[str, ...]:
     return (f"models.{first_model(artifact).name}.sampling.{setting}", f"sampling.{setting}")
 
 
-SAMPLE = Work(_sample, engine_memory, _stored, positions=positions, keys=keys)
+SAMPLE = Work(_sample, engine_memory, _sampled, positions=positions, keys=keys)
 FORCE = Work(_force, engine_memory, _stored, positions=positions, keys=keys)

@@ -1,5 +1,6 @@
 """One score in [0, 1] for each solution: SCORES maps the name used in study files to a record.
 
+Some scores read the solution with a model (readers.py), others only what sampling kept of it (kept.py).
 To add a score: one `Score`, one entry, one test (docs/extending.md). Importing this does not load torch.
 """
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from rlv.answers.steps import step_starts
 from rlv.registry import Registry
+from rlv.scoring.kept import CONFIDENCES, NEEDS, Column, Kept
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -56,20 +58,25 @@ _PADDED_TOKENS = {"cpu": 2048, "cuda": 32_768}
 
 @dataclass(frozen=True)
 class Score:
-    """How a model's reading of a solution y to a prompt x becomes a number in [0, 1], and what it needs.
+    """How what is known of a solution y to a prompt x becomes a number in [0, 1], and what that needs.
 
     `reads`: "yes", the probability π(Yes | x, y_≤k, I) at each place k, one sequence a place; "head", what a
     head beside the reader's weights makes of [x, y_≤k], one sequence for all places; "chain", π(Yes) against
-    π(No) where a sampled chain says its verdict, one number a chain (rlv/scoring/chains.py); None, nothing.
+    π(No) where a sampled chain says its verdict, one number a chain (rlv/scoring/chains.py); "kept", no
+    model: `kept` of y's tokens and of what sampling kept of them, of which it `needs` a column or none
+    (kept.py); "chosen", a power of a score that is "kept", both chosen for each reasoner on training problems
+    (rlv/choosing).
     `trained`: the verification objective that the reader must have been trained with; None: any weights do.
     `padded_tokens`: of a batch, by kind of device; a longer sequence is a batch of its own, and kinds left
     out have those of _PADDED_TOKENS. `about`: what it is, in one sentence, as `rlv methods` prints it. Raises
-    ValueError for a head without an objective.
+    ValueError for a head without an objective, and for `kept` without "kept" or the other way round.
     """
 
     along: Along = last
-    reads: Literal["yes", "head", "chain"] | None = None
+    reads: Literal["yes", "head", "chain", "kept", "chosen"] = "kept"
     places: Places = end
+    kept: Kept | None = None
+    needs: Column | None = None
     trained: str | None = None
     padded_tokens: Mapping[str, int] = field(default_factory=dict)
     about: str = ""
@@ -77,7 +84,22 @@ class Score:
     def __post_init__(self) -> None:
         if self.reads == "head" and self.trained is None:
             raise ValueError("a score that reads a head needs `trained`, the objective of the head")
+        if (self.kept is None) == (self.reads == "kept"):
+            raise ValueError(
+                f'expected a function `kept` with reads="kept", and only there; found reads={self.reads!r}, '
+                f"kept={self.kept!r}; `along` is for what a model reads"
+            )
         object.__setattr__(self, "padded_tokens", {**_PADDED_TOKENS, **self.padded_tokens})
+
+    @property
+    def loads_no_model(self) -> bool:
+        """Whether tables are all that it needs: no weights, no tokenizer, no GPU."""
+        return self.reads in ("kept", "chosen")
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether a verifier of it names the scores that one is chosen among, for each reasoner."""
+        return self.reads == "chosen"
 
     @property
     def asks(self) -> bool:
@@ -91,6 +113,8 @@ class Score:
 
     def readings(self, tokens: int, assumed: Assumptions) -> int:
         """How many sequences are read of a solution of so many tokens, at most; for estimates."""
+        if self.loads_no_model:
+            return 0
         if not self.asks or self.places is end:
             return 1
         return min(tokens, assumed.steps_per_solution) if self.places is step_ends else tokens
@@ -100,6 +124,15 @@ class Score:
         """Whether vLLM can give it: it does not load heads."""
         return self.reads in ("yes", "chain")
 
+
+# Free confidences: what the reasoner that wrote a solution said of it without being asked.
+_FREE = {
+    "mean_logprob": "Free: the geometric mean of the tokens' probabilities when they were sampled.",
+    "tail_logprob": "Free: the same over the last tokens, as DeepConf's tail confidence.",
+    "lowest_logprob": "Free: the probability of the least probable token when it was sampled.",
+    "self_certainty": "Free: how far from uniform the reasoner's predictions were, c / (1 + c).",
+    "brevity": "Free: 1 / tokens, what length says and nothing else.",
+}
 
 # The unified verifier (paper, "The method") is s(x, y) = π_θ(Yes | x, y, I) with θ trained by J_verify.
 # LLM-as-a-judge is the same question put to a model that was never trained to verify (the base, or the
@@ -132,6 +165,14 @@ SCORES: Registry[Score] = Registry(
             trained="regression",
             about="A head's output, clipped to [0, 1], read by a model trained with objective `regression`.",
         ),
+        "confidence": Score(
+            reads="chosen",
+            about="Free: the best of several on training problems, sharpened by a power, for each reasoner.",
+        ),
+        **{
+            name: Score(reads="kept", kept=CONFIDENCES[name], needs=NEEDS.get(name), about=about)
+            for name, about in _FREE.items()
+        },
     },
 )
 

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rlv.job import Job, Stage
-from rlv.sampling.work import gpus
+from rlv.job.choice import CHOICE, read_choice
 from rlv.scoring import work
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from rlv.scoring.chains import ChainJudge
     from rlv.scoring.verifier import Verifier
 
@@ -20,19 +22,42 @@ SEQUENCES = 256
 
 def _run(job: Job) -> dict[str, Any]:
     from rlv.scoring import SCORES
-    from rlv.scoring.verifier import scores_table
 
     if SCORES[job.params["score"]].writes:
         return _run_chains(job)
+
+    scores = _of_kept(job) if SCORES[job.params["score"]].loads_no_model else _read(job)
+    job.write(scores, "scores")
+    job.log(f"{len(scores)} solutions, mean score {scores['score'].mean():.3f}")
+    return {"tokens": int(scores["n_tokens_read"].sum())}
+
+
+def _of_kept(job: Job) -> pl.DataFrame:
+    """Scores of what sampling kept: of the score that a study names, or of one that was chosen."""
+    from rlv.scoring import SCORES
+    from rlv.scoring.kept import COLUMNS
+    from rlv.scoring.kept_table import kept_table, sharpened
+
+    name, sharpness = job.params["score"], 1.0
+    if SCORES[name].is_chosen:
+        chosen = read_choice(job.file("choice", CHOICE)).chosen
+        name, sharpness = chosen["confidence"], float(chosen["sharpness"])
+        job.log(f"{name} ** {sharpness:g}, chosen on other problems")
+    score = SCORES[name]
+    assert score.kept is not None  # all others that load no model are chosen, from those that have it
+    return kept_table(sharpened(score.kept, sharpness), score.needs, job.table("samples", "samples", COLUMNS))
+
+
+def _read(job: Job) -> pl.DataFrame:
+    """Scores of a score that a model reads for."""
+    from rlv.scoring.verifier import scores_table
+
     samples = job.table("samples", "samples", ["problem_id", "sample_id", "budget", "token_ids"])
     problems = job.table("problems", "problems")
     style, system_prompt = job.params["prompt_style"], job.params.get("system_prompt")
     step_rule = job.params.get("step_rule", "sentence")  # absent if only the end is read
     with _verifier(job) as verifier:
-        scores = scores_table(verifier, problems, samples, style, system_prompt, step_rule)
-    job.write(scores, "scores")
-    job.log(f"{len(scores)} solutions, mean score {scores['score'].mean():.3f}")
-    return {"tokens": int(scores["n_tokens_read"].sum())}
+        return scores_table(verifier, problems, samples, style, system_prompt, step_rule)
 
 
 def _run_chains(job: Job) -> dict[str, Any]:
@@ -114,6 +139,6 @@ SCORE = Stage(
     memory_mb=3000,
     minutes=60,
     runs_models=True,
-    gpus=gpus,
+    gpus=work.gpus,
     work=work.SCORE,
 )

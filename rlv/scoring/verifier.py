@@ -31,13 +31,17 @@ class Verifier:
     """A score, and the model that reads for it: made by rlv/scoring/readers.py.
 
     `read`: from passages to the numbers at each one's judged places, float64 [J] in [0, 1]. `shape`: the
-    model's.
+    model's. Raises ValueError for a score that no model reads for.
     """
 
     score: Score
     tokenizer: PreTrainedTokenizerBase
     shape: ModelShape
     read: Callable[[Sequence[Passage]], Sequence[np.ndarray]]
+
+    def __post_init__(self) -> None:
+        if self.score.loads_no_model:
+            raise ValueError("no model reads for a score of what sampling kept; use rlv.scoring.kept_table")
 
 
 def score_solutions(
@@ -82,8 +86,6 @@ def _passages(
     Raises ModelError if the score finds no place in it.
     """
     score = verifier.score
-    if score.reads is None:
-        return []
     places = score.places(y, verifier.tokenizer, step_rule)
     if not len(places):
         asked = f"{score.places.__module__}.{getattr(score.places, '__qualname__', score.places)}"

@@ -14,12 +14,23 @@ from rlv.store import Artifact
 _ROW_BYTES = 16
 
 
+def gpus(artifact: Artifact) -> int:
+    """GPUs of one job: those that share the model, none if there is no model."""
+    return 0 if _score(artifact).loads_no_model else sampling.gpus(artifact)
+
+
+def _score(artifact: Artifact) -> Score:
+    return SCORES[artifact.params["score"]]
+
+
 def _passes(artifact: Artifact, assumed: Assumptions) -> list[Pass]:
+    score = _score(artifact)
+    if score.loads_no_model:
+        return []
     read = artifact.inputs["samples"]
     sampled = read.inputs.get("samples", read)  # cut solutions are made from whole ones
     _, n = sampling.shard_size(sampled.params)
     budgets = read.params.get("budgets", [sampled.params["max_tokens"]])
-    score = SCORES[artifact.params["score"]]
     more = _instruction(score, assumed) + read.params.get("answer_tokens", 0)
     made = []
     for end in sampling.ends(sampled, budgets, assumed):
@@ -47,9 +58,11 @@ def _instruction(score: Score, assumed: Assumptions) -> int:
 
 
 def _memory(artifact: Artifact, size: Size, assumed: Assumptions, device: float | None) -> list[Memory]:
+    if _score(artifact).loads_no_model:
+        return []
     if artifact.params.get("engine") == "vllm":  # it keeps a cache also of tokens that are only read
         return sampling.engine_memory(artifact, size, assumed, device)
-    score = SCORES[artifact.params["score"]]
+    score = _score(artifact)
     longest = assumed.prompt_tokens + budget_of(artifact) + _instruction(score, assumed)
     longest += artifact.params.get("chain_tokens", 0)
     written = sampling.engine_memory(artifact, size, assumed, device) if score.writes else []
@@ -65,13 +78,15 @@ def scoring_memory(size: Size, padded_tokens: int, longest: int) -> Memory:
 
 def _stored(artifact: Artifact, passes: list[Pass], size: Size, assumed: Assumptions) -> float:
     # A row a solution, however often it is read, and whatever else is read or written for it.
-    rows = passes[::3] if SCORES[artifact.params["score"]].writes else passes
+    rows = passes[::3] if _score(artifact).writes else passes
     return sum(p.together for p in rows) * _ROW_BYTES
 
 
-def _positions(artifact: Artifact) -> Positions:
+def _positions(artifact: Artifact) -> Positions | None:
+    if _score(artifact).loads_no_model:
+        return None
     solutions = sampling.positions(artifact.inputs["samples"])
-    score, chain = SCORES[artifact.params["score"]], artifact.params.get("chain_tokens", 0)
+    score, chain = _score(artifact), artifact.params.get("chain_tokens", 0)
     return replace(solutions, instructed=score.asks, chain=chain)
 
 

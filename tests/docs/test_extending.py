@@ -20,8 +20,7 @@ from rlv.problems import SOURCES
 from rlv.sampling import SamplingParams, sample_shard
 from rlv.sampling.transformers_engine import TransformersEngine
 from rlv.scoring import SCORES
-from rlv.scoring.readers import transformers_verifier
-from rlv.scoring.verifier import scores_table
+from rlv.scoring.kept_table import kept_table
 from rlv.training.advantages import ADVANTAGES
 from rlv.training.loop import train
 from rlv.training.objectives import OBJECTIVES
@@ -118,10 +117,10 @@ def test_an_added_score_reads_a_shard(registries, tiny_model, tiny_tokenizer):
     budget = SamplingParams(max_tokens=8)
     shape = shape_of(tiny_model)
     samples = sample_shard(engine, tiny_tokenizer, shape, problems, range(3), budget, "plain", 0)
-    verifier = transformers_verifier(SCORES["brevity"], tiny_model, tiny_tokenizer)
-    scores = scores_table(verifier, problems, samples, "plain")
-    lengths = samples["token_ids"].list.len().to_numpy()
-    np.testing.assert_allclose(scores["score"].to_numpy(), 1 / (1 + lengths / 100))
+    score = SCORES["share_sure"]
+    scores = kept_table(score.kept, score.needs, samples)
+    sure = [sum(logprob > np.log(0.5) for logprob in row) / len(row) for row in samples["token_logprobs"]]
+    np.testing.assert_allclose(scores["score"], sure)
     assert scores["flops"].to_list() == [0.0] * 6
 
 

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from rlv.estimate.jobs import passes_of
+from rlv.cluster.resources import Planner
+from rlv.cluster.site import Site
+from rlv.estimate.gpus import find_gpu
+from rlv.estimate.jobs import estimates, passes_of
+from rlv.estimate.report import estimate_lines
 from rlv.job.assumptions import Assumptions
 from rlv.job.work import Pass, Size, tokens
 from rlv.models.flops import flops
@@ -71,6 +75,30 @@ def test_chains_are_written_after_what_is_read_and_read_where_they_end(tmp_path)
     assert [m.when for m in held] == ["sampling", "scoring"] and [m.when for m in plain] == ["scoring"]
     longest = 10 + study.sampling.max_tokens + MOST.chain_instruction_tokens + 50
     assert held[0].parts["KV cache"] == slots_bytes(SIZE, study.sampling.max_batch, longest)
+
+
+@pytest.mark.parametrize("score", ["mean_logprob", "brevity"])
+def test_a_score_of_what_sampling_kept_costs_nothing_and_asks_for_no_gpu(tmp_path, score):
+    text = f"reasoners: {{base: {{verifiers: [judge, free]}}}}\nverifiers: {{free: {{score: {score}}}}}"
+    plan = build_plan(load(overlay(tmp_path, text)))
+    made = estimates(plan, None, find_gpu("H100"), MOST)
+    free, judged = (
+        [e for e in made if f"/base-test-{name}-" in e.artifact.path] for name in ("free", "judge")
+    )
+    assert len(free) == len(judged) > 0
+    stage = STAGES["score"]
+    for one in free:
+        assert (one.passes, one.gpus, one.memory, one.unknown, one.gpu_seconds) == ((), 0, (), None, 0)
+        assert stage.gpus(one.artifact) == 0 and stage.work.positions(one.artifact) is None
+        assert Planner(Site()).asked(one.artifact, mem_mb=1000, runtime=5).gres is None
+    assert all(stage.gpus(one.artifact) == 1 for one in judged)
+    assert estimate_lines(plan, None, find_gpu("H100"), MOST)[1] == []
+
+
+def test_a_stored_sample_has_its_log_probabilities_beside_text_and_ids():
+    made = estimates(build_plan(load("mini")), None, None, MOST)
+    (one, *_) = [e for e in made if e.artifact.stage == "sample"]
+    assert one.disk == one.written * (MOST.text_bytes_per_token + MOST.logprob_bytes_per_token)
 
 
 def test_shorter_solutions_cost_in_proportion_and_never_more():

@@ -55,6 +55,18 @@ def test_lambda_reruns_only_what_depends_on_it():
     assert all("grpo_v" in name for name in names)
 
 
+def test_a_score_of_what_sampling_kept_is_made_from_samples_and_nothing_else(tmp_path):
+    """So another model, prompt or question is another artifact by the samples."""
+    text = "reasoners: {base: {verifiers: [judge, free]}}\nverifiers: {free: {score: tail_logprob}}"
+    with_free, plain = build_plan(load(overlay(tmp_path, text))), build_plan(load("mini"))
+    scored = [a for a in with_free.artifacts.values() if a.path.startswith("score/base-test-free-")]
+    assert scored
+    for artifact in scored:
+        assert list(artifact.inputs) == ["samples"] and artifact.inputs["samples"].stage == "sample"
+        assert artifact.params == {"score": "tail_logprob"} and not artifact.how
+    assert set(plain.artifacts) <= set(with_free.artifacts)
+
+
 def test_a_system_prompt_decides_all_that_the_family_reads_and_is_no_part_of_other_keys():
     study = load("mini-paper")
     assert all("system_prompt" not in a.params for a in build_plan(study).artifacts.values())

@@ -103,6 +103,24 @@ def test_shipped_studies_are_sound(name):
             "reasoners: {grpo_v: {verification: {objective: regresion}}}",
             ["reasoners.grpo_v.verification.objective", "'regression'"],
         ),
+        (
+            "verifiers: {free: {score: tail_logprob, engine: vllm}}",
+            ["verifiers.free.engine", "no engine runs", "'tail_logprob'"],
+        ),
+        (
+            "verifiers: {free: {score: brevity, reasoner: base}}",
+            ["verifiers.free.reasoner", "'brevity'", "leave it out"],
+        ),
+        (
+            "verifiers: {free: {score: self_certainty}}\nsampling: {engine: vllm}\n"
+            "reasoners: {grpo: {verifiers: [judge, free]}}",
+            ["reasoners.grpo.verifiers", "'free'", "'vllm' does not give", "`mean_logprob`"],
+        ),
+        (
+            f"verifiers: {{free: {{score: mean_logprob}}}}\nlengths: {LENGTHS}, budgets: [7, 14]}}\n"
+            "reasoners: {grpo_v: {verifiers: [unified, free]}}\ncomparisons: {grpo: {verifier: free}}",
+            ["lengths.comparisons", "'free'", "forced answers", "`brevity`"],
+        ),
         ("evaluation: {votes: [squared]}", ["evaluation.votes", "no vote named 'squared'"]),
         ("evaluation: {votes: [majority]}", ["evaluation.votes", "'majority'", "leave it out"]),
         ("comparisons: {grpo: {separate: unified}}", ["comparisons.grpo.separate", "'grpo'"]),

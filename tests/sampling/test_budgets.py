@@ -116,6 +116,21 @@ def test_a_cut_solution_keeps_whole_steps_and_is_asked_for_an_answer(
         assert row["flops"] == sum(float(flops(SHAPE, t, t + 1)) for t in positions)
 
 
+def test_what_sampling_kept_stays_with_whole_solutions_and_no_others(tiny_tokenizer) -> None:
+    """The words around a forced answer were not sampled, so nobody knows how probable they were."""
+    samples = samples_table(tiny_tokenizer, SOLUTION, "Answer 5 <eos>").with_columns(
+        token_logprobs=pl.Series([[-0.5] * 17, [-0.25] * 3], dtype=pl.List(pl.Float32)),
+        self_certainty=pl.Series([3.0, 4.0], dtype=pl.Float32),
+    )
+    found = forced(tiny_tokenizer, samples, [7, 17])
+    assert [row["finish_reason"] for row in found] == ["forced", "stop", "stop", "stop"]
+    kept = [(row["token_logprobs"], row["self_certainty"]) for row in found]
+    assert kept == [(None, None), ([-0.25] * 3, 4.0), ([-0.5] * 17, 3.0), ([-0.25] * 3, 4.0)]
+    # Samples of older versions have nothing to keep.
+    old = samples_table(tiny_tokenizer, SOLUTION)
+    assert [row["token_logprobs"] for row in forced(tiny_tokenizer, old, [7, 17])] == [None, None]
+
+
 def test_a_solution_that_ran_into_the_limit_is_forced_at_the_largest_budget_too(tiny_tokenizer) -> None:
     samples = samples_table(tiny_tokenizer, "Try 8 13 5 6 11 no Try 5 8 7 8 15 yes", budget=14)
     [row] = forced(tiny_tokenizer, samples, [14])

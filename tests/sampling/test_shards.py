@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rlv import tables
+from rlv.mini import task
 from rlv.models.flops import flops, shape_of
 from rlv.prompts import solver_ids
-from rlv.sampling import SamplingParams, Shard, sample_shard, shard_ranges
+from rlv.sampling import Request, SamplingParams, Shard, request_seed, sample_shard, shard_ranges
 from rlv.sampling.shards import stored_text, with_replacements
 from rlv.sampling.transformers_engine import TransformersEngine
 
@@ -79,8 +81,28 @@ def test_shards_make_the_table_of_the_whole(tiny_model, tiny_tokenizer) -> None:
         )
         for s in shard_ranges(4, 4, 3, 2)
     ]
-    keys = ["problem_id", "sample_id"]
-    assert pl.concat(parts).sort(keys).equals(whole.sort(keys))
+    keys, kept = ["problem_id", "sample_id"], ["token_logprobs", "self_certainty"]
+    joined, whole = pl.concat(parts).sort(keys), whole.sort(keys)
+    assert joined.drop(kept).equals(whole.drop(kept))
+    # Batches of other shapes round differently.
+    for column in kept:
+        np.testing.assert_allclose(joined[column].explode(), whole[column].explode(), atol=1e-5)
+
+
+def test_a_shard_keeps_what_the_engine_said_of_each_token(tiny_model, tiny_tokenizer) -> None:
+    problems = tables.frame("problems", task.problems("quadratic", 10, "test", 2, 0))
+    engine, params = TransformersEngine(tiny_model, tiny_tokenizer), SamplingParams(max_tokens=12)
+    shape = shape_of(tiny_model)
+    found = sample_shard(engine, tiny_tokenizer, shape, problems, range(3), params, "plain", 0)
+    requests = [
+        Request(p, s, tuple(solver_ids(tiny_tokenizer, question, "plain")), request_seed(0, p, s))
+        for p, question in problems.select("problem_id", "question").iter_rows()
+        for s in range(3)
+    ]
+    for row, solution in zip(found.iter_rows(named=True), engine.sample(requests, params), strict=True):
+        np.testing.assert_allclose(row["token_logprobs"], solution.logprobs, rtol=1e-6)
+        assert len(row["token_logprobs"]) == len(row["token_ids"])
+        assert row["self_certainty"] == pytest.approx(solution.self_certainty, rel=1e-6)
 
 
 def test_an_empty_shard_is_an_empty_table(tiny_model, tiny_tokenizer) -> None:

@@ -12,7 +12,8 @@ import torch
 
 from rlv.errors import ModelError
 from rlv.sampling import Request, Sampled, SamplingParams, request_seed
-from rlv.sampling.transformers_engine import TransformersEngine, draw
+from rlv.sampling.drawing import draw
+from rlv.sampling.transformers_engine import TransformersEngine
 
 
 def make_requests(n_problems: int = 6, n_samples: int = 5, seed: int = 0) -> list[Request]:
@@ -54,6 +55,7 @@ def test_a_solution_does_not_depend_on_its_batch(tiny_model, tiny_tokenizer, par
             assert solution.token_ids == expected.token_ids
             assert solution.finish_reason == expected.finish_reason
             np.testing.assert_allclose(solution.logprobs, expected.logprobs, atol=1e-5)
+            assert solution.self_certainty == pytest.approx(expected.self_certainty, abs=1e-5)
 
 
 def test_an_engine_remembers_nothing_of_earlier_calls(tiny_model, tiny_tokenizer) -> None:
@@ -67,7 +69,7 @@ def test_an_engine_remembers_nothing_of_earlier_calls(tiny_model, tiny_tokenizer
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
-def test_logprobs_are_those_of_a_plain_forward(tiny_model, tiny_tokenizer, attention) -> None:
+def test_what_is_kept_of_each_token_is_that_of_a_plain_forward(tiny_model, tiny_tokenizer, attention) -> None:
     model = copy.deepcopy(tiny_model)
     model.set_attn_implementation(attention)
     requests = make_requests(seed=1)
@@ -79,6 +81,10 @@ def test_logprobs_are_those_of_a_plain_forward(tiny_model, tiny_tokenizer, atten
         expected = reference_logprobs(model, request, solution)
         chosen = expected[torch.arange(len(solution.token_ids)), list(solution.token_ids)]
         np.testing.assert_allclose(solution.logprobs, chosen, atol=1e-5)
+        vocabulary = expected.shape[1]
+        uniform = torch.full_like(expected, 1 / vocabulary)
+        certainty = torch.nn.functional.kl_div(expected, uniform, reduction="sum") / len(expected)
+        assert solution.self_certainty == pytest.approx(float(certainty), abs=1e-5)
 
 
 def test_temperature_zero_takes_the_most_probable_token(tiny_model, tiny_tokenizer) -> None:
@@ -215,7 +221,7 @@ def test_draw_inverts_the_cdf() -> None:
     probs = torch.tensor([0.1, 0.0, 0.6, 0.3], dtype=torch.float64)
     uniform = torch.tensor([0.0, 0.0999, 0.1001, 0.6999, 0.7001, 1 - 2**-52], dtype=torch.float64)
     logits = probs.log().expand(6, 4)
-    tokens, logprobs = draw(logits, uniform, SamplingParams())
+    tokens, logprobs, _ = draw(logits, uniform, SamplingParams())
     assert tokens.tolist() == [0, 0, 2, 2, 3, 3]
     np.testing.assert_allclose(logprobs, probs[tokens].log(), rtol=1e-12)
     # A nucleus of 0.59 is the one token that reaches it; of 0.61, two, drawn in the order of the vocabulary.
@@ -223,6 +229,17 @@ def test_draw_inverts_the_cdf() -> None:
     assert draw(logits, uniform, SamplingParams(top_p=0.61))[0].tolist() == [2, 2, 2, 3, 3, 3]
     assert draw(logits, uniform, SamplingParams(temperature=0))[0].tolist() == [2] * 6
     assert draw(logits, uniform, SamplingParams(temperature=1e-4))[0].tolist() == [2] * 6
+
+
+def test_certainty_is_nothing_for_uniform_logits_and_grows_with_their_range() -> None:
+    """At temperature 1 whatever a token is drawn with. By hand: p = (1/2, 1/4, 1/4)."""
+    logits = torch.stack([torch.zeros(3), torch.tensor([0.5, 0.25, 0.25]).log(), torch.tensor([9.0, 0, 0])])
+    uniform = torch.full((3,), 0.5, dtype=torch.float64)
+    for params in (SamplingParams(), SamplingParams(0), SamplingParams(0.5, 0.9)):
+        *_, certainty = draw(logits, uniform, params)
+        by_hand = (np.log(2) + 2 * np.log(4)) / 3 - np.log(3)
+        np.testing.assert_allclose(certainty[:2], [0, by_hand], atol=1e-7)
+        assert certainty[2] > certainty[1]
 
 
 def test_progress_ends_with_the_totals(tiny_model, tiny_tokenizer, monkeypatch) -> None:

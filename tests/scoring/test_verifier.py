@@ -248,6 +248,19 @@ def test_vllm_is_asked_for_yes_and_refuses_heads(tiny_model, tiny_tokenizer) -> 
         vllm_verifier(SCORES["bce"], engine, tiny_tokenizer, shape)
 
 
+def test_no_model_reads_for_a_score_of_what_sampling_kept(tiny_model, tiny_tokenizer) -> None:
+    with pytest.raises(ValueError, match="kept_table"):
+        verifier(tiny_model, tiny_tokenizer, SCORES["brevity"])
+
+
+@pytest.mark.parametrize(
+    "parts", [{}, {"along": lambda y, read_K: 0.5}, {"reads": "yes", "kept": lambda *_: 0.5}]
+)
+def test_a_score_has_a_function_of_what_was_kept_if_it_reads_that(parts) -> None:
+    with pytest.raises(ValueError, match='a function `kept` with reads="kept"'):
+        Score(**parts)
+
+
 def test_names_and_plans_do_not_load_torch() -> None:
     code = "import sys, rlv.scoring, rlv.sampling; assert not {'torch', 'transformers'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 def broken_datasets(study: Study) -> Iterator[tuple[str, str]]:
     """(key path, message) of every fault in a study's data sets."""
-    evaluated = {name for reasoner in study.reasoners.values() for name in reasoner.evaluate_on}
+    sampled = {name for reasoner in study.reasoners.values() for name in reasoner.evaluate_on}
+    if study.tuning is not None:
+        sampled.add(study.tuning.dataset)
     for name, dataset in study.datasets.items():
         key = f"datasets.{name}"
         yield from broken_method(f"{key}.source", dataset.source, SOURCES, "source of problems")
@@ -32,7 +34,7 @@ def broken_datasets(study: Study) -> Iterator[tuple[str, str]]:
         if source is not None and source.load is not None:
             yield from _made(key, dataset, source)
         elif source is not None:
-            yield from _published(name, dataset, source, name in evaluated)
+            yield from _published(name, dataset, source, name in sampled)
     yield from _circles(study)
 
 
@@ -47,7 +49,7 @@ def _made(key: str, dataset: Dataset, source: Source) -> Iterator[tuple[str, str
             yield f"{key}.{unread}", f"source {dataset.source!r} does not read this; leave it out"
 
 
-def _published(name: str, dataset: Dataset, source: Source, evaluated: bool) -> Iterator[tuple[str, str]]:
+def _published(name: str, dataset: Dataset, source: Source, sampled: bool) -> Iterator[tuple[str, str]]:
     key = f"datasets.{name}"
     if dataset.source == "local" and dataset.path is None:
         yield f"{key}.path", "a local data set needs the path of its file"
@@ -65,7 +67,7 @@ def _published(name: str, dataset: Dataset, source: Source, evaluated: bool) -> 
         yield f"{key}.fields", f"source {dataset.source!r} maps no column {unread[0]!r} ({known})"
     elif dataset.levels and path is not None:
         yield from _levels(name, dataset, source)
-    if dataset.size is None and evaluated and (path is None or dataset.exclude):
+    if dataset.size is None and sampled and (path is None or dataset.exclude):
         yield f"{key}.size", WHY_SIZE
     elif dataset.size is not None and path is not None and not unread:
         there = count(dataset, path)

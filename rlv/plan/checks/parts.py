@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rlv.evaluation.votes import VOTES
+from rlv.plan.checks.choices import broken_choices
 from rlv.plan.checks.datasets import broken_datasets
 from rlv.plan.checks.models import broken_models
 from rlv.plan.checks.names import broken_method, unknown
@@ -35,6 +36,7 @@ def broken_references(study: Study) -> Iterator[tuple[str, str]]:
     yield from _temperatures(study)
     yield from _evaluation(study)
     yield from _lengths(study)
+    yield from broken_choices(study)
     yield from broken_models(study)
 
 
@@ -117,6 +119,9 @@ def _verifiers(study: Study) -> Iterator[tuple[str, str]]:
     on_vllm = sorted(name for name, score in SCORES.own.items() if score.on_vllm)
     for name, verifier in study.verifiers.items():
         yield from broken_method(f"verifiers.{name}.score", verifier.score, SCORES, "score")
+        if verifier.score in SCORES and SCORES[verifier.score].loads_no_model:
+            yield from _kept(study, name)
+            continue
         if verifier.engine == "vllm" and verifier.score in SCORES and not SCORES[verifier.score].on_vllm:
             yield (
                 f"verifiers.{name}.engine",
@@ -149,6 +154,37 @@ def _chains(key: str, verifier: Verifier) -> Iterator[tuple[str, str]]:
             f"{key}.draws",
             f"at temperature 0 all {verifier.draws} chains would be one; use 1, or a temperature",
         )
+
+
+def _kept(study: Study, name: str) -> Iterator[tuple[str, str]]:
+    """Complaints about a verifier whose score reads what sampling kept, and no model."""
+    verifier = study.verifiers[name]
+    if verifier.engine != "transformers":
+        yield f"verifiers.{name}.engine", f"no engine runs for score {verifier.score!r}; leave it out"
+    if verifier.reasoner != "self":
+        yield (
+            f"verifiers.{name}.reasoner",
+            f"score {verifier.score!r} reads what the writer of a solution said of it; leave it out",
+        )
+    read = [SCORES[score] for score in verifier.best_of or (verifier.score,) if score in SCORES]
+    needs = {score.needs for score in read} - {None}
+    if "self_certainty" in needs:
+        for reasoner, entry in study.reasoners.items():
+            known = name in entry.verifiers and entry.model in study.models
+            if known and study.sampling_of(reasoner).engine == "vllm":
+                yield (
+                    f"reasoners.{reasoner}.verifiers",
+                    f"{name!r} (score {verifier.score!r}) needs what engine 'vllm' does not give when it "
+                    "samples; `mean_logprob` is there with both engines",
+                )
+    cut = study.lengths.comparisons if study.lengths is not None and needs else ()
+    for method in cut:
+        if method in study.comparisons and study.comparisons[method].verifier == name:
+            yield (
+                "lengths.comparisons",
+                f"{method!r} has verifier {name!r} (score {verifier.score!r}), and nobody sampled the words "
+                "around forced answers; a score that a model reads, or `brevity`, has a number for them",
+            )
 
 
 def _reader(study: Study, key: str, verifier: str, reader: str) -> Iterator[tuple[str, str]]:

@@ -22,11 +22,12 @@ from rlv.study.types.evaluation import (
     Lengths,
     Overhead,
     Sampling,
+    Tuning,
     Verifier,
 )
 from rlv.study.types.section import LARGEST_SEED, Name, Role, Section
 from rlv.study.types.study import Assumption, Study, replica_name
-from rlv.study.types.training import EngineName, Reasoner, Schedule, Training, Verification
+from rlv.study.types.training import EngineName, Reasoner, Schedule, Temperature, Training, Verification
 
 __all__ = [
     "CLAIM_ROLES",
@@ -53,7 +54,9 @@ __all__ = [
     "Section",
     "StepRule",
     "Study",
+    "Temperature",
     "Training",
+    "Tuning",
     "Verification",
     "Verifier",
     "replica_name",

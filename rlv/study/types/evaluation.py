@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -15,12 +15,24 @@ class Verifier(Section):
 
     score: str = Field(
         description="`generative`, `bce`, `regression`: the objective that the reader was trained with, "
-        "lambda > 0; `judge`: the prompt to any model; `judge_chain`: the same after a chain of thought"
+        "lambda > 0; `judge`: the prompt to any model; `judge_chain`: the same after a chain of thought; "
+        "`mean_logprob`, `tail_logprob`, `lowest_logprob`, "
+        "`self_certainty`, `brevity`: of what sampling kept, no model reads; "
+        "`confidence`: a power of one of these, both chosen, see `best_of`"
     )
     reasoner: Name = Field(
         default="self", description="the reasoner that reads the solution; `self`: the one that wrote it"
     )
     engine: EngineName = Field(default="transformers", description="the engine that runs the model")
+    best_of: tuple[str, ...] = Field(
+        default=(),
+        description="`confidence`: scores of what sampling kept; the first pair of one of them and a "
+        "sharpness with the highest accuracy of weighted voting on the problems of `tuning` is taken, by 8 "
+        "solutions a problem, for each reasoner its own",
+    )
+    sharpness: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        default=(1.0,), min_length=1, description="`confidence`: powers of the score, increasing"
+    )
     draws: int = Field(
         default=1, ge=1, description="`judge_chain`: chains of each solution; raising it keeps the first ones"
     )
@@ -49,6 +61,13 @@ class Sampling(Section):
     tensor_parallel: How[int] = Field(
         default=1, ge=1, description="vllm: GPUs that share one model, when sampling and scoring"
     )
+
+
+class Tuning(Section):
+    """The training problems on which temperatures and confidences are chosen, for each reasoner its own."""
+
+    dataset: Name = Field(description="a data set that no reasoner is evaluated on; mini: of split `train`")
+    n: int = Field(default=16, ge=1, description="solutions of a problem, at each temperature")
 
 
 class Evaluation(Section):

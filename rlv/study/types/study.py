@@ -15,6 +15,7 @@ from rlv.study.types.evaluation import (
     Lengths,
     Overhead,
     Sampling,
+    Tuning,
     Verifier,
 )
 from rlv.study.types.section import Name, Section
@@ -42,6 +43,7 @@ class Study(Section):
     reasoners: dict[Name, Reasoner] = Field(default={}, description="by name")
     verifiers: dict[Name, Verifier] = Field(default={}, description="by name")
     sampling: Sampling = Field(default=Sampling(), description="solutions for evaluation")
+    tuning: Tuning | None = Field(default=None, description="where choices are made, if there are any")
     evaluation: Evaluation = Field(default=Evaluation(), description="votes and curves")
     comparisons: dict[Name, Comparison] = Field(default={}, description="methods by name")
     lengths: Lengths | None = Field(default=None, description="length budgets, if present")
@@ -74,9 +76,20 @@ class Study(Section):
         return Training.model_validate({**self.training.model_dump(), **own})
 
     def sampling_of(self, reasoner: str) -> Sampling:
-        """The study's sampling settings with those of the reasoner's model family on top."""
-        own = self.models[self.reasoners[reasoner].model].sampling
+        """The study's sampling settings with those of the reasoner's model family and its own on top.
+
+        Its temperature is not among them if that is chosen, see `temperatures`.
+        """
+        own = dict(self.models[self.reasoners[reasoner].model].sampling)
+        temperature = self.reasoners[reasoner].temperature
+        if temperature is not None and len(temperature.best_of) == 1:
+            own["temperature"] = temperature.best_of[0]
         return Sampling.model_validate({**self.sampling.model_dump(), **own})
+
+    def temperatures(self, reasoner: str) -> tuple[float, ...]:
+        """The temperatures that a reasoner's is chosen among; its one temperature if nothing is chosen."""
+        temperature = self.reasoners[reasoner].temperature
+        return temperature.best_of if temperature is not None else (self.sampling_of(reasoner).temperature,)
 
     def replicas(self, reasoner: str) -> tuple[str, ...]:
         """A compared reasoner, once for each training seed, in the order of the study's seeds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rlv.study.types.section import (
     LARGEST_SEED,
@@ -161,6 +161,22 @@ class Training(Section):
             yield "offload", "nothing can be offloaded at zero_stage 0; 1, 2 or 3 would do"
 
 
+class Temperature(Section):
+    """The temperature of a reasoner's solutions: a number, or `{best_of: [...]}`, chosen among several."""
+
+    best_of: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+        min_length=1,
+        description="increasing; the first with the highest accuracy of one solution on the problems of "
+        "`tuning` is taken; a number stands for a list of itself, and needs no choice",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return {"best_of": [value]} if is_number else value
+
+
 class Reasoner(Section):
     """A model that writes solutions: a start model as it is, or trained from it."""
 
@@ -177,6 +193,11 @@ class Reasoner(Section):
     )
     verification: Verification = Field(default=Verification(), description="lambda and what belongs to it")
     training: dict[str, Any] = Field(default={}, description="what differs from the study's `training`")
+    temperature: Temperature | None = Field(
+        default=None,
+        description="of its solutions for evaluation, instead of `sampling.temperature`: a number, or "
+        "`{best_of: [...]}`",
+    )
     verifiers: tuple[Name, ...] = Field(
         default=(), description="verifiers that score its solutions (names under `verifiers`)"
     )
