@@ -119,6 +119,8 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "high": pl.Float64(),
         "tokens": pl.Float64(),  # mean tokens a problem at this n: generated + read by the verifier
         "flops": pl.Float64(),  # the same in FLOPs
+        # share of all recorded solutions at this budget that ran into its end: finish_reason "length"
+        "unfinished": pl.Float64(),
     },
     # The same before averaging over problems, so that two methods can be compared problem by problem.
     "per_problem": {
@@ -140,7 +142,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "verifier": pl.String(),
         "budget": pl.Int32(),
         "over": pl.String(),  # which solutions count: "all", or "answered", those that cast a vote
-        "metric": pl.String(),  # balanced_accuracy, auroc, calibration_error, ...
+        "metric": pl.String(),  # balanced_accuracy, auroc, within_auroc, ...
         "value": pl.Float64(),
         "low": pl.Float64(),
         "high": pl.Float64(),
@@ -220,6 +222,8 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "bar_from": pl.String(),  # "paper" or "ours"
         "verdict": pl.String(),  # (not) reproduced: the paper's bar; holds, does not hold: ours; undecided
         "detail": pl.String(),
+        # the study's prediction and whether `ours` lies in it, "20 to 35: hit"; null: none for this row
+        "predicted": pl.String(),
     },
 }
 
@@ -233,6 +237,8 @@ LEFT_WITH = {
 YOUNG = {
     "steps": ("policy_grad_norm", "verification_grad_norm"),
     "samples": ("token_logprobs", "self_certainty"),
+    "curves": ("unfinished",),
+    "claims": ("predicted",),
 }
 
 

@@ -31,10 +31,16 @@ def _claims(options: Namespace) -> None:
 
 
 def claims_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The scoreboard as a Markdown table."""
-    lines = ["| claim | number [95 % interval] | bar (whose) | verdict |", "|---|---|---|---|"]
+    """The scoreboard as a Markdown table, with predictions if the study has any."""
+    headings = ["claim", "number [95 % interval]", "bar (whose)", "verdict"]
+    # Scoreboards of before have no predictions.
+    predicted = any(row.get("predicted") for row in rows)
+    headings += ["predicted"] if predicted else []
+    lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
     for row in rows:
-        lines.append(f"| {row['statement']} | {number(row)} | {bar(row)} | {row['verdict']} |")
+        cells = [row["statement"], number(row), bar(row), row["verdict"]]
+        cells += [row.get("predicted") or ""] if predicted else []
+        lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
@@ -42,8 +48,10 @@ def claims_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The scoreboard as text."""
     lines = []
     for row in rows:
+        predicted = f"; predicted {row['predicted']}" if row.get("predicted") else ""
         lines += [
-            f"{row['verdict'].upper():15s} {row['id']}: {number(row)}; bar {bar(row)}; paper: {row['paper']}",
+            f"{row['verdict'].upper():15s} {row['id']}: {number(row)}; bar {bar(row)}; paper: {row['paper']}"
+            f"{predicted}",
             f"{'':15s} {row['statement']}",
             f"{'':15s} {row['detail']}",
             "",

@@ -50,7 +50,7 @@ def evaluate(
     Strategies are names of votes, by default all of ours that the inputs allow. Those that read no scores
     carry verifier "" and the same numbers whatever the verifier. Tokens and FLOPs are what N solutions of a
     problem cost in the mean: N times what its recorded solutions cost to generate and, for strategies with
-    scores, the verifier to read.
+    scores, the verifier to read. `unfinished` is of all recorded solutions at a budget, whatever the vote.
 
     Raises DataError if solutions and scores do not join one to one, problems have unequal numbers of
     solutions, an N exceeds that number, or a strategy is unknown or lacks its scores.
@@ -59,6 +59,7 @@ def evaluate(
         f" scored by {verifier!r}" if scores is not None else ""
     )
     names = _strategies(strategies, scores is not None, where)
+    unfinished = unfinished_share(solutions)
     curves: list[pl.DataFrame] = []
     per_problem: list[pl.DataFrame] = []
     for data in recorded(solutions, scores, where=where):
@@ -82,7 +83,9 @@ def evaluate(
         )
         values = {"accuracy": accuracy_PK, "tokens": tokens_PK, "flops": flops_PK}
         means = {column: value_PK.mean(axis=0) for column, value_PK in values.items()}
-        summary = labels.with_columns(pl.DataFrame(means | {"low": low_K, "high": high_K}))
+        summary = labels.with_columns(
+            pl.DataFrame(means | {"low": low_K, "high": high_K}), unfinished=pl.lit(unfinished[data.budget])
+        )
         curves.append(typed(summary, "curves"))
         problem_ids = pl.DataFrame({"problem_id": data.problem_ids})
         # One row a problem and a cell (strategy, N), cell by cell.
@@ -90,6 +93,15 @@ def evaluate(
         long = long.with_columns(pl.DataFrame({c: value_PK.T.ravel() for c, value_PK in values.items()}))
         per_problem.append(typed(long, "per_problem"))
     return pl.concat(curves), pl.concat(per_problem)
+
+
+def unfinished_share(solutions: pl.DataFrame) -> dict[int, float]:
+    """Budget -> share of the solutions that ran into its end, and most of which therefore have no answer.
+
+    A solution that was cut and made to answer (finish_reason "forced") has ended, and is not counted.
+    """
+    ran_out = (pl.col("finish_reason") == "length").mean()
+    return dict(solutions.group_by("budget").agg(ran_out).iter_rows())
 
 
 def expected(data: Recorded, strategy: str, n: int, *, subsets: int = SUBSETS, seed: int = 0) -> Floats:

@@ -93,4 +93,4 @@ def _tables(artifact: Artifact) -> tuple[str, ...]:
     return tuple(name for name in named if tables.leaves(artifact.params, name))
 
 
-EVALUATE = Stage(recipe=3, run=_evaluate, leaves=_tables, doing="evaluating", memory_mb=2000, minutes=30)
+EVALUATE = Stage(recipe=4, run=_evaluate, leaves=_tables, doing="evaluating", memory_mb=2000, minutes=30)

@@ -2,8 +2,16 @@
 
     balanced_accuracy  mean of the true-positive and true-negative rate; a score of 0.5 or more accepts
     auroc              chance that a correct solution outscores a wrong one, ties counting half (exact)
+    within_auroc       the same of two solutions of one problem: all pairs of a right and a wrong solution of
+                       the same problem count alike, problems without both have none (exact)
     calibration_error  expected calibration error: 15 bins of equal width on [0, 1], mean |mean score -
                        fraction correct| weighted by the solutions in the bin (Guo et al. 2017, eq. 5)
+
+auroc mixes two things: to know which problems are easy, and which solution of a problem is right. Votes use
+only the second, which within_auroc measures: the within-question discrimination of CISC (Taubenfeld et al.
+2025, arXiv 2502.06233). Problems are weighted by their pairs here, and not alike: one with a share p of right
+solutions weighs p (1 - p), so those count most on which a vote is undecided, and one lucky solution of 64 is
+little evidence.
 
 Every metric is there twice. Of "all" solutions: a verifier should reject those that cast no vote, too, but
 most of these are unfinished, which is easy to see. Of the "answered" ones, which vote: what a verifier is
@@ -173,6 +181,28 @@ def auroc(score_B: Floats, correct_B: Bools, problem_B: Ints, weights_DP: Floats
     return np.concatenate(parts)
 
 
+def within_auroc(score_B: Floats, correct_B: Bools, problem_B: Ints, weights_DP: Floats) -> Floats:
+    """Chance that a right solution outscores a wrong one of the same problem, ties half: value_D.
+
+    Problems count by their pairs of a right and a wrong solution, times their weight; NaN without a pair.
+    """
+    order = np.lexsort((score_B, problem_B))
+    ranked_B, hit_B, owner_B = score_B[order], correct_B[order], problem_B[order]
+    if len(ranked_B) == 0:
+        return np.full(len(weights_DP), np.nan)
+    # Runs of equal scores within a problem, and for each the wrong solutions of the problem up to its end.
+    new_B = np.concatenate([[True], (ranked_B[1:] != ranked_B[:-1]) | (owner_B[1:] != owner_B[:-1])])
+    starts = np.flatnonzero(new_B)
+    right_U, wrong_U = (np.add.reduceat(kind_B.astype(np.float64), starts) for kind_B in (hit_B, ~hit_B))
+    problems = weights_DP.shape[1]
+    owner_U = owner_B[starts]
+    right_P, wrong_P = (np.bincount(owner_U, kind_U, minlength=problems) for kind_U in (right_U, wrong_U))
+    earlier_P = np.cumsum(wrong_P) - wrong_P
+    below_U = np.cumsum(wrong_U) - wrong_U / 2 - earlier_P[owner_U]
+    wins_P = np.bincount(owner_U, right_U * below_U, minlength=problems)
+    return _ratio(weights_DP @ wins_P, weights_DP @ (right_P * wrong_P))
+
+
 def calibration_error(score_B: Floats, correct_B: Bools, problem_B: Ints, weights_DP: Floats) -> Floats:
     """Expected calibration error (BINS bins of equal width) under each weighting of the problems: value_D."""
     problems = weights_DP.shape[1]
@@ -191,6 +221,7 @@ def bin_of(score_B: Floats) -> Ints:
 METRICS = {
     "balanced_accuracy": balanced_accuracy,
     "auroc": auroc,
+    "within_auroc": within_auroc,
     "calibration_error": calibration_error,
 }
 

@@ -14,17 +14,18 @@ from typing import Literal
 from rlv.registry import Registry
 
 # What a figure draws the evaluations (or steps) of; the plan gathers its inputs by this.
-Needs = Literal["comparisons", "training", "reasoners", "lengths", "everything"]
+Needs = Literal["comparisons", "controls", "training", "reasoners", "lengths", "everything"]
 
 
 @dataclass(frozen=True)
 class Drawing:
     """A figure's module, the tables that its `data` is given (as in rlv/tables.py), and what they are of.
 
-    `needs`: "comparisons", both reasoners of every comparison with their verifiers; "training", their
-    training runs; "reasoners", the figure's own lists of reasoners; "lengths", comparisons at several
-    budgets; "everything", all evaluations of the study. `texts`: endings of the text files that the figure
-    leaves beside its picture. `costs`: whether it can be drawn against tokens or FLOPs (`against`).
+    `needs`: "comparisons", both reasoners of every comparison with their verifiers; "controls", the same
+    with their controls; "training", their training runs; "reasoners", the figure's own lists of reasoners;
+    "lengths", comparisons at several budgets; "everything", all evaluations of the study. `texts`: endings
+    of the text files that the figure leaves beside its picture. `costs`: whether it can be drawn against
+    tokens or FLOPs (`against`).
     """
 
     module: str
@@ -44,6 +45,7 @@ FIGURES = Registry(
         "strategies": Drawing("rlv.figures.strategies", VOTED, "comparisons", costs=True),
         "generalization": Drawing("rlv.figures.generalization", VOTED, "comparisons", costs=True),
         "unified_vs_separate": Drawing("rlv.figures.unified_vs_separate", VOTED, "comparisons", costs=True),
+        "controls": Drawing("rlv.figures.controls", VOTED, "controls", costs=True),
         "objectives": Drawing("rlv.figures.objectives", (*VOTED, "verification"), "reasoners", costs=True),
         "coefficient": Drawing("rlv.figures.coefficient", (*VOTED, "verification"), "reasoners"),
         "sequential_parallel": Drawing("rlv.figures.sequential_parallel", VOTED, "lengths", costs=True),

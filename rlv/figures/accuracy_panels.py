@@ -9,7 +9,7 @@ module), and what captions share (panel_captions.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 COLUMNS = [
     *("dataset", "method", "role", "scorer", "strategy", "reasoner", "verifier", "replicas"),
     *("n", "budget", "against", "x", "accuracy", "low", "high", "lead", "lead_low", "lead_high"),
+    "unfinished",
 ]
 # What x is, by `params["against"]`: the column of the curves table, and the axis.
 AGAINST = {
@@ -40,9 +41,10 @@ AGAINST = {
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of every panel: whose solutions ("base" or "rl_v"), and how they become an answer.
+    """One line of every panel: whose solutions ("base", "rl_v" or "cold"), and how they become an answer.
 
-    `scorer`: "own", the unified verifier; "judge"; "separate"; None for votes without scores.
+    `scorer`: "own", the unified verifier; else the comparison's key of a verifier, such as "judge" or
+    "separate"; None for votes without scores.
     """
 
     role: str
@@ -50,8 +52,14 @@ class Curve:
     scorer: str | None = None
 
     def source(self, comparison: Mapping[str, Any]) -> tuple[list[str], str]:
-        """(reasoners, verifier) of this curve in a comparison: all training seeds of the reasoner."""
-        names = (comparison.get("replicas") or {}).get(self.role) or [comparison[self.role]]
+        """(reasoners, verifier) of this curve in a comparison: all training seeds of the reasoner.
+
+        A cold start is not trained: it stands beside every seed of the others.
+        """
+        replicas = comparison.get("replicas") or {}
+        names = replicas.get(self.role) or [comparison[self.role]]
+        if self.role == "cold":
+            names = names * max([1, *map(len, replicas.values())])
         if self.scorer is None or not VOTES[self.strategy].reads_scores:
             return names, ""
         return names, comparison["verifier" if self.scorer == "own" else self.scorer]
@@ -79,7 +87,8 @@ def select(
     lead_low, lead_high: accuracy of the first curve less this one's, with the paired 95 % interval. Against
     N at the same N; otherwise at the cost of this row, the first curve's accuracy interpolated linearly in
     log2 cost (costs taken as known). Null outside the first curve's range, for the first curve itself, and
-    for pass@N, which is a limit and no rival. Interval ends come from `params` draws and seed.
+    for pass@N, which is a limit and no rival. Interval ends come from `params` draws and seed. `unfinished`:
+    the share of the reasoner's solutions that ran into their budget; null if it was not counted.
 
     Raises DataError naming the panel and curve that the tables lack.
     """
@@ -144,7 +153,7 @@ def measured(
         # A resample that extrapolates over few seeds may leave what an accuracy can be.
         low, high = (np.clip(end, 0.0, 1.0) for end in interval(resampled_means(accuracy_QN, counts)))
         rows = rows.group_by("n", maintain_order=True).agg(
-            pl.first("budget", "strategy", "verifier"), pl.mean("accuracy", "tokens", "flops")
+            pl.first("budget", "strategy", "verifier"), pl.mean("accuracy", "tokens", "flops", "unfinished")
         )
         rows = rows.with_columns(low=pl.Series(low), high=pl.Series(high))
     if wide.columns[1:] != [str(n) for n in ns]:
@@ -205,23 +214,37 @@ def interpolation(x_K: Floats, x_J: Floats) -> Floats:
     return weights_KJ
 
 
-def draw_panels(data: pl.DataFrame, named: Callable[[str], str] = style.method_name) -> Figure:
-    """The picture of what `select` returned: columns are data sets, rows are methods, accuracy in %."""
+def draw_panels(
+    data: pl.DataFrame,
+    named: Callable[[str], str] = style.method_name,
+    *,
+    look: Callable[[str, str, str], style.Look] = style.look,
+    bands: Collection[tuple[str, str, str]] | None = None,
+    height: float | None = None,
+) -> Figure:
+    """The picture of what `select` returned: columns are data sets, rows are methods, accuracy in %.
+
+    `look`: of a curve (role, strategy, scorer). `bands`: the curves whose intervals are drawn; None: all
+    but limits. `height`: of a panel, in inches.
+    """
     datasets, methods = in_order(data, "dataset"), in_order(data, "method")
     ns = sorted(data["n"].unique().to_list())
     against = data["against"][0]
     with style.theme():
         import seaborn
 
-        height = 1.9 if len(methods) < 3 else 1.7  # three methods share a page with their caption
+        # Three methods share a page with their caption.
+        height = height or (1.9 if len(methods) < 3 else 1.7)
         figure, axes_RC = style.panels(len(methods), len(datasets), height, sharex="col", sharey="col")
         crowded = len(ns) * len(datasets) > 20
         for axes, (_, dataset, panel) in zip(axes_RC.flat, panels(data), strict=True):
             # The first curve is solid and lies below the dashed ones: if two coincide, both are seen.
             for key in curve_keys(panel):
                 # A limit is no method: it lies below the others, and its interval is in the CSV.
-                how = {"band": 0, "zorder": 1.5} if VOTES[key[1]].limit else {}
-                style.banded(axes, of_curve(panel, *key).sort("n"), style.look(*key), **how)
+                how: dict[str, Any] = {"zorder": 1.5} if VOTES[key[1]].limit else {}
+                if VOTES[key[1]].limit if bands is None else key not in bands:
+                    how["band"] = 0
+                style.banded(axes, of_curve(panel, *key).sort("n"), look(*key), **how)
             if against == "n":
                 style.count_axis(axes, ns, every=2 if crowded else 1)
             else:
@@ -233,7 +256,7 @@ def draw_panels(data: pl.DataFrame, named: Callable[[str], str] = style.method_n
         for axes in axes_RC[:, 0]:
             axes.set_ylabel("Accuracy (%)")
         style.name_margins(axes_RC, datasets, [named(m) for m in methods])
-        style.legend_below(figure, [style.look(*key) for key in curve_keys(data)])
+        style.legend_below(figure, [look(*key) for key in curve_keys(data)])
         seaborn.despine(figure)
     return figure
 

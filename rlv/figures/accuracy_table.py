@@ -20,7 +20,7 @@ from rlv.evaluation.verifier_metrics import ANSWERED
 from rlv.evaluation.votes import VOTES
 from rlv.figures import style, table_text
 from rlv.figures.accuracy_panels import in_order
-from rlv.figures.panel_captions import number
+from rlv.figures.panel_captions import number, unfinished_shares
 from rlv.figures.rows import compared, curve
 from rlv.figures.sides import counted
 
@@ -39,9 +39,15 @@ VOTE_COLUMNS = {
 METRICS = ("balanced_accuracy", "auroc")
 ENDS = ("", "_low", "_high")
 GAIN = ("gain", "gain_low", "gain_high")
-LABELS = ["dataset", "reasoner", "verifier", "role", "scorer", "n", "budget", "budgets"]
+LABELS = ["dataset", "reasoner", "verifier", "role", "scorer", "n", "budget", "budgets", "unfinished"]
 
 
+# Role -> scorer -> the comparison's key of that verifier, as far as they have a look (style.py).
+SCORERS = {
+    "base": {name: name for name in ("judge", "separate", "chain", "confidence", "brevity")},
+    "rl_v": {"own": "verifier", "separate": "separate", "confidence": "confidence"},
+    "cold": {},
+}
 # Column -> how far down from the middle of its row it is drawn, in rows.
 MARKS = {"pass_at_1": -0.24, "majority": 0.0, "weighted_voting": 0.24}
 # What has no look of its own in other figures is grey: single solutions, and reasoners outside comparisons.
@@ -55,15 +61,16 @@ PLAIN = {
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
     """The table: one row a data set, reasoner and verifier ("" if none read the reasoner's solutions).
 
-    Columns: dataset, reasoner, verifier, role ("base", "rl_v") and scorer ("own", "judge", "separate") that
-    the two have in a comparison ("" if in none), n (the largest N that all rows of the data set have),
-    budget (the largest if there are several), budgets (how many there are), for each of pass_at_1,
-    majority, weighted_voting, best_of_n, pass_at_n, balanced_accuracy, auroc (fractions; the last two of
-    solutions that have an answer) its value, `_low` and `_high`, and gain, gain_low, gain_high: weighted
-    voting less majority voting of the same solutions, paired over problems; null if there is no verifier
-    or the metric is undefined. Data sets in the order of `params` datasets (all, if there are none), rows
-    in the order of the tables. `tables`: curves, per_problem, verification. `params`: comparisons, datasets,
-    draws, seed.
+    Columns: dataset, reasoner, verifier, role ("base", "rl_v", "cold") and scorer ("own", "judge", "separate"
+    or a control) that the two have in a comparison ("" if in none), n (the largest N that all rows of the
+    data set have), budget (the largest if there are several), budgets (how many there are), unfinished (the
+    share of the reasoner's solutions that ran into that budget; null if it was not counted), for each of
+    pass_at_1, majority, weighted_voting, best_of_n, pass_at_n, balanced_accuracy, auroc (fractions; the last
+    two of solutions that have an answer) its value, `_low` and `_high`, and gain, gain_low, gain_high:
+    weighted voting less majority voting of the same solutions, paired over problems; null if there is no
+    verifier or the metric is undefined. Data sets in the order of `params` datasets (all, if there are none),
+    rows in the order of the tables. `tables`: curves, per_problem, verification. `params`: comparisons,
+    datasets, draws, seed.
     Raises DataError if there are no rows or a reasoner is not evaluated at N = 1.
     """
     figure = params["figure"]
@@ -84,7 +91,12 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
         raise DataError(f"figure {figure}: no evaluation at all; name data sets under `evaluate_on`")
     numbers = [f"{column}{end}" for column in (*VOTE_COLUMNS, *METRICS) for end in ENDS]
     numbers += GAIN
-    schema = {"n": pl.Int32, "budget": pl.Int32, "budgets": pl.Int32} | dict.fromkeys(numbers, pl.Float64)
+    schema = {
+        "n": pl.Int32,
+        "budget": pl.Int32,
+        "budgets": pl.Int32,
+        "unfinished": pl.Float64,
+    } | dict.fromkeys(numbers, pl.Float64)
     return pl.DataFrame(parts, schema_overrides=schema).select(*LABELS, *numbers)
 
 
@@ -111,7 +123,7 @@ def _dataset_rows(
         verifiers = [v for v in in_order(mine, "verifier") if v] or [""]
         for verifier in verifiers:
             row = {"dataset": dataset, "reasoner": reasoner, "verifier": verifier, "n": n}
-            row |= {"budget": mine["budget"][0], "budgets": budgets}
+            row |= {"budget": mine["budget"][0], "budgets": budgets, "unfinished": mine["unfinished"][0]}
             for column, strategy in VOTE_COLUMNS.items():
                 at = 1 if column == "pass_at_1" else n
                 scorer = verifier if VOTES[strategy].reads_scores else ""
@@ -135,11 +147,11 @@ def _dataset_rows(
 def _roles(row: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, str]:
     """{"role", "scorer"} of a row's reasoner and verifier in the first comparison that has the reasoner."""
     for comparison in (params.get("comparisons") or {}).values():
-        for role in ("base", "rl_v"):
-            if row["reasoner"] not in ((comparison.get("replicas") or {}).get(role) or [comparison[role]]):
+        for role in ("base", "rl_v", "cold"):
+            names = (comparison.get("replicas") or {}).get(role) or [comparison.get(role)]
+            if row["reasoner"] not in names:
                 continue
-            names = {"own": "verifier"} if role == "rl_v" else {"judge": "judge"}
-            named = {scorer: comparison[key] for scorer, key in (names | {"separate": "separate"}).items()}
+            named = {scorer: comparison.get(key) for scorer, key in SCORERS[role].items()}
             scorers = [scorer for scorer, name in named.items() if name and name == row["verifier"]]
             return {"role": role, "scorer": scorers[0] if scorers else ""}
     return {"role": "", "scorer": ""}
@@ -249,9 +261,11 @@ def caption(data: pl.DataFrame) -> str:
         rows = data.filter(pl.col("dataset") == dataset)
         votes = [_best(rows, column, ".1f", 100, " %") for column in ("weighted_voting", "pass_at_1")]
         highest.append((dataset, rows["n"][0], *votes, _best(rows, "balanced_accuracy")))
+    parts = data.drop_nulls("unfinished").partition_by("dataset", maintain_order=True)
     return fill(
         __file__,
         ".rst",
+        unfinished=[(part["dataset"][0], unfinished_shares(part)) for part in parts],
         sides=counted(data, "gain"),
         largest=several.unique(maintain_order=True).rows(),
         highest=highest,

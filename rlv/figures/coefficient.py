@@ -21,7 +21,7 @@ from rlv.evaluation.sides import ROUNDING, side
 from rlv.evaluation.templates import fill
 from rlv.figures import style
 from rlv.figures.accuracy_panels import in_order, panels
-from rlv.figures.panel_captions import number
+from rlv.figures.panel_captions import number, unfinished
 from rlv.figures.rows import compared, curve, metric, refuse_empty
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ BASE = {
 CHANGE = ("change", "change_low", "change_high")
 COLUMNS = [
     *("dataset", "method", "coefficient", "reasoner", "verifier", "budget"),
-    *("quantity", "value", "low", "high", *CHANGE),
+    *("quantity", "value", "low", "high", *CHANGE, "unfinished"),
 ]
 
 
@@ -48,7 +48,8 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     """What is drawn: one row for each reasoner and quantity.
 
     Columns: dataset, method, coefficient, reasoner, verifier, budget, quantity, value, low, high,
-    change, change_low, change_high.
+    change, change_low, change_high, unfinished (the share of the reasoner's solutions that ran into their
+    budget; null beside verifiers, and if it was not counted).
 
     Quantities, as fractions: pass_at_1, the accuracy of one solution (majority voting at N = 1), and
     balanced_accuracy of the reasoner's verifier over solutions that have an answer, null if a class of
@@ -86,8 +87,8 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
                 rows.append(label | {"quantity": "pass_at_1"} | one)
                 rows.append(label | {"quantity": "balanced_accuracy"} | verifier)
     numbers = {"budget": pl.Int32, "coefficient": pl.Float64, "value": pl.Float64}
-    numbers |= dict.fromkeys(("low", "high", *CHANGE), pl.Float64)
-    rows = [dict.fromkeys(CHANGE) | row for row in rows]
+    numbers |= dict.fromkeys(("low", "high", *CHANGE, "unfinished"), pl.Float64)
+    rows = [dict.fromkeys((*CHANGE, "unfinished")) | row for row in rows]
     return pl.DataFrame(rows, schema_overrides=numbers).select(COLUMNS)
 
 
@@ -100,7 +101,7 @@ def _one_solution(curves: pl.DataFrame, names: Mapping[str, str], figure: str) -
             "figure {}: {reasoner!r} on {dataset!r} is not evaluated at N = 1, only at {}; add 1 to "
             "`evaluation.ns`".format(figure, rows["n"].to_list(), **names)
         )
-    return one.select("budget", "low", "high", value="accuracy").row(0, named=True)
+    return one.select("budget", "low", "high", "unfinished", value="accuracy").row(0, named=True)
 
 
 def places(coefficients: Sequence[float]) -> dict[float, float]:
@@ -211,7 +212,8 @@ def caption(data: pl.DataFrame) -> str:
         one = panel.filter(pl.col("quantity") == "pass_at_1").sort("coefficient")
         scored = panel.filter(pl.col("quantity") == "balanced_accuracy").drop_nulls("value")
         accuracy = None if scored.is_empty() else _extremes(scored, 1, ".3f", "")
-        found.append((method, dataset, _extremes(one, 100, ".1f", " %"), _change(one), accuracy))
+        pass_at_1 = _extremes(one, 100, ".1f", " %")
+        found.append((method, dataset, pass_at_1, _change(one), accuracy, unfinished(one)))
     tested = sorted(data["coefficient"].unique().to_list())
     return fill(__file__, ".rst", tested=tested, panels=found)
 

@@ -28,7 +28,7 @@ from rlv.figures.accuracy_panels import (
     percent_axis,
     quoted_ns,
 )
-from rlv.figures.panel_captions import at, number, points, tally
+from rlv.figures.panel_captions import at, number, points, tally, unfinished
 from rlv.figures.rows import metric, refuse_empty, tidy
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ METRICS = {"balanced_accuracy": "Balanced\naccuracy", "auroc": "AUROC"}
 COLUMNS: dict[str, Any] = {
     **dict.fromkeys(("dataset", "method", "objective", "reasoner", "verifier", "quantity"), pl.String),
     **{"n": pl.Int32, "budget": pl.Int32, "against": pl.String},
-    **dict.fromkeys(("x", "value", "low", "high", "lead", "lead_low", "lead_high"), pl.Float64),
+    **dict.fromkeys(("x", "value", "low", "high", "lead", "lead_low", "lead_high", "unfinished"), pl.Float64),
 }
 
 
@@ -54,7 +54,8 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     x (N, or mean tokens or FLOPs a problem, generated and read; null for metrics), value, low, high
     (fractions), and lead, lead_low, lead_high: accuracy of the generative objective (of the first one, if
     none is generative) less this one's by the same vote at the same N or cost, paired over problems as in
-    `accuracy_panels.select`; null for the reference itself and for metrics. The reference comes first.
+    `accuracy_panels.select`; null for the reference itself and for metrics. unfinished is as there, and null
+    for metrics. The reference comes first.
     `tables`: curves, per_problem, verification. `params`: reasoners, datasets, against, draws, seed. Raises
     DataError if a method has fewer than two objectives or one twice, or if the tables lack a curve or a
     metric.
@@ -192,7 +193,8 @@ def caption(data: pl.DataFrame) -> str:
     for method, dataset, panel in panels(data):
         objectives = in_order(panel, "objective")
         leads = [(_named(other), _leads(panel, other, ns)) for other in objectives[1:]]
-        found.append((method, dataset, leads, [(_named(one), *_quality(panel, one)) for one in objectives]))
+        quality = [(_named(one), *_quality(panel, one)) for one in objectives]
+        found.append((method, dataset, leads, quality, unfinished(panel)))
     against = data["against"][0]
     return fill(__file__, ".rst", against=against, reference=_named(reference), results=results, panels=found)
 

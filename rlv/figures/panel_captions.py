@@ -20,19 +20,20 @@ SAME = {"n": "the same N", "tokens": "equal tokens", "flops": "equal FLOPs"}
 UNIT = {"n": "solutions", "tokens": "tokens", "flops": "FLOPs"}
 
 
-def about(data: pl.DataFrame, rivals: Mapping[str, Curve]) -> dict[str, Any]:
+def about(data: pl.DataFrame, rivals: Mapping[str, Curve], ns: Sequence[int] | None = None) -> dict[str, Any]:
     """What the template of a figure of accuracy panels is filled with: its axes, its tallies, and its leads.
 
-    `panels`: (method, data set, leads at the quoted N) of each panel.
+    `ns`: the quoted N, by default those of `quoted_ns`. `panels`: (method, data set, leads at these and
+    unfinished solutions) of each panel.
     """
-    ns = quoted_ns(data)
+    ns = quoted_ns(data) if ns is None else ns
     against = data["against"][0]
     return {
         "against": against,
         "seeds": int(data["replicas"].max()),  # pyright: ignore[reportArgumentType]
         "same": SAME[against],
         "tallies": tallies(data, rivals, ns),
-        "panels": [(*names, leads(panel, rivals, ns)) for *names, panel in panels(data)],
+        "panels": [(*names, leads(panel, rivals, ns) + unfinished(panel)) for *names, panel in panels(data)],
     }
 
 
@@ -106,6 +107,19 @@ def leads(panel: pl.DataFrame, rivals: Mapping[str, Curve], ns: Sequence[int]) -
         ]
         said.append(f"{at(panel, n)} {', '.join(over)}")
     return "; ".join(said)
+
+
+def unfinished(panel: pl.DataFrame) -> str:
+    """What a caption adds to accuracies: the share of unfinished solutions; empty if not counted."""
+    said = unfinished_shares(panel)
+    return f"; unfinished solutions: {said}" if said else ""
+
+
+def unfinished_shares(rows: pl.DataFrame) -> str:
+    """`3.1 % of ``grpo``, ...`: the shares of solutions that ran into their budget, by reasoner."""
+    known = rows.drop_nulls("unfinished").unique("reasoner", maintain_order=True)
+    shares = known.select("reasoner", "unfinished").rows()
+    return ", ".join(f"{100 * share:.1f} % of ``{name}``" for name, share in shares)
 
 
 def enough(panel: pl.DataFrame, ours: Curve, base: Curve, name: str) -> str:

@@ -37,6 +37,8 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, GREY, SKY = (
 )
 BROWN, OLIVE, WINE, INK = "#7a4a1e", "#999933", "#882255", "#222222"
 DARK_GREY = "#6b6b6b"
+# Of Tol's "muted" palette, and the dark red of its extension in CARTO's "Safe": for what only controls have.
+INDIGO, TEAL, FOREST, ROSE, MAROON = "#332288", "#44aa99", "#117733", "#cc6677", "#661100"
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,9 @@ class Look:
 
 
 # (role, strategy) -> look. Instead of a strategy also: "", the method itself while it is trained; "separate",
-# weighted voting with a separate verifier; for objectives, what the verifier was trained with; "selection",
-# the budget chosen problem by problem; "fixed", one budget for all problems.
+# weighted voting with a separate verifier, and so "chain", "confidence" and "brevity"; for objectives, what
+# the verifier was trained with; "selection", the budget chosen problem by problem; "fixed", one budget for
+# all problems.
 LOOKS: dict[tuple[str, str], Look] = {
     ("rl_v", "weighted_voting"): Look("RL$^V$, weighted voting (own scores)", BLUE, "o"),
     ("rl_v", "best_of_n"): Look("RL$^V$, best of N (own scores)", VERMILION, "D", (0, (5, 1.5))),
@@ -66,6 +69,14 @@ LOOKS: dict[tuple[str, str], Look] = {
     ("base", "separate"): Look(
         "Base RL, weighted voting (separate verifier)", BROWN, "X", (0, (3, 1.2, 1, 1.2))
     ),
+    ("base", "chain"): Look(
+        "Base RL, weighted voting (judge that reasons)", INDIGO, "v", (0, (3, 1.2, 1, 1.2))
+    ),
+    ("base", "confidence"): Look("Base RL, weighted voting (own confidence)", TEAL, "D", (0, (5, 1.5))),
+    ("base", "brevity"): Look("Base RL, weighted voting (brevity)", ROSE, "P", (0, (1, 1))),
+    ("rl_v", "confidence"): Look("RL$^V$, weighted voting (own confidence)", FOREST, "D"),
+    ("base", "pass_at_n"): Look("Base RL, pass@N (upper limit)", DARK_GREY, "", (0, (4, 2.5)), 0.8),
+    ("cold", "majority"): Look("Cold start, majority voting", MAROON, "p", (0, (1, 1))),
     ("rl_v", "generative"): Look("Generative Yes/No", BLUE, "o"),
     ("rl_v", "bce"): Look("Classification head (BCE)", OLIVE, "s", (0, (5, 1.5))),
     ("rl_v", "regression"): Look("Regression head", WINE, "^", (0, (3, 1.2, 1, 1.2))),
@@ -77,9 +88,13 @@ LOOKS: dict[tuple[str, str], Look] = {
 }
 
 
+# Scorers whose weighted voting has a look of its own.
+SCORERS = ("separate", "chain", "confidence", "brevity")
+
+
 def look(role: str, strategy: str, scorer: str = "") -> Look:
-    """The look of a curve: its strategy's, or that of a separate verifier if one scores."""
-    return LOOKS[role, "separate" if scorer == "separate" else strategy]
+    """The look of a curve: its strategy's, or its scorer's if that has one."""
+    return LOOKS[role, scorer if scorer in SCORERS else strategy]
 
 
 # In points, if it is not the theme's: the white rim eats more of these.

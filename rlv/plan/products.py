@@ -9,7 +9,7 @@ from rlv.figures import FIGURES
 from rlv.plan.chain import Chain
 from rlv.plan.methods import brought
 from rlv.store import Artifact
-from rlv.study.types import CLAIM_ROLES, Comparison, Study
+from rlv.study.types import CLAIM_ROLES, CONTROLS, Comparison, Role, Study
 
 
 class Products:
@@ -28,6 +28,22 @@ class Products:
                 made.append(self.chain.evaluation(replica, dataset, scorer))
             if comparison.separate is not None:
                 made.append(self.chain.evaluation(reasoner, dataset, comparison.separate))
+        return made
+
+    def _controls(self, comparison: Comparison, dataset: str) -> list[Artifact]:
+        """The evaluations of a comparison's controls: of the base reasoner, and of RL^V if it lists them.
+
+        The cold start's votes are among them if it is evaluated there.
+        """
+        made = []
+        for verifier in filter(None, (getattr(comparison, control) for control in CONTROLS)):
+            for reasoner in (comparison.base, comparison.rl_v):
+                if verifier in self.study.reasoners[reasoner].verifiers:
+                    replicas = self.study.replicas(reasoner)
+                    made += [self.chain.evaluation(replica, dataset, verifier) for replica in replicas]
+        cold = comparison.cold
+        if cold is not None and dataset in self.study.reasoners[cold].evaluate_on:
+            made.append(self.chain.votes(cold, dataset))
         return made
 
     def _cut(self, comparison: Comparison, dataset: str) -> list[Artifact]:
@@ -74,8 +90,11 @@ class Products:
             made = [a for d in datasets for c in chosen.values() for a in self._cut(c, d)]
         else:
             compared = [r for c in chosen.values() for r in (c.base, c.rl_v)]
+            compared += [c.cold for c in chosen.values() if needs == "controls" and c.cold is not None]
             datasets = datasets or _evaluated_on(self.study, compared)
             made = [a for d in datasets for c in chosen.values() for a in self._compared(c, d)]
+            if needs == "controls":
+                made += [a for d in datasets for c in chosen.values() for a in self._controls(c, d)]
         params: dict[str, Any] = {
             "figure": name,
             "drawing": figure.drawing or name,
@@ -103,7 +122,7 @@ class Products:
             for comparison in self.study.comparisons.values():
                 if dataset not in _evaluated_on(self.study, [comparison.base, comparison.rl_v]):
                     continue
-                made = self._compared(comparison, dataset)
+                made = self._compared(comparison, dataset) + self._controls(comparison, dataset)
                 start = comparison.start
                 if start is not None and dataset in self.study.reasoners[start].evaluate_on:
                     made.append(self.chain.votes(start, dataset))
@@ -122,13 +141,20 @@ class Products:
             "draws": self.study.evaluation.draws,
             "seed": self.study.evaluation.seed,
         }
+        if self.study.predictions:
+            expected = self.study.predictions.items()
+            params["predictions"] = {row: prediction.model_dump() for row, prediction in expected}
         return self.chain.make("claims", "claims", params, inputs)
 
     def _described(self, comparisons: dict[str, Comparison]) -> dict[str, Any]:
-        """Comparisons as figures and claims read them, with the copies of other training seeds."""
+        """Comparisons as figures and claims read them, with the copies of other training seeds.
+
+        Young settings that a comparison leaves out are no part of it.
+        """
+        young = Comparison.having(Role.YOUNG)
         return {
             method: {
-                **comparison.model_dump(),
+                **{k: v for k, v in comparison.model_dump().items() if k not in young or v is not None},
                 "replicas": {
                     "base": list(self.study.replicas(comparison.base)),
                     "rl_v": list(self.study.replicas(comparison.rl_v)),

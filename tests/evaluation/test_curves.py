@@ -118,6 +118,15 @@ def test_nothing_beats_pass_at_n(seed, n):
         assert (expected(data, strategy, n) <= limit + 1e-12).all()
 
 
+def test_unfinished_is_the_share_that_ran_into_the_budgets_end():
+    made = [make_tables([[0, 1, -1, 0]], [[True, False, False, True]], budget=b)[0] for b in (32, 64)]
+    ends = pl.Series(["length", "forced", "length", "stop"])
+    solutions = pl.concat([made[0].with_columns(finish_reason=ends), made[1]])
+    curves, _ = evaluate(solutions, None, ns=[1, 4], **NAMES)
+    shares = curves.select("budget", "unfinished").unique().sort("budget").rows()
+    assert shares == [(32, 0.5), (64, 0.0)]
+
+
 def test_tables_have_their_columns_tokens_and_order():
     problem = random_problems(30, 8, seed=2)
     solutions, scores = make_tables(*problem, tokens=10, read=12)

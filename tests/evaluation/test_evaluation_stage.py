@@ -184,10 +184,17 @@ def test_claims_of_a_study(claims_job):
     assert set(board["id"]) == {
         *("math_gain", "early_gain", "efficiency", "token_gain", "token_efficiency", "easy_to_hard"),
         *("joint_scaling", "length_selection", "overhead", "verifier_accuracy"),
+        *("over_judge", "majority_stalls", "within_problem"),
     }
     assert json.loads((claims_job.out / "claims.json").read_text()) == board.to_dicts()
     assert pl.read_csv(claims_job.out / "claims.csv").height == board.height
     assert (claims_job.out / "claims.html").read_text().startswith("<!doctype html>")
+    assert board["predicted"].is_null().all()
+    assert "unfinished solutions: 0.0 % of grpo" in board.filter(pl.col("id") == "early_gain")["detail"][0]
+    claims_job.params["predictions"] = {"early_gain test": {"low": -100, "high": None}}
+    CLAIMS.run(claims_job)
+    board = tables.read(claims_job.out / "claims.parquet", "claims")
+    assert board["predicted"].drop_nulls().to_list() == ["at least -100: hit"]
 
 
 def test_evidence_by_role(claims_job):
@@ -216,3 +223,9 @@ def test_replicas_of_a_comparison():
     assert both.replicas == (("grpo", "grpo_v"), ("grpo_seed1", "grpo_v_seed1"))
     one = pair_of(comparison(replicas={"base": ["grpo"], "rl_v": ["grpo_v", "grpo_v_seed1"]}))
     assert one.replicas == (("grpo", "grpo_v"), ("grpo", "grpo_v_seed1"))
+
+
+def test_controls_of_a_comparison_may_be_absent():
+    assert pair_of(comparison()).cold is None
+    named = pair_of(comparison(cold="c", confidence="f", brevity="b", chain="j"))
+    assert (named.cold, named.confidence, named.brevity, named.chain) == ("c", "f", "b", "j")

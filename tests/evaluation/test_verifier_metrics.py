@@ -16,6 +16,7 @@ from rlv.evaluation.verifier_metrics import (
     calibration_error,
     reliability,
     verification,
+    within_auroc,
 )
 from tests.evaluation.tables_for_tests import make_tables
 
@@ -28,16 +29,25 @@ def random_scores(problems: int = 12, size: int = 9, seed: int = 0):
     return score.ravel(), correct.ravel(), np.repeat(np.arange(problems), size)
 
 
-def pairwise_auroc(score, correct) -> float:
+def pairwise_auroc(score, correct, problem=None) -> float:
     right, wrong = score[correct][:, None], score[~correct][None, :]
     return float(((right > wrong) + 0.5 * (right == wrong)).mean())
 
 
-def plain_balanced_accuracy(score, correct) -> float:
+def pairwise_within_auroc(score, correct, problem) -> float:
+    pairs = [
+        (score[i] > score[j]) + 0.5 * (score[i] == score[j])
+        for i in np.flatnonzero(correct)
+        for j in np.flatnonzero(~correct & (problem == problem[i]))
+    ]
+    return float(np.mean(pairs))
+
+
+def plain_balanced_accuracy(score, correct, problem=None) -> float:
     return float(((score[correct] >= 0.5).mean() + (score[~correct] < 0.5).mean()) / 2)
 
 
-def plain_calibration_error(score, correct) -> float:
+def plain_calibration_error(score, correct, problem=None) -> float:
     total = 0.0
     for i in range(15):
         last = i == 14
@@ -50,6 +60,7 @@ def plain_calibration_error(score, correct) -> float:
 PLAIN = {
     "auroc": pairwise_auroc,
     "balanced_accuracy": plain_balanced_accuracy,
+    "within_auroc": pairwise_within_auroc,
     "calibration_error": plain_calibration_error,
 }
 
@@ -59,7 +70,7 @@ PLAIN = {
 def test_agrees_with_the_definition(metric, seed):
     score, correct, problem = random_scores(seed=seed)
     found = METRICS[metric](score, correct, problem, np.ones((1, 12)))
-    assert found[0] == pytest.approx(PLAIN[metric](score, correct))
+    assert found[0] == pytest.approx(PLAIN[metric](score, correct, problem))
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -68,8 +79,28 @@ def test_weights_are_repeated_problems(metric):
     weights_DP = np.random.default_rng(0).integers(0, 4, (20, 12)).astype(float)
     found = METRICS[metric](score, correct, problem, weights_DP)
     for value, weight_P in zip(found, weights_DP.astype(int), strict=True):
-        rows = np.repeat(np.arange(len(score)), weight_P[problem])
-        assert value == pytest.approx(PLAIN[metric](score[rows], correct[rows]))
+        copies = [np.flatnonzero(problem == p) for p in range(12) for _ in range(weight_P[p])]
+        rows = np.concatenate(copies)
+        another = np.repeat(np.arange(len(copies)), 9)  # a problem that is drawn twice is two problems
+        assert value == pytest.approx(PLAIN[metric](score[rows], correct[rows], another))
+
+
+def test_within_auroc_compares_solutions_of_one_problem_only():
+    # The easy problem has the higher scores; within either problem the wrong solutions do.
+    correct = np.array([True, True, True, False, True, False, False, False])
+    score = np.array([0.8, 0.8, 0.8, 0.9, 0.1, 0.2, 0.2, 0.1])
+    problem = np.repeat([0, 1], 4)
+    one = np.ones((1, 2))
+    assert within_auroc(score, correct, problem, one)[0] == pytest.approx((0 + 0.5) / 6)
+    assert auroc(score, correct, problem, one)[0] > 0.5
+    # A shift of a problem's scores changes nothing; a problem without both kinds has no pairs.
+    shifted = score + np.where(problem == 0, 0.0, 0.7)
+    assert within_auroc(shifted, correct, problem, one)[0] == pytest.approx(0.5 / 6)
+    alone = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    found = within_auroc(score, correct, problem, alone)
+    assert found[:2] == pytest.approx([0, 0.5 / 3]) and np.isnan(found[2])
+    assert np.isnan(within_auroc(score[:3], correct[:3], problem[:3], one)[0])
+    assert np.isnan(within_auroc(score[:0], correct[:0], problem[:0], one)[0])
 
 
 def test_perfect_and_useless_scores():
@@ -77,6 +108,7 @@ def test_perfect_and_useless_scores():
     one = np.ones((1, 1))
     truth = correct.astype(float)
     assert auroc(truth, correct, problem, one)[0] == balanced_accuracy(truth, correct, problem, one)[0] == 1
+    assert within_auroc(truth, correct, problem, one)[0] == 1
     assert calibration_error(truth, correct, problem, one)[0] == 0
     half = np.full(4, 0.5)
     assert auroc(half, correct, problem, one)[0] == balanced_accuracy(half, correct, problem, one)[0] == 0.5
@@ -84,7 +116,7 @@ def test_perfect_and_useless_scores():
 
 
 def test_table_with_intervals():
-    score, correct, _ = random_scores(problems=40, size=10)
+    score, correct, problem = random_scores(problems=40, size=10)
     classes = np.where(correct, 0, 1).reshape(40, 10)
     solutions, scores = make_tables(classes, correct.reshape(40, 10), score.reshape(40, 10))
     assert scores is not None
@@ -93,12 +125,12 @@ def test_table_with_intervals():
     )
     tables.check(table, "verification", "test")
     assert table["metric"].to_list() == [*METRICS] * 2
-    assert table["over"].to_list() == ["all"] * 3 + ["answered"] * 3
-    assert (table["low"] < table["value"])[:2].all() and (table["value"] < table["high"])[:2].all()
+    assert table["over"].to_list() == ["all"] * 4 + ["answered"] * 4
+    assert (table["low"] < table["value"])[:3].all() and (table["value"] < table["high"])[:3].all()
     # All of them vote.
-    assert table[:3].drop("over").equals(table[3:].drop("over"))
+    assert table[:4].drop("over").equals(table[4:].drop("over"))
     for metric, value in zip(table["metric"], table["value"], strict=True):
-        assert value == pytest.approx(PLAIN[metric](score, correct))
+        assert value == pytest.approx(PLAIN[metric](score, correct, problem))
     with pytest.raises(DataError, match="'p3', sample 1"):
         verification(solutions, scores[:31].vstack(scores[32:]), dataset="d", reasoner="r", verifier="v")
 
@@ -117,8 +149,11 @@ def test_solutions_without_an_answer_count_among_all_and_not_among_answered():
     values = {(r["over"], r["metric"]): r for r in table.iter_rows(named=True)}
     for metric, plain in PLAIN.items():
         every, answered = values["all", metric], values["answered", metric]
-        assert every["value"] == pytest.approx(plain(score.ravel(), correct.ravel()))
-        assert answered["value"] == pytest.approx(plain(score[~silent], correct[~silent]))
+        assert every["value"] == pytest.approx(plain(score.ravel(), correct.ravel(), problem))
+        voting = ~silent.ravel()
+        assert answered["value"] == pytest.approx(
+            plain(score.ravel()[voting], correct.ravel()[voting], problem[voting])
+        )
         assert answered["low"] < answered["value"] < answered["high"]
     # Easy ones flatter a verifier.
     for metric in ("balanced_accuracy", "auroc"):
@@ -137,7 +172,7 @@ def test_without_any_answer_nothing_is_known_of_the_answered():
     assert scores is not None
     table = verification(solutions, scores, **NAMES)
     assert table.filter(pl.col("over") == "answered")["value"].is_null().all()
-    assert table["value"].to_list()[2] == pytest.approx(0.25)
+    assert table["value"].to_list()[3] == pytest.approx(0.25)
 
 
 def test_one_class_alone_is_undefined():
@@ -145,7 +180,7 @@ def test_one_class_alone_is_undefined():
     assert scores is not None
     table = verification(solutions, scores, dataset="d", reasoner="r", verifier="v")
     values = dict(zip(table["metric"], table["value"], strict=True))
-    assert values["auroc"] is None and values["balanced_accuracy"] is None
+    assert values["auroc"] is values["within_auroc"] is values["balanced_accuracy"] is None
     assert values["calibration_error"] == pytest.approx(0.15)
 
 
@@ -165,7 +200,7 @@ NAMES = {"dataset": "d", "reasoner": "r", "verifier": "v"}
 def test_every_budget_has_its_own_metrics():
     (solutions, scores), score, correct = at_two_budgets()
     table = verification(solutions, scores, **NAMES)
-    assert table["budget"].to_list() == [32] * 6 + [64] * 6
+    assert table["budget"].to_list() == [32] * 8 + [64] * 8
     values = {(r["budget"], r["metric"]): r["value"] for r in table.iter_rows(named=True)}
     assert values[64, "auroc"] == pytest.approx(pairwise_auroc(score, correct))
     assert values[32, "auroc"] == pytest.approx(1 - values[64, "auroc"])

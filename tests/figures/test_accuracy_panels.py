@@ -28,7 +28,9 @@ def made(costs, accuracies, *, problems=4):
             values = [accuracies[which](n, p) for p in range(problems)]
             mean = float(np.mean(values))
             costs_of = {"tokens": float(cost), "flops": 2.0 * cost}
-            curves.append({**label, "accuracy": mean, "low": mean, "high": mean, **costs_of})
+            curves.append(
+                {**label, "accuracy": mean, "low": mean, "high": mean, **costs_of, "unfinished": 0.1}
+            )
             per_problem += [
                 {"problem_id": f"p{p}", **label, "accuracy": value, **costs_of}
                 for p, value in enumerate(values)

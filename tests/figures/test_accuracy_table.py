@@ -127,6 +127,9 @@ def test_markdown_has_every_cell_and_the_best_in_bold(drawn):
             if row[column.name] is None:
                 assert cell == "–"
                 continue
+            if column.plain:
+                assert cell == f"{100 * row[column.name]:.1f}"
+                continue
             value, low, high = (
                 f"{column.scale * row[f'{column.name}{e}']:.{column.digits}f}" for e in figure.ENDS
             )
@@ -134,6 +137,24 @@ def test_markdown_has_every_cell_and_the_best_in_bold(drawn):
             best = drawn.filter(pl.col("dataset") == row["dataset"])[column.name].max()
             assert cell.startswith("**") == (value == f"{column.scale * best:.{column.digits}f}")
     assert text.count("### `") == 2
+
+
+def test_unfinished_solutions_stand_beside_every_accuracy(tables, drawn):
+    assert set(drawn["unfinished"]) == {0.0}
+    shares = {"base": 0.5, "grpo": 0.125, "grpo_v": 0.0}
+    curves = tables["curves"].with_columns(unfinished=pl.col("reasoner").replace_strict(shares))
+    data = figure.data(tables | {"curves": curves}, PARAMS)
+    assert dict(data.select("reasoner", "unfinished").rows()) == shares
+    texts = figure.files(data)
+    for ending, cell in ((".md", "| 12.5 |"), (".tex", r"& $12.5$ \\"), (".html", "<td>12.5</td>")):
+        assert texts[ending].count(cell) == 2 * 2 and "unfinished" in texts[ending]  # once a verifier
+    said = "on ``hard`` 50.0 % of ``base``, 12.5 % of ``grpo``, 0.0 % of ``grpo_v``."
+    assert said in figure.caption(data)
+    # Evaluations of before did not count them.
+    old = tables["curves"].with_columns(unfinished=pl.lit(None, pl.Float64))
+    data = figure.data(tables | {"curves": old}, PARAMS)
+    assert "ran into" not in figure.caption(data) and "12.5" not in figure.files(data)[".md"]
+    assert all(row.endswith(" – |") for row in figure.files(data)[".md"].splitlines() if row[:3] == "| `")
 
 
 def test_latex_is_a_whole_fragment(drawn):

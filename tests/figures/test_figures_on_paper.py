@@ -28,7 +28,8 @@ COEFFICIENTS = {
     0.3: ("_v", "unified"),
     3.0: ("_v3", "unified"),
 }
-NAMES = ("objectives", "coefficient", "sequential_parallel", "length_selection", "accuracy_table")
+NAMES = ("objectives", "coefficient", "sequential_parallel", "length_selection", "accuracy_table", "controls")
+CONTROLS = {"cold": "base", "confidence": "free", "brevity": "brevity", "chain": "chain"}
 
 
 def entries(method, chosen, **fixed):
@@ -48,6 +49,10 @@ def given():
         for suffix, verifier in [*OBJECTIVES.values(), *COEFFICIENTS.values()]:
             reasoners[method + suffix] = (0.0, {verifier: 0.2 + len(verifier) % 4})
     evaluated = make_reasoners(reasoners, DATASETS, ns=(1, 2, 4, 8, 16, 32, 64), problems=20)
+    read = {"judge": 1.0, "chain": 2.0, "free": 1.5, "brevity": 0.5}
+    controls = {"base": (-0.1, {})} | dict.fromkeys(METHODS, (0.0, read))
+    controls |= {f"{method}_v": (0.0, {"unified": 3.0, "free": 1.5}) for method in METHODS}
+    controlled = make_reasoners(controls, DATASETS, ns=(1, 2, 4, 8, 16, 32, 64), problems=20)
     lengths = make_lengths(COMPARISONS, datasets={"test": 0.7, "hard": 0.4}, problems=30)
     common = {"draws": 100, "seed": 0, "datasets": list(DATASETS)}
     lengthy = {**common, "comparisons": COMPARISONS, "datasets": ["test", "hard"]}
@@ -61,6 +66,10 @@ def given():
         "sequential_parallel": (lengths, lengthy),
         "length_selection": (lengths, lengthy),
         "accuracy_table": (evaluated, common),
+        "controls": (
+            controlled,
+            {**common, "comparisons": {m: c | CONTROLS for m, c in COMPARISONS.items()}},
+        ),
     }
 
 

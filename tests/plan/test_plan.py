@@ -210,6 +210,46 @@ def test_training_seeds_share_what_does_not_depend_on_them():
     assert all("_seed" in p for p in fresh if not p.startswith(("figures/", "claims/")))
 
 
+CONTROLLED = """
+    name: mine
+    seeds: [0, 1]
+    verifiers: {other: {score: judge}, third: {score: judge}}
+    reasoners:
+      base_cold: {model: base, evaluate_on: [test, hard]}
+      grpo: {verifiers: [judge, other, third]}
+      grpo_v: {verifiers: [unified, other]}
+    comparisons: {grpo: {cold: base_cold, confidence: other, chain: third}}
+"""
+
+
+def test_controls_are_evaluated_for_claims_and_for_their_figure_only(tmp_path):
+    text = CONTROLLED + "    figures: {controls: {datasets: [test]}}\n"
+    plan = build_plan(load(overlay(tmp_path, text)))
+    assert plan.claims is not None
+
+    def evaluated(artifact):
+        return {role for role in artifact.inputs if role.startswith("evaluate:test-")}
+
+    read = [f"grpo{seed}-{verifier}" for seed in ("", "_seed1") for verifier in ("other", "third")]
+    read += ["grpo_v-other", "grpo_v_seed1-other", "base_cold-votes"]
+    wanted = {f"evaluate:test-{name}" for name in read}
+    assert wanted <= evaluated(plan.claims) and wanted <= evaluated(plan.figures["controls"])
+    assert not wanted & evaluated(plan.figures["parallel_scaling"])
+    assert "evaluate:ood-base_cold-votes" not in plan.claims.inputs  # it is not evaluated there
+    drawn = plan.figures["controls"].params["comparisons"]
+    assert drawn["grpo"]["cold"] == "base_cold" and "brevity" not in drawn["grpo"]
+    assert "cold" not in drawn["leave_one_out"]
+
+
+def test_a_prediction_is_part_of_the_claims_key_and_of_no_other(tmp_path):
+    text = "name: mine\n"
+    plain = build_plan(load(overlay(tmp_path, text)))
+    predicted = build_plan(load(overlay(tmp_path, text + "predictions: {early_gain test 2: {low: 10}}")))
+    assert set(plain.artifacts) ^ set(predicted.artifacts) == {plain.claims.path, predicted.claims.path}
+    assert "predictions" not in plain.claims.params
+    assert predicted.claims.params["predictions"] == {"early_gain test 2": {"low": 10.0, "high": None}}
+
+
 def test_a_draw_of_the_bootstrap_reruns_no_model():
     study = load("mini")
     fresh = new_paths(study, changed(study, evaluation__draws=500))

@@ -194,6 +194,22 @@ def test_shipped_studies_are_sound(name):
         ),
         ("lengths: {datasets: [hard], comparisons: [grpo], answer_tokens: 2, budgets: [7]}", ["two budgets"]),
         ("datasets: {own: {source: local, levels: [1]}}", ["datasets.own.path"]),
+        ("comparisons: {grpo: {cold: bse}}", ["comparisons.grpo.cold", "'base'"]),
+        ("comparisons: {grpo: {cold: leave_one_out}}", ["comparisons.grpo.cold", "is trained"]),
+        ("comparisons: {grpo: {chain: unified}}", ["comparisons.grpo.chain", "verifiers of reasoner 'grpo'"]),
+        ("comparisons: {grpo: {confidence: fre}}", ["comparisons.grpo.confidence", "'fre'"]),
+        ("comparisons: {grpo: {brevity: unified}}", ["comparisons.grpo.brevity", "'unified'"]),
+        (
+            "comparisons: {grpo: {cold: base}}\nfigures: {controls: {datasets: [test, ood]}}",
+            ["figures.controls.datasets", "'base' is not evaluated on 'ood'"],
+        ),
+        ("predictions: {early_gain: {low: 1}}", ["predictions.early_gain", '"CLAIM DATASET"']),
+        ("predictions: {early_gain test 1: {low: 1}}", ["predictions.early_gain test 1", "DATASET 2"]),
+        ("predictions: {erly_gain test: {low: 1}}", ["predictions.erly_gain test", "'early_gain'"]),
+        ("predictions: {easy_to_hard test: {low: 1}}", ["predictions.easy_to_hard test", "there are: hard"]),
+        ("predictions: {early_gain test: {}}", ["predictions.early_gain test", "neither"]),
+        ("predictions: {early_gain test: {low: 2, high: 1}}", ["predictions.early_gain test", "2 and 1"]),
+        ("claims: null\npredictions: {early_gain test: {low: 2}}", ["predictions", "no section `claims`"]),
     ],
 )
 def test_bad_studies_name_file_key_and_remedy(tmp_path, text, words):

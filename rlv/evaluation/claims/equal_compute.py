@@ -32,7 +32,7 @@ def token_efficiency(evidence: Evidence) -> list[dict]:
         detail = (
             f"range {tokens.lowest:.2f} to {tokens.highest:.2f} over N_ref (never reached counts as 0); by "
             f"N_ref {each}; in FLOPs {spread(operations.median, '.2f')}; a solution takes {ours:.1f} tokens "
-            f"(read ones included) against {base:.1f}"
+            f"(read ones included) against {base:.1f}{evidence.unfinished(pair)}"
         )
         statement = (
             f"Tokens of {pair.base} by majority over those of {pair.unified} by weighted voting at equal "
@@ -56,7 +56,7 @@ def token_gain(evidence: Evidence) -> list[dict]:
             )
             detail = (
                 f"{found.ours:.1f} % against {found.base:.1f} % at {found.tokens:.0f} tokens a problem (read "
-                f"ones included){beyond}"
+                f"ones included){beyond}{evidence.unfinished(pair)}"
             )
             against = "with as many tokens" if found.covered else f"at N = {largest_n} (fewer tokens)"
             statement = (

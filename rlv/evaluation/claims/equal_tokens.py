@@ -1,8 +1,9 @@
-"""RL^V beside the base method's majority voting with as many tokens: what every claim at equal N lacks.
+"""RL^V beside the base method with as many tokens: what every claim at equal N lacks.
 
-Tokens of RL^V are generated and read by its verifier, those of majority voting only generated. The base
-method's accuracy is linear in log2 tokens between its N, and held at its largest N beyond. A claim that holds
-it there states so, and repeats the comparison at the largest N of RL^V whose tokens the base method covers.
+The rival is majority voting of the base method if no other vote over its solutions is given. Tokens are
+generated and, where a verifier gives scores, read; majority voting pays only for what it generates. The
+rival's accuracy is linear in log2 tokens between its N, and held at its largest N beyond. A claim that holds
+it there states so, and repeats the comparison at the largest N of RL^V whose tokens the rival covers.
 """
 
 from __future__ import annotations
@@ -16,56 +17,66 @@ from rlv.evaluation.claims.evidence import Column, Evidence, Pair, base_at, ours
 from rlv.evaluation.claims.rows import spread
 from rlv.evaluation.equal_cost import accuracy_at
 
+MAJORITY = base_at(1)
+
 
 @dataclass(frozen=True)
 class Match:
-    """RL^V at one N against majority voting with as many tokens; accuracies in percent."""
+    """RL^V at one N against a rival with as many tokens; accuracies in percent."""
 
     ours: float
     base: float
     points: Estimate
     tokens: float  # of RL^V, a problem
-    largest: float  # of majority voting at its largest N
-    equal_n: float  # the base method's N with as many tokens; its largest if it has no such N
+    smallest: float  # of the rival at its smallest N
+    largest: float  # and at its largest
+    equal_n: float  # the rival's N with as many tokens; its smallest or largest if it has no such N
 
     @property
     def covered(self) -> bool:
-        """Whether majority voting was measured with as many tokens."""
+        """Whether the rival was measured with as many tokens."""
         return self.tokens <= self.largest
 
 
-def columns(pair: Pair, n: int, ns: list[int], budget: int | None = None) -> list[Column]:
-    """Accuracy of RL^V at N and of majority voting at `ns`, then the tokens of the same."""
-    accuracy = [ours_at(pair, n, budget), *(base_at(m, budget) for m in ns)]
+def columns(
+    pair: Pair, n: int, ns: list[int], budget: int | None = None, rival: Column = MAJORITY
+) -> list[Column]:
+    """Accuracy of RL^V at N and of the rival at `ns`, then the tokens of the same."""
+    accuracy = [ours_at(pair, n, budget), *(replace(rival, n=m, budget=budget) for m in ns)]
     return accuracy + [replace(column, value="tokens") for column in accuracy]
 
 
 def matched(means: Floats) -> tuple[Floats, Floats]:
-    """Accuracies of RL^V and of majority voting at its tokens, from means of `columns` in the last axis."""
+    """Accuracies of RL^V and of the rival at its tokens, from means of `columns` in the last axis."""
     half = means.shape[-1] // 2
     # A problem has a token at least; a resample over few seeds extrapolates, and may hold less.
     accuracy, tokens = means[..., :half], np.log2(np.maximum(means[..., half:], 1.0))
     return accuracy[..., 0], accuracy_at(tokens[..., 0], tokens[..., 1:], accuracy[..., 1:])
 
 
-def match(evidence: Evidence, pair: Pair, n: int) -> Match:
-    """RL^V at N against majority voting at equal tokens, paired over problems."""
-    ns = evidence.base_ns(pair)
-    values_QK = evidence.values(pair, columns(pair, n, ns))
+def match(evidence: Evidence, pair: Pair, n: int, rival: Column = MAJORITY) -> Match:
+    """RL^V at N against the rival at equal tokens, paired over problems."""
+    ns = evidence.ns(pair, rival)
+    values_QK = evidence.values(pair, columns(pair, n, ns, rival=rival))
     means = values_QK.mean(axis=0)
     ours, base = (100 * float(found) for found in matched(means))
     tokens, *others = means[len(ns) + 1 :].tolist()
     equal_n = float(np.exp2(np.interp(np.log2(tokens), np.log2(others), np.log2(ns))))
     points = evidence.estimate(pair, values_QK, lambda m: 100 * np.subtract(*matched(m)))
-    return Match(ours, base, points, tokens, others[-1], equal_n)
+    return Match(ours, base, points, tokens, others[0], others[-1], equal_n)
 
 
-def covered_n(evidence: Evidence, pair: Pair, budgets: tuple[int | None, ...] = (None,)) -> int | None:
-    """The largest N of RL^V at which majority voting was measured with as many tokens, at every budget."""
-    largest = evidence.base_ns(pair)[-1]
+def covered_n(
+    evidence: Evidence,
+    pair: Pair,
+    budgets: tuple[int | None, ...] = (None,),
+    rival: Column = MAJORITY,
+) -> int | None:
+    """The largest N of RL^V at which the rival was measured with as many tokens, at every budget."""
+    most = replace(rival, n=evidence.ns(pair, rival)[-1])
     for n in reversed(evidence.common_ns(pair)):
         sides = [
-            column for budget in budgets for column in (ours_at(pair, n, budget), base_at(largest, budget))
+            side for budget in budgets for side in (ours_at(pair, n, budget), replace(most, budget=budget))
         ]
         tokens = evidence.values(pair, [replace(side, value="tokens") for side in sides]).mean(axis=0)
         if (tokens[::2] <= tokens[1::2]).all():
@@ -73,22 +84,27 @@ def covered_n(evidence: Evidence, pair: Pair, budgets: tuple[int | None, ...] = 
     return None
 
 
-def beside(evidence: Evidence, pair: Pair, n: int) -> str:
+def beside(evidence: Evidence, pair: Pair, n: int, rival: Column = MAJORITY) -> str:
     """The gap in points at equal tokens, for the detail of a claim at equal N."""
-    found = match(evidence, pair, n)
+    found = match(evidence, pair, n, rival)
+    voting = f"weighted voting with {rival.verifier}" if rival.verifier else "majority voting"
     said = f"at equal tokens ({found.tokens:.0f} a problem, read ones included) "
+    if found.covered and found.tokens < found.smallest:
+        return (
+            f"{said}{voting} is not possible; its N = {found.equal_n:.0f} with {found.smallest:.0f} tokens "
+            f"stands in: {spread(found.points, '+.1f')} points over its {found.base:.1f} %"
+        )
     if found.covered:
-        said += f"{spread(found.points, '+.1f')} points over majority voting at N = {found.equal_n:.1f}"
+        said += f"{spread(found.points, '+.1f')} points over {voting} at N = {found.equal_n:.1f}"
         return f"{said} ({found.base:.1f} %)"
     said += (
-        f"majority voting was not measured; its largest N = {evidence.base_ns(pair)[-1]} with "
-        f"{found.largest:.0f} tokens stands in: {spread(found.points, '+.1f')} points over its "
-        f"{found.base:.1f} %"
+        f"{voting} was not measured; its largest N = {found.equal_n:.0f} with {found.largest:.0f} tokens "
+        f"stands in: {spread(found.points, '+.1f')} points over its {found.base:.1f} %"
     )
-    fewer = covered_n(evidence, pair)
+    fewer = covered_n(evidence, pair, rival=rival)
     if fewer is None:
         return said
-    found = match(evidence, pair, fewer)
+    found = match(evidence, pair, fewer, rival)
     return (
         f"{said}; at equal tokens that it has ({found.tokens:.0f}, N = {fewer} against {found.equal_n:.1f}) "
         f"{spread(found.points, '+.1f')} points ({found.ours:.1f} % against {found.base:.1f} %)"

@@ -33,6 +33,11 @@ class Pair:
     start: str | None = None  # untrained reasoner that both started from
     separate: str | None = None  # a verifier trained apart
     replicas: tuple[tuple[str, str], ...] = ()  # (base, unified) of every training seed; none: only these
+    # Controls: an untrained reasoner, and verifiers of the base method's solutions (or of both's).
+    cold: str | None = None
+    confidence: str | None = None
+    brevity: str | None = None
+    chain: str | None = None
 
     def first_seed(self) -> Pair:
         """The same pair, looked at with only its first training seed, and known to have several."""
@@ -43,7 +48,7 @@ class Pair:
 class Column:
     """One value a problem: of which reasoner of a pair, how answered, and at what N."""
 
-    side: str  # "base", "unified" or "start"
+    side: str  # "base", "unified", "start" or "cold"
     strategy: str
     n: int
     verifier: str = ""
@@ -78,6 +83,7 @@ class Evidence:
     pairs: tuple[Pair, ...]
     per_problem: pl.DataFrame  # of all reasoners and verifiers
     role: str = IN_DISTRIBUTION
+    curves: pl.DataFrame | None = None
     verification: pl.DataFrame | None = None
     overhead: pl.DataFrame | None = None
     selection: pl.DataFrame | None = None  # selection_per_problem
@@ -125,12 +131,12 @@ class Evidence:
         parts = []
         first_ids: list[str] | None = None
         for base, unified in self.seeds(pair):
-            names = {"base": base, "unified": unified, "start": pair.start}
+            names = _reasoners(pair, base, unified)
             values = []
             for column in columns:
                 reasoner = names[column.side]
                 if reasoner is None:
-                    raise DataError(f"claims: {base!r} has no reasoner that it started from; name one")
+                    raise DataError(f"claims: the comparison of {base!r} names no `{column.side}`; name one")
                 found = self._column(reasoner, column)
                 ids = found["problem_id"].to_list()
                 first_ids = ids if first_ids is None else first_ids
@@ -163,11 +169,46 @@ class Evidence:
         ends = ordered_interval(function(np.maximum(means_DK, 0.0)))
         return Estimate(value if np.isfinite(value) else np.nan, *ends)
 
+    def ns(self, pair: Pair, *columns: Column) -> list[int]:
+        """The N that all these columns have, whatever their own, with every seed, ascending.
+
+        Raises DataError if there is none.
+        """
+        found = []
+        for base, unified in self.seeds(pair):
+            names = _reasoners(pair, base, unified)
+            for column in columns:
+                here = (pl.col("verifier") == column.verifier) & (pl.col("strategy") == column.strategy)
+                found.append(set(self.rows(names[column.side] or "").filter(here)["n"].to_list()))
+        common = set.intersection(*found)
+        if not common:
+            said = ", ".join(f"{c.strategy} of {c.side} (verifier {c.verifier!r})" for c in columns)
+            raise DataError(
+                f"claims: on {self.dataset!r} there is no N at which {pair.base!r} and {pair.unified!r} have "
+                f"{said}; evaluate them at a common N"
+            )
+        return sorted(common)
+
     def base_ns(self, pair: Pair) -> list[int]:
         """The N of the base method's majority voting with every seed, ascending."""
-        plain = (pl.col("verifier") == "") & (pl.col("strategy") == "majority")
-        seeds = [set(self.rows(base).filter(plain)["n"].to_list()) for base, _ in self.seeds(pair)]
-        return sorted(set.intersection(*seeds))
+        return self.ns(pair, base_at(1))
+
+    def unfinished(self, pair: Pair, sides: Sequence[str] = ("unified", "base")) -> str:
+        """What a detail adds to accuracies: the share of unfinished solutions of each side, over its seeds.
+
+        Empty if the curves are missing, or older than that column.
+        """
+        if self.curves is None:
+            return ""
+        here = self.curves.filter(pl.col("dataset") == self.dataset)
+        said = []
+        for side in dict.fromkeys(sides):
+            names = [_reasoners(pair, *seed)[side] for seed in self.seeds(pair)]
+            rows = here.filter(pl.col("reasoner").is_in([n for n in names if n]))
+            shares = rows.group_by("reasoner").agg(pl.col("unfinished").mean())["unfinished"].drop_nulls()
+            if len(shares):
+                said.append(f"{100 * shares.to_numpy().mean():.1f} % of {names[0]}")
+        return f"; unfinished solutions: {', '.join(said)}" if said else ""
 
     def rows(self, reasoner: str) -> pl.DataFrame:
         """A reasoner's rows on the data set, once each: plain votes may come with every verifier.
@@ -217,3 +258,8 @@ class Evidence:
                 "problems have one; evaluate it there"
             )
         return found
+
+
+def _reasoners(pair: Pair, base: str, unified: str) -> dict[str, str | None]:
+    """Side -> its reasoner, with the training seed of these two."""
+    return {"base": base, "unified": unified, "start": pair.start, "cold": pair.cold}

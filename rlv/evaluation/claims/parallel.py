@@ -74,7 +74,7 @@ def efficiency(evidence: Evidence) -> list[dict]:
             f"log2 N, median from measured N alone {np.median([r.measured for r in late]):.1f}; never "
             f"reached within {ns[-1]} counts as 0 ({np.mean([r.censored for r in late]):.0%} of resamples); "
             f"{pair.base} against itself {np.median([r.itself for r in late]):.1f}, above 1 where its curve "
-            "goes flat"
+            f"goes flat{evidence.unfinished(pair)}"
         )
         statement = (
             f"Solutions of {pair.base} by majority over those of {pair.unified} by weighted voting at equal "
@@ -117,7 +117,7 @@ def _relative_gain(name: str, paper: str, bar_from: str, evidence: Evidence, pai
     accuracy = 100 * values_QK.mean(axis=0)
     detail = (
         f"{accuracy[0]:.1f} % at N = {n} against {accuracy[1]:.1f} % at N = 1: {spread(gap, '+.1f')} "
-        f"points; {_over_best(evidence, pair, n)}; {beside(evidence, pair, n)}"
+        f"points; {_over_best(evidence, pair, n)}; {beside(evidence, pair, n)}{evidence.unfinished(pair)}"
     )
     statement = (
         f"Relative gain (%) of {pair.unified} by weighted voting at N = {n} over {pair.base} at N = 1 "

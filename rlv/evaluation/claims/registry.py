@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
 
 from rlv import tables
 from rlv.errors import DataError
-from rlv.evaluation.claims import equal_compute, lengths, overhead, parallel, verifiers
+from rlv.evaluation.claims import controls, equal_compute, lengths, overhead, parallel, verifiers
 from rlv.evaluation.claims.evidence import HARD, IN_DISTRIBUTION, LENGTHS, OUT_OF_DOMAIN, Evidence
+from rlv.evaluation.claims.predictions import judged, predicted_row
 
 
 @dataclass(frozen=True)
@@ -18,11 +20,12 @@ class Claim:
     """How a claim is computed, and on which data sets.
 
     `compute` returns no rows if the study has no evidence (no separate verifier, nothing measured). It raises
-    DataError if there is evidence and it is incomplete.
+    DataError if there is evidence and it is incomplete. `of_pairs`: its rows are about compared methods.
     """
 
     compute: Callable[[Evidence], list[dict]]
     roles: tuple[str, ...]
+    of_pairs: bool = True
 
 
 EVERYWHERE = (IN_DISTRIBUTION, HARD, OUT_OF_DOMAIN)
@@ -37,25 +40,43 @@ CLAIMS: dict[str, Claim] = {
     "out_of_domain": Claim(parallel.out_of_domain, (OUT_OF_DOMAIN,)),
     "joint_scaling": Claim(lengths.joint_scaling, (LENGTHS,)),
     "length_selection": Claim(lengths.length_selection, (LENGTHS,)),
-    "overhead": Claim(overhead.overhead, (IN_DISTRIBUTION,)),
+    "overhead": Claim(overhead.overhead, (IN_DISTRIBUTION,), of_pairs=False),
     "rl_gain": Claim(parallel.rl_gain, EVERYWHERE),
     "verifier_accuracy": Claim(verifiers.verifier_accuracy, EVERYWHERE),
     "separate": Claim(verifiers.separate, EVERYWHERE),
+    "rl_over_cold": Claim(controls.rl_over_cold, EVERYWHERE),
+    "over_confidence": Claim(controls.over_confidence, EVERYWHERE),
+    "over_brevity": Claim(controls.over_brevity, EVERYWHERE),
+    "over_judge": Claim(controls.over_judge, EVERYWHERE),
+    "over_chain": Claim(controls.over_chain, EVERYWHERE),
+    "majority_stalls": Claim(controls.majority_stalls, EVERYWHERE),
+    "within_problem": Claim(controls.within_problem, EVERYWHERE),
 }
 
 
-def scoreboard(evidence: Sequence[Evidence], claims: Sequence[str] | None = None) -> pl.DataFrame:
-    """The claims table: claim by claim, the rows of each data set that it applies to.
+def scoreboard(
+    evidence: Sequence[Evidence],
+    claims: Sequence[str] | None = None,
+    predictions: Mapping[str, Mapping[str, Any]] | None = None,
+) -> pl.DataFrame:
+    """The claims table: claim by claim, the rows of each data set that it applies to, method by method.
 
-    Claims without evidence are left out. Raises DataError for an unknown claim, and if a table lacks rows
-    that a claim compares.
+    Claims without evidence are left out. `predictions`: low and high by the row that they are about (see
+    predictions.py). Raises DataError for an unknown claim, and if a table lacks rows that a claim compares.
     """
     for name in claims or ():
         if name not in CLAIMS:
             raise DataError(f"claims: unknown claim {name!r}; known: {', '.join(CLAIMS)}")
+    expected = {predicted_row(name): prediction for name, prediction in (predictions or {}).items()}
+    # Each with the methods apart: which of a claim's rows is which is counted method by method.
+    pieces = [(one, [replace(one, pairs=(pair,)) for pair in one.pairs]) for one in evidence]
     rows = []
     for name in CLAIMS if claims is None else claims:
-        for found in evidence:
-            if found.role in CLAIMS[name].roles:
-                rows += CLAIMS[name].compute(found)
+        for whole, apart in pieces:
+            for found in apart if CLAIMS[name].of_pairs else [whole]:
+                if found.role in CLAIMS[name].roles:
+                    for place, row in enumerate(CLAIMS[name].compute(found), 1):
+                        prediction = expected.get((name, found.dataset, place))
+                        said = None if prediction is None else judged(prediction, row["ours"])
+                        rows.append(row | {"predicted": said})
     return tables.frame("claims", rows)

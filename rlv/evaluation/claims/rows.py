@@ -67,7 +67,8 @@ def points_row(name: str, statement: str, evidence: Evidence, pair: Pair, ours: 
     values_Q2 = evidence.values(pair, [ours, base])
     gain = points(evidence, pair, values_Q2)
     above, below = 100 * values_Q2.mean(axis=0)
-    return row(name, statement, NOT_STATED, gain, 0.0, OURS, f"{above:.1f} % against {below:.1f} %")
+    detail = f"{above:.1f} % against {below:.1f} %{evidence.unfinished(pair, (ours.side, base.side))}"
+    return row(name, statement, NOT_STATED, gain, 0.0, OURS, detail)
 
 
 def points(evidence: Evidence, pair: Pair, values_Q2: Floats) -> Estimate:

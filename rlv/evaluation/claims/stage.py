@@ -18,7 +18,7 @@ from rlv.job.own_code import drawing_code
 
 
 def _claims(job: Job) -> dict[str, Any]:
-    board = scoreboard(evidence(job))
+    board = scoreboard(evidence(job), predictions=job.params.get("predictions"))
     job.write(board, "claims")
     board.write_csv(job.out / "claims.csv")
     (job.out / "claims.json").write_text(json.dumps(board.to_dicts(), indent=1) + "\n", encoding="utf-8")
@@ -34,6 +34,7 @@ def evidence(job: Job) -> list[Evidence]:
     comparisons = {method: pair_of(c) for method, c in p["comparisons"].items()}
     resampling = {"draws": p["draws"], "seed": p["seed"]}
     per_problem = _gather(job, "evaluate", "per_problem")
+    curves = _gather(job, "evaluate", "curves")
     verification = _gather(job, "evaluate", "verification")
     found = []
     for role, dataset in p["roles"].items():
@@ -45,6 +46,7 @@ def evidence(job: Job) -> list[Evidence]:
                 compared_on(dataset, comparisons.values(), per_problem),
                 per_problem,
                 role,
+                curves=curves,
                 verification=verification if verification.height else None,
                 overhead=job.table("overhead", "overhead") if measured else None,
                 **resampling,
@@ -95,6 +97,10 @@ def pair_of(comparison: Mapping[str, Any]) -> Pair:
         comparison["start"],
         comparison["separate"],
         tuple(zip(bases, unified, strict=True)) if seeds > 1 else (),
+        cold=comparison.get("cold"),
+        confidence=comparison.get("confidence"),
+        brevity=comparison.get("brevity"),
+        chain=comparison.get("chain"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import polars as pl
 
 from rlv.errors import DataError
 from rlv.evaluation.bootstrap import Estimate, student_quantile
-from rlv.evaluation.claims.evidence import Evidence, Pair, ours_at
+from rlv.evaluation.claims.evidence import Evidence, ours_at
 from rlv.evaluation.claims.rows import NOT_STATED, OURS, points_row, row, spread, where
 from rlv.evaluation.verifier_metrics import ALL, ANSWERED
 
@@ -26,7 +27,8 @@ def verifier_accuracy(evidence: Evidence) -> list[dict]:
         return []
     rows = []
     for pair in evidence.pairs:
-        metrics, whole = (_over_seeds(evidence, pair, over) for over in (ANSWERED, ALL))
+        reasoners = [unified for _, unified in evidence.seeds(pair)]
+        metrics, whole = (_needed(evidence, reasoners, pair.verifier, over) for over in (ANSWERED, ALL))
         detail = "; ".join(f"{name} {spread(found, '.3f')}" for name, found in metrics.items())
         detail += f"; over all solutions balanced_accuracy {spread(whole['balanced_accuracy'], '.3f')}"
         statement = (
@@ -79,29 +81,48 @@ def over_seeds(found: list[Estimate]) -> Estimate:
     return Estimate(float(mean), float(max(mean - below, 0.0)), float(min(mean + above, 1.0)))
 
 
-def _over_seeds(evidence: Evidence, pair: Pair, over: str) -> dict[str, Estimate]:
-    """All metrics of the unified verifier's own scores, over all training seeds, by name."""
-    seeds = [_metrics(evidence, pair, unified, over) for _, unified in evidence.seeds(pair)]
-    return {name: over_seeds([found[name] for found in seeds]) for name in sorted(seeds[0])}
+def metrics_over_seeds(
+    evidence: Evidence, reasoners: Sequence[str], verifier: str, over: str
+) -> dict[str, Estimate]:
+    """The metrics, by name, of a verifier on "all" or "answered" solutions of one reasoner with each seed.
+
+    Only metrics that every seed has; NaN if undefined. Raises DataError if a metric stands there twice.
+    """
+    seeds = [_metrics(evidence, reasoner, verifier, over) for reasoner in reasoners]
+    common = sorted(set.intersection(*map(set, seeds)))
+    return {name: over_seeds([found[name] for found in seeds]) for name in common}
 
 
-def _metrics(evidence: Evidence, pair: Pair, reasoner: str, over: str) -> dict[str, Estimate]:
-    """All metrics of a reasoner's own scores over "all" or "answered" solutions; NaN if undefined."""
-    assert evidence.verification is not None
+def _needed(evidence: Evidence, reasoners: Sequence[str], verifier: str, over: str) -> dict[str, Estimate]:
+    """As `metrics_over_seeds`; DataError names the first seed without the metric of verifier_accuracy."""
+    for reasoner in reasoners:
+        found = _metrics(evidence, reasoner, verifier, over)
+        if "balanced_accuracy" not in found:
+            raise _incomplete(evidence, reasoner, verifier, over, len(found))
+    return metrics_over_seeds(evidence, reasoners, verifier, over)
+
+
+def _metrics(evidence: Evidence, reasoner: str, verifier: str, over: str) -> dict[str, Estimate]:
+    """All metrics of one verifier on "all" or "answered" solutions of one reasoner; NaN if undefined."""
+    if evidence.verification is None:
+        return {}
     rows = evidence.verification.filter(
         (pl.col("dataset") == evidence.dataset)
         & (pl.col("reasoner") == reasoner)
-        & (pl.col("verifier") == pair.verifier)
+        & (pl.col("verifier") == verifier)
         & (pl.col("over") == over)
     ).unique(["budget", "metric"], maintain_order=True)
     found = {
         line["metric"]: Estimate(*(np.nan if line[c] is None else line[c] for c in ("value", "low", "high")))
         for line in rows.iter_rows(named=True)
     }
-    if "balanced_accuracy" not in found or len(found) != rows.height:
-        raise DataError(
-            f"claims: the verification table has {rows.height} rows of {pair.verifier!r} for {over} "
-            f"solutions of {reasoner!r} on {evidence.dataset!r}; one of each metric, balanced_accuracy among "
-            "them, is needed"
-        )
+    if len(found) != rows.height:
+        raise _incomplete(evidence, reasoner, verifier, over, rows.height)
     return found
+
+
+def _incomplete(evidence: Evidence, reasoner: str, verifier: str, over: str, height: int) -> DataError:
+    return DataError(
+        f"claims: the verification table has {height} rows of {verifier!r} for {over} solutions of "
+        f"{reasoner!r} on {evidence.dataset!r}; one of each metric, balanced_accuracy among them, is needed"
+    )

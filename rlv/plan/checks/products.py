@@ -9,8 +9,9 @@ from rlv.errors import StudyError
 from rlv.figures import FIGURES
 from rlv.figures.stage import module_of
 from rlv.plan.checks.names import broken_method, unknown
+from rlv.plan.checks.predictions import broken_predictions
 from rlv.plan.rules import RULES
-from rlv.study.types import CLAIM_ROLES, LARGEST_SEED, replica_name
+from rlv.study.types import CLAIM_ROLES, CONTROLS, LARGEST_SEED, replica_name
 
 if TYPE_CHECKING:
     from rlv.figures import Drawing
@@ -23,14 +24,20 @@ def broken_products(study: Study) -> Iterator[tuple[str, str]]:
     yield from _seeds(study)
     yield from _figures(study)
     yield from _claims(study)
+    yield from broken_predictions(study)
 
 
 def _comparisons(study: Study) -> Iterator[tuple[str, str]]:
     for name, comparison in study.comparisons.items():
         key = f"comparisons.{name}"
-        for role in ("base", "rl_v", "start"):
+        for role in ("base", "rl_v", "start", "cold"):
             yield from unknown(f"{key}.{role}", getattr(comparison, role), study.reasoners, "reasoner")
+        if comparison.cold is not None:
+            entry = study.reasoners[comparison.cold]
+            if entry.dataset is not None or entry.recorded_by is not None:
+                yield f"{key}.cold", f"{comparison.cold!r} is trained; a cold start has only a `model`"
         scorers = [("verifier", comparison.rl_v), ("judge", comparison.base)]
+        scorers += [(c, comparison.base) for c in CONTROLS if getattr(comparison, c) is not None]
         if comparison.separate is not None:
             scorers += [("separate", comparison.base), ("separate", comparison.rl_v)]
         for role, reasoner in scorers:
@@ -113,11 +120,13 @@ def _drawn(study: Study, key: str, figure: Figure, drawing: Drawing, name: str) 
                 yield from unknown(
                     f"{key}.{part}", one, getattr(study.lengths, part), f"{what} with length budgets"
                 )
-    elif drawing.needs in ("comparisons", "training"):
+    elif drawing.needs in ("comparisons", "controls", "training"):
         if not chosen:
             yield f"{key}.comparisons", "this figure compares methods; `comparisons` is empty"
         compared = [r for comparison in chosen for r in (comparison.base, comparison.rl_v)]
-        yield from _evaluated(study, f"{key}.datasets", figure.datasets, compared)
+        colds = [comparison.cold for comparison in chosen if comparison.cold is not None]
+        drawn = [*compared, *colds] if drawing.needs == "controls" else compared
+        yield from _evaluated(study, f"{key}.datasets", figure.datasets, drawn)
         for reasoner in compared if drawing.needs == "training" else ():
             if study.reasoners[reasoner].dataset is None:
                 yield f"{key}.comparisons", f"{reasoner!r} is not trained and has no curves of training"

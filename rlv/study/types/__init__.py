@@ -15,12 +15,14 @@ from rlv.study.types.data import (
 )
 from rlv.study.types.evaluation import (
     CLAIM_ROLES,
+    CONTROLS,
     Claims,
     Comparison,
     Evaluation,
     Figure,
     Lengths,
     Overhead,
+    Prediction,
     Sampling,
     Tuning,
     Verifier,
@@ -31,6 +33,7 @@ from rlv.study.types.training import EngineName, Reasoner, Schedule, Temperature
 
 __all__ = [
     "CLAIM_ROLES",
+    "CONTROLS",
     "LARGEST_SEED",
     "AnswerFormat",
     "Architecture",
@@ -45,6 +48,7 @@ __all__ = [
     "Model",
     "Name",
     "Overhead",
+    "Prediction",
     "Pretraining",
     "PromptStyle",
     "Reasoner",

@@ -97,6 +97,20 @@ class Comparison(Section):
     separate: Name | None = Field(
         default=None, description="a verifier that was trained apart and scores the solutions of both"
     )
+    cold: Young[Name | None] = Field(
+        default=None, description="control: an untrained reasoner at its best temperature, a cold start"
+    )
+    confidence: Young[Name | None] = Field(
+        default=None,
+        description="control: a verifier that costs nothing and scores the base reasoner's solutions, and "
+        "those of the RL^V reasoner if that lists it; so with the next two",
+    )
+    brevity: Young[Name | None] = Field(
+        default=None, description="control: a verifier that prefers short solutions"
+    )
+    chain: Young[Name | None] = Field(
+        default=None, description="control: a judge that reasons before its verdict"
+    )
 
 
 class Overhead(Section):
@@ -144,6 +158,17 @@ class Claims(Section):
     dataset: Name = Field(description="in distribution")
     hard: Name | None = Field(default=None, description="harder than any problem of training")
     out_of_domain: Name | None = Field(default=None, description="another kind of problem than in training")
+
+
+# The verifiers of a comparison that are controls; its control `cold` is a reasoner.
+CONTROLS = ("confidence", "brevity", "chain")
+
+
+class Prediction(Section):
+    """What a claim's number is expected to be, written before the run; a missing end is open."""
+
+    low: float | None = Field(default=None, description="lowest number that was expected")
+    high: float | None = Field(default=None, description="highest number that was expected")
 
 
 # What a data set is to the claims -> the key of `claims` that names it.

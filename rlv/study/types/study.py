@@ -14,6 +14,7 @@ from rlv.study.types.evaluation import (
     Figure,
     Lengths,
     Overhead,
+    Prediction,
     Sampling,
     Tuning,
     Verifier,
@@ -50,6 +51,11 @@ class Study(Section):
     overhead: Overhead | None = Field(default=None, description="measured if present")
     figures: dict[Name, Figure] = Field(default={}, description="figures to draw, by the figure's own name")
     claims: Claims | None = Field(default=None, description="scoreboard, if present")
+    predictions: dict[str, Prediction] = Field(
+        default={},
+        description='by "CLAIM DATASET", as `early_gain test`: about the first row that the claim has there '
+        'for each method; "CLAIM DATASET 2": about the second',
+    )
     seeds: tuple[int, ...] = Field(
         default=(), description="training seeds: every compared reasoner is trained once with each"
     )

@@ -17,7 +17,7 @@ from rlv.evaluation.claims.page import page
 from rlv.evaluation.claims.registry import CLAIMS, scoreboard
 from tests.evaluation.claims.tables_for_claims import rows, two_methods
 from tests.evaluation.claims.test_lengths import BUDGETS, at_budgets, selected
-from tests.evaluation.claims.test_verifiers import metrics
+from tests.evaluation.claims.test_verifiers import METRICS, metrics
 
 PAIR = Pair("grpo", "grpo_v")
 
@@ -50,9 +50,14 @@ def test_every_claim_for_the_data_sets_that_it_is_about(per_problem, overhead):
         "joint_scaling": 1,
         "length_selection": 1,
         "overhead": 2,
+        "over_judge": 2 * 3,
+        "majority_stalls": 2 * 3,
     }
     # The others had no evidence; the order is that of the registry.
-    assert set(CLAIMS) - set(counts) == {"rl_gain", "verifier_accuracy", "separate"}
+    assert set(CLAIMS) - set(counts) == {
+        *("rl_gain", "verifier_accuracy", "separate", "rl_over_cold", "over_confidence", "over_brevity"),
+        *("over_chain", "within_problem"),
+    }
     assert board["id"].unique(maintain_order=True).to_list() == [name for name in CLAIMS if name in counts]
     gains = board.filter(pl.col("id") == "math_gain")["ours"]
     assert gains[0] == pytest.approx(gains[1])
@@ -63,16 +68,21 @@ def test_every_claim_for_the_data_sets_that_it_is_about(per_problem, overhead):
 def test_a_statement_is_short_enough_for_a_table():
     base, unified, apart = "leave_one_out", "leave_one_out_v", "separate_leave_one_out"
     seeds = ((base, unified), (f"{base}_seed1", f"{unified}_seed1"))
-    pair = Pair(base, unified, start="base", separate=apart, replicas=seeds)
+    free = "free_confidence"
+    controls = {"cold": "base_cold", "confidence": free, "brevity": free, "chain": free}
+    pair = Pair(base, unified, start="base", separate=apart, replicas=seeds, **controls)
     longer = pl.col("reasoner").str.replace("grpo", "leave_one_out")
     everything = [
         two_methods(),
         rows("grpo_v", apart, "weighted_voting", [0.5] * 5),
         rows("base", "", "majority", [0.3] * 5),
+        rows("base_cold", "", "majority", [0.3] * 5),
+        rows("grpo", free, "weighted_voting", [0.3] * 5),
+        rows("grpo_v", free, "weighted_voting", [0.3] * 5),
     ]
     table = pl.concat(everything).with_columns(longer)
     cut, chosen = at_budgets().with_columns(longer), selected().with_columns(longer)
-    verification = metrics(unified)
+    verification = metrics(unified, [*METRICS, ("within_auroc", 0.7, 0.6, 0.8)])
     evidence = [
         Evidence("test", (pair,), table, role, verification=verification)
         for role in (IN_DISTRIBUTION, HARD, OUT_OF_DOMAIN)
