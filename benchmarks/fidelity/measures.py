@@ -76,21 +76,8 @@ def largest_wrong_class(classes_PS: Ints, correct_PS: Bools) -> Estimate:
 
 
 def within_auroc(score_PS: Floats, correct_PS: Bools, counted_PS: Bools) -> Estimate:
-    """Chance that a right solution outscores a wrong one of the same problem, ties counting half.
-
-    Every problem with both kinds counts once, however many solutions of each it has; of solutions, those
-    that `counted_PS` names. The within-question discrimination of CISC (Taubenfeld et al. 2025) weighs
-    problems by their pairs instead (wqd_eval in google-research/cisc).
-    """
-    chance, both = [], []
-    for score_S, correct_S, counted_S in zip(score_PS, correct_PS, counted_PS, strict=True):
-        right = score_S[counted_S & correct_S]
-        wrong = np.sort(score_S[counted_S & ~correct_S])
-        below = np.searchsorted(wrong, right, "left") + np.searchsorted(wrong, right, "right")
-        pairs = len(right) * len(wrong)
-        chance.append(below.sum() / 2 / max(pairs, 1))
-        both.append(float(pairs > 0))
-    return ratio(np.array(chance), np.array(both))
+    """The evaluation's within_auroc, of the solutions that `counted_PS` names."""
+    return pooled("within_auroc", score_PS, correct_PS, counted_PS)
 
 
 def pooled(metric: str, score_PS: Floats, correct_PS: Bools, counted_PS: Bools) -> Estimate:

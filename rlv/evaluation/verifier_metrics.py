@@ -2,16 +2,14 @@
 
     balanced_accuracy  mean of the true-positive and true-negative rate; a score of 0.5 or more accepts
     auroc              chance that a correct solution outscores a wrong one, ties counting half (exact)
-    within_auroc       the same of two solutions of one problem: all pairs of a right and a wrong solution of
-                       the same problem count alike, problems without both have none (exact)
+    within_auroc       the same of two solutions of one problem, in the mean over problems that have both
+                       correct and wrong ones (exact)
     calibration_error  expected calibration error: 15 bins of equal width on [0, 1], mean |mean score -
                        fraction correct| weighted by the solutions in the bin (Guo et al. 2017, eq. 5)
 
 auroc mixes two things: to know which problems are easy, and which solution of a problem is right. Votes use
-only the second, which within_auroc measures: the within-question discrimination of CISC (Taubenfeld et al.
-2025, arXiv 2502.06233). Problems are weighted by their pairs here, and not alike: one with a share p of right
-solutions weighs p (1 - p), so those count most on which a vote is undecided, and one lucky solution of 64 is
-little evidence.
+only the second, which within_auroc measures. Problems count alike, as in most published numbers; the
+within-question discrimination of CISC (Taubenfeld et al. 2025, arXiv 2502.06233) counts pairs alike.
 
 Every metric is there twice. Of "all" solutions: a verifier should reject those that cast no vote, too, but
 most of these are unfinished, which is easy to see. Of the "answered" ones, which vote: what a verifier is
@@ -184,7 +182,7 @@ def auroc(score_B: Floats, correct_B: Bools, problem_B: Ints, weights_DP: Floats
 def within_auroc(score_B: Floats, correct_B: Bools, problem_B: Ints, weights_DP: Floats) -> Floats:
     """Chance that a right solution outscores a wrong one of the same problem, ties half: value_D.
 
-    Problems count by their pairs of a right and a wrong solution, times their weight; NaN without a pair.
+    The mean over problems that have both kinds; NaN without one.
     """
     order = np.lexsort((score_B, problem_B))
     ranked_B, hit_B, owner_B = score_B[order], correct_B[order], problem_B[order]
@@ -200,7 +198,8 @@ def within_auroc(score_B: Floats, correct_B: Bools, problem_B: Ints, weights_DP:
     earlier_P = np.cumsum(wrong_P) - wrong_P
     below_U = np.cumsum(wrong_U) - wrong_U / 2 - earlier_P[owner_U]
     wins_P = np.bincount(owner_U, right_U * below_U, minlength=problems)
-    return _ratio(weights_DP @ wins_P, weights_DP @ (right_P * wrong_P))
+    chance_P = _ratio(wins_P, right_P * wrong_P)
+    return _ratio(weights_DP @ np.nan_to_num(chance_P), weights_DP @ ~np.isnan(chance_P))
 
 
 def calibration_error(score_B: Floats, correct_B: Bools, problem_B: Ints, weights_DP: Floats) -> Floats:

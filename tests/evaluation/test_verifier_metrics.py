@@ -35,12 +35,9 @@ def pairwise_auroc(score, correct, problem=None) -> float:
 
 
 def pairwise_within_auroc(score, correct, problem) -> float:
-    pairs = [
-        (score[i] > score[j]) + 0.5 * (score[i] == score[j])
-        for i in np.flatnonzero(correct)
-        for j in np.flatnonzero(~correct & (problem == problem[i]))
-    ]
-    return float(np.mean(pairs))
+    own = [problem == p for p in np.unique(problem)]
+    both = [rows for rows in own if correct[rows].any() and not correct[rows].all()]
+    return float(np.mean([pairwise_auroc(score[rows], correct[rows]) for rows in both]))
 
 
 def plain_balanced_accuracy(score, correct, problem=None) -> float:
@@ -91,7 +88,7 @@ def test_within_auroc_compares_solutions_of_one_problem_only():
     score = np.array([0.8, 0.8, 0.8, 0.9, 0.1, 0.2, 0.2, 0.1])
     problem = np.repeat([0, 1], 4)
     one = np.ones((1, 2))
-    assert within_auroc(score, correct, problem, one)[0] == pytest.approx((0 + 0.5) / 6)
+    assert within_auroc(score, correct, problem, one)[0] == pytest.approx((0 + 0.5 / 3) / 2)
     assert auroc(score, correct, problem, one)[0] > 0.5
     # A shift of a problem's scores changes nothing; a problem without both kinds has no pairs.
     shifted = score + np.where(problem == 0, 0.0, 0.7)
