@@ -29,7 +29,11 @@ extends: smoke
 name: tiny
 datasets: {train: {size: 16}, test: {size: 8}, hard: null, ood: null}
 training: {steps: 2, problems_per_step: 2, solutions_per_problem: 4, save_every: 1, show_every: 2}
-reasoners: {base: {evaluate_on: [test]}, grpo: {evaluate_on: [test]}, grpo_v: {evaluate_on: [test]}}
+reasoners:
+  base: {evaluate_on: [test]}
+  grpo: {evaluate_on: [test], verifiers: [judge, tail, certain]}
+  grpo_v: {evaluate_on: [test]}
+verifiers: {tail: {score: tail_logprob}, certain: {score: self_certainty}}
 sampling: {n: 2, problems_per_shard: 8, samples_per_shard: 2}
 evaluation: {ns: [1, 2], draws: 100}
 overhead: {repeats: 2}

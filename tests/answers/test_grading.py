@@ -80,7 +80,9 @@ def test_grade_makes_a_solutions_table_in_the_samples_order():
         True,
         False,
     ]
-    assert solutions.drop("answer", "answer_class", "correct").equals(samples.drop("token_ids"))
+    assert solutions.drop("answer", "answer_class", "correct").equals(
+        samples.drop("token_ids", *tables.YOUNG["samples"])
+    )
 
 
 def test_bombs_vote_as_strings_and_the_rest_goes_on():

@@ -40,7 +40,8 @@ def paper():
 
 
 def artifact(stage="train", **how) -> Artifact:
-    return Artifact(stage, "a", 1, {}, how={"ranks": 1, "nodes": 1, "tensor_parallel": 1, **how})
+    params = {"score": "judge"} if stage == "score" else {}
+    return Artifact(stage, "a", 1, params, how={"ranks": 1, "nodes": 1, "tensor_parallel": 1, **how})
 
 
 def training(hours: float, **how) -> tuple[Artifact, Estimate]:

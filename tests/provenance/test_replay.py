@@ -113,7 +113,7 @@ def raise_score(path):
 @pytest.mark.parametrize("at_hand", [True, False])
 def test_what_differs_is_named_with_its_size(histories, finished, second, copy_of, at_hand):
     store = copy_of(second)
-    scores = one(finished, "score")
+    scores = one(finished, "score", "grpo_v")
     republish(store, scores, "scores.parquet", raise_score)
     done = again(histories["parallel_scaling"], store, finished.store if at_hand else None)
     (differing,) = done.differing

@@ -45,6 +45,9 @@ def test_a_shard_is_sampled_cut_and_scored(chain, base) -> None:
     params = DRAWING | {"max_tokens": 40, "problems": [1, 4], "samples": [2, 6]}
     shard, samples = chain("sample", SAMPLE, params, {}, "samples")
     assert len(samples) == 12 and samples["sample_id"].to_list() == [2, 3, 4, 5] * 3
+    # vLLM hands out the log-probability of what it draws, and no more of the vocabulary.
+    assert samples["token_logprobs"].list.len().to_list() == samples["n_tokens"].to_list()
+    assert samples["self_certainty"].null_count() == 12
     cutting = {"budgets": [10, 40], "answer_tokens": 4, "step_rule": "try", "answer_format": "marker"}
     cut, forced = chain("force", FORCE, DRAWING | cutting, {"samples": shard}, "samples")
     assert forced["budget"].to_list() == [10] * 12 + [40] * 12
