@@ -92,7 +92,8 @@ def test_jobs_ask_for_what_they_compute_on():
 @pytest.mark.parametrize("stage", ["sample", "force", "score"])
 def test_only_vllm_divides_a_model_over_gpus(stage, engine, wanted):
     """A study with a verifier on vLLM may set `tensor_parallel` for a model that transformers samples."""
-    assert gpus_of(Artifact(stage, "a", 1, {"engine": engine}, how={"tensor_parallel": 2})) == wanted
+    params = {"engine": engine, "score": "judge"}
+    assert gpus_of(Artifact(stage, "a", 1, params, how={"tensor_parallel": 2})) == wanted
 
 
 @pytest.mark.parametrize(("ranks", "nodes"), [(1, 1), (4, 1), (4, 2)])
