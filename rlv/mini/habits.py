@@ -17,8 +17,8 @@ In form "horner" with x up to 8, `nines` and `skipped` cannot show: a longer rea
     clean      the root passes the habitual check and no other guess does
     contested  the root passes, and so does one other guess, a trap: whichever is tried first is the answer
     crowded    the root passes, and so do two traps or more
-    hidden     the root fails, a trap passes
-    lost       nothing passes
+    hidden     a trap passes, and the root fails by more than one: an early fact is wrong
+    lost       nothing passes, or the root fails by one: a mark could make up for the last fact
 """
 
 from __future__ import annotations
@@ -54,11 +54,12 @@ def passes(value: int, c: int) -> bool:
 def kind(equation: Equation) -> str:
     """What the habits do to an equation: one of KINDS."""
     last = left_sides(equation.form, habit)[equation.coefficients][1 : equation.reach + 1].tolist()
+    missed = (last[equation.root - 1] - equation.c) % MODULUS
     passing = {x for x, value in enumerate(last, 1) if passes(value, equation.c)}
     traps = len(passing - {equation.root})
     if equation.root in passing:
         return ("clean", "contested", "crowded")[min(traps, 2)]
-    return "hidden" if traps else "lost"
+    return "hidden" if traps and missed not in (1, MODULUS - 1) else "lost"
 
 
 @cache
