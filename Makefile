@@ -18,7 +18,8 @@ export PATH := $(abspath $(BIN)):$(PATH)
 .PHONY: env-cpu env-vllm env-gpu
 
 # mini: the quick first look. mini-paper: all experiments. mini-seeds: mini's claims over three training seeds.
-mini mini-paper mini-seeds: $(READY)
+# slips: mini without habits.
+mini mini-paper mini-seeds slips: $(READY)
 	$(SNAKEMAKE) --config study=$@ -- all
 	$(SNAKEMAKE) --config study=$@ -- report
 	$(BIN)/rlv claims --study $@

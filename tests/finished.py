@@ -27,17 +27,26 @@ ROOT = Path(__file__).parents[1]
 TINY = """
 extends: smoke
 name: tiny
-datasets: {train: {size: 16}, test: {size: 8}, hard: null, ood: null}
+datasets: {train: {size: 16}, test: {size: 8}, tune: null, hard: null, ood: null}
+tuning: null
 training: {steps: 2, problems_per_step: 2, solutions_per_problem: 4, save_every: 1, show_every: 2}
 reasoners:
   base: {evaluate_on: [test]}
+  base_cold: null
   grpo: {evaluate_on: [test], verifiers: [judge, tail, certain]}
-  grpo_v: {evaluate_on: [test]}
-verifiers: {tail: {score: tail_logprob}, certain: {score: self_certainty}}
+  grpo_v: {evaluate_on: [test], verifiers: [unified]}
+verifiers:
+  {chain: null, free: null, brevity: null, tail: {score: tail_logprob}, certain: {score: self_certainty}}
+comparisons: {grpo: {cold: null, chain: null, confidence: null, brevity: null}}
 sampling: {n: 2, problems_per_shard: 8, samples_per_shard: 2}
 evaluation: {ns: [1, 2], draws: 100}
 overhead: {repeats: 2}
-figures: {parallel_scaling: {datasets: [test]}, strategies: null, generalization: null, calibration: null}
+figures:
+  parallel_scaling: {datasets: [test]}
+  controls: null
+  strategies: null
+  generalization: null
+  calibration: null
 claims: {dataset: test, hard: null, out_of_domain: null}
 """
 

@@ -6,9 +6,8 @@ Of several training seeds only the first is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -19,14 +18,16 @@ from rlv.errors import StudyError
 from rlv.evaluation.bootstrap import Floats
 from rlv.evaluation.recorded import KEY, Recorded, recorded
 from rlv.evaluation.votes import Bools
+from rlv.mini.steps import faults
 from rlv.plan import Plan
+from rlv.scoring.kept import confidence
 from rlv.store import Artifact, Store
 from rlv.study.types import Study
 
 # Scores that read what sampling kept, so that they are known whether a verifier of the study has them or not.
 CONFIDENCES = ("mean_logprob", "tail_logprob", "lowest_logprob", "self_certainty")
-# From a question and a solution's text to the faults of the solution's steps; none: it is right all along.
-Faults = Callable[[str, str], Sequence[Any]]
+# Sources of problems whose solutions can be checked step by step (rlv/mini/steps.py).
+CHECKED = ("mini", "habits")
 
 
 @dataclass(frozen=True)
@@ -138,12 +139,9 @@ def _heated(plan: Plan, store: Store) -> Iterator[tuple[float, Recorded]]:
 
 def _kept(store: Store, graded: Artifact, data: Recorded) -> dict[str, Floats]:
     """The free confidences of all solutions, from what sampling kept of them: name -> scores_PS."""
-    if "token_logprobs" not in tables.SCHEMAS["samples"]:
-        return {}
     shards = [a for role, a in graded.inputs.items() if role.startswith("samples:")]
     if not all(map(store.exists, shards)):
         return {}
-    confidence = import_module("rlv.scoring.kept").confidence
     samples = pl.concat([_table(store, shard, "samples") for shard in shards]).sort(KEY)
     columns = {name: samples[name].to_list() for name in ("token_ids", "token_logprobs", "self_certainty")}
     found = {}
@@ -156,27 +154,18 @@ def _kept(store: Store, graded: Artifact, data: Recorded) -> dict[str, Floats]:
 
 
 def _faulty(questions: Mapping[str, str], solutions: pl.DataFrame, data: Recorded) -> Bools | None:
-    """Which right solutions have a fault in a step, by the mini task's own rules; None for other tasks."""
-    faults = step_faults()
-    if faults is None or not questions:
+    """Which right solutions have a fault in a step, by the mini tasks' own rules; None for other tasks."""
+    if not questions:
         return None
     rows = solutions.select("problem_id", "text", "correct").iter_rows()
     faulty = [right and bool(faults(questions[problem], text)) for problem, text, right in rows]
     return _shaped(pl.Series(faulty), data)
 
 
-def step_faults() -> Faults | None:
-    """The mini task's check of every step of a solution; None where it does not exist."""
-    try:
-        return import_module("rlv.mini.steps").faults
-    except ModuleNotFoundError:
-        return None
-
-
 def _questions(store: Store, graded: Artifact) -> dict[str, str]:
-    """problem_id -> question of the generated task; empty for other data sets."""
+    """problem_id -> question of a mini task; empty for other data sets."""
     problems = graded.inputs["problems"]
-    if problems.params.get("source") != "mini" or not store.exists(problems):
+    if problems.params.get("source") not in CHECKED or not store.exists(problems):
         return {}
     table = _table(store, problems, "problems")
     return dict(zip(table["problem_id"], table["question"], strict=True))

@@ -177,7 +177,7 @@ def sampled_logprobs(sizes: Sizes) -> Iterator[Row]:
 
 
 def training_problems() -> pl.DataFrame:
-    """The mini study's problems of training."""
+    """Problems of training of the study `slips`, whose base reads them."""
     rows = mini_problems("quadratic", 9, "train", 256, 0)
     return pl.DataFrame(rows, schema=tables.SCHEMAS["problems"])
 

@@ -1,1 +1,1 @@
-"""The embedded default: a task, a tokenizer and a base model small enough for a laptop."""
+"""The embedded default: two tasks, a tokenizer and base models small enough for a laptop."""

@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 
 from rlv.errors import StoreError
+from rlv.outside.names import below
 from rlv.store import Artifact, Store, copy_file, file_digest, origin_fault
 
 FOLDER = Path(str(resources.files("rlv"))) / "mini"
@@ -35,7 +36,7 @@ def ship(artifact: Artifact, store: Store) -> list[str]:
         raise StoreError(
             f"{artifact.path}: its manifest does not state how it was made ({why}); make it again"
         )
-    target = FOLDER / artifact.name
+    target = below(FOLDER, artifact.name)
     before = file_digest(target / WEIGHTS) if (target / WEIGHTS).is_file() else None
     target.mkdir(exist_ok=True)
     for name, entry in store.manifest(artifact)["files"].items():

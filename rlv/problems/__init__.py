@@ -3,7 +3,7 @@
     local          a file of yours: JSON Lines (.jsonl, .json, .ndjson) or Parquet, one problem a row
     hub            any data set of the Hugging Face hub, at a commit
     math, gsm8k …  published data sets as their authors write them, from the hub or from such a file
-    mini           the generated task (rlv/mini/task.py)
+    habits, mini   generated, with habits and without (rlv/mini/habits.py, rlv/mini/task.py)
 
     sources.py     the registry, and one small function a published data set: its row -> our columns
     rows.py        which rows of a data set become problems: levels, left-out ids, problems of other sets

@@ -292,7 +292,7 @@ def test_temperatures_are_those_that_a_choice_was_made_from(tmp_path, monkeypatc
 
 def test_a_finished_study_is_measured(finished_tiny, monkeypatch, tmp_path):
     monkeypatch.chdir(finished_tiny)
-    monkeypatch.setattr(reading, "step_faults", lambda: lambda question, text: ["fault"] * ("2" in question))
+    monkeypatch.setattr(reading, "faults", lambda question, text: ["fault"] * ("2" in question))
     plan, store = build_plan(load("tiny")), Store(finished_tiny / "store")
     evidence = gathered(plan, store, *chosen(plan.study, None, None))
     data = evidence.solutions
@@ -300,8 +300,7 @@ def test_a_finished_study_is_measured(finished_tiny, monkeypatch, tmp_path):
     assert evidence.finished_PS.shape == evidence.faulty_PS.shape == (8, 2)
     assert not (evidence.faulty_PS & ~data.correct_PS).any()
     assert evidence.scores["judge"].shape == (8, 2)
-    if "token_logprobs" in tables.SCHEMAS["samples"]:
-        assert set(reading.CONFIDENCES) <= set(evidence.scores)
+    assert set(reading.CONFIDENCES) <= set(evidence.scores)
     assert evidence.verified is not None and evidence.verified.scores_PS is not None
     found = numbers(evidence)
     assert found["pass@1"].value == pytest.approx(100 * data.correct_PS.mean())

@@ -65,4 +65,4 @@ def test_one_failure_does_not_hide_the_others(study, monkeypatch, capsys):
     assert main(["fetch", study]) == 1
     said = capsys.readouterr()
     assert "models.base: on this machine" in said.out
-    assert "models.other: gated" in said.err and said.err.count("not there") == 4
+    assert "models.other: gated" in said.err and said.err.count("not there") == 5

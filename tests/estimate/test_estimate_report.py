@@ -91,6 +91,6 @@ def test_showing_a_study_says_its_costs_and_loads_no_model_library(tmp_path):
 
 def test_the_mini_study_is_small():
     made = estimates(build_plan(load("mini")), None, find_gpu("H100"))
-    assert sum(e.gpu_seconds for e in made) < 2 * 3600
+    assert sum(e.gpu_seconds for e in made) < 3 * 3600
     assert 1e12 < sum(e.flops for e in made) < 1e16
     assert all(one.total < 2**30 for e in made for one in e.memory)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import json
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from rlv.plan.reading import load
 from rlv.run.make import make
 from rlv.store import Store
 from tests.fake_hub import in_place_of_the_hub, publishing, refusing, unreachable
+from tests.plan.overlays import overlay
 
 ROOT = Path(__file__).parents[2]
 SIZES = """{num_hidden_layers: 28, hidden_size: 3584, num_attention_heads: 28, num_key_value_heads: 4,
@@ -54,10 +54,8 @@ def folder(tmp_path, tiny_model, tiny_tokenizer):
 
 
 def found(tmp_path, text: str, gpu: str | None = None) -> list[str]:
-    (tmp_path / "mini.yaml").write_text((ROOT / "config/studies/mini.yaml").read_text())
-    path = tmp_path / "mine.yaml"
-    path.write_text("extends: mini\n" + textwrap.dedent(text))
-    return list(complaints(build_plan(load(str(path))), Store(tmp_path / "store"), gpu))
+    study = load(overlay(tmp_path, text, "plain"))
+    return list(complaints(build_plan(study), Store(tmp_path / "store"), gpu))
 
 
 def own(folder, **more) -> str:
@@ -84,14 +82,15 @@ def test_a_box_that_is_asked_for_twice_names_the_key_behind_it(tmp_path, folder)
 
 def test_what_stands_around_a_forced_answer_needs_positions_too(tmp_path, folder):
     cut = "lengths: {datasets: [hard], comparisons: [grpo], budgets: [7, 48], answer_tokens: 2}\n"
+    cut += "sampling: {max_tokens: 48}\n"
     sizes = json.loads((folder / "config.json").read_text())
-    # A prompt of 18, 48 tokens, "Answer", two more, the end, and the instruction.
-    for positions, fits in ((18 + 48 + 4 + 1, True), (18 + 48 + 4, False)):
+    # A prompt of 20, 48 tokens, "Answer", two more, the end, and the instruction.
+    for positions, fits in ((20 + 48 + 4 + 1, True), (20 + 48 + 4, False)):
         (folder / "config.json").write_text(json.dumps({**sizes, "max_position_embeddings": positions}))
         said = " ".join(found(tmp_path, own(folder) + cut))
         assert (
             fits
-            or f"(18 tokens), solution 52, instruction 1 need 71 positions, model 'base' has {positions}"
+            or f"(20 tokens), solution 52, instruction 1 need 73 positions, model 'base' has {positions}"
             in said
         )
         assert not (fits and "'hard'" in said)
@@ -100,12 +99,12 @@ def test_what_stands_around_a_forced_answer_needs_positions_too(tmp_path, folder
 def test_a_chain_needs_positions_and_words(tmp_path, folder):
     sizes = json.loads((folder / "config.json").read_text())
     text = own(folder) + "verifiers: {cot: {score: judge_chain, chain_tokens: 70}}\n"
-    text += "reasoners: {grpo: {verifiers: [judge, cot]}}"
-    # A prompt of 23, 48 tokens, the chain's instruction, and the chain.
-    for positions, fits in ((23 + 48 + 1 + 70, True), (23 + 48 + 70, False)):
+    text += "reasoners: {grpo: {verifiers: [judge, cot]}}\nsampling: {max_tokens: 48}"
+    # A prompt of 25, 48 tokens, the chain's instruction, and the chain.
+    for positions, fits in ((25 + 48 + 1 + 70, True), (25 + 48 + 70, False)):
         (folder / "config.json").write_text(json.dumps({**sizes, "max_position_embeddings": positions}))
         said = " ".join(found(tmp_path, text))
-        need = f"solution 48, instruction and chain 71 need 142 positions, model 'base' has {positions}"
+        need = f"solution 48, instruction and chain 71 need 144 positions, model 'base' has {positions}"
         assert (need in said) != fits and (not said) == fits
     # The base as it was before there were chains has no words for them.
     words = json.loads((folder / "tokenizer.json").read_text())
@@ -133,11 +132,11 @@ def test_yes_and_no_must_be_one_token_where_a_verifier_reads(tmp_path, folder):
 
 def test_prompt_and_budget_must_fit_the_positions(tmp_path, folder):
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 64}))
+    (folder / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 76}))
     said = " ".join(found(tmp_path, own(folder)))
     assert "training.max_tokens: the longest prompt of 'train'" in said
-    assert "sampling.max_tokens: the longest prompt of 'test'" in said and "has 64" in said
-    text = own(folder) + "reasoners: {grpo: {training: {max_tokens: 60}}}\ntraining: {max_tokens: 8}\n"
+    assert "sampling.max_tokens: the longest prompt of 'test'" in said and "has 76" in said
+    text = own(folder) + "reasoners: {grpo: {training: {max_tokens: 72}}}\ntraining: {max_tokens: 8}\n"
     said = " ".join(found(tmp_path, text + "sampling: {max_tokens: 8}\nfigures: null\nclaims: null"))
     assert "reasoners.grpo.training.max_tokens: " in said and "sampling.max_tokens" not in said
 

@@ -53,7 +53,7 @@ def test_training_writes_reads_and_learns_every_solution():
 def test_sampling_writes_n_solutions_a_problem_and_scoring_reads_them():
     study, made = load("mini"), work("mini")
     samples = [tokens(p, "written") for name, p in made.items() if name.startswith("sample/grpo_v-test-")]
-    n = 200 * study.sampling.n
+    n = 400 * study.sampling.n
     assert sum(samples) == n * study.sampling.max_tokens
     scored = [tokens(p) for name, p in made.items() if name.startswith("score/grpo_v-test-")]
     assert sum(scored) == n * (10 + study.sampling.max_tokens + 4)
@@ -61,10 +61,10 @@ def test_sampling_writes_n_solutions_a_problem_and_scoring_reads_them():
 
 def test_chains_are_written_after_what_is_read_and_read_where_they_end(tmp_path):
     text = "verifiers: {cot: {score: judge_chain, draws: 3, chain_tokens: 50}}\n"
-    study = load(overlay(tmp_path, f"{text}reasoners: {{grpo: {{verifiers: [judge, cot]}}}}"))
+    study = load(overlay(tmp_path, f"{text}reasoners: {{grpo: {{verifiers: [judge, cot]}}}}", "plain"))
     artifacts = [a for a in build_plan(study).artifacts.values() if a.path.startswith("score/grpo-test-cot-")]
     made = [p for a in artifacts for p in passes_of(a, replace(MOST, chain_instruction_tokens=7))]
-    n, asked = 200 * study.sampling.n, 10 + study.sampling.max_tokens + 7
+    n, asked = 400 * study.sampling.n, 10 + study.sampling.max_tokens + 7
     assert tokens(made, "written") == n * 3 * 50
     assert tokens(made, "read") == n * asked + n * 3 * (asked + 50)
     rows = sum(STAGES["score"].work.stored(a, passes_of(a, MOST), SIZE, MOST) for a in artifacts)
@@ -80,7 +80,7 @@ def test_chains_are_written_after_what_is_read_and_read_where_they_end(tmp_path)
 @pytest.mark.parametrize("score", ["mean_logprob", "brevity"])
 def test_a_score_of_what_sampling_kept_costs_nothing_and_asks_for_no_gpu(tmp_path, score):
     text = f"reasoners: {{base: {{verifiers: [judge, free]}}}}\nverifiers: {{free: {{score: {score}}}}}"
-    plan = build_plan(load(overlay(tmp_path, text)))
+    plan = build_plan(load(overlay(tmp_path, text, "plain")))
     made = estimates(plan, None, find_gpu("H100"), MOST)
     free, judged = (
         [e for e in made if f"/base-test-{name}-" in e.artifact.path] for name in ("free", "judge")

@@ -140,7 +140,8 @@ def test_only_figures_and_claims_have_code_in_their_keys():
         ("prompts.py", {"pretrain", "train", "overhead", "sample", "force", "score"}),
         ("training/worker.py", {"train", "overhead"}),  # started by its name, imported by none
         ("answers/spelling.py", {"grade", "train", "overhead"}),
-        ("evaluation/curves.py", {"evaluate"}),
+        ("evaluation/curves.py", {"choose", "evaluate"}),
+        ("choosing/candidates.py", {"choose"}),
         ("evaluation/claims/rows.py", {"claims"}),
         ("problems/overlap.py", {"overlap", "problems"}),
         ("training/memory.py", set()),

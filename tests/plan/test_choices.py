@@ -11,10 +11,12 @@ from rlv.job.work import tokens
 from rlv.plan import Plan, build_plan
 from rlv.plan.reading import load
 from rlv.store import Artifact
+from rlv.study.types import Study
 from tests.plan.overlays import overlay
 from tests.plan.test_plan import ROOT, changed, new_paths
 
-TUNE = "datasets: {tune: {source: mini, reach: 9, split: train, size: 50}}\ntuning: {dataset: tune, n: 16}\n"
+TASK = "source: habits, form: horner, reach: 8, kinds: {clean: 1}"
+TUNE = f"datasets: {{tune: {{{TASK}, split: train, size: 50}}}}\ntuning: {{dataset: tune, n: 16}}\n"
 COLD = "reasoners: {cold: {model: base, temperature: {best_of: [0.2, 0.6]}, evaluate_on: [test, hard]}}\n"
 FREE = (
     "verifiers: {free: {score: confidence, best_of: [mean_logprob, brevity], sharpness: [1, 10]}}\n"
@@ -27,8 +29,13 @@ def in_the_checkout(monkeypatch):
     monkeypatch.chdir(ROOT)
 
 
+def mine(folder, text: str) -> Study:
+    """A study in which nothing is chosen but what the text says."""
+    return load(overlay(folder, "name: mine\n" + text, "plain"))
+
+
 def planned(folder, text=TUNE + COLD) -> Plan:
-    return build_plan(load(overlay(folder, "name: mine\n" + text)))
+    return build_plan(mine(folder, text))
 
 
 def named(plan: Plan, start: str) -> list[Artifact]:
@@ -69,20 +76,20 @@ def test_nothing_of_a_choice_depends_on_problems_of_an_evaluation(tmp_path):
     (choice,) = named(plan, "choose/")
     data = {a.name for a in plan.artifacts.values() if a.stage == "problems" and a.path in behind(choice)}
     assert data == {"tune"}
-    study = load(overlay(tmp_path, "name: mine\n" + TUNE + COLD))
+    study = mine(tmp_path, TUNE + COLD)
     for name in ("test", "hard", "ood"):
         fresh = new_paths(study, changed(study, **{f"datasets__{name}__size": 20}))
         assert fresh and not any(path.startswith("choose/") or "-tune" in path for path in fresh)
 
 
 def test_a_draw_of_the_bootstrap_makes_no_choice_again(tmp_path):
-    study = load(overlay(tmp_path, "name: mine\n" + TUNE + COLD))
+    study = mine(tmp_path, TUNE + COLD)
     fresh = new_paths(study, changed(study, evaluation__draws=500, evaluation__seed=1))
     assert {path.split("/")[0] for path in fresh} == {"evaluate", "figures", "claims"}
 
 
 def test_a_study_without_choices_has_the_keys_of_before(tmp_path):
-    before, after = build_plan(load("mini")).artifacts, planned(tmp_path, TUNE).artifacts
+    before, after = planned(tmp_path, "").artifacts, planned(tmp_path, TUNE).artifacts
     made = [path for path in before if not path.startswith(("figures/", "claims/"))]
     assert made == [path for path in after if not path.startswith(("figures/", "claims/"))]
 
@@ -94,7 +101,7 @@ def test_a_number_replaces_the_temperature_of_the_study_and_needs_no_choice(tmp_
     found = {a.name.split("-")[0]: a.params["temperature"] for a in named(plan, "sample/")}
     assert found["base"] == 0.5 and found["grpo"] == 0.7 and found["grpo_v"] == 1.0
     # The same as that of the study is no change.
-    study = load("mini")
+    study = mine(tmp_path, "")
     assert new_paths(study, changed(study, reasoners__base__temperature=1.0)) == set()
 
 
@@ -102,7 +109,7 @@ def test_each_training_seed_has_a_choice_of_its_own(tmp_path):
     text = TUNE + "seeds: [0, 1]\nreasoners: {grpo: {temperature: {best_of: [0.6, 1.0]}}}\n"
     plan = planned(tmp_path, text)
     assert [a.name for a in named(plan, "choose/")] == ["temperature-grpo", "temperature-grpo_seed1"]
-    (sampled,) = named(plan, "sample/grpo_seed1-test-")
+    (sampled,) = named(plan, "sample/grpo_seed1-hard-")
     assert sampled.inputs["choice"].name == "temperature-grpo_seed1"
     assert "train/grpo_seed1" in {path.rsplit("-", 1)[0] for path in behind(sampled.inputs["choice"])}
 
@@ -135,7 +142,7 @@ def test_a_confidence_is_chosen_from_the_reasoners_own_solutions_and_read_by_its
         assert scored.params == {"score": "confidence"}
     data = {a.name for a in plan.artifacts.values() if a.stage == "problems" and a.path in behind(choice)}
     assert data == {"tune", "train"}
-    study = load(overlay(tmp_path, "name: mine\n" + TUNE + FREE))
+    study = mine(tmp_path, TUNE + FREE)
     other = changed(study, verifiers__free__sharpness=[1, 3])
     made = {path for path in new_paths(study, other) if not path.startswith(("figures/", "claims/"))}
     assert made and all("free" in path for path in made)
@@ -155,15 +162,17 @@ def test_a_confidence_is_chosen_at_the_chosen_temperature_and_samples_nothing_mo
 
 def test_each_training_seed_has_a_confidence_of_its_own(tmp_path):
     plan = planned(tmp_path, TUNE + FREE + "seeds: [0, 1]\n")
-    (scored,) = named(plan, "score/grpo_seed1-test-free-")
+    (scored,) = named(plan, "score/grpo_seed1-hard-free-")
     assert scored.inputs["choice"].name == "confidence-grpo_seed1-free"
     assert "train/grpo_seed1" in {path.rsplit("-", 1)[0] for path in behind(scored.inputs["choice"])}
 
 
 def test_solutions_of_tuning_problems_are_counted_in_estimates(tmp_path):
     most = Assumptions(length=1.0, prompt_tokens=10)
-    tried = named(planned(tmp_path), "sample/cold-tune-")
-    assert [tokens(passes_of(a, most), "written") for a in tried] == [50 * 16 * 48] * 2
+    plan = planned(tmp_path)
+    tried = named(plan, "sample/cold-tune-")
+    written = 50 * 16 * plan.study.sampling.max_tokens
+    assert [tokens(passes_of(a, most), "written") for a in tried] == [written] * 2
 
 
 @pytest.mark.parametrize(
@@ -174,6 +183,10 @@ def test_solutions_of_tuning_problems_are_counted_in_estimates(tmp_path):
         ("tuning: {dataset: tun}", ["tuning.dataset", "no data set named 'tun'"]),
         ("tuning: {datset: train}", ["tuning.datset", "'dataset'"]),
         (TUNE.replace("split: train", "split: test"), ["tuning.dataset", "'test'", "expected `train`"]),
+        (
+            "datasets: {tune: {source: mini, split: test, size: 9}}\ntuning: {dataset: tune}",
+            ["expected `train`"],
+        ),
         (TUNE + "sampling: {samples_per_shard: 6, n: 6}\nevaluation: {ns: [1, 2]}", ["tuning.n", "6", "16"]),
         (TUNE + COLD.replace("[0.2, 0.6]", "[0.6, 0.2]"), ["reasoners.cold.temperature.best_of", "increase"]),
         (TUNE + COLD.replace("[0.2, 0.6]", "[]"), ["reasoners.cold.temperature.best_of", "at least 1"]),
@@ -190,7 +203,7 @@ def test_solutions_of_tuning_problems_are_counted_in_estimates(tmp_path):
             ["reasoners.base.temperature", "vllm draws", "0.001"],
         ),
         (
-            "datasets: {tune: {source: mini, size: 50}, more: {source: mini, size: 9}}\n"
+            f"datasets: {{tune: {{{TASK}, size: 50}}, more: {{{TASK}, size: 9}}}}\n"
             "tuning: {dataset: tune}\n"
             "reasoners: {base: {evaluate_on: [test, hard, more]}}",
             ["tuning.dataset", "'more' is evaluated on", "split `train`"],
@@ -221,6 +234,6 @@ def test_solutions_of_tuning_problems_are_counted_in_estimates(tmp_path):
 )
 def test_choices_that_cannot_be_made_are_refused_with_their_path(tmp_path, text, words):
     with pytest.raises(StudyError) as caught:
-        load(overlay(tmp_path, text))
+        load(overlay(tmp_path, text, "plain"))
     for word in words:
         assert word in str(caught.value)

@@ -99,7 +99,7 @@ HUB = f"source: hub, repo: a/b, revision: {COMMIT}"
             ["datasets.d.fields", "'question'", "known"],
         ),
         (f"d: {{{HUB}, exclude: [tset]}}", ["datasets.d.exclude", "'tset'", "'test'"]),
-        ("test: {exclude: [train]}", ["datasets.test.exclude", "'mini'"]),
+        ("test: {exclude: [train]}", ["datasets.test.exclude", "'habits'"]),
         ("test: {levels: [2]}", ["datasets.test.levels", "`reach`"]),
         ("test: {size: null}", ["datasets.test.size", "how many"]),
         (f"d: {{{HUB}, exclude: [d]}}", ["datasets.d.exclude", "its own"]),
@@ -210,8 +210,8 @@ def test_what_is_left_out_is_made_first(tmp_path) -> None:
 def test_what_holds_of_the_generated_task_holds_of_a_source_with_its_record_by_any_name(
     tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setitem(SOURCES.own, "twin", SOURCES["mini"])
-    names = ("train", "test", "hard", "ood")
+    monkeypatch.setitem(SOURCES.own, "twin", SOURCES["habits"])
+    names = ("train", "tune", "test", "hard", "ood")
     twin = study(tmp_path, "\n".join(f"{name}: {{source: twin}}" for name in names))
     made, plain = (build_plan(s).artifacts.values() for s in (twin, load("mini")))
     assert [(a.stage, a.name) for a in made] == [(a.stage, a.name) for a in plain]
@@ -236,9 +236,10 @@ def test_real_data_sets_are_compared_and_generated_ones_are_not(tmp_path) -> Non
     )
     plan = build_plan(study(tmp_path, sets, reasoners))
     compared = {a.name: a for a in plan.artifacts.values() if a.stage == "overlap"}
-    # Both trained sets (`train` is mini's) with every evaluated one, but a set with itself and mini's own.
+    # What is trained or tuned on (`train` and `tune` are mini's) with every evaluated one, but a set with
+    # itself and mini's own.
     evaluated = {d for r in plan.study.reasoners.values() for d in r.evaluate_on}
-    others = {f"a-{d}" for d in evaluated if d != "a"} | {"train-a", "train-b"}
+    others = {f"a-{d}" for d in evaluated if d != "a"} | {"train-a", "train-b", "tune-a", "tune-b"}
     assert set(compared) == others
     assert {role: i.name for role, i in compared["a-b"].inputs.items()} == {"trained": "a", "evaluated": "b"}
     # Nothing else depends on it.

@@ -54,7 +54,7 @@ HUB = f"{{source: hub, path: null, repo: a/b, revision: {COMMIT}, architecture: 
     [
         ("sampling: {tensor_parallel: 2}", "sampling.tensor_parallel", "only vllm"),
         (
-            f"models: {{base: {HUB}, sampling: {{engine: vllm, tensor_parallel: 5}}}}}}",
+            f"models: {{base: {HUB}, sampling: {{engine: vllm, tensor_parallel: 5, max_tokens: 48}}}}}}",
             "models.base.sampling.tensor_parallel",
             "12 attention heads",
         ),
@@ -79,13 +79,13 @@ HUB = f"{{source: hub, path: null, repo: a/b, revision: {COMMIT}, architecture: 
 )
 def test_what_cannot_be_followed_is_refused_with_its_key(tmp_path, text, key, words):
     with pytest.raises(StudyError) as error:
-        load(overlay(tmp_path, text))
+        load(overlay(tmp_path, text, "plain"))
     assert f": {key}: " in str(error.value) and words in str(error.value)
 
 
 def test_models_of_the_hub_need_nothing_to_be_planned(tmp_path):
     from rlv.plan import build_plan
 
-    plan = build_plan(load(overlay(tmp_path, f"models: {{base: {HUB}}}}}")))
+    plan = build_plan(load(overlay(tmp_path, f"models: {{base: {HUB}}}}}\nsampling: {{max_tokens: 48}}")))
     model = next(a for a in plan.artifacts.values() if a.stage == "model")
     assert model.params == {"repo": "a/b", "revision": COMMIT}

@@ -9,6 +9,7 @@ import pytest
 from rlv.evaluation.votes import VOTES
 from rlv.plan import build_plan
 from rlv.plan.reading import load
+from rlv.scoring import SCORES
 from rlv.study.types import Study
 from rlv.training.advantages import ADVANTAGES
 from tests.plan.overlays import overlay
@@ -58,7 +59,7 @@ def test_lambda_reruns_only_what_depends_on_it():
 def test_a_score_of_what_sampling_kept_is_made_from_samples_and_nothing_else(tmp_path):
     """So another model, prompt or question is another artifact by the samples."""
     text = "reasoners: {base: {verifiers: [judge, free]}}\nverifiers: {free: {score: tail_logprob}}"
-    with_free, plain = build_plan(load(overlay(tmp_path, text))), build_plan(load("mini"))
+    with_free, plain = (build_plan(load(overlay(tmp_path, t, "plain"))) for t in (text, ""))
     scored = [a for a in with_free.artifacts.values() if a.path.startswith("score/base-test-free-")]
     assert scored
     for artifact in scored:
@@ -72,7 +73,9 @@ def test_a_system_prompt_decides_all_that_the_family_reads_and_is_no_part_of_oth
     assert all("system_prompt" not in a.params for a in build_plan(study).artifacts.values())
     asked = changed(study, models__base__prompt_style="chat", models__base__system_prompt="Be brief.")
     for artifact in build_plan(asked).artifacts.values():
-        reads = artifact.stage in ("train", "overhead", "sample", "force", "score")
+        reads = artifact.stage in ("train", "overhead", "sample", "force") or (
+            artifact.stage == "score" and not SCORES[artifact.params["score"]].loads_no_model
+        )
         assert artifact.params.get("system_prompt") == ("Be brief." if reads else None), artifact.path
 
 
@@ -167,20 +170,20 @@ def test_an_added_method_that_needs_values_gets_their_settings(monkeypatch):
 
 
 def test_how_chains_are_drawn_is_part_of_the_keys_of_those_who_write_them(tmp_path):
-    mini = load("mini")
+    plain = load(overlay(tmp_path, "", "plain"))
 
     def scores(drawn: str = ""):
         text = f"verifiers: {{cot: {{score: judge_chain{drawn}}}}}\n"
-        study = load(overlay(tmp_path, f"{text}reasoners: {{grpo: {{verifiers: [judge, cot]}}}}"))
+        study = load(overlay(tmp_path, f"{text}reasoners: {{grpo: {{verifiers: [judge, cot]}}}}", "plain"))
         found = {path: a for path, a in build_plan(study).artifacts.items() if a.stage == "score"}
         return {path: a for path, a in found.items() if "-cot-" in path}, found.keys()
 
     usual, every = scores()
-    assert len(usual) == 3 and every - usual.keys() <= build_plan(mini).artifacts.keys()
+    assert len(usual) == 4 and every - usual.keys() <= build_plan(plain).artifacts.keys()
     drawn = {"draws": 1, "chain_tokens": 64, "temperature": 1.0, "seed": 0}
     for artifact in usual.values():
         assert artifact.params == {"score": "judge_chain", "prompt_style": "plain", **drawn}
-        assert artifact.how == {"tensor_parallel": 1, "max_batch": mini.sampling.max_batch}
+        assert artifact.how == {"tensor_parallel": 1, "max_batch": plain.sampling.max_batch}
     for other in (", draws: 2", ", chain_tokens: 9", ", temperature: 0.5"):
         assert not scores(other)[0].keys() & usual.keys()
 
@@ -224,7 +227,7 @@ CONTROLLED = """
 
 def test_controls_are_evaluated_for_claims_and_for_their_figure_only(tmp_path):
     text = CONTROLLED + "    figures: {controls: {datasets: [test]}}\n"
-    plan = build_plan(load(overlay(tmp_path, text)))
+    plan = build_plan(load(overlay(tmp_path, text, "plain")))
     assert plan.claims is not None
 
     def evaluated(artifact):
@@ -245,6 +248,7 @@ def test_a_prediction_is_part_of_the_claims_key_and_of_no_other(tmp_path):
     text = "name: mine\n"
     plain = build_plan(load(overlay(tmp_path, text)))
     predicted = build_plan(load(overlay(tmp_path, text + "predictions: {early_gain test 2: {low: 10}}")))
+    assert plain.claims is not None and predicted.claims is not None
     assert set(plain.artifacts) ^ set(predicted.artifacts) == {plain.claims.path, predicted.claims.path}
     assert "predictions" not in plain.claims.params
     assert predicted.claims.params["predictions"] == {"early_gain test 2": {"low": 10.0, "high": None}}
@@ -263,4 +267,6 @@ def test_a_paper_sized_plan_has_all_its_artifacts():
     many = changed(many, evaluation__ns=[1, 512])
     plan = build_plan(many)
     shards = sum(a.stage == "sample" for a in plan.artifacts.values())
-    assert shards == (512 // 8) * (5 * (-(-200 // 64) + -(-150 // 64)) + 4 * -(-110 // 64))
+    evaluated = 6 * (512 // 8) * (-(-400 // 64) + 2 * -(-150 // 64))
+    tuned = (5 + 4) * (16 // 8) * -(-100 // 64)  # five temperatures of base_cold, and four reasoners at 1
+    assert shards == evaluated + tuned

@@ -154,7 +154,7 @@ def test_shipped_studies_are_sound(name):
         ),
         ("datasets: {test: {levels: [9]}}", ["datasets.test.levels", "reach"]),
         (f"lengths: {LENGTHS}, budgets: [14, 7]}}", ["lengths.budgets", "increase"]),
-        (f"lengths: {LENGTHS}, budgets: [7, 49]}}", ["lengths.budgets", "49", "sampling.max_tokens"]),
+        (f"lengths: {LENGTHS}, budgets: [7, 75]}}", ["lengths.budgets", "75", "sampling.max_tokens"]),
         (f"lengths: {LENGTHS}, budgets: [0, 7]}}", ["lengths.budgets", "[0, 7]"]),
         (
             f"lengths: {LENGTHS}, budgets: [7, 14], thresholds: [0.5, 1.2]}}",
@@ -177,7 +177,8 @@ def test_shipped_studies_are_sound(name):
         ("figures: {unified_vs_separate: {}}", ["figures.unified_vs_separate", "separate"]),
         ("figures: {strategies: {datasets: [train]}}", ["figures.strategies.datasets", "'grpo'", "'train'"]),
         (
-            "reasoners: {plain: {model: base, evaluate_on: [test, hard, ood], verifiers: [judge]}}\n"
+            "reasoners: {plain: {model: base, evaluate_on: [test, hard, ood], "
+            "verifiers: [judge, chain, free, brevity]}}\n"
             "comparisons: {grpo: {base: plain}}",
             ["figures.training_curves.comparisons", "'plain' is not trained"],
         ),
@@ -200,8 +201,8 @@ def test_shipped_studies_are_sound(name):
         ("comparisons: {grpo: {confidence: fre}}", ["comparisons.grpo.confidence", "'fre'"]),
         ("comparisons: {grpo: {brevity: unified}}", ["comparisons.grpo.brevity", "'unified'"]),
         (
-            "comparisons: {grpo: {cold: base}}\nfigures: {controls: {datasets: [test, ood]}}",
-            ["figures.controls.datasets", "'base' is not evaluated on 'ood'"],
+            "reasoners: {base_cold: {evaluate_on: [test, hard]}}",
+            ["figures.controls.datasets", "'base_cold' is not evaluated on 'ood'"],
         ),
         ("predictions: {early_gain: {low: 1}}", ["predictions.early_gain", '"CLAIM DATASET"']),
         ("predictions: {early_gain test 1: {low: 1}}", ["predictions.early_gain test 1", "DATASET 2"]),

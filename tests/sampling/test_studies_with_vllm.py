@@ -9,21 +9,16 @@ import pytest
 from rlv.errors import StudyError
 from rlv.plan import build_plan
 from rlv.plan.reading import load
+from tests.plan.overlays import overlay
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
-    """Loads the mini study with some lines changed."""
+    """Loads the mini study, without its controls, with some lines changed."""
     monkeypatch.chdir(ROOT)
-    (tmp_path / "mini.yaml").write_text((ROOT / "config/studies/mini.yaml").read_text())
-
-    def changed(text: str):
-        (tmp_path / "mine.yaml").write_text("extends: mini\nname: mine\n" + text)
-        return load(str(tmp_path / "mine.yaml"))
-
-    return changed
+    return lambda text: load(overlay(tmp_path, "name: mine\n" + text, "plain"))
 
 
 @pytest.mark.parametrize(

@@ -41,14 +41,16 @@ OVERLAY: dict[str, Any] = {
     "datasets": {"hard": None, "ood": None},
     "training": {"steps": 60, "save_every": 2, "show_every": 50},
     "reasoners": {
-        "base": {"verifiers": ["judge"], "evaluate_on": ["test"]},
+        "base": {"verifiers": ["judge", "free", "brevity"], "evaluate_on": ["test"]},
+        "base_cold": {"temperature": {"best_of": [0.5, 1.0]}, "evaluate_on": ["test"]},
         "grpo": None,
         "grpo_v": {"evaluate_on": ["test"]},
     },
     "sampling": {"samples_per_shard": 8},
-    "comparisons": {"grpo": {"start": "base", "base": "base", "rl_v": "grpo_v"}},
+    "comparisons": {"grpo": {"start": "base", "base": "base", "rl_v": "grpo_v", "chain": None}},
     "figures": {
         "parallel_scaling": {"datasets": ["test"]},
+        "controls": {"datasets": ["test"]},
         **dict.fromkeys(["strategies", "generalization", "calibration", "training_curves"]),
     },
     "claims": {"hard": None, "out_of_domain": None},

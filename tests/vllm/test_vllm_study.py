@@ -23,18 +23,23 @@ STUDY = "on-vllm"
 OVERLAY = {
     "extends": "smoke",
     "name": STUDY,
-    "datasets": {"hard": None, "ood": None},
+    "datasets": {"hard": None, "ood": None, "tune": None},
+    "tuning": None,
     "training": {
         **{"engine": "vllm", "dtype": "bfloat16", "ranks": 2, "zero_stage": 2},
         **{"steps": 2, "max_batch": 16},
     },
-    "reasoners": {"base": {"evaluate_on": []}, "grpo": None, "grpo_v": {"evaluate_on": ["test"]}},
+    "reasoners": {
+        "base": {"evaluate_on": []},
+        **dict.fromkeys(("base_cold", "grpo")),
+        "grpo_v": {"verifiers": ["unified"], "evaluate_on": ["test"]},
+    },
     "comparisons": {"grpo": None},
     "verifiers": {"unified": {"engine": "vllm"}},
     "sampling": {"engine": "vllm", "n": 4},
     "evaluation": {"ns": [1, 2, 4]},
     "figures": dict.fromkeys(
-        ("parallel_scaling", "strategies", "generalization", "calibration", "training_curves")
+        ("parallel_scaling", "controls", "strategies", "generalization", "calibration", "training_curves")
     ),
     "claims": None,
     "overhead": None,

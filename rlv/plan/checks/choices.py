@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from rlv.choosing import VOTERS
 from rlv.plan.checks.names import broken_method, unknown
+from rlv.problems import SOURCES
 from rlv.sampling.engine import VLLM_TEMPERATURES
 from rlv.scoring import SCORES
 
 if TYPE_CHECKING:
-    from rlv.study.types import Study, Verifier
+    from rlv.study.types import Dataset, Study, Verifier
 
 
 WHERE = "a choice needs training problems; name them in the section `tuning`"
@@ -39,7 +40,7 @@ def _tuning(study: Study) -> Iterator[tuple[str, str]]:
             "a data set of training problems that no reasoner is evaluated on",
         )
     dataset = study.datasets.get(tuning.dataset)
-    if dataset is not None and dataset.source == "mini":
+    if dataset is not None and _has_splits(dataset):
         if dataset.split != "train":
             yield (
                 key,
@@ -47,13 +48,19 @@ def _tuning(study: Study) -> Iterator[tuple[str, str]]:
             )
         for name in sorted(evaluated.keys() & study.datasets.keys() - {tuning.dataset}):
             other = study.datasets[name]
-            if (other.source, other.form, other.split) == ("mini", dataset.form, "train"):
+            if (other.source, other.form, other.split) == (dataset.source, dataset.form, "train"):
                 yield key, f"{name!r} is evaluated on and has split `train`, too: it may share problems"
     for name in (name for name, r in study.reasoners.items() if r.model in study.models):
         width = study.sampling_of(name).samples_per_shard
         if tuning.n % min(width, tuning.n):
             yield "tuning.n", f"sampling.samples_per_shard, {width}, does not divide n = {tuning.n}"
             return
+
+
+def _has_splits(dataset: Dataset) -> bool:
+    """Whether problems are generated, those for training apart from those for tests."""
+    source = SOURCES.get(dataset.source)
+    return source is not None and source.generated and "split" in source.keys
 
 
 def _temperatures(study: Study) -> Iterator[tuple[str, str]]:
