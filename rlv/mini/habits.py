@@ -87,11 +87,12 @@ def kinds_of(size: int, shares: Mapping[str, float]) -> list[str]:
 def most(form: str, reach: int, split: str, shares: Mapping[str, float]) -> int:
     """How many problems with these shares of kinds there are."""
     left = {name: len(pool) for name, pool in pools(form, reach, split).items()}
-    for position, name in enumerate(kinds_of(sum(left.values()), shares)):
+    order = kinds_of(sum(left.values()), shares)
+    for position, name in enumerate(order):
         if not left[name]:
             return position
         left[name] -= 1
-    return sum(shares.get(name, 0) > 0 for name in KINDS) and position + 1
+    return len(order)
 
 
 def problems(

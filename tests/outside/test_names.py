@@ -217,7 +217,15 @@ NUMBERS = {
     *("evaluation/bootstrap", "evaluation/claims/equal_compute", "evaluation/claims/overhead"),
     *("evaluation/claims/verifiers", "evaluation/curves", "evaluation/efficiency", "evaluation/selection"),
     *("evaluation/votes", "figures/calibration", "figures/coefficient", "figures/length_selection"),
-    *("job/progress", "mini/habits", "problems/overlap", "sampling/transformers_engine", "sampling/work"),
+    *(
+        "job/progress",
+        "mini/habits",
+        "mini/solver",
+        "problems/overlap",
+        "sampling/transformers_engine",
+        "sampling/work",
+    ),
+    *("sampling/drawing", "scoring/kept"),
     *("training/advantages", "training/lesson", "training/losses", "training/memory", "training/schedule"),
     "training/update",
 }

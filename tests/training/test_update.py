@@ -46,9 +46,11 @@ def gradients(model, tokenizer, trajectories, config, *, labels_only=False, head
 
 
 def assert_same(found, expected, atol):
+    """Gradients are the same up to rounding, which grows with the largest one of a tensor."""
     assert found.keys() == expected.keys()
     for name in found:
-        torch.testing.assert_close(found[name], expected[name], atol=atol, rtol=0, msg=name)
+        largest = max(1.0, expected[name].abs().max().item())
+        torch.testing.assert_close(found[name], expected[name], atol=atol * largest, rtol=0, msg=name)
 
 
 def plain_torch_update(model, tokenizer, trajectories, config):
