@@ -255,7 +255,7 @@ def test_a_study_that_is_not_finished_has_a_table_without_numbers(tmp_path, monk
 def test_wrong_names_are_refused_with_those_that_exist(monkeypatch):
     monkeypatch.chdir(ROOT)
     study = load("mini")
-    with pytest.raises(StudyError, match="no comparison 'ppo'; it has grpo, leave_one_out"):
+    with pytest.raises(StudyError, match="no comparison 'ppo'; it has grpo"):
         chosen(study, "ppo", None)
     with pytest.raises(StudyError, match="not evaluated on 'train'; it is on test, hard, ood"):
         chosen(study, "grpo", "train")

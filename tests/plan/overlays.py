@@ -5,10 +5,10 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
-MINI = Path(__file__).parents[2] / "config" / "studies" / "mini.yaml"
-# Of all that mini has beside what it is compared with: nothing is chosen, so no key waits for a choice.
+STUDIES = Path(__file__).parents[2] / "config" / "studies"
+# mini-methods without what it is compared with: nothing is chosen, so no key waits for a choice.
 PLAIN = """
-extends: mini
+extends: mini-methods
 name: plain
 datasets: {tune: null}
 tuning: null
@@ -26,9 +26,10 @@ figures: {controls: null}
 """
 
 
-def overlay(folder: Path, text: str, parent: str = "mini") -> str:
-    """The path of a study in a folder that extends `mini`, or `plain` (without controls), by a text."""
-    (folder / "mini.yaml").write_text(MINI.read_text())
+def overlay(folder: Path, text: str, parent: str = "mini-methods") -> str:
+    """The path of a study in a folder that extends `mini-methods`, or `plain`, by a text."""
+    for name in ("mini.yaml", "mini-methods.yaml"):
+        (folder / name).write_text((STUDIES / name).read_text())
     (folder / "plain.yaml").write_text(PLAIN)
     (folder / "mine.yaml").write_text(f"extends: {parent}\n" + textwrap.dedent(text))
     return str(folder / "mine.yaml")

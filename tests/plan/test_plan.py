@@ -41,7 +41,7 @@ def new_paths(before: Study, after: Study) -> set[str]:
 
 
 def test_every_input_is_in_the_plan_and_comes_before():
-    artifacts = build_plan(load("mini")).artifacts
+    artifacts = build_plan(load("mini-methods")).artifacts
     seen: set[str] = set()
     for path, artifact in artifacts.items():
         assert all(parent.path in seen for parent in artifact.inputs.values())
@@ -49,7 +49,7 @@ def test_every_input_is_in_the_plan_and_comes_before():
 
 
 def test_lambda_reruns_only_what_depends_on_it():
-    study = load("mini")
+    study = load("mini-methods")
     fresh = new_paths(study, changed(study, reasoners__grpo_v__verification__coefficient=0.5))
     names = {path for path in fresh if not path.startswith(("figures/", "claims/"))}
     assert {"train/grpo_v", "overhead/grpo_v", "grade/grpo_v-test"} <= names
@@ -80,7 +80,7 @@ def test_a_system_prompt_decides_all_that_the_family_reads_and_is_no_part_of_oth
 
 
 def test_younger_training_settings_are_in_a_key_if_they_decide_something():
-    study = load("mini")
+    study = load("mini-methods")
     settings = ("betas", "schedule", "warmup_share")
     trained = [a for a in build_plan(study).artifacts.values() if a.stage == "train"]
     assert trained and not any(set(settings) & set(a.params) for a in trained)
@@ -95,7 +95,7 @@ def test_younger_training_settings_are_in_a_key_if_they_decide_something():
 
 
 def test_a_higher_n_keeps_the_first_samples():
-    study = load("mini")
+    study = load("mini-methods")
     n, width = study.sampling.n, study.sampling.samples_per_shard
     fresh = new_paths(study, changed(study, sampling__n=n + width))
     samples = {path for path in fresh if path.startswith(("sample/", "score/"))}
@@ -104,19 +104,19 @@ def test_a_higher_n_keeps_the_first_samples():
 
 
 def test_how_it_is_computed_stays_out_of_the_keys():
-    study = load("mini")
+    study = load("mini-methods")
     other = changed(study, training__tokens_per_microbatch=1, training__save_every=1, sampling__max_batch=3)
     assert set(build_plan(study).artifacts) == set(build_plan(other).artifacts)
 
 
 def test_studies_share_what_agrees():
-    study = load("mini")
+    study = load("mini-methods")
     smaller = changed(study, name="other", figures={"training_curves": {}})
     assert new_paths(study, smaller) == set()
 
 
 def test_the_paper_in_miniature_shares_everything_with_the_mini_study():
-    mini, paper = build_plan(load("mini")), build_plan(load("mini-paper"))
+    mini, paper = build_plan(load("mini-methods")), build_plan(load("mini-paper"))
     own = {path for path in mini.artifacts if not path.startswith(("figures/", "claims/"))}
     assert own <= set(paper.artifacts)
     # A key is the hash of everything but the name: nothing is computed twice under two names.
@@ -154,7 +154,7 @@ def test_weights_learned_at_another_temperature_than_1_are_marked():
 
 
 def test_guards_stay_out_of_the_keys_where_they_are_off_or_not_read():
-    study = load("mini")
+    study = load("mini-methods")
     assert new_paths(study, changed(study, training__dual_clip=None, training__kl_clamp=None)) == set()
     fresh = new_paths(study, changed(study, training__dual_clip=3.0, training__kl_clamp=10.0))
     assert {"train/grpo", "train/grpo_v"} <= fresh
@@ -164,7 +164,7 @@ def test_guards_stay_out_of_the_keys_where_they_are_off_or_not_read():
 
 def test_an_added_method_that_needs_values_gets_their_settings(monkeypatch):
     monkeypatch.setitem(ADVANTAGES, "tempo", ADVANTAGES["vineppo"])
-    study = changed(load("mini"), reasoners__grpo__advantage="tempo", training__continuations=9)
+    study = changed(load("mini-methods"), reasoners__grpo__advantage="tempo", training__continuations=9)
     trained = next(a for p, a in build_plan(study).artifacts.items() if p.startswith("train/grpo-"))
     assert trained.params["continuations"] == 9 and trained.params["step_rule"] == "try"
 
@@ -189,9 +189,9 @@ def test_how_chains_are_drawn_is_part_of_the_keys_of_those_who_write_them(tmp_pa
 
 
 def test_an_added_vote_is_computed_for_what_is_evaluated_already(monkeypatch):
-    before = build_plan(load("mini"))
+    before = build_plan(load("mini-methods"))
     monkeypatch.setitem(VOTES, "another", VOTES["majority"])
-    made = [a for p, a in build_plan(load("mini")).artifacts.items() if p not in before.artifacts]
+    made = [a for p, a in build_plan(load("mini-methods")).artifacts.items() if p not in before.artifacts]
     assert {a.stage for a in made} == {"evaluate", "figures", "claims"}
 
 
@@ -204,7 +204,7 @@ def test_solutions_at_budgets_are_cut_from_those_that_were_sampled():
 
 
 def test_training_seeds_share_what_does_not_depend_on_them():
-    fresh = new_paths(load("mini"), load("mini-seeds"))
+    fresh = new_paths(load("mini-methods"), load("mini-seeds"))
     assert {p for p in fresh if p.startswith("train/")} == {
         f"train/{name}_seed{seed}"
         for name in ("grpo", "grpo_v", "leave_one_out", "leave_one_out_v")
@@ -255,14 +255,14 @@ def test_a_prediction_is_part_of_the_claims_key_and_of_no_other(tmp_path):
 
 
 def test_a_draw_of_the_bootstrap_reruns_no_model():
-    study = load("mini")
+    study = load("mini-methods")
     fresh = new_paths(study, changed(study, evaluation__draws=500))
     assert {path.split("/")[0] for path in fresh} == {"evaluate", "figures", "claims"}
 
 
 def test_a_paper_sized_plan_has_all_its_artifacts():
     # Some thousand artifacts; benchmarks/plan.py prints how long it takes.
-    study = load("mini")
+    study = load("mini-methods")
     many = changed(study, sampling__n=512, sampling__samples_per_shard=8, sampling__problems_per_shard=64)
     many = changed(many, evaluation__ns=[1, 512])
     plan = build_plan(many)
