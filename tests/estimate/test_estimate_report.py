@@ -70,7 +70,7 @@ def test_a_size_that_nobody_said_is_asked_for_and_not_guessed(capsys, tmp_path):
 def test_files_say_more_than_the_study(tmp_path):
     """The shipped base has its own sizes, whatever `architecture` says."""
     told = overlay(tmp_path, f"models: {{base: {{architecture: {LARGE}}}}}")
-    before, after = (estimates(build_plan(load(name)), None, find_gpu("H100")) for name in ("mini", told))
+    before, after = (estimates(build_plan(load(name)), None, find_gpu("H100")) for name in ("mini-methods", told))
     assert [e.flops for e in before] == [e.flops for e in after]
 
 
@@ -86,7 +86,7 @@ def test_showing_a_study_says_its_costs_and_loads_no_model_library(tmp_path):
     assert lines[-1] == "[]", done.stderr
     assert any("GPU hours" in line for line in lines) and any("up to" in line for line in lines)
     said = lines.index("assumed, not known from the paper:")
-    assert lines[said + 1 : said + 3] == ["  training.kl_coefficient = 0.001", "      this project's guess"]
+    assert lines[said + 1 : said + 3] == ["  training.kl_coefficient = 0.01", "      this project's guess"]
 
 
 def test_the_mini_study_is_small():

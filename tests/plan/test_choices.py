@@ -95,14 +95,14 @@ def test_a_study_without_choices_has_the_keys_of_before(tmp_path):
 
 
 def test_a_number_replaces_the_temperature_of_the_study_and_needs_no_choice(tmp_path):
-    text = "reasoners: {base: {temperature: 0.5}, grpo: {temperature: {best_of: [0.7]}}}"
+    text = "reasoners: {base: {temperature: 0.5}, grpo: {temperature: {best_of: [0.9]}}}"
     plan = planned(tmp_path, text)
     assert not named(plan, "choose/")
     found = {a.name.split("-")[0]: a.params["temperature"] for a in named(plan, "sample/")}
-    assert found["base"] == 0.5 and found["grpo"] == 0.7 and found["grpo_v"] == 1.0
+    assert found["base"] == 0.5 and found["grpo"] == 0.9 and found["grpo_v"] == 0.7
     # The same as that of the study is no change.
     study = mine(tmp_path, "")
-    assert new_paths(study, changed(study, reasoners__base__temperature=1.0)) == set()
+    assert new_paths(study, changed(study, reasoners__base__temperature=0.7)) == set()
 
 
 def test_each_training_seed_has_a_choice_of_its_own(tmp_path):
@@ -135,7 +135,7 @@ def test_a_confidence_is_chosen_from_the_reasoners_own_solutions_and_read_by_its
     assert set(choice.inputs) == {"solutions:00000", "samples:00000:00000"}
     tried = choice.inputs["samples:00000:00000"]
     assert choice.inputs["solutions:00000"].inputs["samples:00000"] is tried
-    assert tried.params["temperature"] == 1.0 and tried.inputs["model"].name == "grpo"
+    assert tried.params["temperature"] == 0.7 and tried.inputs["model"].name == "grpo"
     for scored in named(plan, "score/grpo-test-free-") + named(plan, "score/grpo-ood-free-"):
         # No model and no problem decides the score, but by way of the solutions.
         assert set(scored.inputs) == {"samples", "choice"} and scored.inputs["choice"] is choice

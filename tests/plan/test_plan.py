@@ -80,7 +80,7 @@ def test_a_system_prompt_decides_all_that_the_family_reads_and_is_no_part_of_oth
 
 
 def test_younger_training_settings_are_in_a_key_if_they_decide_something():
-    study = load("mini-methods")
+    study = load("slips")
     settings = ("betas", "schedule", "warmup_share")
     trained = [a for a in build_plan(study).artifacts.values() if a.stage == "train"]
     assert trained and not any(set(settings) & set(a.params) for a in trained)
