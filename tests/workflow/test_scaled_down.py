@@ -50,6 +50,7 @@ def overlay(folder) -> dict:
         path = write_problems(folder / f"{name}.jsonl", size, seed)
         gone = dict.fromkeys(("revision", "split", "size", "without"))
         datasets[name] = {"source": "local", "path": str(path), **gone}
+    datasets["tune"]["exclude"] = None  # so that it can be counted
     models = {}
     for name in FAMILIES:
         path = make_model(folder / name, name)
