@@ -17,7 +17,7 @@ from tests.unsealed import unseal
 from tests.workflow.running import STUDY, claims, command, planned, rlv, snakemake, workspace
 
 pytestmark = pytest.mark.workflow
-FIGURES = ("parallel_scaling", "strategies", "generalization", "calibration", "training_curves")
+FIGURES = ("parallel_scaling", "strategies", "generalization", "calibration", "training_curves", "controls")
 
 
 def test_figures_and_claims_are_there(finished):
@@ -27,6 +27,7 @@ def test_figures_and_claims_are_there(finished):
             assert (results / "figures" / f"{name}.{ending}").stat().st_size > 0
     board = json.loads((results / "claims.json").read_text())
     assert {row["id"] for row in board} >= {"math_gain", "efficiency", "overhead", "verifier_accuracy"}
+    assert {row["id"] for row in board} >= {"rl_over_cold", "over_confidence", "over_brevity", "over_chain"}
     verdicts = {"paper": ("reproduced", "not reproduced"), "ours": ("holds", "does not hold")}
     assert all(row["verdict"] in (*verdicts[row["bar_from"]], "undecided") for row in board)
 
@@ -60,9 +61,11 @@ def test_lambda_reruns_only_what_depends_on_it(finished):
     )
     jobs = planned(snakemake(finished, "all", "-n", study="lambda"))
     assert jobs["train"] == 1 and jobs["overhead"] == 1
-    # One reasoner of three, all of its shards: two on each of three data sets. The base has no third one.
+    # One reasoner of four, all of its shards: two on each of three data sets, and two on which its confidence
+    # is chosen. The base chooses nothing, the cold start among five temperatures.
     everything = planned(snakemake(finished, "all", "-n", "--forceall"))
-    assert jobs["sample"] == 6 and everything["sample"] == 6 + 6 + 4
+    assert jobs["sample"] == 6 + 2 and everything["sample"] == 6 + 2 * (6 + 2) + (6 + 5 * 2)
+    assert jobs["choose"] == 1 and everything["choose"] == 3
     assert "problems" not in jobs and "model" not in jobs
     why = rlv(finished, "why", "train/grpo_v-", study="lambda").stdout
     assert "verification_coefficient: 0.3 -> 0.5" in why
@@ -72,8 +75,10 @@ def test_a_higher_n_only_adds_shards(finished):
     (finished / "config/studies/more.yaml").write_text("extends: smoke\nname: more\nsampling: {n: 12}\n")
     jobs = planned(snakemake(finished, "all", "-n", study="more"))
     everything = planned(snakemake(finished, "all", "-n", "--forceall"))
-    assert jobs["sample"] * 2 == everything["sample"]
-    assert "train" not in jobs
+    # One more shard to each two, but where temperatures and confidences were chosen.
+    chosen = 2 * (2 + 5)
+    assert jobs["sample"] * 2 == everything["sample"] - chosen
+    assert "train" not in jobs and "choose" not in jobs
 
 
 def test_going_back_to_an_earlier_setting_publishes_its_results_again(finished):

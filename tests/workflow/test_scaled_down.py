@@ -44,12 +44,13 @@ LEFT_OUT = (
 
 def overlay(folder) -> dict:
     """What differs from `paper`; models and problems are made in `folder`."""
-    sizes = {"train": 24, "math500": 8, "math_squared": 4, "gpqa_physics": 4, "aime24": 4}
+    sizes = {"train": 24, "tune": 4, "math500": 8, "math_squared": 4, "gpqa_physics": 4, "aime24": 4}
     datasets = {}
     for seed, (name, size) in enumerate(sizes.items(), start=10):
         path = write_problems(folder / f"{name}.jsonl", size, seed)
         gone = dict.fromkeys(("revision", "split", "size", "without"))
         datasets[name] = {"source": "local", "path": str(path), **gone}
+    datasets["tune"]["exclude"] = None  # so that it can be counted
     models = {}
     for name in FAMILIES:
         path = make_model(folder / name, name)
@@ -73,6 +74,8 @@ def overlay(folder) -> dict:
         "save_every": 1,
     }
     reasoners: dict = dict.fromkeys(LEFT_OUT)
+    for name in ("base_cold", "base_cold_7b"):
+        reasoners[name] = {"temperature": {"best_of": [0.5, 1.0]}}
     # Two ranks once with gradients divided, once with weights divided; each start takes seconds on a CPU.
     reasoners["grpo_v"] = {"training": {"ranks": 2}}
     for name in ("grpo_7b", "grpo_v_7b"):
@@ -90,9 +93,13 @@ def overlay(folder) -> dict:
         "models": models,
         "training": small,
         "reasoners": reasoners,
+        "tuning": {"n": 8},
         "verifiers": {
-            name: {"engine": "transformers"}
-            for name in ("unified", "judge", "separate_grpo", "separate_leave_one_out")
+            **{
+                name: {"engine": "transformers"}
+                for name in ("unified", "judge", "separate_grpo", "separate_leave_one_out")
+            },
+            "chain": {"engine": "transformers", "chain_tokens": 16},
         },
         "sampling": {
             "engine": "transformers",
@@ -113,7 +120,7 @@ def overlay(folder) -> dict:
             },
             **{
                 name: {"comparisons": ["grpo"]}
-                for name in ("generalization", "calibration", "parallel_scaling_tokens")
+                for name in ("generalization", "calibration", "controls", "parallel_scaling_tokens")
             },
         },
     }
@@ -152,7 +159,7 @@ def test_the_paper_study_is_the_papers() -> None:
     plan = build_plan(study)
     assert max(study.evaluation.ns) == 512 and max(study.lengths.budgets) == 8192
     assert set(study.models) == {"qwen_1_5b", "qwen_7b", "r1_1_5b"}
-    assert {"train", "math500", "math_squared", "gpqa_physics", "aime24"} == set(study.datasets)
+    assert {"train", "tune", "math500", "math_squared", "gpqa_physics", "aime24"} == set(study.datasets)
     methods = {reasoner.advantage for reasoner in study.reasoners.values()} - {None}
     assert methods == {"grpo", "leave_one_out", "vineppo"}
     assert set(FIGURES) <= {a.params["figure"] for a in plan.artifacts.values() if a.stage == "figures"}
