@@ -70,7 +70,8 @@ def test_a_size_that_nobody_said_is_asked_for_and_not_guessed(capsys, tmp_path):
 def test_files_say_more_than_the_study(tmp_path):
     """The shipped base has its own sizes, whatever `architecture` says."""
     told = overlay(tmp_path, f"models: {{base: {{architecture: {LARGE}}}}}")
-    before, after = (estimates(build_plan(load(name)), None, find_gpu("H100")) for name in ("mini-methods", told))
+    plans = [build_plan(load(name)) for name in ("mini-methods", told)]
+    before, after = (estimates(plan, None, find_gpu("H100")) for plan in plans)
     assert [e.flops for e in before] == [e.flops for e in after]
 
 
