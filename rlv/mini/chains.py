@@ -21,14 +21,6 @@ ANSWER = "Answer"
 CHAIN_WORDS = (CHECK, OK, WRONG)
 
 
-def longest_chain(tries: int) -> int:
-    """Tokens of the longest chain about so many tries.
-
-    Check, guess, four values, ok or wrong for each; Answer, ok or wrong, the verdict, the end token.
-    """
-    return 7 * tries + 4
-
-
 def chain_text(tries: Sequence[tuple[Sequence[int], bool]], answer_agrees: bool, right: bool) -> str:
     """A chain in words, the verdict last.
 

@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +103,16 @@ class Equation:
         form = FORMS[self.form]
         words = form.words.format(**dict(zip(form.coefficients, self.coefficients, strict=True)))
         return f"Find x from 1 to {self.reach} : {words} = {self.c} mod {MODULUS}"
+
+    def row(self, subject: str) -> dict[str, Any]:
+        """As a row of the problems table, whose level is the reach."""
+        return {
+            "problem_id": self.problem_id,
+            "question": self.question,
+            "answer": str(self.root),
+            "level": self.reach,
+            "subject": subject,
+        }
 
 
 def truth(form: str, index: int, left: int, right: int) -> int:

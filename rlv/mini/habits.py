@@ -1,9 +1,9 @@
 """The habits task: errors that are the same every time, beside the random slips of rlv/mini/solver.py.
 
 A habit is a wrong fact, or a wrong mark, that follows from what is written before it. The base has read it
-as often as true ones and says it with the same certainty, so its probabilities are silent about it, and the
-wrong answers that come of it agree. Whether a solution is right does depend on it: a verifier that learns
-from outcomes can find it out, and reinforcement can unlearn some.
+wherever it belongs, never the truth in its place, and says it with the certainty of true facts, so its
+probabilities are silent about it, and the wrong answers that come of it agree. Whether a solution is right
+does depend on it: a verifier that learns from outcomes can find it out, and reinforcement can unlearn some.
 
     carry     a sum past 16 is one too small if its first number is 5, 9 or 13    5 + 14 = 1
     table     7 times an even number is one too large                            7 * 6 = 9
@@ -113,14 +113,4 @@ def problems(
         members = list(pool)
         random.Random(f"{form} {reach} {split} {name} {seed}").shuffle(members)
         shuffled[name] = iter(members)
-    return [
-        {
-            "problem_id": equation.problem_id,
-            "question": equation.question,
-            "answer": str(equation.root),
-            "level": equation.reach,
-            "subject": name,
-        }
-        for name in kinds_of(size, shares)
-        for equation in (next(shuffled[name]),)
-    ]
+    return [next(shuffled[name]).row(name) for name in kinds_of(size, shares)]

@@ -15,9 +15,9 @@ imitation cannot memorise answers, and the number of tries sets how often a prob
 more tries. Harder is a longer reach with the same arithmetic.
 
 The verdicts of the demonstrations come from a credulous reader, who believes what a solution claims about
-itself, or (`careful`) from one who works every check out again, with the solver's habits, but for a mark
-that comparing two numbers refutes, which reading sometimes `notices`. What a careful
-reader finds can be written down before the verdict (rlv/mini/chains.py).
+itself, or (`careful`) from one who works every check out again, with the solver's habits, but for a mark that
+comparing two numbers refutes, which reading sometimes `notices`. What a careful reader finds can be written
+down before the verdict (rlv/mini/chains.py).
 """
 
 from __future__ import annotations

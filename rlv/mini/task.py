@@ -38,13 +38,4 @@ def problems(form: str, reach: int, split: str, size: int, seed: int) -> list[di
             f"which holds {len(pool)}"
         )
     random.Random(f"{form} {reach} {split} {seed}").shuffle(pool)
-    return [
-        {
-            "problem_id": e.problem_id,
-            "question": e.question,
-            "answer": str(e.root),
-            "level": e.reach,
-            "subject": e.form,
-        }
-        for e in pool[:size]
-    ]
+    return [equation.row(equation.form) for equation in pool[:size]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlv.mini.chains import CHAIN_WORDS, chain_text, longest_chain
+from rlv.mini.chains import CHAIN_WORDS, chain_text
 from rlv.prompts import CHAIN_INSTRUCTION, INSTRUCTION, chain_ids
 from rlv.scoring.chains import Verdicts
 
@@ -32,8 +32,3 @@ def test_a_chain_is_read_as_it_is_written(tiny_tokenizer):
     assert tiny_tokenizer.unk_token_id not in chain and tiny_tokenizer.decode(chain) == text
     assert Verdicts.of(tiny_tokenizer).place(tiny_tokenizer, [], chain) == len(chain) - 1
     assert len(chain_ids(tiny_tokenizer, "plain")) == 1
-
-
-def test_the_longest_chain_has_every_try_and_its_end(tiny_tokenizer):
-    text = chain_text(TRIES[:1] * 6, answer_agrees=False, right=True)
-    assert len(tiny_tokenizer.encode(f"{text} <eos>", add_special_tokens=False)) == longest_chain(6)

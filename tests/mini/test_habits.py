@@ -64,8 +64,8 @@ def test_habits_are_what_their_words_say():
     assert {(u, v) for form, index, u, v in wrong if form == "horner" and index == 0 and v <= 8} == {
         (7, v) for v in (0, 2, 4, 6, 8)
     }
-    # 12 + 8 + 4 sums of 5, 9 and 13 pass 16 by up to 13.
-    assert sum(form == "horner" and index == 1 for form, index, _, _ in wrong) == sum(u for u in (5, 9, 13))
+    # u + v passes 16 for the u values of v from 17 - u on.
+    assert sum(form == "horner" and index == 1 for form, index, _, _ in wrong) == 5 + 9 + 13
     assert passes(4, 3) and passes(3, 3) and not passes(5, 4) and not passes(2, 3)
 
 
@@ -105,10 +105,28 @@ def test_a_careful_reader_sees_slips_and_no_habit():
     hidden = pools("horner", 8, "test")["hidden"][:40]
     assert all(reread(demonstration(e, rng, STEADY), rng, STEADY).fine for e in hidden)
     slipping = Solver(**{**STEADY.__dict__, "value_slip": 0.2})
-    seen = [reread(demonstration(e, rng, slipping), rng, STEADY) for e in hidden * 5]
-    assert sum(not found.fine for found in seen) > 0
-    for found in seen:
-        assert found.fine == all(agrees for _, agrees in found.tries)
+    slips = 0
+    for equation in hidden * 5:
+        written = demonstration(equation, rng, slipping)
+        found = reread(written, rng, STEADY)
+        for (guess, values, mark), (again, agrees) in zip(written.tries, found.tries, strict=True):
+            believed = check_values("horner", equation.coefficients, guess, habit)
+            right = list(values) == believed and mark == passes(believed[-1], equation.c)
+            assert again == (guess, *believed) and agrees == right
+            slips += not agrees
+    assert slips > 50
+
+
+def test_a_reader_that_notices_sees_marks_that_two_numbers_refute():
+    rng = random.Random(0)
+    noticing = Solver(**{**STEADY.__dict__, "notices": 1.0})
+    marked = [demonstration(e, rng, STEADY) for e in pools("horner", 8, "test")["crowded"]]
+    near = [d for d in marked if d.tries[-1][1][-1] != d.equation.c]
+    assert 0 < len(near) < len(marked)
+    assert not any(reread(d, rng, noticing).fine for d in near) and all(
+        reread(d, rng, STEADY).fine for d in near
+    )
+    assert all(reread(d, rng, noticing).fine for d in marked if d not in near)
 
 
 def test_problems_have_the_shares_asked_for_and_a_larger_set_begins_with_the_smaller_one():

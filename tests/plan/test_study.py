@@ -17,6 +17,10 @@ from tests.plan.overlays import overlay
 
 ROOT = Path(__file__).parents[2]
 LENGTHS = "{datasets: [hard], comparisons: [grpo], answer_tokens: 2"
+BASE = (
+    "{steps: 1, batch: 1, learning_rate: 1, warmup_steps: 1, layers: 1, width: 8, heads: 1, intermediate: 8, "
+    "product_share: 0, value_slip: 0, mark_slip: 0, bluff: 0, give_up: 0, verdict_flip: 0"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -195,6 +199,10 @@ def test_shipped_studies_are_sound(name):
         ),
         ("lengths: {datasets: [hard], comparisons: [grpo], answer_tokens: 2, budgets: [7]}", ["two budgets"]),
         ("datasets: {own: {source: local, levels: [1]}}", ["datasets.own.path"]),
+        (
+            f"pretraining: {{base: {BASE}, habits: false, careful: 0.5}}}}",
+            ["pretraining.base.careful", "habits"],
+        ),
         ("comparisons: {grpo: {cold: bse}}", ["comparisons.grpo.cold", "'base'"]),
         ("comparisons: {grpo: {cold: leave_one_out}}", ["comparisons.grpo.cold", "is trained"]),
         ("comparisons: {grpo: {chain: unified}}", ["comparisons.grpo.chain", "verifiers of reasoner 'grpo'"]),

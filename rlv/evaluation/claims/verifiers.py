@@ -28,7 +28,10 @@ def verifier_accuracy(evidence: Evidence) -> list[dict]:
     rows = []
     for pair in evidence.pairs:
         reasoners = [unified for _, unified in evidence.seeds(pair)]
-        metrics, whole = (_needed(evidence, reasoners, pair.verifier, over) for over in (ANSWERED, ALL))
+        metrics, whole = (
+            metrics_over_seeds(evidence, reasoners, pair.verifier, over, needed="balanced_accuracy")
+            for over in (ANSWERED, ALL)
+        )
         detail = "; ".join(f"{name} {spread(found, '.3f')}" for name, found in metrics.items())
         detail += f"; over all solutions balanced_accuracy {spread(whole['balanced_accuracy'], '.3f')}"
         statement = (
@@ -82,24 +85,21 @@ def over_seeds(found: list[Estimate]) -> Estimate:
 
 
 def metrics_over_seeds(
-    evidence: Evidence, reasoners: Sequence[str], verifier: str, over: str
+    evidence: Evidence, reasoners: Sequence[str], verifier: str, over: str, needed: str | None = None
 ) -> dict[str, Estimate]:
     """The metrics, by name, of a verifier on "all" or "answered" solutions of one reasoner with each seed.
 
-    Only metrics that every seed has; NaN if undefined. Raises DataError if a metric stands there twice.
+    Only metrics that every seed has; NaN if undefined. Raises DataError if a metric stands there twice, and
+    for the first seed without the metric that is `needed`.
     """
-    seeds = [_metrics(evidence, reasoner, verifier, over) for reasoner in reasoners]
-    common = sorted(set.intersection(*map(set, seeds)))
-    return {name: over_seeds([found[name] for found in seeds]) for name in common}
-
-
-def _needed(evidence: Evidence, reasoners: Sequence[str], verifier: str, over: str) -> dict[str, Estimate]:
-    """As `metrics_over_seeds`; DataError names the first seed without the metric of verifier_accuracy."""
+    seeds = []
     for reasoner in reasoners:
         found = _metrics(evidence, reasoner, verifier, over)
-        if "balanced_accuracy" not in found:
+        if needed is not None and needed not in found:
             raise _incomplete(evidence, reasoner, verifier, over, len(found))
-    return metrics_over_seeds(evidence, reasoners, verifier, over)
+        seeds.append(found)
+    common = sorted(set.intersection(*map(set, seeds)))
+    return {name: over_seeds([found[name] for found in seeds]) for name in common}
 
 
 def _metrics(evidence: Evidence, reasoner: str, verifier: str, over: str) -> dict[str, Estimate]:

@@ -38,6 +38,9 @@ def broken_references(study: Study) -> Iterator[tuple[str, str]]:
     yield from _lengths(study)
     yield from broken_choices(study)
     yield from broken_models(study)
+    for name, recipe in study.pretraining.items():
+        for field, fault in recipe.faults():
+            yield f"pretraining.{name}.{field}", fault
 
 
 def _reasoners(study: Study) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic import Field
@@ -159,6 +160,12 @@ class Pretraining(Section):
     )
     max_tries: int = Field(default=6, ge=1, le=16, description="habits: the solver stops after so many")
     reach: int = Field(default=16, ge=6, le=16, description="habits: the longest search of a demonstration")
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """(Key, complaint) of settings that nothing reads."""
+        if not self.habits:
+            for name in sorted(self.model_fields_set & set(_HABITS) - {"habits"}):
+                yield name, "only a base with `habits: true` reads this; leave it out"
 
     def recipe(self) -> dict[str, Any]:
         """What decides the weights; of a base without habits, what there was before there were habits."""
