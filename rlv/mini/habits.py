@@ -96,21 +96,28 @@ def most(form: str, reach: int, split: str, shares: Mapping[str, float]) -> int:
 
 
 def problems(
-    form: str, reach: int, split: str, size: int, seed: int, shares: Mapping[str, float]
+    form: str,
+    reach: int,
+    split: str,
+    size: int,
+    seed: int,
+    shares: Mapping[str, float],
+    skip: int = 0,
 ) -> list[dict]:
     """`size` different problems as rows of the problems table; level is the reach, subject the kind.
 
-    `shares`: of each kind, relative to each other. Raises DataError if there are fewer.
+    `shares`: of each kind, relative to each other. `skip`: so many are left out first. Raises DataError if
+    there are fewer.
     """
     found = most(form, reach, split, shares)
-    if size > found:
+    if skip + size > found:
         raise DataError(
-            f"habits: {size} problems asked of form {form!r}, reach {reach}, split {split!r} with kinds "
-            f"{dict(shares)}; there are {found}"
+            f"habits: {skip + size} problems asked of form {form!r}, reach {reach}, split {split!r} with "
+            f"kinds {dict(shares)}; there are {found}"
         )
     shuffled = {}
     for name, pool in pools(form, reach, split).items():
         members = list(pool)
         random.Random(f"{form} {reach} {split} {name} {seed}").shuffle(members)
         shuffled[name] = iter(members)
-    return [next(shuffled[name]).row(name) for name in kinds_of(size, shares)]
+    return [next(shuffled[name]).row(name) for name in kinds_of(skip + size, shares)][skip:]

@@ -26,16 +26,16 @@ from rlv.mini.forms import equations
 TASK_FORMS = ("quadratic", "product")
 
 
-def problems(form: str, reach: int, split: str, size: int, seed: int) -> list[dict]:
+def problems(form: str, reach: int, split: str, size: int, seed: int, skip: int = 0) -> list[dict]:
     """`size` different problems as rows of the problems table; level is the reach, subject the form.
 
-    Raises DataError if the split holds fewer.
+    `skip`: so many are left out first. Raises DataError if the split holds fewer.
     """
     pool = list(equations(form, reach, split))
-    if size > len(pool):
+    if skip + size > len(pool):
         raise DataError(
-            f"mini task: {size} problems asked of form {form!r}, reach {reach}, split {split!r}, "
+            f"mini task: {skip + size} problems asked of form {form!r}, reach {reach}, split {split!r}, "
             f"which holds {len(pool)}"
         )
     random.Random(f"{form} {reach} {split} {seed}").shuffle(pool)
-    return [equation.row(equation.form) for equation in pool[:size]]
+    return [equation.row(equation.form) for equation in pool[skip : skip + size]]

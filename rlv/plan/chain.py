@@ -98,16 +98,18 @@ class Chain:
         return self.make("problems", name, params, elsewhere, how)
 
     def overlaps(self) -> list[Artifact]:
-        """The problems that each data set that is trained or tuned on shares with each that is evaluated on.
+        """The problems that a data set that is trained or tuned on shares with one that is evaluated on.
 
-        Generated problems are left out: the splits of their sources are disjoint by construction.
+        Also those that the one that is trained on shares with the one that is tuned on. Generated problems
+        are left out: the splits of their sources are disjoint by construction, and a study in which RL learns
+        from what is tuned on is refused (checks/choices.py).
         """
         entries = list(self.study.reasoners.values())
         trained = dict.fromkeys(e.dataset for e in entries if e.dataset is not None)
-        if self.study.tuning is not None:
-            trained[self.study.tuning.dataset] = None
         evaluated = dict.fromkeys(d for e in entries for d in e.evaluate_on)
-        pairs = [(t, e) for t in trained for e in evaluated if t != e]
+        tuned = {} if self.study.tuning is None else {self.study.tuning.dataset: None}
+        pairs = [(t, e) for t in trained for e in evaluated | tuned if t != e]
+        pairs += [(t, e) for t in tuned for e in evaluated if t not in trained]
         generated = {name for name, d in self.study.datasets.items() if SOURCES[d.source].generated}
         return [self.overlap(t, e) for t, e in pairs if not generated.issuperset((t, e))]
 

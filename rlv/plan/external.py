@@ -26,6 +26,8 @@ def problem_spec(name: str, dataset: Dataset, study: str) -> tuple[dict[str, Any
     described = {"source": dataset.source, **brought(SOURCES, dataset.source, "source_package")}
     if source.load is not None:
         params = {**described, **dataset.model_dump(mode="json", include=set(source.keys))}
+        if not dataset.skip:  # younger than keys that stores hold
+            params.pop("skip", None)
         if "path" in params:
             assert path is not None  # a source that reads `path` is given one, see checks/datasets.py
             del params["path"]

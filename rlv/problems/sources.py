@@ -52,18 +52,25 @@ class Source:
     about: str = ""
 
 
-def mini(*, form: str, reach: int, split: str, size: int, seed: int = 0) -> pl.DataFrame:
+def mini(*, form: str, reach: int, split: str, size: int, skip: int = 0, seed: int = 0) -> pl.DataFrame:
     """Problems of the slips task: all errors of its base are random.
 
     Raises DataError if there is no such task, or fewer problems.
     """
     from rlv.mini import task
 
-    return problems_table(task.problems(form, reach, split, size, seed), "mini task")
+    return problems_table(task.problems(form, reach, split, size, seed, skip), "mini task")
 
 
 def habits(
-    *, form: str, reach: int, split: str, size: int, kinds: Mapping[str, float], seed: int = 0
+    *,
+    form: str,
+    reach: int,
+    split: str,
+    size: int,
+    kinds: Mapping[str, float],
+    skip: int = 0,
+    seed: int = 0,
 ) -> pl.DataFrame:
     """Problems of the habits task: its base has random errors, and some that are the same every time.
 
@@ -71,7 +78,7 @@ def habits(
     """
     from rlv.mini import habits as task
 
-    return problems_table(task.problems(form, reach, split, size, seed, kinds), "habits task")
+    return problems_table(task.problems(form, reach, split, size, seed, kinds, skip), "habits task")
 
 
 def broken_mini(dataset: Dataset) -> Iterator[tuple[str, str]]:
@@ -118,10 +125,11 @@ def _unknown_task(dataset: Dataset, forms: Collection[str]) -> Iterator[tuple[st
 
 
 def _too_many(dataset: Dataset, there: int, more: str) -> Iterator[tuple[str, str]]:
-    if (dataset.size or 0) > there:
+    asked = dataset.skip + (dataset.size or 0)
+    if asked > there:
         yield (
             "size",
-            f"{dataset.size} problems of form {dataset.form!r}, reach {dataset.reach}, split "
+            f"{asked} problems of form {dataset.form!r}, reach {dataset.reach}, split "
             f"{dataset.split!r}{more}, which has {there}",
         )
 
@@ -242,11 +250,15 @@ SOURCES: Registry[Source] = Registry(
     Source,
     {
         "mini": Source(
-            mini, ("form", "reach", "split", "size"), generated=True, step_rule="try", broken=broken_mini
+            mini,
+            ("form", "reach", "split", "size", "skip"),
+            generated=True,
+            step_rule="try",
+            broken=broken_mini,
         ),
         "habits": Source(
             habits,
-            ("form", "reach", "split", "size", "kinds"),
+            ("form", "reach", "split", "size", "kinds", "skip"),
             generated=True,
             step_rule="try",
             broken=broken_habits,

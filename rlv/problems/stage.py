@@ -44,7 +44,7 @@ def _run(job: Job) -> dict[str, Any]:
     name = arguments.pop("source")
     source = SOURCES[name]
     if source.load is not None:
-        table = source.load(**{key: arguments[key] for key in source.keys})
+        table = source.load(**{key: arguments[key] for key in source.keys if key in arguments})
         job.write(table, "problems")
         job.log(f"{len(table)} problems")
         return {"problems": len(table)}

@@ -133,6 +133,7 @@ def test_problems_have_the_shares_asked_for_and_a_larger_set_begins_with_the_sma
     rows = problems("horner", 8, "test", 200, 0, SHARES)
     assert Counter(r["subject"] for r in rows) == {name: 200 * share for name, share in SHARES.items()}
     assert rows[:50] == problems("horner", 8, "test", 50, 0, SHARES)
+    assert rows[50:] == problems("horner", 8, "test", 150, 0, SHARES, skip=50)
     assert len({r["problem_id"] for r in rows}) == 200
     assert all(row["level"] == 8 for row in rows)
 
@@ -149,6 +150,9 @@ def test_asking_for_more_than_there_are_says_how_many():
     assert len(problems("horner", 8, "test", there, 0, SHARES)) == there
     with pytest.raises(DataError, match=f"there are {there}$"):
         problems("horner", 8, "test", there + 1, 0, SHARES)
+    assert len(problems("horner", 8, "test", 1, 0, SHARES, skip=there - 1)) == 1
+    with pytest.raises(DataError, match=rf"{there + 1} problems .* there are {there}$"):
+        problems("horner", 8, "test", 1, 0, SHARES, skip=there)
     whole = len(equations("horner", 8, "test"))
     sizes = {name: len(pool) for name, pool in pools("horner", 8, "test").items()}
     assert most("horner", 8, "test", sizes) == whole == sum(sizes.values())

@@ -53,9 +53,12 @@ def test_problems_follow_their_seed_and_are_different():
     rows = problems("quadratic", 10, "test", 100, 0)
     assert rows == problems("quadratic", 10, "test", 100, 0)
     assert rows[:50] == problems("quadratic", 10, "test", 50, 0)  # a larger set begins with the smaller one
+    assert rows[50:] == problems("quadratic", 10, "test", 50, 0, skip=50)
     assert len({r["problem_id"] for r in rows}) == 100
     with pytest.raises(DataError, match="which holds"):
         problems("quadratic", 10, "test", 10_000, 0)
+    with pytest.raises(DataError, match=r"10001 problems .* which holds"):
+        problems("quadratic", 10, "test", 1, 0, skip=10_000)
     with pytest.raises(DataError, match="'cubic'"):
         problems("cubic", 10, "test", 1, 0)
 

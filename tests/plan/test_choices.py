@@ -15,8 +15,13 @@ from rlv.study.types import Study
 from tests.plan.overlays import overlay
 from tests.plan.test_plan import ROOT, changed, new_paths
 
-TASK = "source: habits, form: horner, reach: 8, kinds: {clean: 1}"
+TASK = "source: habits, form: factors, reach: 8, kinds: {clean: 1}"
 TUNE = f"datasets: {{tune: {{{TASK}, split: train, size: 50}}}}\ntuning: {{dataset: tune, n: 16}}\n"
+TRAINED = (
+    "datasets: {{tune: {{source: habits, form: horner, reach: 8, split: train, "
+    "kinds: {{clean: 0.35, contested: 0.1, crowded: 0.3, hidden: 0.25}}, {}}}}}\n"
+    "tuning: {{dataset: tune}}\n"
+)
 COLD = "reasoners: {cold: {model: base, temperature: {best_of: [0.2, 0.6]}, evaluate_on: [test, hard]}}\n"
 FREE = (
     "verifiers: {free: {score: confidence, best_of: [mean_logprob, brevity], sharpness: [1, 10]}}\n"
@@ -61,6 +66,10 @@ def test_a_temperature_is_chosen_from_solutions_at_each_and_read_by_all_that_sam
     assert not any("temperature" in a.params for a in evaluated)
     # No other reasoner's solutions wait for it.
     assert all("choice" not in a.inputs for a in named(plan, "sample/grpo-"))
+
+
+def test_the_problems_after_those_that_rl_learns_from_may_be_tuned_on(tmp_path):
+    mine(tmp_path, TRAINED.format("size: 50, skip: 1200") + COLD)
 
 
 @pytest.mark.parametrize("both", [COLD, FREE])
@@ -208,6 +217,12 @@ def test_solutions_of_tuning_problems_are_counted_in_estimates(tmp_path):
             "reasoners: {base: {evaluate_on: [test, hard, more]}}",
             ["tuning.dataset", "'more' is evaluated on", "split `train`"],
         ),
+        # RL learns from these: the first, the last, some of them in another order.
+        (TRAINED.format("size: 50"), ["tuning.dataset", "'tune'", "'train'", "`skip: 1200`"]),
+        (TRAINED.format("size: 50, skip: 1199"), ["tuning.dataset", "'train'", "`skip: 1200`"]),
+        (TRAINED.format("size: 50, skip: 1200, reach: 7"), ["tuning.dataset", "'train'"]),
+        (TRAINED.format("size: 50, skip: 1200, kinds: {clean: 1}"), ["tuning.dataset", "'train'"]),
+        (TRAINED.format("size: 50, skip: -1"), ["datasets.tune.skip", "-1"]),
         (FREE, ["reasoners.grpo.verifiers", "'free'", "`tuning`"]),
         (TUNE.replace("n: 16", "n: 4") + FREE, ["tuning.n", "'free'", "8 votes", "n = 4"]),
         (TUNE + FREE.replace("mean_logprob", "mean_lgprob"), ["verifiers.free.best_of", "'mean_logprob'"]),

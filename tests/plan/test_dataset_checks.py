@@ -76,6 +76,11 @@ HUB = f"source: hub, repo: a/b, revision: {COMMIT}"
             "d: {source: habits, form: horner, reach: 8, split: test, kinds: {hidden: 1}, size: 5000}",
             ["datasets.d.size", "5000", "which has", f"{HIDDEN}"],
         ),
+        (
+            f"d: {{{HABITS}, reach: 8, split: test, kinds: {{hidden: 1}}, skip: {HIDDEN - 8}}}",
+            ["datasets.d.size", f"{HIDDEN + 1}", "which has", f"{HIDDEN}"],
+        ),
+        (f"d: {{{HUB}, skip: 3}}", ["datasets.d.skip", "leave it out"]),
         (f"d: {{{HABITS}, kinds: {{clean: 1}}, split: dev}}", ["datasets.d.split", "'dev'", "train, test"]),
         (f"d: {{{HABITS}, kinds: {{clean: 1}}, levels: [8]}}", ["datasets.d.levels", "reach"]),
         ("d: {source: mth500}", ["datasets.d.source", "'mth500'", "'math500'"]),
@@ -236,11 +241,23 @@ def test_real_data_sets_are_compared_and_generated_ones_are_not(tmp_path) -> Non
     )
     plan = build_plan(study(tmp_path, sets, reasoners))
     compared = {a.name: a for a in plan.artifacts.values() if a.stage == "overlap"}
-    # What is trained or tuned on (`train` and `tune` are mini's) with every evaluated one, but a set with
-    # itself and mini's own.
+    # What is trained or tuned on (`train` and `tune` are mini's) with every evaluated one, and the first with
+    # the second, but a set with itself and mini's own.
     evaluated = {d for r in plan.study.reasoners.values() for d in r.evaluate_on}
-    others = {f"a-{d}" for d in evaluated if d != "a"} | {"train-a", "train-b", "tune-a", "tune-b"}
+    others = {f"a-{d}" for d in evaluated if d != "a"} | {"a-tune", "train-a", "train-b", "tune-a", "tune-b"}
     assert set(compared) == others
     assert {role: i.name for role, i in compared["a-b"].inputs.items()} == {"trained": "a", "evaluated": "b"}
     # Nothing else depends on it.
     assert not any(i.stage == "overlap" for a in plan.artifacts.values() for i in a.inputs.values())
+
+
+def test_what_skips_nothing_keeps_the_key_that_it_had_before_anything_could_be_skipped(tmp_path) -> None:
+    plan = build_plan(
+        study(
+            tmp_path,
+            "d: {source: mini, size: 9}\ne: {source: mini, size: 9, skip: 9}",
+            "{also: {model: base, verifiers: [judge], evaluate_on: [d, e]}}",
+        )
+    )
+    params = {a.name: a.params for a in plan.artifacts.values() if a.stage == "problems"}
+    assert "skip" not in params["d"] and params["e"] == {**params["d"], "skip": 9}

@@ -50,11 +50,28 @@ def _tuning(study: Study) -> Iterator[tuple[str, str]]:
             other = study.datasets[name]
             if (other.source, other.form, other.split) == (dataset.source, dataset.form, "train"):
                 yield key, f"{name!r} is evaluated on and has split `train`, too: it may share problems"
+        for name in sorted({r.dataset for r in study.reasoners.values() if r.dataset is not None}):
+            learnt = study.datasets.get(name)
+            if learnt is not None and _may_share(dataset, learnt):
+                yield (
+                    key,
+                    f"{tuning.dataset!r} may have problems of {name!r}, which RL learns from and its models "
+                    f"know; the same keys and `skip: {learnt.skip + (learnt.size or 0)}` take later ones",
+                )
     for name in (name for name, r in study.reasoners.items() if r.model in study.models):
         width = study.sampling_of(name).samples_per_shard
         if tuning.n % min(width, tuning.n):
             yield "tuning.n", f"sampling.samples_per_shard, {width}, does not divide n = {tuning.n}"
             return
+
+
+def _may_share(one: Dataset, other: Dataset) -> bool:
+    """Whether a problem may be in two generated data sets; different parts of one order share none."""
+    kin, order = {"source", "form", "split"}, {"source", "form", "split", "reach", "kinds"}
+    if one.model_dump(include=order) != other.model_dump(include=order):
+        return one.model_dump(include=kin) == other.model_dump(include=kin)
+    first, second = sorted((d.skip, d.skip + (d.size or 0)) for d in (one, other))
+    return second[0] < first[1]
 
 
 def _has_splits(dataset: Dataset) -> bool:

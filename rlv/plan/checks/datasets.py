@@ -5,7 +5,7 @@ Files are read, the network never is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
@@ -44,13 +44,21 @@ def _made(key: str, dataset: Dataset, source: Source) -> Iterator[tuple[str, str
         yield f"{key}.size", "how many problems? Only a local file can be counted"
     for field, complaint in source.broken(dataset) if source.broken is not None else ():
         yield f"{key}.{field}", complaint
-    for unread in ("levels", "fields", "exclude", "without"):
-        if getattr(dataset, unread) and unread not in source.keys:
+    yield from _unread(key, dataset, source.keys, ("levels", "fields", "exclude", "without", "skip"))
+
+
+def _unread(
+    key: str, dataset: Dataset, read: Collection[str], keys: Iterable[str]
+) -> Iterator[tuple[str, str]]:
+    """Complaints about those of these keys that say something and that nobody reads."""
+    for unread in keys:
+        if getattr(dataset, unread) and unread not in read:
             yield f"{key}.{unread}", f"source {dataset.source!r} does not read this; leave it out"
 
 
 def _published(name: str, dataset: Dataset, source: Source, sampled: bool) -> Iterator[tuple[str, str]]:
     key = f"datasets.{name}"
+    yield from _unread(key, dataset, (), ("skip",))
     if dataset.source == "local" and dataset.path is None:
         yield f"{key}.path", "a local data set needs the path of its file"
     elif dataset.path is None:

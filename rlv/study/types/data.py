@@ -36,6 +36,12 @@ class Dataset(Section):
         "several: `train+test`",
     )
     size: int | None = Field(default=None, ge=1, description="how many problems; all of a file if absent")
+    skip: int = Field(
+        default=0,
+        ge=0,
+        description="mini, habits: so many problems are left out first; after the `size` of another data set "
+        "with the same keys, the two share no problem",
+    )
     kinds: dict[str, float] = Field(
         default={},
         description="habits: shares of the kinds of problems (rlv/mini/habits.py), relative to each other",
