@@ -267,6 +267,7 @@ def test_a_paper_sized_plan_has_all_its_artifacts():
     many = changed(many, evaluation__ns=[1, 512])
     plan = build_plan(many)
     shards = sum(a.stage == "sample" for a in plan.artifacts.values())
-    evaluated = 6 * (512 // 8) * (-(-400 // 64) + 2 * -(-150 // 64))
+    test, more = -(-400 // 64), 2 * -(-150 // 64)
+    evaluated = (512 // 8) * (6 * test + 5 * more)  # `base` on `test` alone
     tuned = (5 + 4) * (16 // 8) * -(-100 // 64)  # five temperatures of base_cold, and four reasoners at 1
     assert shards == evaluated + tuned
