@@ -18,7 +18,7 @@ from rlv.errors import StudyError
 from rlv.evaluation.bootstrap import Floats
 from rlv.evaluation.recorded import KEY, Recorded, recorded
 from rlv.evaluation.votes import Bools
-from rlv.mini.steps import faults
+from rlv.mini.steps import faults, last_try
 from rlv.plan import Plan
 from rlv.scoring.kept import confidence
 from rlv.store import Artifact, Store
@@ -35,14 +35,15 @@ class Evidence:
     """Solutions of the plain RL reasoner and all that is known of them, and of RL^V's own ones.
 
     `scores`: name of a score -> scores_PS of `solutions`. `finished_PS`: which solutions ended by
-    themselves. `faulty_PS`: which are right in spite of a fault in a step. `verified`: solutions of the RL^V
-    reasoner with its own scores. `heated`: temperature -> solutions of the tuning problems by a reasoner
-    whose temperature was chosen.
+    themselves. `faulty_PS`: which are right in spite of a fault in a step, `unfounded_PS`: of a fault in the
+    last try, on which the answer rests. `verified`: solutions of the RL^V reasoner with its own scores.
+    `heated`: temperature -> solutions of the tuning problems by a reasoner whose temperature was chosen.
     """
 
     solutions: Recorded | None = None
     finished_PS: Bools | None = None
     faulty_PS: Bools | None = None
+    unfounded_PS: Bools | None = None
     scores: Mapping[str, Floats] = field(default_factory=dict)
     verified: Recorded | None = None
     heated: Mapping[float, Recorded] = field(default_factory=dict)
@@ -81,7 +82,9 @@ def gathered(plan: Plan, store: Store, method: str, dataset: str) -> Evidence:
         data = _single(table, None, graded.path)
         ordered = table.sort("problem_id", "sample_id")
         found |= {"solutions": data, "finished_PS": _shaped(ordered["finish_reason"] != "length", data)}
-        found["faulty_PS"] = _faulty(_questions(store, graded), ordered, data)
+        questions = _questions(store, graded)
+        if questions:
+            found["faulty_PS"], found["unfounded_PS"] = _faulty(questions, ordered, data)
         kept = _kept(store, graded, data)
         found["scores"] = kept | dict(_scores(plan, store, comparison.base, dataset, graded))
     if rl_v is not None and store.exists(rl_v):
@@ -153,13 +156,14 @@ def _kept(store: Store, graded: Artifact, data: Recorded) -> dict[str, Floats]:
     return found
 
 
-def _faulty(questions: Mapping[str, str], solutions: pl.DataFrame, data: Recorded) -> Bools | None:
-    """Which right solutions have a fault in a step, by the mini tasks' own rules; None for other tasks."""
-    if not questions:
-        return None
-    rows = solutions.select("problem_id", "text", "correct").iter_rows()
-    faulty = [right and bool(faults(questions[problem], text)) for problem, text, right in rows]
-    return _shaped(pl.Series(faulty), data)
+def _faulty(questions: Mapping[str, str], solutions: pl.DataFrame, data: Recorded) -> tuple[Bools, Bools]:
+    """Which right solutions have a fault in a step, and which in the last try, by the tasks' own rules."""
+    anywhere, last = [], []
+    for problem, text, right in solutions.select("problem_id", "text", "correct").iter_rows():
+        found = faults(questions[problem], text) if right else []
+        anywhere.append(bool(found))
+        last.append(any(fault.word >= last_try(text) for fault in found))
+    return _shaped(pl.Series(anywhere), data), _shaped(pl.Series(last), data)
 
 
 def _questions(store: Store, graded: Artifact) -> dict[str, str]:

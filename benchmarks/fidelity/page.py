@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.fidelity.properties import MARKS, Found, Property
+from benchmarks.fidelity.properties import Found, Property
+from benchmarks.fidelity.sources import MARKS
 from rlv.evaluation.bootstrap import Estimate
 from rlv.evaluation.curves import expected
 from rlv.evaluation.recorded import Recorded
@@ -16,12 +17,15 @@ END = "<!-- end of fidelity -->"
 
 
 def markdown(title: str, found: Sequence[Found], heated: Mapping[float, Recorded]) -> str:
-    """The title, one row a property, sources and unknowns below."""
+    """The title, one row a property, how many are inside their range, sources and unknowns below."""
     lines = [title, "", "| property | study [95 % interval] | published | verdict |", "|---|--:|--:|---|"]
     lines += [
         f"| {row.of.name}: {row.of.says} | {_number(row)} | {_range(row.of)} | {row.verdict} |"
         for row in found
     ]
+    known = [row for row in found if row.of.low is not None and row.number is not None]
+    inside = sum(row.verdict == "inside" for row in known)
+    lines += ["", f"Inside: {inside} of the {len(known)} that are measured and have a known range."]
     if heated:
         lines += ["", f"pass@1 on the tuning problems by temperature: {_by_temperature(heated)}."]
     lines += ["", "Sources:", ""]

@@ -61,6 +61,12 @@ def faults(question: str, text: str) -> list[Fault]:
     return found
 
 
+def last_try(text: str) -> int:
+    """The word, from 0, at which a solution's last try begins, on which its answer rests; 0 without a try."""
+    words = text.split()
+    return max((place for place, word in enumerate(words) if word == "Try"), default=0)
+
+
 def _number(word: str) -> bool:
     return word.isdecimal() and word.isascii() and len(word) <= 2 and int(word) <= MODULUS
 

@@ -18,11 +18,13 @@ from benchmarks.fidelity import evidence as reading
 from benchmarks.fidelity import measures
 from benchmarks.fidelity.evidence import Evidence, chosen, gathered
 from benchmarks.fidelity.page import BEGIN, END, as_json, markdown, written
-from benchmarks.fidelity.properties import MARKS, PROPERTIES, Found, Property, measured
+from benchmarks.fidelity.properties import PROPERTIES, Found, Property, measured
+from benchmarks.fidelity.sources import MARKS
 from rlv import tables
 from rlv.errors import StudyError
 from rlv.evaluation.bootstrap import Estimate
 from rlv.evaluation.recorded import recorded
+from rlv.mini.steps import Fault
 from rlv.plan import build_plan
 from rlv.plan.reading import load
 from rlv.store import Artifact, Store
@@ -135,7 +137,8 @@ def test_properties_of_planted_solutions():
     right_first = Evidence(
         solutions=data,
         finished_PS=finished_PS,
-        faulty_PS=correct_PS & (np.arange(64) < 16),
+        faulty_PS=correct_PS & (np.arange(64) < 32),
+        unfounded_PS=correct_PS & (np.arange(64) < 16),
         scores={"judge": correct_PS.astype(float), "mean_logprob": 1.0 - correct_PS},
     )
     found = numbers(right_first)
@@ -150,6 +153,7 @@ def test_properties_of_planted_solutions():
     assert found["within AUROC, brevity"].value == 0.5
     assert found["calibration error, judge"].value == 0
     assert found["right by a wrong process"].value == pytest.approx(100 * 2 / 8)
+    assert found["wrong steps anywhere"].value == pytest.approx(100 * 4 / 8)
     assert found["unfinished"].value == pytest.approx(100 / 8)
     assert found["length, wrong over right"].value == 1
     assert found["within AUROC, tail"] is None and found["verifier's gain at 8"] is None
@@ -184,7 +188,7 @@ def test_every_property_has_a_source_and_only_marks_that_are_explained():
     for of in PROPERTIES:
         assert of.says and of.source and (of.low is None) == (of.high is None)
         assert of.low is None or of.low <= of.high
-        named |= set(re.findall(r"\[(\w+)\]", of.source))
+        named |= set(re.findall(r"\[([\w-]+)\]", of.source))
     assert named == set(MARKS)
 
 
@@ -217,7 +221,15 @@ def test_the_table_has_every_property_and_the_unknown_are_named():
     for of in PROPERTIES:
         assert f"| {of.name}: {of.says} | –" in text
         assert (f"- {of.name}: {of.source}." in unknown) == (of.low is None)
-    assert "0.2: 50.0 %" in known
+    assert "0.2: 50.0 %" in known and "Inside: 0 of the 0" in known
+
+
+def test_the_page_counts_what_is_inside_of_what_could_be():
+    of = Property("p", "says", "", 0.4, 0.6, "source", lambda evidence: None)
+    unknown = replace(of, low=None, high=None)
+    numbers = {of: (0.4, 0.5, 0.7), unknown: (0.5,)}
+    found = [Found(kind, Estimate(x, x, x)) for kind, values in numbers.items() for x in values]
+    assert "Inside: 2 of the 3 " in markdown("Title", [*found, Found(of, None)], {})
 
 
 def test_json_has_no_nan():
@@ -292,13 +304,14 @@ def test_temperatures_are_those_that_a_choice_was_made_from(tmp_path, monkeypatc
 
 def test_a_finished_study_is_measured(finished_tiny, monkeypatch, tmp_path):
     monkeypatch.chdir(finished_tiny)
-    monkeypatch.setattr(reading, "faults", lambda question, text: ["fault"] * ("2" in question))
+    monkeypatch.setattr(reading, "faults", lambda question, text: [Fault(0, "value")] * ("2" in question))
     plan, store = build_plan(load("tiny")), Store(finished_tiny / "store")
     evidence = gathered(plan, store, *chosen(plan.study, None, None))
     data = evidence.solutions
     assert data is not None and data.classes_PS.shape == (8, 2)
-    assert evidence.finished_PS.shape == evidence.faulty_PS.shape == (8, 2)
+    assert evidence.finished_PS.shape == evidence.faulty_PS.shape == evidence.unfounded_PS.shape == (8, 2)
     assert not (evidence.faulty_PS & ~data.correct_PS).any()
+    assert not (evidence.unfounded_PS & ~evidence.faulty_PS).any()
     assert evidence.scores["judge"].shape == (8, 2)
     assert set(reading.CONFIDENCES) <= set(evidence.scores)
     assert evidence.verified is not None and evidence.verified.scores_PS is not None

@@ -9,7 +9,7 @@ import pytest
 from rlv.errors import DataError
 from rlv.mini.forms import FORMS, equations
 from rlv.mini.solver import Solver, demonstration
-from rlv.mini.steps import Fault, faults
+from rlv.mini.steps import Fault, faults, last_try
 
 QUESTION = "Find x from 1 to 9 : 3 x^2 + 5 x = 15 mod 17"
 PERFECT = Solver(value_slip=0, mark_slip=0, bluff=0, give_up=0, max_tries=16)
@@ -35,6 +35,19 @@ PERFECT = Solver(value_slip=0, mark_slip=0, bluff=0, give_up=0, max_tries=16)
 )
 def test_faults_by_hand(text, expected):
     assert faults(QUESTION, text) == [Fault(*pair) for pair in expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("Try 1 1 2 2 10 no Try 3 3 4 12 3 yes Answer 3", 7),
+        ("Try 1 1 2 2 10 no", 0),
+        ("Answer 3", 0),
+        ("", 0),
+    ],
+)
+def test_an_answer_rests_on_the_last_try(text, word):
+    assert last_try(text) == word
 
 
 @pytest.mark.parametrize("form", FORMS)
