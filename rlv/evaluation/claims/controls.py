@@ -1,6 +1,7 @@
 """Claims against controls: what explains a lead of RL^V better than its verifier must not be as good.
 
     rl_over_cold       is RL more than a better temperature of the model that it started from?
+    over_majority      does the verifier improve the vote of its own solutions, however they came about?
     over_confidence    is a trained verifier more than the reasoner's own log-probabilities?
     over_brevity       ... more than that short solutions are right more often?
     over_judge, over_chain   ... more than asking the base method, at once or after it has reasoned?
@@ -45,6 +46,27 @@ def rl_over_cold(evidence: Evidence) -> list[dict]:
             )
             sides = base_at(n), replace(cold, n=n)
             rows.append(points_row("rl_over_cold", statement, evidence, pair, *sides))
+    return rows
+
+
+def over_majority(evidence: Evidence) -> list[dict]:
+    """Points of RL^V with its own scores over majority voting on the same solutions, at N = 8.
+
+    What the verifier adds to a vote. A lead over the base method also has in it how well two separate trainings
+    went, which differs from seed to seed.
+    """
+    rows = []
+    for pair in evidence.pairs:
+        if not evidence.evaluated(pair.unified):
+            continue
+        majority = Column("unified", "majority", 1)
+        n = _few(evidence.ns(pair, ours_at(pair, 1), majority))
+        statement = (
+            f"Points of accuracy of {pair.unified} by weighted voting with its own scores over majority "
+            f"voting, N = {n} {where(evidence, pair)}"
+        )
+        sides = ours_at(pair, n), replace(majority, n=n)
+        rows.append(points_row("over_majority", statement, evidence, pair, *sides))
     return rows
 
 

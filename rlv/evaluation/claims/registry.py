@@ -45,6 +45,7 @@ CLAIMS: dict[str, Claim] = {
     "verifier_accuracy": Claim(verifiers.verifier_accuracy, EVERYWHERE),
     "separate": Claim(verifiers.separate, EVERYWHERE),
     "rl_over_cold": Claim(controls.rl_over_cold, EVERYWHERE),
+    "over_majority": Claim(controls.over_majority, EVERYWHERE),
     "over_confidence": Claim(controls.over_confidence, EVERYWHERE),
     "over_brevity": Claim(controls.over_brevity, EVERYWHERE),
     "over_judge": Claim(controls.over_judge, EVERYWHERE),

@@ -67,8 +67,18 @@ def points_row(name: str, statement: str, evidence: Evidence, pair: Pair, ours: 
     values_Q2 = evidence.values(pair, [ours, base])
     gain = points(evidence, pair, values_Q2)
     above, below = 100 * values_Q2.mean(axis=0)
-    detail = f"{above:.1f} % against {below:.1f} %{evidence.unfinished(pair, (ours.side, base.side))}"
+    detail = f"{above:.1f} % against {below:.1f} %{_by_seed(evidence, pair, values_Q2)}"
+    detail += evidence.unfinished(pair, (ours.side, base.side))
     return row(name, statement, NOT_STATED, gain, 0.0, OURS, detail)
+
+
+def _by_seed(evidence: Evidence, pair: Pair, values_Q2: Floats) -> str:
+    """The difference in points of every training seed, if there are several."""
+    seeds = len(evidence.seeds(pair))
+    if seeds == 1:
+        return ""
+    means_R2 = values_Q2.reshape(seeds, -1, 2).mean(axis=1)
+    return "; by seed " + ", ".join(f"{100 * (above - below):+.1f}" for above, below in means_R2)
 
 
 def points(evidence: Evidence, pair: Pair, values_Q2: Floats) -> Estimate:

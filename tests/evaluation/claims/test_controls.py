@@ -13,6 +13,7 @@ from rlv.evaluation.claims.controls import (
     over_chain,
     over_confidence,
     over_judge,
+    over_majority,
     rl_over_cold,
     within_problem,
 )
@@ -65,6 +66,14 @@ def test_over_each_verifier_of_the_base_method(controlled):
         assert "grpo_v over grpo with " in row["statement"]
         assert "both by weighted voting at N = 8, on test" in row["statement"]
         assert claim(on(controlled, Pair("grpo", "grpo_v", judge="nobody"))) == []
+
+
+def test_on_the_same_solutions_own_scores_stand_against_majority(controlled):
+    (own,) = over_majority(on(controlled))
+    assert own["ours"] == pytest.approx(30) and own["detail"] == "80.0 % against 50.0 %"
+    assert "grpo_v by weighted voting with its own scores over majority voting, N = 8" in own["statement"]
+    plain = (pl.col("reasoner") == "grpo_v") & (pl.col("verifier") == "")
+    assert over_majority(on(controlled.filter(~plain))) == []
 
 
 def test_on_the_same_solutions_own_scores_stand_against_the_confidence(controlled):
@@ -142,9 +151,16 @@ def test_controls_take_training_seeds(controlled):
     again = controlled.filter(pl.col("reasoner") != "base_cold").with_columns(pl.col("reasoner") + "_seed1")
     pair = Pair("grpo", "grpo_v", replicas=SEEDS, cold="base_cold", confidence="free")
     evidence = on(pl.concat([controlled, again]), pair)
-    found = [*rl_over_cold(evidence), *over_confidence(evidence), *majority_stalls(evidence)]
+    claims = (rl_over_cold, over_majority, over_confidence, majority_stalls)
+    found = [row for claim in claims for row in claim(evidence)]
     assert all(row["statement"].endswith("over 2 training seeds") for row in found)
-    assert [row["ours"] for row in found] == pytest.approx([10, 5, 14, 8, 30])
+    assert [row["ours"] for row in found] == pytest.approx([10, 5, 30, 14, 8, 30])
+    # Each seed by itself, the first one first: the second is 20 points better by its own scores.
+    better = (pl.col("reasoner") == "grpo_v_seed1") & (pl.col("verifier") == "unified")
+    raised = again.with_columns(accuracy=pl.col("accuracy") + pl.when(better).then(0.2).otherwise(0.0))
+    (row,) = over_majority(on(pl.concat([raised, controlled]), pair))
+    assert row["ours"] == pytest.approx(40)
+    assert row["detail"] == "90.0 % against 50.0 %; by seed +30.0, +50.0"
     # A seed whose solutions nobody scored is no seed with another number.
     lost = again.filter((pl.col("reasoner") != "grpo_seed1") | (pl.col("verifier") != "free"))
     with pytest.raises(DataError, match="no N at which"):

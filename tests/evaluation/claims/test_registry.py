@@ -50,6 +50,7 @@ def test_every_claim_for_the_data_sets_that_it_is_about(per_problem, overhead):
         "joint_scaling": 1,
         "length_selection": 1,
         "overhead": 2,
+        "over_majority": 2 * 3,
         "over_judge": 2 * 3,
         "majority_stalls": 2 * 3,
     }
