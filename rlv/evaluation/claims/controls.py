@@ -52,8 +52,8 @@ def rl_over_cold(evidence: Evidence) -> list[dict]:
 def over_majority(evidence: Evidence) -> list[dict]:
     """Points of RL^V with its own scores over majority voting on the same solutions, at N = 8.
 
-    What the verifier adds to a vote. A lead over the base method also has in it how well two separate trainings
-    went, which differs from seed to seed.
+    What the verifier adds to a vote. A lead over the base method also has in it how well two separate
+    trainings went, which differs from seed to seed.
     """
     rows = []
     for pair in evidence.pairs:
