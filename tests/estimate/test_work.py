@@ -111,10 +111,12 @@ def test_shorter_solutions_cost_in_proportion_and_never_more():
 def test_continuations_are_bounded_by_steps_and_by_length():
     study, made = load("mini-paper"), work("mini-paper")
     t = study.training_of("vineppo")
-    states = t.problems_per_step * t.solutions_per_problem * (t.max_tokens // SHORTEST_STEP)
-    more = tokens(made["train/vineppo"], "written") - tokens(made["train/grpo"], "written")
+    solutions = t.steps * t.problems_per_step * t.solutions_per_problem
+    assert t.valued_steps is not None
+    states = solutions * min(t.max_tokens // SHORTEST_STEP, t.valued_steps)
+    more = tokens(made["train/vineppo"], "written") - solutions * t.max_tokens
     per_state = t.continuations * (t.max_tokens - t.max_tokens // 2)
-    assert more == t.steps * states * per_state
+    assert more == states * per_state
     few = work("mini-paper", Assumptions(length=1.0, prompt_tokens=10, steps_per_solution=1))
     assert tokens(few["train/vineppo"], "written") < tokens(made["train/vineppo"], "written")
     # A study's own cap says the same of its values.

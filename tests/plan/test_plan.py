@@ -138,9 +138,10 @@ def test_settings_that_a_method_does_not_read_stay_out_of_its_key():
     fresh = new_paths(study, changed(study, training__continuations=9))
     trained = {path for path in fresh if path.startswith("train/")}
     assert trained == {"train/vineppo", "train/vineppo_v"}
-    fresh = new_paths(study, changed(study, training__valued_steps=3))
-    assert {path for path in fresh if path.startswith("train/")} == trained
-    assert new_paths(study, changed(study, training__valued_steps=None)) == set()
+    for steps in (3, None):
+        fresh = new_paths(study, changed(study, training__valued_steps=steps))
+        assert {path for path in fresh if path.startswith("train/")} == trained
+    assert new_paths(study, changed(study, training__valued_steps=4)) == set()
 
 
 def test_weights_learned_at_another_temperature_than_1_are_marked():
