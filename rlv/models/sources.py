@@ -15,15 +15,16 @@ from rlv.errors import StudyError
 from rlv.models import gguf
 from rlv.models.folders import KINDS, complaint
 from rlv.outside.names import below
-from rlv.store import Artifact, Store
+from rlv.store import MANIFEST, Artifact, Store
 from rlv.store.digests import digest_of
 from rlv.study.paths import expand
 
 if TYPE_CHECKING:
     from rlv.study.types import Model
 
-# How a shipped base was made stands beside its weights and decides nothing.
-RECIPE = "recipe.json"
+# Beside weights, and no part of a model: how a shipped base was made, and what a store wrote about a checkpoint
+# that was copied out of it.
+NOT_COPIED = ("recipe.json", MANIFEST)
 
 
 def model_spec(name: str, model: Model, study: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -50,7 +51,7 @@ def _digests(key: str, folder: Path) -> dict[str, str]:
     found = complaint(folder)
     if found is not None:
         raise StudyError(f"{key}.path: {found}")
-    files = [p for p in sorted(folder.glob("*")) if p.suffix in KINDS and p.name != RECIPE]
+    files = [p for p in sorted(folder.glob("*")) if p.suffix in KINDS and p.name not in NOT_COPIED]
     return {p.name: digest_of(p) for p in files}
 
 

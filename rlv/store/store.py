@@ -187,6 +187,11 @@ class Store:
         with self.drafting(artifact.path) as publication:
             yield publication
             draft = publication.path
+            if (draft / MANIFEST).exists():
+                raise StoreError(
+                    f"{artifact.path}: its stage wrote a file named {MANIFEST}, which only the store writes; "
+                    "use another name"
+                )
             manifest = {
                 "key": artifact.key,
                 "name": artifact.name,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from rlv.errors import StudyError
 from rlv.models.sources import model_spec
-from rlv.store import digests, file_digest
+from rlv.models.stage import MODEL
+from rlv.run.make import make
+from rlv.store import Artifact, Store, digests, file_digest
 from rlv.store.digests import digest_of
 from rlv.study.paths import expand, written
 from rlv.study.types import Model
@@ -29,6 +32,21 @@ def test_a_folder_counts_by_content_wherever_it_lies(folder, tmp_path, monkeypat
     assert again == params and there["folder"] == how["folder"]
     (folder / "config.json").write_text(json.dumps({"changed": True}))
     assert model_spec("small", Model(source="local", path=str(folder)), "mine")[0] != params
+
+
+def test_a_checkpoint_that_was_copied_out_of_a_store_is_a_model(folder, tmp_path):
+    plain, _ = model_spec("small", Model(source="local", path=str(folder)), "mine")
+    first, second = Store(tmp_path / "first"), Store(tmp_path / "second")
+    params, how = model_spec("small", Model(source="local", path=str(folder)), "mine")
+    artifact = Artifact("model", "small", MODEL.recipe, params, {}, how)
+    make(artifact, first, log=lambda line: None)
+    copy = tmp_path / "copy"
+    shutil.copytree(first.location(artifact), copy)
+    params, how = model_spec("small", Model(source="local", path=str(copy)), "mine")
+    assert (copy / "manifest.json").exists() and params == plain
+    again = Artifact("model", "small", MODEL.recipe, params, {}, how)
+    make(again, second, log=lambda line: None)
+    assert second.problems_of(again) == []
 
 
 def test_a_model_of_the_hub_counts_by_commit_and_needs_no_network():

@@ -80,6 +80,14 @@ def test_an_error_leaves_nothing_behind(tmp_path):
     assert list((tmp_path / "stage").iterdir()) == []
 
 
+def test_the_manifest_is_the_stores_own(tmp_path):
+    store, made = Store(tmp_path), artifact(x=1)
+    said = r"stage/.*: its stage wrote a file named manifest\.json"
+    with pytest.raises(StoreError, match=said), store.publishing(made) as publication:
+        (publication.path / "manifest.json").write_text("{}")
+    assert not store.exists(made) and list((tmp_path / "stage").iterdir()) == []
+
+
 def test_a_full_disk_is_said_and_publishes_nothing(tmp_path, monkeypatch):
     store, made = Store(tmp_path), artifact(x=1)
     with pytest.raises(StoreError, match="no space left"), store.publishing(made):
