@@ -22,8 +22,8 @@ from rlv.study.paths import expand
 if TYPE_CHECKING:
     from rlv.study.types import Model
 
-# Beside weights, and no part of a model: how a shipped base was made, and what a store wrote about a checkpoint
-# that was copied out of it.
+# Beside weights, and no part of a model: how a shipped base was made, and the manifest that comes along if a
+# checkpoint is copied out of a store.
 NOT_COPIED = ("recipe.json", MANIFEST)
 
 
