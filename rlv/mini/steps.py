@@ -62,7 +62,10 @@ def faults(question: str, text: str) -> list[Fault]:
 
 
 def last_try(text: str) -> int:
-    """The word, from 0, at which a solution's last try begins, on which its answer rests; 0 without a try."""
+    """The word, from 0, at which a solution's last try begins; 0 without a try.
+
+    An answer rests on it, unless an earlier try was marked "yes" already.
+    """
     words = text.split()
     return max((place for place, word in enumerate(words) if word == "Try"), default=0)
 

@@ -12,6 +12,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from benchmarks.fidelity import evidence as reading
@@ -157,6 +158,20 @@ def test_properties_of_planted_solutions():
     assert found["unfinished"].value == pytest.approx(100 / 8)
     assert found["length, wrong over right"].value == 1
     assert found["within AUROC, tail"] is None and found["verifier's gain at 8"] is None
+
+
+def test_a_fault_in_an_abandoned_try_is_no_fault_of_what_the_answer_rests_on():
+    question = "Find x from 1 to 8 : 1 x^2 + 1 x + 8 = 3 mod 17"
+    texts = {
+        "Try 1 1 2 2 10 no Try 3 3 4 12 3 yes Answer 3": (False, False),
+        "Try 1 1 2 2 11 no Try 3 3 4 12 3 yes Answer 3": (True, False),  # 2 + 8 is 10
+        "Try 1 1 2 2 10 no Try 3 3 4 13 3 yes Answer 3": (True, True),  # 4 times 3 is 12
+        "Try 3 3 4 12 3 no Try 3 3 4 12 3 yes Answer 3": (True, False),
+    }
+    one = {"problem_id": ["p"] * len(texts), "text": list(texts), "correct": [True] * len(texts)}
+    data = planted([[0] * len(texts)], [[True] * len(texts)])
+    anywhere_PS, last_PS = reading._faulty({"p": question}, pl.DataFrame(one), data)
+    assert list(zip(anywhere_PS[0].tolist(), last_PS[0].tolist(), strict=True)) == list(texts.values())
 
 
 def test_the_trained_verifier_is_looked_at_on_its_own_solutions():

@@ -5,6 +5,7 @@
     over_confidence    is a trained verifier more than the reasoner's own log-probabilities?
     over_brevity       ... more than that short solutions are right more often?
     over_judge, over_chain   ... more than asking the base method, at once or after it has reasoned?
+    over_best          ... more than all that can be made of the base method without training a verifier?
     majority_stalls    is there anything to gain, or does majority voting find what was sampled?
     within_problem     does the verifier tell solutions of one problem apart, which is all that votes use?
 
@@ -19,6 +20,7 @@ from dataclasses import replace
 from rlv.evaluation.bootstrap import Estimate
 from rlv.evaluation.claims.equal_tokens import beside
 from rlv.evaluation.claims.evidence import Column, Evidence, Pair, base_at, ours_at
+from rlv.evaluation.claims.parallel import best_vote, named, votes_at
 from rlv.evaluation.claims.rows import NOT_STATED, OURS, points, points_row, row, spread, where
 from rlv.evaluation.claims.verifiers import metrics_over_seeds
 from rlv.evaluation.verifier_metrics import ANSWERED
@@ -106,6 +108,36 @@ def over_chain(evidence: Evidence) -> list[dict]:
     return [r for pair in evidence.pairs for r in _over("over_chain", evidence, pair, pair.chain)]
 
 
+def over_best(evidence: Evidence) -> list[dict]:
+    """Points of RL^V over the base method's best vote without a trained verifier, at the largest N.
+
+    By weighted voting, and by RL^V's own best vote with its scores or without. Both bests are picked by these
+    very accuracies, which favours whoever has more votes to pick from. Of untrained controls only those that
+    the comparison names; none: no rows.
+    """
+    rows = []
+    for pair in evidence.pairs:
+        controls = [c for c in (pair.judge, pair.chain, pair.confidence, pair.brevity) if c is not None]
+        if not any(evidence.evaluated(pair.base, control) for control in controls):
+            continue
+        n = evidence.common_ns(pair)[-1]
+        rivals = votes_at(evidence, pair, "base", n)
+        rival = best_vote({vote: value for vote, value in rivals.items() if vote[0] in ("", *controls)})
+        base = Column("base", rival[1], n, rival[0])
+        ours = votes_at(evidence, pair, "unified", n)
+        own = best_vote({vote: value for vote, value in ours.items() if vote[0] in ("", pair.verifier)})
+        best = Column("unified", own[1], n, own[0])
+        for how, column in (("weighted voting", ours_at(pair, n)), ("its best vote", best)):
+            statement = (
+                f"Points of accuracy of {pair.unified} by {how} over {pair.base}'s best untrained vote, "
+                f"N = {n} {where(evidence, pair)}"
+            )
+            found = points_row("over_best", statement, evidence, pair, column, base)
+            by = f"by {named(column.verifier, column.strategy)} over {named(*rival)}: "
+            rows.append(found | {"detail": by + found["detail"]})
+    return rows
+
+
 def majority_stalls(evidence: Evidence) -> list[dict]:
     """Points of pass@N over majority voting of the base method at its largest N: what a verifier can find.
 
@@ -145,11 +177,11 @@ def within_problem(evidence: Evidence) -> list[dict]:
         if number is None:
             continue
         others = []
-        for side, named in (
+        for side, readers in (
             ("base", (pair.judge, pair.chain, pair.confidence, pair.brevity)),
             ("unified", (pair.confidence,)),
         ):
-            read = [(v, _within(evidence, pair, side, v)) for v in named if v is not None]
+            read = [(v, _within(evidence, pair, side, v)) for v in readers if v is not None]
             said = [f"{v} {spread(found, '.3f')}" for v, found in read if found is not None]
             if said:
                 others.append(f"on solutions of {getattr(pair, side)}: {', '.join(said)}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import polars as pl
 
@@ -140,27 +142,45 @@ def _over_best(evidence: Evidence, pair: Pair, n: int) -> str:
     A separate verifier may have read only the solutions of the first training seed: the comparison with it
     is then made on that seed, and added.
     """
-    votes = [_votes(evidence, base, n) for base, _ in evidence.seeds(pair)]
-    by_all = set.intersection(*map(set, votes))
-    said = _gap(evidence, pair, n, {vote: float(np.mean([v[vote] for v in votes])) for vote in by_all})
-    if set(votes[0]) - by_all:
-        said += f"; with one training seed ({pair.unified}) {_gap(evidence, pair.first_seed(), n, votes[0])}"
+    by_all, first = votes_at(evidence, pair, "base", n), votes_at(evidence, pair.first_seed(), "base", n)
+    said = _gap(evidence, pair, n, by_all)
+    if set(first) - set(by_all):
+        said += f"; with one training seed ({pair.unified}) {_gap(evidence, pair.first_seed(), n, first)}"
     return said
 
 
 def _gap(evidence: Evidence, pair: Pair, n: int, votes: dict[tuple[str, str], float]) -> str:
-    verifier, strategy = min(votes, key=lambda vote: (-votes[vote], vote))
+    verifier, strategy = best_vote(votes)
     values_QK = evidence.values(pair, [ours_at(pair, n), Column("base", strategy, n, verifier)])
     gap, percent = points(evidence, pair, values_QK), _percent(evidence, pair, values_QK)
-    named = strategy.replace("_", " ") + (f" with {verifier}" if verifier else "")
+    by = f"{named(verifier, strategy)}, {100 * votes[verifier, strategy]:.1f} %"
     return (
-        f"over the base method's best at N = {n} ({named}, {100 * votes[verifier, strategy]:.1f} %) "
+        f"over the base method's best at N = {n} ({by}) "
         f"{spread(gap, '+.1f')} points, {spread(percent, '+.1f')} %"
     )
 
 
+def votes_at(evidence: Evidence, pair: Pair, side: str, n: int) -> dict[tuple[str, str], float]:
+    """Accuracy of every vote over N solutions of a side, "base" or "unified", by (verifier, strategy).
+
+    The mean over training seeds, of votes that all of them have. Limits such as pass@N are no votes.
+    """
+    seeds = [_votes(evidence, seed[side == "unified"], n) for seed in evidence.seeds(pair)]
+    by_all = set.intersection(*map(set, seeds))
+    return {vote: float(np.mean([seed[vote] for seed in seeds])) for vote in by_all}
+
+
+def best_vote(votes: Mapping[tuple[str, str], float]) -> tuple[str, str]:
+    """The (verifier, strategy) with the highest accuracy; of equals the first by name."""
+    return min(votes, key=lambda vote: (-votes[vote], vote))
+
+
+def named(verifier: str, strategy: str) -> str:
+    """A vote in words: "best of n with judge"."""
+    return strategy.replace("_", " ") + (f" with {verifier}" if verifier else "")
+
+
 def _votes(evidence: Evidence, reasoner: str, n: int) -> dict[tuple[str, str], float]:
-    """Accuracy of every vote over a reasoner's N solutions, by (verifier, strategy); limits are no votes."""
     rows = evidence.rows(reasoner).filter(pl.col("n") == n)
     rivals = [name for name in rows["strategy"].unique() if name in VOTES and not VOTES[name].limit]
     rows = rows.filter(pl.col("strategy").is_in(rivals))

@@ -50,6 +50,7 @@ CLAIMS: dict[str, Claim] = {
     "over_brevity": Claim(controls.over_brevity, EVERYWHERE),
     "over_judge": Claim(controls.over_judge, EVERYWHERE),
     "over_chain": Claim(controls.over_chain, EVERYWHERE),
+    "over_best": Claim(controls.over_best, EVERYWHERE),
     "majority_stalls": Claim(controls.majority_stalls, EVERYWHERE),
     "within_problem": Claim(controls.within_problem, EVERYWHERE),
 }

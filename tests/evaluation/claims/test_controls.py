@@ -9,6 +9,7 @@ from rlv import tables
 from rlv.errors import DataError
 from rlv.evaluation.claims.controls import (
     majority_stalls,
+    over_best,
     over_brevity,
     over_chain,
     over_confidence,
@@ -106,6 +107,32 @@ def test_what_a_control_lacks_is_named(controlled):
     other = controlled.with_columns(n=pl.when(pl.col("verifier") == "chain").then(3).otherwise("n"))
     with pytest.raises(DataError, match=r"on 'test' there is no N .* \(verifier 'chain'\)"):
         over_chain(on(other.unique(["problem_id", "reasoner", "verifier", "strategy", "n"])))
+
+
+def test_over_the_best_untrained_vote(controlled):
+    weighted, best = over_best(on(controlled))
+    # At N = 16: 90 % by own scores; of the base method 80 % by judge, chain, confidence and brevity.
+    assert weighted["ours"] == best["ours"] == pytest.approx(10)
+    assert weighted["detail"].startswith(
+        "by weighted voting with unified over weighted voting with brevity: 90"
+    )
+    assert (
+        "grpo_v by weighted voting over grpo's best untrained vote, N = 16 on test" in weighted["statement"]
+    )
+    # A verifier that is trained apart is no such rival, nor one that the comparison does not name.
+    assert on(controlled).rows("grpo").filter(pl.col("verifier") == "stranger")["accuracy"].max() == 0.95
+    # Best of N is one, and on the other side, too.
+    chosen = [
+        rows("grpo", "judge", "best_of_n", [0.4, 0.5, 0.6, 0.7, 0.95]),
+        rows("grpo_v", "unified", "best_of_n", [0.5, 0.6, 0.7, 0.8, 0.97]),
+    ]
+    weighted, best = over_best(on(pl.concat([controlled, *chosen])))
+    assert weighted["ours"] == pytest.approx(-5) and weighted["verdict"] == "does not hold"
+    assert best["ours"] == pytest.approx(2)
+    assert best["detail"].startswith(
+        "by best of n with unified over best of n with judge: 97.0 % against 95.0 %"
+    )
+    assert over_best(on(controlled, Pair("grpo", "grpo_v", judge="nobody"))) == []
 
 
 def test_majority_stalls(controlled):
