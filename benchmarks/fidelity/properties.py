@@ -1,9 +1,9 @@
 """Properties of real reasoners that a miniature should have: what each is, its published range, its source.
 
-A range spans what was found for 1.5B to 72B models on GSM8K, MATH, MATH-500 and AIME. Sources (sources.py)
-say which models and data, and whether the paper itself was read or somebody's notes of it. Most ranges were
-last widened by a search that did not know the study's numbers. A range that nobody could be found to have
-published is absent, and so named. Nothing here decides anything: a study is not tuned to it.
+A range spans what was found for language models of 0.5B and more, mostly on GSM8K, MATH, MATH-500 and AIME.
+Sources (sources.py) say which models and data, and whether the paper was read or somebody's notes of it. Most
+ranges were last widened by a search that did not know the study's numbers. A range that nobody could be found
+to have published is absent, and so named. Nothing here decides anything: a study is not tuned to it.
 """
 
 from __future__ import annotations

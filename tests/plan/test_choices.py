@@ -217,6 +217,10 @@ def test_solutions_of_tuning_problems_are_counted_in_estimates(tmp_path):
             "reasoners: {base: {evaluate_on: [test, hard, more]}}",
             ["tuning.dataset", "'more' is evaluated on", "split `train`"],
         ),
+        (
+            "tuning: {dataset: train}",
+            ["tuning.dataset", "'grpo' learns from 'train'", "other training problems"],
+        ),
         # RL learns from these: the first, the last, some of them in another order.
         (TRAINED.format("size: 50"), ["tuning.dataset", "'tune'", "'train'", "`skip: 1200`"]),
         (TRAINED.format("size: 50, skip: 1199"), ["tuning.dataset", "'train'", "`skip: 1200`"]),

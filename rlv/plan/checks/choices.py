@@ -39,6 +39,13 @@ def _tuning(study: Study) -> Iterator[tuple[str, str]]:
             f"{reasoner!r} is evaluated on {tuning.dataset!r}, and a choice must not see such problems; name "
             "a data set of training problems that no reasoner is evaluated on",
         )
+    learners = [name for name, r in study.reasoners.items() if r.dataset == tuning.dataset]
+    if learners:
+        yield (
+            key,
+            f"{learners[0]!r} learns from {tuning.dataset!r}, and models know what they were trained on; "
+            "name a data set of other training problems",
+        )
     dataset = study.datasets.get(tuning.dataset)
     if dataset is not None and _has_splits(dataset):
         if dataset.split != "train":
@@ -50,7 +57,8 @@ def _tuning(study: Study) -> Iterator[tuple[str, str]]:
             other = study.datasets[name]
             if (other.source, other.form, other.split) == (dataset.source, dataset.form, "train"):
                 yield key, f"{name!r} is evaluated on and has split `train`, too: it may share problems"
-        for name in sorted({r.dataset for r in study.reasoners.values() if r.dataset is not None}):
+        trained = {r.dataset for r in study.reasoners.values() if r.dataset is not None}
+        for name in sorted(trained - {tuning.dataset}):
             learnt = study.datasets.get(name)
             if learnt is not None and _may_share(dataset, learnt):
                 yield (
