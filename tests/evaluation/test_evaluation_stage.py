@@ -184,7 +184,7 @@ def test_claims_of_a_study(claims_job):
     assert set(board["id"]) == {
         *("math_gain", "early_gain", "efficiency", "token_gain", "token_efficiency", "easy_to_hard"),
         *("joint_scaling", "length_selection", "overhead", "verifier_accuracy"),
-        *("over_judge", "majority_stalls", "within_problem"),
+        *("over_majority", "over_judge", "over_best", "majority_stalls", "within_problem"),
     }
     assert json.loads((claims_job.out / "claims.json").read_text()) == board.to_dicts()
     assert pl.read_csv(claims_job.out / "claims.csv").height == board.height
