@@ -32,6 +32,8 @@ from rlv.store import Store
 
 ASSETS = Path(__file__).parent / "assets"
 FOLDER = "solutions"
+# Together they are the explorer's program.
+PROGRAM = ("elements.js", "latex.js", "problem.js", "explorer.js")
 # A chunk is closed when it has so many characters; one problem may have more.
 CHUNK = 400_000
 # Characters of a question in the list of problems.
@@ -83,7 +85,8 @@ def write_explorer(plan: Plan, store: Store, folder: Path, note: Note) -> int:
 
 def page(study: str) -> str:
     """The explorer's page; it is the same for all studies but for the name."""
-    program, style = (asset(name) for name in ("explorer.js", "style.css"))
+    program = "".join(("(() => {\n'use strict';\n", *map(asset, PROGRAM), "})();\n"))
+    style = style_of("explorer.css")
     values = {"study": study, "program": Markup(program), "style": Markup(style)}
     return shown(fill(__file__, ".html", policy=policy([program], [style]), **values))
 
@@ -91,6 +94,11 @@ def page(study: str) -> str:
 def asset(name: str) -> str:
     """The text of one of our own files, which pages contain as it is."""
     return (ASSETS / name).read_text(encoding="utf-8")
+
+
+def style_of(name: str) -> str:
+    """The style of one of the pages: of both, and its own."""
+    return asset("common.css") + asset(name)
 
 
 class _Chunks:

@@ -25,7 +25,7 @@ from rlv.outside.names import below
 from rlv.pages import scoreboard
 from rlv.pages.captions import caption_html
 from rlv.pages.escaping import policy, shown
-from rlv.pages.explorer import asset
+from rlv.pages.explorer import style_of
 from rlv.plan import Plan
 from rlv.provenance.history import made_from
 from rlv.provenance.times import Making, makings, slowest, stage_times
@@ -64,7 +64,7 @@ def write_results(plan: Plan, store: Store, folder: Path, *, solutions: int, not
         lacking.append(line)
         note(line)
 
-    style = asset("style.css")
+    style = style_of("results.css")
     made = makings(plan.artifacts.values(), store)
     text = fill(
         __file__,
