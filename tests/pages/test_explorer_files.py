@@ -131,3 +131,20 @@ def test_what_is_missing_is_named_and_the_rest_is_there(tmp_path):
     index = index_of(tmp_path / "out")
     run = next(run for run in index["runs"] if run["reasoner"] == first.reasoner)
     assert index["lacking"] == notes and verifier not in run["verifiers"]
+
+
+def test_solutions_at_length_budgets_are_runs_of_their_own(tmp_path):
+    plan, store = build_plan(load("mini-paper")), Store(tmp_path / "store")
+    publish_tables(plan, store, PROBLEMS, score)
+    count = write_explorer(plan, store, tmp_path / "out", nothing)
+    index = index_of(tmp_path / "out")
+    cut = {(s.dataset, s.reasoner) for s in sources(plan) if s.cut}
+    names = [one["name"] for one in index["datasets"]]
+    budgets = Counter(
+        (names[run["dataset"]], run["reasoner"]) for run in index["runs"] if run["budget"] is not None
+    )
+    assert cut and budgets == dict.fromkeys(cut, 2)
+    assert {run["label"] for run in index["runs"] if run["budget"] == 10} == {
+        f"{r}, 10 tokens" for _, r in cut
+    }
+    assert count == index["solutions"] == 28 * len(index["runs"])

@@ -23,8 +23,8 @@ Score = Callable[[str, str, int, str], float]  # verifier, problem, sample, reas
 def publish_tables(plan: Plan, store: Store, problems: Sequence[Problem], score: Score) -> None:
     """Publish the problems, the graded solutions and the scores that the study evaluates.
 
-    All data sets have the same problems. A solution's score stands in the first shard of its verifier, all
-    others are empty.
+    All data sets have the same problems, and cut solutions the budgets 10 and 20. A
+    solution's score stands in the first shard of its verifier, all others are empty.
     """
     rows = [
         {"problem_id": p, "question": q, "answer": a, "level": 1, "subject": "algebra"}
@@ -34,12 +34,13 @@ def publish_tables(plan: Plan, store: Store, problems: Sequence[Problem], score:
         _publish(store, source.problems, "problems", rows)
         solutions = [
             {
-                **{"problem_id": p, "sample_id": i, "budget": 20, "text": text, "n_prompt_tokens": 3},
+                **{"problem_id": p, "sample_id": i, "budget": budget, "text": text, "n_prompt_tokens": 3},
                 **{"n_tokens": len(text), "flops": 1.0, "finish_reason": "stop", "answer": answer},
                 **{"answer_class": one, "correct": right},
             }
             for p, _, _, solved in problems
             for i, (text, answer, one, right) in enumerate(solved(source.reasoner))
+            for budget in ((10, 20) if source.cut else (20,))
         ]
         _publish(store, source.graded, "solutions", solutions)
         for verifier, shards in source.scores.items():

@@ -115,6 +115,7 @@ function oneSide(letter, run, found, problem) {
     keep();
     order = ordered(found, scores, votes);
     count.textContent = `${order.length} of ${found.s.length} solutions`;
+    box.style.height = `${Math.min(8, Math.max(1, order.length)) * SOLUTION_ROW + 2}px`;
     box.scrollTop = 0;
     rows.show(order.length, -1);
     if (order.length) choose(0);
