@@ -20,7 +20,7 @@ PAGE = ROOT / "CONTRIBUTING.md"
 # From the top to the bottom; rooms of one layer may import each other.
 LAYERS = (
     ("cli", "commands", "snakemake"),
-    ("cluster", "estimate", "provenance"),
+    ("cluster", "estimate", "pages", "provenance"),
     ("plan",),
     ("run",),
     (

@@ -34,6 +34,8 @@ COMMANDS = {
     "import": ("store", "verify an archive and publish what is in it"),
     "time": ("time", "where the time of a study went"),
     "claims": ("claims", "the scoreboard"),
+    "page": ("page", "results and every solution as pages for a browser, without a server"),
+    "show": ("page", "a problem with its votes, and its solutions with their scores"),
     "provenance": ("provenance", "every artifact behind a figure, as a table and as an RO-Crate"),
     "replay": ("provenance", "make all of a crate again in the new store --store, and compare"),
     "publish": ("publish", "copy a figure's or the claims' files to their stable place"),

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from typing import Any
 
-from rlv.commands.find import readable
 from rlv.commands.places import plan_and_store
 from rlv.commands.printing import say
 from rlv.plan import Plan
-from rlv.run.stages import STAGES
-from rlv.store import Store, origin_fault
+from rlv.provenance.times import makings, slowest, stage_times
+from rlv.store import Store
 from rlv.store.computed import computed
 
 
@@ -25,37 +23,22 @@ def _time(options: Namespace) -> None:
 
 def time_lines(plan: Plan, store: Store) -> list[str]:
     """Seconds, tokens and peak memory of everything published, by stage, and the ten slowest."""
-    published = {store.location(a): a for a in plan.artifacts.values() if store.exists(a)}
-    read = [(published[folder], manifest) for folder, manifest in readable(published)]
-    made = [(artifact, manifest) for artifact, manifest in read if origin_fault(manifest) is None]
+    published = [artifact for artifact in plan.artifacts.values() if store.exists(artifact)]
+    made = makings(published, store)
     lines = [
         f"{'stage':10s} {'artifacts':>9s} {'seconds':>9s} {'cpu s':>9s} {'peak MiB':>9s} {'tokens':>12s}"
     ]
-    for stage in STAGES:
-        of = [m for a, m in made if a.stage == stage]
-        if of:
-            seconds, cpu = (sum(spent(m, what) for m in of) for what in ("seconds", "cpu_seconds"))
-            peak, tokens = max(m["peak_memory_mib"] for m in of), sum(_tokens(m) for m in of)
-            lines.append(f"{stage:10s} {len(of):9d} {seconds:9.1f} {cpu:9.1f} {peak:9d} {tokens:12,d}")
-    lines += ["", "slowest:"]
-    slowest = sorted(made, key=lambda item: -spent(item[1], "seconds"))[:10]
-    lines += [f"{spent(m, 'seconds'):9.1f} s  {a.path}" for a, m in slowest]
+    lines += [
+        f"{t.stage:10s} {t.artifacts:9d} {t.seconds:9.1f} {t.cpu_seconds:9.1f} {t.peak_memory_mib:9d} "
+        f"{t.tokens:12,d}"
+        for t in stage_times(made)
+    ]
+    lines += ["", "slowest:", *(f"{seconds:9.1f} s  {a.path}" for seconds, a in slowest(made))]
     if len(made) < len(published):
         lines += ["", "not counted, since their manifests do not state it (see `rlv why`):"]
         counted = {artifact.path for artifact, _ in made}
-        lines += [f"{'':12s} {a.path}" for a in published.values() if a.path not in counted]
+        lines += [f"{'':12s} {a.path}" for a in published if a.path not in counted]
     return lines + computed_lines(plan, store)
-
-
-def spent(manifest: dict[str, Any], what: str) -> float:
-    """The amount of the job that published an artifact, and of those before it that a training took."""
-    return manifest[what] + sum(part[what] for part in manifest["facts"].get("earlier", ()))
-
-
-def _tokens(manifest: dict[str, Any]) -> int:
-    """How many tokens a stage has counted; 0 for stages that count none."""
-    tokens = manifest["facts"].get("tokens", 0)
-    return tokens if isinstance(tokens, int) else 0
 
 
 def computed_lines(plan: Plan, store: Store) -> list[str]:

@@ -11,9 +11,9 @@ from rlv.commands.find import everywhere, find, namesakes, readable
 from rlv.commands.places import plan_and_store
 from rlv.commands.printing import say
 from rlv.commands.status import state
-from rlv.commands.time import spent
 from rlv.errors import StoreError
 from rlv.plan import Plan
+from rlv.provenance.times import spent
 from rlv.store import DIGEST, Artifact, Store, origin_fault, unsealed_lines
 
 

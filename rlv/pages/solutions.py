@@ -1,0 +1,158 @@
+"""The solutions of a study with every verifier's scores, as far as they are published, and their votes.
+
+Those of the data sets that the study evaluates on; solutions of other problems, by which temperatures and
+confidences were chosen, are left out. Scores are of whole solutions: the store has none of single steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from rlv import tables
+from rlv.errors import DataError, StoreError
+from rlv.evaluation.recorded import KEY, Recorded, join, recorded
+from rlv.evaluation.votes import VOTES
+from rlv.plan import Plan
+from rlv.store import Artifact, Store
+
+# What cannot be shown, as a line for people.
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The artifacts with a reasoner's solutions to a data set's problems, and with each verifier's scores.
+
+    `cut`: at length budgets, with forced answers.
+    """
+
+    reasoner: str
+    dataset: str
+    cut: bool
+    graded: Artifact
+    scores: Mapping[str, tuple[Artifact, ...]] = field(default_factory=dict)
+
+    @property
+    def problems(self) -> Artifact:
+        return self.graded.inputs["problems"]
+
+
+@dataclass(frozen=True)
+class Solutions:
+    """The solutions of one reasoner to the problems of one data set, at one budget.
+
+    `rows`: as the table `solutions`, and a column of scores for each verifier, named as `scored` names it;
+    sorted by problem and sample, `size` rows a problem. `budget`: None if the reasoner has only this one.
+    `votes`: vote -> verifier ("" if it reads none) -> problem -> chance that the voted answer is right, all
+    solutions voting. `errors`: verifier -> problem -> the highest score of a wrong solution, None if none is.
+    """
+
+    reasoner: str
+    dataset: str
+    budget: int | None
+    size: int
+    rows: pl.DataFrame
+    verifiers: tuple[str, ...]
+    votes: Mapping[str, Mapping[str, Mapping[str, float]]]
+    errors: Mapping[str, Mapping[str, float | None]]
+
+    @property
+    def label(self) -> str:
+        """The reasoner's name, with the budget if there are several."""
+        return self.reasoner if self.budget is None else f"{self.reasoner}, {self.budget} tokens"
+
+    def of(self, problem_id: str) -> pl.DataFrame:
+        """The rows of one problem."""
+        start = self.places.get(problem_id)
+        return self.rows.clear() if start is None else self.rows.slice(start, self.size)
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """Problem -> its first row."""
+        return {name: at * self.size for at, name in enumerate(self.votes["majority"][""])}
+
+
+def scored(verifier: str) -> str:
+    """The column of a verifier's scores."""
+    return f"score of {verifier}"
+
+
+def sources(plan: Plan) -> list[Source]:
+    """All solutions that the study evaluates: data sets and reasoners in its order, cut ones behind."""
+    found: dict[str, Source] = {}
+    for artifact in plan.artifacts.values():
+        if artifact.stage != "evaluate":
+            continue
+        graded, params = artifact.inputs["solutions"], artifact.params
+        cut = any(parent.stage == "force" for parent in graded.inputs.values())
+        source = Source(params["reasoner"], params["dataset"], cut, graded, {})
+        scores = {**found.get(graded.path, source).scores}
+        if params["verifier"]:
+            shards = (role for role in sorted(artifact.inputs) if role.startswith("scores:"))
+            scores[params["verifier"]] = tuple(artifact.inputs[role] for role in shards)
+        found[graded.path] = Source(params["reasoner"], params["dataset"], cut, graded, scores)
+    datasets, reasoners = list(plan.study.datasets), list(plan.study.reasoners)
+    return sorted(
+        found.values(), key=lambda s: (datasets.index(s.dataset), s.cut, reasoners.index(s.reasoner))
+    )
+
+
+def read_problems(source: Source, store: Store) -> pl.DataFrame:
+    """The problems table that solutions are of. Raises StoreError or DataError."""
+    return tables.read(store.open(source.problems, "problems.parquet"), "problems")
+
+
+def read_solutions(
+    source: Source, store: Store, note: Note, columns: tuple[str, ...] | None = None
+) -> Iterator[Solutions]:
+    """The solutions of a source, one item a budget, ascending; nothing if they are not published or readable.
+
+    `note` gets a line for everything that is not there. `columns`: of the solutions; all by default.
+    """
+    said = f"{source.reasoner} on {source.dataset}"
+    try:
+        file = store.open(source.graded, "solutions.parquet")
+        rows = tables.read(file, "solutions", columns)
+        known = recorded(rows, None, where=said)
+    except (StoreError, DataError) as error:
+        note(f"solutions of {said}: {error}")
+        return
+    rows = rows.sort("budget", "problem_id", "sample_id")
+    verifiers = []
+    for verifier, shards in source.scores.items():
+        try:
+            parts = [tables.read(store.open(shard, "scores.parquet"), "scores") for shard in shards]
+            joined = join(rows, pl.concat(parts), where=f"{verifier} of {said}")
+        except (StoreError, DataError) as error:
+            note(f"scores of {verifier} for {said}: {error}")
+            continue
+        scores = joined.select(*KEY, pl.col("score").alias(scored(verifier)))
+        rows = rows.join(scores, on=KEY, how="left", maintain_order="left")
+        verifiers.append(verifier)
+    for one in known:
+        budget = one.budget if source.cut or len(known) > 1 else None
+        here = rows.filter(pl.col("budget") == one.budget)
+        yield _with_votes(source, budget, here, tuple(verifiers), one)
+
+
+def _with_votes(
+    source: Source, budget: int | None, rows: pl.DataFrame, verifiers: tuple[str, ...], data: Recorded
+) -> Solutions:
+    classes, correct, ids = data.classes_PS, data.correct_PS, data.problem_ids
+    plain = VOTES["majority"].count(classes, correct, None).tolist()
+    votes = {"majority": {"": dict(zip(ids, plain, strict=True))}, "weighted_voting": {}}
+    errors: dict[str, dict[str, float | None]] = {}
+    for verifier in verifiers:
+        scores = rows[scored(verifier)].to_numpy().reshape(classes.shape)
+        credit = VOTES["weighted_voting"].count(classes, correct, scores)
+        votes["weighted_voting"][verifier] = dict(zip(ids, credit.tolist(), strict=True))
+        highest = np.where(correct, -1.0, scores).max(axis=1).tolist()
+        errors[verifier] = {name: None if top < 0 else top for name, top in zip(ids, highest, strict=True)}
+    return Solutions(
+        source.reasoner, source.dataset, budget, classes.shape[1], rows, verifiers, votes, errors
+    )
