@@ -30,7 +30,7 @@ from typing import TypeAlias
 import polars as pl
 
 from rlv.errors import DataError
-from rlv.imported import shapes
+from rlv.imported import own, shapes
 from rlv.imported.fields import FIELDS, Columns, ScoreColumn, named
 
 Schema: TypeAlias = Mapping[str, pl.DataType]
@@ -63,7 +63,10 @@ class Dialect:
             for name, candidates in self.fields.items()
             if (found := next((one for one in candidates if one in schema), None)) is not None
         }
-        scores = (ScoreColumn(one, self.aggregate) for one in self.scores(schema))
+        scores = (
+            ScoreColumn(one, self.aggregate, one.removeprefix(own.SCORE) if self.name == own.NAME else "")
+            for one in self.scores(schema)
+        )
         return Columns(fields, named(scores))
 
 
@@ -96,13 +99,13 @@ _CHOICES = tuple(
 )
 _RECORDS = (
     Dialect(
-        "rlv",
+        own.NAME,
         lambda schema: (
             {"problem_id", "sample_id", "budget"} <= set(schema)
             or set(schema) == {"problem_id", "question", "answer", "level", "subject"}
         ),
         {name: (name,) for name in FIELDS if name != "score"},
-        lambda schema: [name for name in schema if name.startswith("score:")],
+        lambda schema: [name for name in schema if name.startswith(own.SCORE)],
     ),
     Dialect(
         "qwen2.5-math",

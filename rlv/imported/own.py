@@ -15,6 +15,8 @@ import polars as pl
 from rlv.errors import DataError
 from rlv.imported.files import ROW, Part, held
 
+# The dialect, and what stands before a verifier's name in the column of its scores.
+NAME, SCORE = "rlv", "score:"
 _KEY = ("problem_id", "sample_id", "budget")
 _OF_SOLUTIONS = (
     *("problem_id", "sample_id", "budget", "text", "answer", "correct"),
@@ -85,7 +87,7 @@ def _scores(parts: Sequence[Part]) -> dict[str, pl.DataFrame]:
         tables.setdefault(name, []).append(part.read([*_KEY, "score"]).drop(ROW))
     found = {}
     for name, frames in tables.items():
-        table = pl.concat(frames).rename({"score": f"score:{name}"})
+        table = pl.concat(frames).rename({"score": f"{SCORE}{name}"})
         twice = table.filter(table.select(_KEY).is_duplicated())
         if len(twice):
             raise DataError(

@@ -81,7 +81,7 @@ def read_samples(
     parts = [open_part(path) for path in files]
     notes = [note for part in parts for note in part.notes]
     record = _one_dialect(parts, dialect, mapped=bool(mapping))
-    if record.name == "rlv":
+    if record.name == own.NAME:
         together = own.joined(parts)
         notes += together.notes
         parts, problem_parts = together.solutions, together.problems
