@@ -225,10 +225,5 @@ def text_of(at: pl.Expr, kind: pl.DataType) -> pl.Expr:
     if not kind.is_float():
         return at.cast(pl.String)
     whole = (at == at.round()) & (at.abs() < _EXACT)
-    return (
-        pl.when(at.is_nan())
-        .then(None)
-        .when(whole)
-        .then(at.cast(pl.Int64, strict=False).cast(pl.String))
-        .otherwise(at.cast(pl.String))
-    )
+    as_whole = at.cast(pl.Int64, strict=False).cast(pl.String)
+    return pl.when(whole).then(as_whole).when(at.is_not_nan()).then(at.cast(pl.String))

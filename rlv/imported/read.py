@@ -136,6 +136,7 @@ def _solutions(
     for number, part in enumerate(parts):
         require(columns, part.schema, str(part.path), _example(part))
         wanted = [name for name in (*columns.names(), *record.also) if name in part.schema]
+        _refuse_mixed(part, columns)
         data, prepared = record.prepare(part.read(list(dict.fromkeys(wanted))))
         found = solutions_of(data, columns, part.row)
         notes += [*prepared, *found.notes]
@@ -145,6 +146,20 @@ def _solutions(
     if frame.is_empty():
         raise DataError(f"{parts[0].path}: no solution in any row; rows with solutions would do")
     return columns, frame, several
+
+
+def _refuse_mixed(part: Part, columns: Columns) -> None:
+    """Raises DataError for a column that holds values in some rows and dictionaries in others."""
+    for column in columns.names():
+        inside = [name for name in part.schema if name.startswith((f"{column}.", f"{column}[]."))]
+        if column not in part.schema or not inside:
+            continue
+        rows = part.read(inside).filter(pl.any_horizontal(pl.col(inside).is_not_null()))
+        if len(rows):
+            raise DataError(
+                f"{part.row(rows[ROW][0])}: {column} holds {brief(inside[0].removeprefix(column))} and more, "
+                f"plain values in other rows; use --map with {brief(inside[0])}, or save one kind of value"
+            )
 
 
 def _example(part: Part) -> str:

@@ -63,6 +63,9 @@ def solutions_of(frame: pl.DataFrame, columns: Columns, row: Callable[[int], str
     words = {**fields, **{f"score:{score.name}": score.column for score in columns.scores}}
     if several:
         picked = _one_a_row(picked, next(n for n in fields if fields[n] == decides), words, row, notes)
+    if picked.is_empty():
+        nothing = dict.fromkeys((f"score:{score.name}" for score in columns.scores), pl.Float64())
+        return Solutions(pl.DataFrame(schema={ROW: pl.UInt32(), **_TYPES, **nothing}), several, notes)
     plain: list[pl.Series] = [picked[ROW]]
     for name, kind in _TYPES.items():
         if name in picked.columns:
@@ -149,7 +152,7 @@ def _single(frame: pl.DataFrame, name: str, column: str, row: Callable[[int], st
     kind = frame.schema[name]
     if not isinstance(kind, pl.List):
         return frame
-    if name == "question":
+    if name == "question" and not isinstance(kind.inner, pl.List):
         return frame.with_columns(pl.col(name).list.last())
     many = frame.filter(pl.col(name).list.len() > 1)
     if len(many) or isinstance(kind.inner, pl.List):

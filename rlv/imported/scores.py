@@ -99,7 +99,7 @@ def scaled(
             f"--scale {score.column}=rank, which keeps the order only"
         )
     if how == "sigmoid":
-        return frame.select(1 / (1 + (-pl.col(name)).exp()))[name]
+        return frame.select((1 / (1 + (-pl.col(name)).exp())).alias(name))[name]
     outside = frame.filter(~pl.col(name).is_between(-_ROUNDING, 1 + _ROUNDING))
     if len(outside):
         low, high = column.min(), column.max()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from rlv.errors import DataError
+from rlv.imported.fields import kind_in_words
 
 # Solutions of RewardMATH that people wrote, as its evaluation counts them.
 _RIGHT = "human_to_GPT-4"
@@ -22,7 +23,7 @@ def lm_eval(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     belong to a solution only if there are as many. Raises DataError for likelihoods of choices.
     """
     notes: list[str] = []
-    if "filter" in frame.columns and frame["filter"].n_unique() > 1:
+    if frame.schema.get("filter") == pl.String and frame["filter"].n_unique() > 1:
         first = frame["filter"].drop_nulls()[0]
         rest = frame.height - frame.filter(pl.col("filter") == first).height
         others = frame["filter"].drop_nulls().unique(maintain_order=True).to_list()[1:]
@@ -34,16 +35,16 @@ def lm_eval(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     for column in ("resps", "filtered_resps"):
         if column in frame.columns:
             frame = frame.with_columns(_one_list(frame, column))
-    if frame.schema["resps"] != pl.List(pl.String):
+    if frame.schema.get("resps") != pl.List(pl.String):
         raise DataError(
-            "lm-eval: resps are likelihoods of choices, not texts; a task that generates would do "
-            "(output_type: generate_until)"
+            "lm-eval: expected resps with texts, found none, or likelihoods of choices; a task that "
+            "generates would do (output_type: generate_until)"
         )
     alone = pl.col("resps").list.len() == 1
     for metric in _LM_EVAL_METRICS:
         if metric in frame.columns and not isinstance(frame.schema[metric], pl.List):
             frame = frame.with_columns(pl.when(alone).then(pl.concat_list(metric)).alias(metric))
-    if "filtered_resps" in frame.columns:
+    if isinstance(frame.schema.get("filtered_resps"), pl.List):
         same = pl.col("filtered_resps").list.len() == pl.col("resps").list.len()
         frame = frame.with_columns(pl.when(same).then("filtered_resps").alias("filtered_resps"))
     several = frame.filter(~alone).height
@@ -52,8 +53,9 @@ def lm_eval(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
             f"lm-eval: {several:,} rows have several solutions and one metric, which is of what the filter "
             "left; those solutions come without `correct`"
         )
-    final = pl.col("^(target|doc.answer)$").cast(pl.String)  # GSM8K's come with their derivation
-    return frame.with_columns(final.str.split("####").list.last().str.strip_chars()), notes
+    texts = [name for name in ("target", "doc.answer") if frame.schema.get(name) == pl.String]
+    final = pl.col(texts).str.split("####").list.last()  # GSM8K's come with their derivation
+    return frame.with_columns(final.str.strip_chars()), notes
 
 
 def _one_list(frame: pl.DataFrame, column: str) -> pl.Expr:
@@ -70,6 +72,12 @@ def rewardmath(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
             "rewardmath: these are judgements of pairs, no scores of solutions; the results of direct "
             "assessment would do"
         )
+    found = frame.schema.get("solution_reference", pl.Null())
+    if found != pl.List(pl.String):
+        raise DataError(
+            f"rewardmath: solution_reference is {kind_in_words(found)}, expected a list of "
+            "names, one a solution"
+        )
     right = pl.col("solution_reference").list.eval(pl.element() == _RIGHT)
     return frame.with_columns(right), [
         f"rewardmath: right are the solutions of {_RIGHT!r}, as its own code counts"
@@ -81,11 +89,17 @@ def trl(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     content, role = "completion[].content", "completion[].role"
     if content not in frame.columns:
         return frame, []
-    lists = [name for name in (content, role) if name in frame.columns]
-    messages = frame.select(lists).with_row_index("\0place").explode(lists)
-    if role in lists:
-        messages = messages.filter(pl.col(role) == "assistant")
-    texts = messages.group_by("\0place").agg(pl.col(content).cast(pl.String).str.join("\n"))
+    if frame.schema[content] not in (pl.List(pl.String), pl.List(pl.Null)):
+        found = kind_in_words(frame.schema[content])
+        raise DataError(f"trl: {content} is {found}, expected one text a message")
+    # A message without a role is a completion, which is the assistant's.
+    own = pl.lit("assistant").repeat_by(pl.col(content).list.len())
+    if frame.schema.get(role) == pl.List(pl.String):
+        same = pl.col(role).list.len() == pl.col(content).list.len()
+        own = pl.when(same).then(role).otherwise(own)
+    messages = frame.select(content, own.alias(role)).with_row_index("\0place").explode(content, role)
+    said = messages.filter(pl.col(role).fill_null("assistant") == "assistant", pl.col(content).is_not_null())
+    texts = said.group_by("\0place").agg(pl.col(content).cast(pl.String).str.join("\n"))
     placed = (
         frame.drop(content).with_row_index("\0place").join(texts, "\0place", "left", maintain_order="left")
     )
