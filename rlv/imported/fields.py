@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 
 import polars as pl
@@ -28,31 +28,15 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "problem_id": ("problem_id", "id", "unique_id", "idx", "qid", "question_id", "doc_id", "uid", "index"),
     "question": ("question", "problem", "prompt", "query", "input", "instruction"),
     "answer": (
-        "answer",
-        "reference",
-        "target",
-        "gold",
-        "gt",
-        "gts",
-        "ground_truth",
-        "label",
-        "expected_answer",
+        *("answer", "reference", "target", "gold", "gt", "gts", "ground_truth", "label", "expected_answer"),
+        *("gold_answer", "reference_answer", "correct_answer", "true_answer"),
     ),
     "level": ("level", "difficulty"),
     "subject": ("subject", "type", "category", "topic"),
     "sample_id": ("sample_id", "sample_idx", "sample", "rollout_id", "completion_id"),
     "text": (
         *("text", "completion", "completions", "response", "responses", "output", "outputs", "generation"),
-        *(
-            "generations",
-            "generated_text",
-            "model_output",
-            "solution",
-            "solutions",
-            "resps",
-            "code",
-            "sampled",
-        ),
+        *("generations", "generated_text", "model_output", "solution", "solutions", "resps", "code"),
     ),
     "predicted": (
         *("predicted", "pred", "preds", "prediction", "predictions", "extracted_answer", "final_answer"),
@@ -62,13 +46,17 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "n_tokens": ("n_tokens", "num_tokens", "completion_tokens", "response_length", "output_tokens", "length"),
     "n_prompt_tokens": ("n_prompt_tokens", "prompt_tokens", "prompt_length", "input_tokens"),
     "finish_reason": ("finish_reason", "finish_reasons", "stop_reason"),
-    "score": ("score", "scores", "rm_score", "reward", "rewards", "rm", "prm", "prm_score", "verifier_score"),
+    "score": (
+        *("score", "scores", "rm_score", "reward", "rewards", "rm", "prm", "prm_score", "verifier_score"),
+        *("reward_score", "reward_model_score", "model_score"),
+    ),
 }
 FIELDS = tuple(SYNONYMS)
 # Fields of which a row that holds several solutions has a list.
 OF_SOLUTIONS = ("sample_id", "text", "predicted", "correct", "n_tokens", "finish_reason")
-OF_PROBLEMS = ("problem_id", "question", "answer", "level", "subject", "n_prompt_tokens")
 _SHOWN_COLUMNS = 30
+# Columns whose names are compared, and how alike names are to be suggested: 1 for equal ones.
+_COMPARED, _LIKE = 60, 0.75
 
 
 @dataclass(frozen=True)
@@ -209,21 +197,18 @@ def _unknown(
 
 def suggestions(schema: Mapping[str, pl.DataType]) -> dict[str, str]:
     """Field -> the column whose name comes nearest to what files call it; fields without one are left out."""
+    near = []
+    for place, column in enumerate(list(schema)[:_COMPARED]):
+        name = column.replace("[]", "").rsplit(".", 1)[-1].casefold()
+        for order, (field_name, synonyms) in enumerate(SYNONYMS.items()):
+            likeness = max(SequenceMatcher(None, name, synonym).ratio() for synonym in synonyms)
+            if likeness >= _LIKE:
+                near.append((-likeness, order, place, field_name, column))
     found: dict[str, str] = {}
-    free = list(schema)
-    for cutoff in (1.0, 0.75):
-        for name, synonyms in SYNONYMS.items():
-            if name in found:
-                continue
-            last = {
-                column.replace("[]", "").rsplit(".", 1)[-1].casefold(): column for column in reversed(free)
-            }
-            for synonym in synonyms:
-                if near := get_close_matches(synonym, list(last), 1, cutoff):
-                    found[name] = last[near[0]]
-                    free.remove(last[near[0]])
-                    break
-    return found
+    for *_, field_name, column in sorted(near):
+        if field_name not in found and column not in found.values():
+            found[field_name] = column
+    return {name: found[name] for name in FIELDS if name in found}
 
 
 def _field_of(word: str) -> str | None:

@@ -214,6 +214,10 @@ def _scores(
         scores[score.name] = table.drop_nulls("score")
         if missing := values.null_count():
             notes.append(f"{missing:,} of {len(frame):,} solutions have no score in {score.column}")
+        if table["score"].drop_nulls().is_in([0.0, 1.0]).all():
+            notes.append(
+                f"{score.column}: every score is 0 or 1; if it is made with the reference, it is no verifier"
+            )
         if how := scale.get(score.column, scale.get(score.name)):
             notes.append(f"{score.column}: scores on the scale {how!r}")
         if score.aggregate is not None:

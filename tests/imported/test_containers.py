@@ -124,6 +124,7 @@ def test_shards_whose_columns_differ_in_type(tmp_path):
             st.integers(0, 2**31 - 1),
         ),
         min_size=1,
+        max_size=12,
     )
 )
 def test_what_was_written_is_read(tmp_path, rows):

@@ -262,6 +262,7 @@ def test_verl(tmp_path):
     assert found.problems.select("question", "answer").rows() == [("user\n1+1?", "2")]
     assert found.solutions["text"].to_list() == ["two 1", "3 1", "two 2", "3 2"]
     assert found.scores["score"]["score"].to_list() == [1.0, 0.0, 1.0, 0.0]
+    assert any("score: every score is 0 or 1" in note for note in found.notes)
     assert "solutions of 2 training steps are read as those of one reasoner" in found.notes
 
 
