@@ -24,7 +24,7 @@ LAYERS = (
     ("plan",),
     ("run",),
     (
-        *("answers", "choosing", "evaluation", "figures", "mini", "models"),
+        *("answers", "choosing", "evaluation", "figures", "imported", "mini", "models"),
         *("problems", "sampling", "scoring", "training"),
     ),
     ("job", "study"),
