@@ -96,9 +96,7 @@ def _verify(options: Namespace) -> None:
             with open(options.output, "x", encoding="utf-8") as file:
                 file.writelines(f"{_json(row)}\n" for row in made)
         except OSError as error:
-            raise DataError(
-                f"{options.output}: cannot be written ({error.strerror}); name a new file"
-            ) from error
+            raise DataError(f"{options.output}: not written ({error.strerror}); name a new file") from error
         say([f"{len(made)} scores in {options.output}"])
     elif options.json:
         say(map(_json, made))
@@ -145,9 +143,7 @@ def _pair(line: bytes, where: str) -> tuple[str, str]:
 
 def _add_model(parser: ArgumentParser) -> None:
     parser.add_argument("model", help="the folder of a checkpoint, or with --revision owner/name of the hub")
-    parser.add_argument(
-        "--revision", default=None, metavar="COMMIT", help="of the hub: 40 hexadecimal digits"
-    )
+    parser.add_argument("--revision", default=None, metavar="COMMIT", help="of the hub: 40 hex digits")
     parser.add_argument("--engine", default="transformers", help="transformers (default) or vllm")
     parser.add_argument("--prompt-style", default=None, help="default: as the checkpoint says")
     parser.add_argument("--system-prompt", default=None, help="default: as the checkpoint says")
