@@ -116,8 +116,8 @@ def _method(trained: Artifact, study: Study, entry: Entry) -> str:
     advantage = reasoner.advantage or p.get("advantage")
     learned = (
         f"Trained from {start} on data set `{reasoner.dataset}` by "
-        f"{_ADVANTAGES.get(str(advantage), advantage)}, {p['steps']} steps of {p['problems_per_step']} problems "
-        f"with {p['solutions_per_problem']} solutions each"
+        f"{_ADVANTAGES.get(str(advantage), advantage)}, {p['steps']} steps of "
+        f"{p['problems_per_step']} problems with {p['solutions_per_problem']} solutions each"
     )
     if entry.objective is None:
         return f"{learned}. It was not trained to verify (λ = 0)."
@@ -143,8 +143,8 @@ def _asked(entry: Entry) -> str:
     yes, no = entry.labels
     return (
         f"{put}. After a solution the verifier is asked *{entry.instruction}*, and its score is the "
-        f"probability of {yes.text} (token {yes.id}; {no.text} is {no.id}). `verification` in config.json has the "
-        "instruction with all its tokens, so no copy of this text is needed."
+        f"probability of {yes.text} (token {yes.id}; {no.text} is {no.id}). `verification` in config.json "
+        "has the instruction with all its tokens, so no copy of this text is needed."
     )
 
 
