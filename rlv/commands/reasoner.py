@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,10 @@ def add_solve(parser: ArgumentParser) -> None:
 
 
 def _solve(options: Namespace) -> None:
+    from rlv.reasoner.reasoner import require_arguments
+
+    # Before weights are loaded, which may take minutes.
+    require_arguments(options.n, options.vote, options.temperature, options.top_p, options.max_tokens)
     with _loaded(options) as reasoner:
         solved = reasoner.solve(
             options.question,
@@ -151,8 +156,12 @@ def _add_model(parser: ArgumentParser) -> None:
 
 
 def _loaded(options: Namespace) -> Reasoner:
+    from transformers.utils import logging
+
     from rlv.reasoner import load
 
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()
     return load(
         options.model,
         revision=options.revision,

@@ -13,6 +13,7 @@ from rlv.answers.extract import extract_answer
 from rlv.answers.groups import classes_of
 from rlv.answers.pool import Limits, Pool
 from rlv.errors import DataError, ModelError
+from rlv.evaluation.votes import Vote
 from rlv.models.flops import ModelShape
 from rlv.prompts import solution_end_id, solver_ids, verification_ids
 from rlv.reasoner.asking import Asking
@@ -123,9 +124,7 @@ class Reasoner:
         it. Raises DataError for arguments out of range and a question without words, ModelError for a
         question that does not fit the model, and as the engine and the score do.
         """
-        counts = vote_named(vote)
-        if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST:
-            raise DataError(f"n: found {n!r}, expected a whole number from 1 to {MOST:,}")
+        counts = require_arguments(n, vote, temperature, top_p, max_tokens)
         x = self._prompt(question)
         room = self.positions - len(x) - (len(self._words) if counts.reads_scores else 0)
         if room < 1:
@@ -266,6 +265,14 @@ class Reasoner:
             raise ModelError(
                 f"{name}: {len(text):,} characters for a model of {self.positions} positions; shorten it"
             )
+
+
+def require_arguments(n: int, vote: str, temperature: float, top_p: float, max_tokens: int | None) -> Vote:
+    """The vote of that name. Raises DataError, as `Reasoner.solve`, for arguments that fit no model."""
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST:
+        raise DataError(f"n: found {n!r}, expected a whole number from 1 to {MOST:,}")
+    _params(temperature, top_p, MAX_TOKENS if max_tokens is None else max_tokens)
+    return vote_named(vote)
 
 
 def _params(temperature: float, top_p: float, max_tokens: int) -> SamplingParams:

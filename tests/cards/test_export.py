@@ -156,7 +156,7 @@ class Hub:
         if path == "/api/models/me/mine":
             return httpx2.Response(200, json={"id": "me/mine", "private": self.private}, request=request)
         if path == "/api/repos/create":
-            self.private = json.loads(request.content)["private"]
+            self.private = json.loads(request.content)["visibility"] == "private"
             return httpx2.Response(200, json={"url": "https://huggingface.co/me/mine"}, request=request)
         if path.endswith("/preupload/main"):
             asked = json.loads(request.content)["files"]

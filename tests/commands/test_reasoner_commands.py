@@ -1,4 +1,4 @@
-"""`rlv solve` and `rlv verify`: answers for people and programs; rows that are none are named by their line."""
+"""`rlv solve` and `rlv verify`: for people and programs; rows that are none are named by their line."""
 
 from __future__ import annotations
 
