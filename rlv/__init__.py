@@ -25,23 +25,6 @@ _FROM = {
     "Solved": "rlv.reasoner",
     "load": "rlv.reasoner",
 }
-__all__` is imported when it is first used: this module by itself loads nothing.
-"""
-
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from rlv.reasoner import Reasoner, Solution, Solved, load
-
-__version__ = "0.1.0"
-
-# Name -> the module that has it.
-_FROM = {
-    **dict.fromkeys(("Reasoner", "Solution", "Solved", "load"), "rlv.reasoner"),
-}
 __all__ = ["Reasoner", "Solution", "Solved", "__version__", "load"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from rlv import tables
 from rlv.cards.results import results_of
 from rlv.cards.snippet import snippet
 from rlv.evaluation.templates import fill
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # How a license's text begins -> its name on the hub.
 _LICENSES = {"apache license": "apache-2.0", "mit license": "mit"}
+# Characters of an example; a line of code should hold it.
+_SHORT = 90
 _ADVANTAGES = {"grpo": "GRPO", "leave_one_out": "leave-one-out PPO", "vineppo": "VinePPO"}
 
 
@@ -38,11 +41,21 @@ def card(
         method=_method(trained, study, entry),
         asked=_asked(entry),
         entry=entry,
-        code=snippet(entry, repo or ".", study.sampling_of(name), template),
+        code=snippet(entry, repo or ".", study.sampling_of(name), template, _example(trained, store)),
         many=_many(entry, repo),
         results=results_of(name, plan, store),
         study=study.name,
     )
+
+
+def _example(trained: Artifact, store: Store) -> str | None:
+    """A short question that it was trained on, if the problems are at hand."""
+    problems = trained.inputs["problems"]
+    if not store.exists(problems):
+        return None
+    asked = tables.read(store.open(problems, "problems.parquet"), "problems", ["question"])["question"]
+    # One that stays within the code of a page.
+    return next((q for q in asked if len(q) <= _SHORT and q.isprintable() and "```" not in q), None)
 
 
 def _metadata(trained: Artifact, study: Study, store: Store) -> str:

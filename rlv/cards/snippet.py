@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from rlv.study.types import Sampling
 
 
-def snippet(entry: Entry, name: str, sampling: Sampling, template: str | None) -> str:
+def snippet(
+    entry: Entry, name: str, sampling: Sampling, template: str | None, question: str | None = None
+) -> str:
     """Python code that defines `solve(question)` and, if there is a verifier, `verify(question, solution)`.
 
     `name`: what `from_pretrained` is given. `template`: the tokenizer's chat template, if it has one.
+    `question`: put at the end, as an example.
     """
     style = entry.prompt_style
     return fill(
@@ -26,6 +29,7 @@ def snippet(entry: Entry, name: str, sampling: Sampling, template: str | None) -
         ".py",
         entry=entry,
         name=name,
+        question=question,
         sampling=sampling,
         chat=STYLES[style].chat,
         boxed=style.endswith("_boxed") and style != "few_shot_boxed",
