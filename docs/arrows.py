@@ -20,12 +20,12 @@ PAGE = ROOT / "CONTRIBUTING.md"
 # From the top to the bottom; rooms of one layer may import each other.
 LAYERS = (
     ("cli", "commands", "snakemake"),
-    ("cluster", "estimate", "pages", "provenance"),
+    ("cards", "cluster", "estimate", "pages", "provenance"),
     ("plan",),
     ("run",),
     (
         *("answers", "choosing", "evaluation", "figures", "imported", "mini", "models"),
-        *("problems", "sampling", "scoring", "training"),
+        *("problems", "reasoner", "sampling", "scoring", "training"),
     ),
     ("job", "study"),
     ("errors", "escapes", "hub", "outside", "prompts", "registry", "store", "tables"),

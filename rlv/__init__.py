@@ -1,3 +1,41 @@
-"""RL^V: reasoners that verify themselves, trained, searched and judged as one workflow."""
+"""RL^V: reasoners that verify themselves, trained, searched and judged as one workflow.
+
+    import rlv
+
+    reasoner = rlv.load("folder")              # a checkpoint of this project, or any Hugging Face model
+    solved = reasoner.solve("...", n=16)       # solutions, scores, and the answer that wins the vote
+
+What is listed in `__all__` is imported when it is first used: this module by itself loads nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rlv.reasoner import Reasoner, Solution, Solved, load
 
 __version__ = "0.1.0"
+
+# Name -> the module that has it.
+_FROM = {
+    "Reasoner": "rlv.reasoner",
+    "Solution": "rlv.reasoner",
+    "Solved": "rlv.reasoner",
+    "load": "rlv.reasoner",
+}
+__all__ = ["Reasoner", "Solution", "Solved", "__version__", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """What another module has (PEP 562), once it is asked for; afterwards it lies here."""
+    if name not in _FROM:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(_FROM[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_FROM})

@@ -39,6 +39,10 @@ COMMANDS = {
     "provenance": ("provenance", "every artifact behind a figure, as a table and as an RO-Crate"),
     "replay": ("provenance", "make all of a crate again in the new store --store, and compare"),
     "publish": ("publish", "copy a figure's or the claims' files to their stable place"),
+    "export-model": ("cards", "copy a trained reasoner to a folder of its own, with a model card"),
+    "push": ("cards", "upload a trained reasoner with its card to the hub; private unless --public"),
+    "solve": ("reasoner", "a checkpoint's answer to a question: solutions, scores, and their vote"),
+    "verify": ("reasoner", "a checkpoint's scores of solutions in a file"),
     "ship-base": ("publish", "put freshly pretrained mini bases in their places in the package"),
 }
 

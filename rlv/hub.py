@@ -28,6 +28,7 @@ class Asked:
     """What was asked of the hub, and the key path of the study that asks for it.
 
     `what` is "model" or "data set"; `error` is raised; `local` is the advice to name a local copy instead.
+    `again`: what fetches it where there is a network, if no study asks for it.
     """
 
     what: str
@@ -37,6 +38,7 @@ class Asked:
     study: str
     error: type[RlvError]
     local: str
+    again: str | None = None
 
     @property
     def page(self) -> str:
@@ -50,7 +52,7 @@ def explained(asked: Asked) -> Iterator[None]:
     import httpx2
     from huggingface_hub import errors
 
-    key, repo, fetching = asked.key, asked.repo, f"rlv fetch {asked.study}"
+    key, repo, fetching = asked.key, asked.repo, asked.again or f"rlv fetch {asked.study}"
     unreachable = (
         f"{key}: {repo} at {asked.revision} is not in the cache of the hub, and the hub cannot be reached "
         f"from here; run `{fetching}` on a machine with a network that shares this one's HF_HOME, or "

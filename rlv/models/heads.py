@@ -21,8 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from rlv.errors import ModelError
-
-FILE = Path("head") / "verification.safetensors"
+from rlv.models.hub import HEAD as FILE
 
 
 class VerificationHead(nn.Module):

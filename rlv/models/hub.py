@@ -37,6 +37,8 @@ FETCHED = (
     "LICENSE*",
 )
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
+# A verification head (heads.py); only what reads one asks for it.
+HEAD = Path("head") / "verification.safetensors"
 # Copies of the same weights in other formats.
 NOT_FETCHED = ("*/*", "consolidated*")
 
@@ -65,19 +67,24 @@ def fetch(repo: str, revision: str, *, key: str, study: str = "STUDY") -> Path:
     Raises ModelError: no network and not in the cache; a gated or missing repository; a commit that does not
     exist; weights that are pickled only, or need code of their own.
     """
+    return brought(asked(repo, revision, key=key, study=study))
+
+
+def brought(request: Asked) -> Path:
+    """The snapshot that a request asks for; errors as `fetch`."""
     from huggingface_hub import snapshot_download
 
+    repo, revision, key = request.repo, request.revision, request.key
     found = cached(repo, revision)
     if found is not None:
         return found
-    with explained(asked(repo, revision, key=key, study=study)):
+    with explained(request):
         folder = Path(snapshot_download(repo, **_request(revision)))
     if not any(folder.glob("*.safetensors")):
         raise ModelError(
             f"{key}: {repo} at {revision} has no *.safetensors: only pickled weights or none, and unpickling "
             f"a file runs whatever it says; pin a commit that has safetensors (`{key}.revision`; many models "
-            f"have one among their pull requests), or convert it and read it as a folder (`{key}.source: "
-            "local`)"
+            f"have one among their pull requests), or convert it, and {request.local}"
         )
     found = complaint(folder)
     if found is not None:
@@ -93,6 +100,16 @@ def fetch_words(repo: str, revision: str, *, key: str, study: str = "STUDY") -> 
     words = [pattern for pattern in FETCHED if pattern not in WEIGHTS]
     with explained(asked(repo, revision, key=key, study=study)):
         return Path(snapshot_download(repo, **_request(revision, words)))
+
+
+def fetch_head(request: Asked) -> Path:
+    """The folder of a commit with the head beside its weights, if it has one; errors as `fetch`."""
+    from huggingface_hub import snapshot_download
+
+    with explained(request):
+        return Path(
+            snapshot_download(request.repo, revision=request.revision, allow_patterns=[HEAD.as_posix()])
+        )
 
 
 def asked(repo: str, revision: str, *, key: str, study: str) -> Asked:

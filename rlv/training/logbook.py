@@ -19,8 +19,10 @@ from rlv.errors import StoppedError
 from rlv.job import machine
 from rlv.job.stop import Stop
 from rlv.models import heads
+from rlv.models.verification import KEY
 from rlv.training import checkpoints, journal
 from rlv.training.checkpoints import Progress
+from rlv.training.explained import entry_of
 from rlv.training.learner import Learner
 from rlv.training.lesson import Lesson
 from rlv.training.policy import Policy
@@ -131,6 +133,8 @@ class Logbook:
         """Write the finished run into `out_dir`: checkpoint, head, steps, solutions. Collective."""
         learner, head = self._learner, self._learner.reader.head
         out_dir.mkdir(parents=True, exist_ok=True)
+        # Always: the start model's configuration may have another one.
+        setattr(learner.model.config, KEY, entry_of(self.run, self._tokenizer).as_json())
         write_model(learner.model, out_dir, self.ranks)
         state = None if head is None else whole_state(head)
         if self.ranks.first:

@@ -40,7 +40,8 @@ def train(
     """Train the model in `model_dir` on the batches of a source; the first rank's `log` gets one line a step.
 
     `work_dir` holds checkpoints and is the caller's to remove once `out_dir` is published, which gets
-    model.safetensors, its configuration and tokenizer as transformers writes them,
+    model.safetensors, its configuration and tokenizer as transformers writes them, in config.json the entry
+    `verification` (rlv/models/verification.py),
     head/verification.safetensors if a head was trained, steps.parquet, and rollouts.parquet with every
     solution that was sampled. A run that was killed at any moment goes on from its last checkpoint. On the
     CPU, the same arguments give the same weights, bit for bit, however often that happens; on another number

@@ -37,7 +37,7 @@ def deep(levels: int) -> str:
         ("digits.jsonl", b'{"text": ' + b"9" * 5000 + b"}", "line 1: not JSON"),
         ("deep.jsonl", deep(100_000).encode(), "line 1: not JSON .JSON that is nested too deeply"),
         ("deep.json", ("[" * 100_000).encode(), "nested too deeply"),
-        ("packed.jsonl", gzip.compress(b'{"text": "a"}'), "compressed; unpack it"),
+        ("packed.jsonl", gzip.compress(b'{"text": "a"}', mtime=0), "compressed; unpack it"),
         ("text.txt", b"hello", "not JSON"),
         ("ragged.csv", b"question,answer,text\nq,1,t,more,and more\n", "cannot be read"),
     ],

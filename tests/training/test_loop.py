@@ -14,11 +14,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
+from transformers import AutoTokenizer
 
 from rlv import tables
 from rlv.errors import DataError, ModelError, StoreError, StudyError
 from rlv.job.machine import made_here
 from rlv.models import heads
+from rlv.models.verification import read_entry
+from rlv.prompts import verification_ids
 from rlv.training import checkpoints, reproducible
 from rlv.training.loop import train
 from rlv.training.measure import measure_overhead
@@ -75,6 +78,19 @@ def straight(tmp_path_factory, model_dir, problems):
     folder = tmp_path_factory.mktemp("straight")
     summary, lines = run(folder, CONFIG, model_dir, problems)
     return folder, summary, lines
+
+
+def test_a_checkpoint_says_how_its_verifier_is_asked(straight, tmp_path, model_dir, problems):
+    entry = read_entry(straight[0] / "out")
+    assert entry is not None and (entry.objective, entry.coefficient) == ("generative", 0.3)
+    assert (entry.prompt_style, entry.answer_format) == (CONFIG.prompt_style, CONFIG.answer_format)
+    tokenizer = AutoTokenizer.from_pretrained(straight[0] / "out")
+    assert list(entry.instruction_ids or ()) == verification_ids(tokenizer, CONFIG.prompt_style)
+    # One that starts from it, and is not trained to verify, has not its entry.
+    plain = CONFIG.but(verification_coefficient=0.0, steps=1, kl_coefficient=0.0)
+    run(tmp_path, plain, straight[0] / "out", problems)
+    entry = read_entry(tmp_path / "out")
+    assert entry is not None and entry.objective is None and entry.instruction_ids is None
 
 
 HEADED = CONFIG.but(verification_objective="bce")
