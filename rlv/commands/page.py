@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rlv.commands.places import plan_and_store
 from rlv.commands.printing import say, say_progress
+from rlv.outside.names import below
 from rlv.pages.explorer import write_explorer
 from rlv.pages.results import write_results
 from rlv.pages.terminal import problem_lines
@@ -20,7 +21,7 @@ def add_page(parser: ArgumentParser) -> None:
 
 def _page(options: Namespace) -> None:
     plan, store = plan_and_store(options)
-    folder = options.into or results_folder() / plan.study.name
+    folder = options.into or below(results_folder(), plan.study.name)
     solutions = write_explorer(plan, store, folder, say_progress)
     write_results(plan, store, folder, solutions=solutions, note=say_progress)
     say([f"{folder / 'index.html'}", f"{folder / 'solutions.html'}: {solutions:,} solutions"])

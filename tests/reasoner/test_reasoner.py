@@ -101,7 +101,7 @@ def test_a_model_of_others_is_asked_as_the_caller_says(tmp_path, tiny_model, tin
         assert found.asking.entry is None and found.solve(QUESTION, 2, max_tokens=5).scored_by == "judge"
     guessed = rlv.load(tmp_path)
     assert (guessed.asking.prompt_style, guessed.asking.answer_format) == ("plain_boxed", "boxed")
-    with pytest.raises(ModelError, match=r"no tokens for parts of the question.*another style"):
+    with pytest.raises(ModelError, match=r"no tokens for parts of 'Find x.*another style"):
         guessed.solve(QUESTION)
     with pytest.raises(ModelError, match="no chat template"):
         rlv.load(tmp_path, prompt_style="chat")
