@@ -146,7 +146,7 @@ def _arrow_folder(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
             f"{path}: datasets.load_from_disk cannot read it ({type(error).__name__}: {_brief(error)}); "
             "save it again, or as Parquet"
         ) from error
-    splits = " or ".join(str(path / str(name)) for name in data)
+    splits = " or ".join(f"{path}/{name}" for name in data)
     raise DataError(f"{path}: several splits, expected one; {splits} would do")
 
 

@@ -225,7 +225,7 @@ NUMBERS = {
         "sampling/transformers_engine",
         "sampling/work",
     ),
-    *("sampling/drawing", "scoring/kept"),
+    *("imported/scores", "pages/scoreboard", "reasoner/voting", "sampling/drawing", "scoring/kept"),
     *("training/advantages", "training/lesson", "training/losses", "training/memory", "training/schedule"),
     "training/update",
 }
@@ -243,6 +243,12 @@ ALLOWED = {
         "_folder() / f'{hashlib.sha256(json.dumps(identity).encode()).hexdigest()}.json'"  # a digest
     },
     "rlv/store/processes.py": {"Path(f'/proc/{pid}/stat')"},  # a number
+    "rlv/imported/files.py": {"path / name"},  # names of the code's own
+    "rlv/pages/explorer.py": {
+        "ASSETS / name",
+        "self._folder / f'chunk-{self._number}.js'",
+    },  # our own, a number
+    "rlv/reasoner/loading.py": {"folder / hub.HEAD"},  # a name of the code's own
     "rlv/job/job.py": {"self.out / f'{table}.parquet'"},  # tables of the code's own
     "rlv/job/own_code.py": {
         "Path(__file__).parents[2].joinpath(*module.split('.'))"
