@@ -57,7 +57,6 @@ pilot-smoke: $(VENV)/.pilot
 	$(SNAKEMAKE) --config study=$@ -- all
 	$(SNAKEMAKE) --config study=$@ -- report
 	$(BIN)/rlv claims --study $@
-	$(BIN)/rlv page --study $@
 
 # The pilot study, on a machine with one GPU: hours. Models and data come from the hub first.
 pilot: $(GPU_VENV)/.ready
