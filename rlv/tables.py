@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import polars as pl
 
@@ -252,6 +252,11 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
     return pl.read_parquet(path, columns=columns, glob=False)
 
 
+def parquet_schema(file: IO[bytes]) -> dict[str, pl.DataType]:
+    """Names and types of the columns of an open Parquet file, from its footer."""
+    return pl.read_parquet_schema(file)
+
+
 def read_csv(path: Path, **how: Any) -> pl.DataFrame:
     """One CSV file, named as `read_parquet` does; `how`: as for `polars.read_csv`."""
     return pl.read_csv(path, glob=False, **how)
@@ -309,7 +314,7 @@ def read(path: Path, table: str, columns: Sequence[str] | None = None) -> pl.Dat
         raise ValueError(f"a {table} table has no columns {unknown}")
     try:
         with open(path, "rb") as file:
-            schema = pl.read_parquet_schema(file)
+            schema = parquet_schema(file)
         young = [c for c in YOUNG.get(table, ()) if c not in schema]
         _check_schema({**schema, **{c: SCHEMAS[table][c] for c in young}}, table, str(path))
         # One column at least, which has the number of rows.

@@ -11,7 +11,7 @@ from rlv.errors import StoreError, StudyError
 from rlv.models.verification import KEY, Entry, read_entry
 from rlv.outside.files import parse_json, read_text
 from rlv.plan import Plan
-from rlv.run.stages import STAGES
+from rlv.run.stages import STAGES, leaves
 from rlv.store import Artifact, Store, copy_file
 from rlv.training.explained import entry_of
 from rlv.training.run import Run
@@ -26,7 +26,7 @@ _EXPLAINED = ("prompt_style", "system_prompt", "answer_format")
 
 def trained_of(plan: Plan, reasoner: str) -> Artifact:
     """The training of a reasoner. Raises StudyError for one that the study lacks, or does not train."""
-    trained = {a.name: a for a in plan.artifacts.values() if a.stage == "train"}
+    trained = {a.name: a for a in plan.artifacts.values() if leaves(a, "steps")}
     if reasoner in trained:
         return trained[reasoner]
     if reasoner in plan.study.reasoners:

@@ -10,6 +10,7 @@ from rlv import tables
 from rlv.evaluation.verifier_metrics import ANSWERED
 from rlv.evaluation.votes import VOTES
 from rlv.plan import Plan
+from rlv.run.stages import leaves
 from rlv.store import Artifact, Store
 
 
@@ -82,7 +83,7 @@ def results_of(reasoner: str, plan: Plan, store: Store) -> Results:
 
 
 def _is_of(artifact: Artifact, reasoner: str) -> bool:
-    if artifact.stage != "evaluate" or artifact.params["reasoner"] != reasoner:
+    if not leaves(artifact, "curves") or artifact.params["reasoner"] != reasoner:
         return False
     graded = artifact.inputs["solutions"].inputs.values()
     return not any("budgets" in sampled.params for sampled in graded)

@@ -88,7 +88,7 @@ def _opened(path: Path, start: bytes) -> Part:
 
 def _parquet(path: Path) -> Part:
     with open_regular(path) as file:
-        schema = pl.read_parquet_schema(file)
+        schema = tables.parquet_schema(file)
     columns = flat_columns(schema)
 
     def read(names: Sequence[str]) -> pl.DataFrame:

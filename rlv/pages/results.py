@@ -29,6 +29,7 @@ from rlv.pages.explorer import style_of
 from rlv.plan import Plan
 from rlv.provenance.history import made_from
 from rlv.provenance.times import Making, makings, slowest, stage_times
+from rlv.run.stages import leaves
 from rlv.store import Artifact, Store
 from rlv.study.types import Dataset, Model, Study
 
@@ -135,7 +136,7 @@ def _accuracies(plan: Plan, store: Store, note: Note) -> dict[str, Any] | None:
     """The accuracy table of all evaluations that are there, as the figure of that name has it."""
     found: dict[str, list[pl.DataFrame]] = {"curves": [], "per_problem": [], "verification": []}
     for artifact in plan.artifacts.values():
-        if artifact.stage != "evaluate" or not store.exists(artifact):
+        if not leaves(artifact, "curves") or not store.exists(artifact):
             continue
         try:
             left = {

@@ -18,6 +18,7 @@ from rlv.errors import DataError, StoreError
 from rlv.evaluation.recorded import KEY, Recorded, join, recorded
 from rlv.evaluation.votes import VOTES
 from rlv.plan import Plan
+from rlv.run.stages import leaves
 from rlv.store import Artifact, Store
 
 # What cannot be shown, as a line for people.
@@ -86,10 +87,10 @@ def sources(plan: Plan) -> list[Source]:
     """All solutions that the study evaluates: data sets and reasoners in its order, cut ones behind."""
     found: dict[str, Source] = {}
     for artifact in plan.artifacts.values():
-        if artifact.stage != "evaluate":
+        if not leaves(artifact, "curves"):
             continue
         graded, params = artifact.inputs["solutions"], artifact.params
-        cut = any(parent.stage == "force" for parent in graded.inputs.values())
+        cut = any("budgets" in parent.params for parent in graded.inputs.values())
         source = Source(params["reasoner"], params["dataset"], cut, graded, {})
         scores = {**found.get(graded.path, source).scores}
         if params["verifier"]:

@@ -13,6 +13,7 @@ from rlv.mini import stage as mini
 from rlv.problems import overlap
 from rlv.sampling import stage as sampling
 from rlv.scoring import stage as scoring
+from rlv.store import Artifact
 from rlv.training import stage as training
 
 STAGES: dict[str, Stage] = {
@@ -31,3 +32,8 @@ STAGES: dict[str, Stage] = {
     "figures": figures.FIGURE,
     "claims": claims.CLAIMS,
 }
+
+
+def leaves(artifact: Artifact, table: str) -> bool:
+    """Whether an artifact has a table, such as "curves" or "steps"; it need not be published."""
+    return table in STAGES[artifact.stage].leaves(artifact)

@@ -137,7 +137,7 @@ def test_only_figures_and_claims_have_code_in_their_keys():
 @pytest.mark.parametrize(
     ("file", "stages"),
     [
-        ("prompts.py", {"pretrain", "train", "overhead", "sample", "force", "score"}),
+        ("prompts.py", {"model", "pretrain", "train", "overhead", "sample", "force", "score"}),
         ("training/worker.py", {"train", "overhead"}),  # started by its name, imported by none
         ("answers/spelling.py", {"grade", "train", "overhead"}),
         ("evaluation/curves.py", {"choose", "evaluate"}),
