@@ -224,6 +224,9 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "detail": pl.String(),
         # the study's prediction and whether `ours` lies in it, "20 to 35: hit"; null: none for this row
         "predicted": pl.String(),
+        # the comparison and the data set that it is about; "" if it is about none
+        "method": pl.String(),
+        "dataset": pl.String(),
     },
 }
 
@@ -238,7 +241,7 @@ YOUNG = {
     "steps": ("policy_grad_norm", "verification_grad_norm"),
     "samples": ("token_logprobs", "self_certainty"),
     "curves": ("unfinished",),
-    "claims": ("predicted",),
+    "claims": ("predicted", "method", "dataset"),
 }
 
 

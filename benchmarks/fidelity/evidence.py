@@ -1,12 +1,12 @@
 """What a finished study has to say about its task: tables of one method on one data set, as arrays.
 
 Whatever is not published (yet), or is no part of the study, is absent, and its properties are not measured.
-Of several training seeds only the first is looked at.
+Of several training seeds one is looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,12 +70,15 @@ def chosen(study: Study, method: str | None, dataset: str | None) -> tuple[str, 
     return method, dataset
 
 
-def gathered(plan: Plan, store: Store, method: str, dataset: str) -> Evidence:
-    """The evidence of one comparison on one data set, from the artifacts of a plan that are published."""
+def gathered(plan: Plan, store: Store, method: str, dataset: str, seed: int | None = None) -> Evidence:
+    """The evidence of one comparison on one data set, from the artifacts of a plan that are published.
+
+    `seed`: a training seed of the study; the first by default. Raises StudyError if the study has no such.
+    """
     study = plan.study
     comparison = study.comparisons[method]
-    graded = _graded(plan, comparison.base, dataset)
-    rl_v = _graded(plan, comparison.rl_v, dataset)
+    base, unified = (_with_seed(study, reasoner, seed) for reasoner in (comparison.base, comparison.rl_v))
+    graded = _graded(plan, base, dataset)
     found: dict[str, Any] = {"heated": dict(_heated(plan, store))}
     if graded is not None and store.exists(graded):
         table = _table(store, graded, "solutions")
@@ -86,12 +89,43 @@ def gathered(plan: Plan, store: Store, method: str, dataset: str) -> Evidence:
         if questions:
             found["faulty_PS"], found["unfounded_PS"] = _faulty(questions, ordered, data)
         kept = _kept(store, graded, data)
-        found["scores"] = kept | dict(_scores(plan, store, comparison.base, dataset, graded))
-    if rl_v is not None and store.exists(rl_v):
-        scores = _scored(plan, store, comparison.rl_v, dataset, comparison.verifier)
-        if scores is not None:
-            found["verified"] = _single(_table(store, rl_v, "solutions"), scores, rl_v.path)
+        found["scores"] = kept | dict(
+            _scores(plan, store, base, study.reasoners[comparison.base].verifiers, dataset, graded)
+        )
+    found["verified"] = solutions_of(plan, store, unified, dataset, comparison.verifier)
     return Evidence(**found)
+
+
+def solutions_of(
+    plan: Plan, store: Store, reasoner: str, dataset: str, verifier: str = ""
+) -> Recorded | None:
+    """A reasoner's solutions, with the scores of a verifier; None if anything of it is not published."""
+    graded = _graded(plan, reasoner, dataset)
+    if graded is None or not store.exists(graded):
+        return None
+    scores = _scored(plan, store, reasoner, dataset, verifier) if verifier else None
+    if verifier and scores is None:
+        return None
+    return _single(_table(store, graded, "solutions"), scores, graded.path)
+
+
+def subjects_of(plan: Plan, store: Store, dataset: str, ids: Sequence[str] | None = None) -> list[str]:
+    """The subject of each of these problems of a data set, or of all; "" for one without."""
+    (problems,) = [a for a in plan.artifacts.values() if (a.stage, a.name) == ("problems", dataset)]
+    table = _table(store, problems, "problems")
+    known = dict(zip(table["problem_id"], table["subject"].fill_null(""), strict=True))
+    return [known[name] for name in (known if ids is None else ids)]
+
+
+def _with_seed(study: Study, reasoner: str, seed: int | None) -> str:
+    """The copy of a reasoner that was trained with a seed; an untrained one is the same for all."""
+    copies = study.replicas(reasoner)
+    if seed is None:
+        return copies[0]
+    if seed not in study.seeds:
+        there = ", ".join(map(str, study.seeds)) or "it has one, and names none"
+        raise StudyError(f"study {study.name}: --seed {seed}; its training seeds: {there}")
+    return copies[study.seeds.index(seed) % len(copies)]  # an untrained one has one copy
 
 
 def _graded(plan: Plan, reasoner: str, dataset: str) -> Artifact | None:
@@ -101,11 +135,11 @@ def _graded(plan: Plan, reasoner: str, dataset: str) -> Artifact | None:
 
 
 def _scores(
-    plan: Plan, store: Store, reasoner: str, dataset: str, graded: Artifact
+    plan: Plan, store: Store, reasoner: str, verifiers: Iterable[str], dataset: str, graded: Artifact
 ) -> Iterator[tuple[str, Floats]]:
     """(name of the score, scores_PS) of every verifier that scores the solutions; of equals the first."""
     seen = set()
-    for verifier in plan.study.reasoners[reasoner].verifiers:
+    for verifier in verifiers:
         score = plan.study.verifiers[verifier].score
         table = _scored(plan, store, reasoner, dataset, verifier)
         if table is not None and score not in seen:
@@ -162,7 +196,7 @@ def _faulty(questions: Mapping[str, str], solutions: pl.DataFrame, data: Recorde
     for problem, text, right in solutions.select("problem_id", "text", "correct").iter_rows():
         found = faults(questions[problem], text) if right else []
         anywhere.append(bool(found))
-        last.append(any(fault.word >= last_try(text) for fault in found))
+        last.append(bool(found) and found[-1].word >= last_try(text))
     return _shaped(pl.Series(anywhere), data), _shaped(pl.Series(last), data)
 
 

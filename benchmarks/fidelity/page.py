@@ -52,12 +52,12 @@ def as_json(found: Sequence[Found]) -> list[dict[str, Any]]:
     ]
 
 
-def written(page: str, text: str) -> str:
+def written(page: str, text: str, begin: str, end: str) -> str:
     """The page with the text between its marks. Raises ValueError if it does not have both, once each."""
-    if page.count(BEGIN) != 1 or page.count(END) != 1 or page.index(BEGIN) > page.index(END):
-        raise ValueError(f"expected the lines {BEGIN!r} and {END!r}, once each and in this order")
-    before, rest = page.split(BEGIN)
-    return f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}"
+    if page.count(begin) != 1 or page.count(end) != 1 or page.index(begin) > page.index(end):
+        raise ValueError(f"expected the lines {begin!r} and {end!r}, once each and in this order")
+    before, rest = page.split(begin)
+    return f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}"
 
 
 def _number(row: Found) -> str:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _LICENSES = {"apache license": "apache-2.0", "mit license": "mit"}
 # Characters of an example; a line of code should hold it.
 _SHORT = 90
-_ADVANTAGES = {"grpo": "GRPO", "leave_one_out": "leave-one-out PPO", "vineppo": "VinePPO"}
 
 
 def card(
@@ -112,6 +111,8 @@ def _license(trained: Artifact, study: Study, store: Store) -> str | None:
 
 def _method(trained: Artifact, study: Study, entry: Entry) -> str:
     """One paragraph: what it was trained from, on, and by."""
+    from rlv.figures.style import method_name  # it loads a library for plots
+
     reasoner, p = study.reasoners[trained.name], trained.params
     base = study.models[reasoner.model]
     start = {
@@ -129,7 +130,7 @@ def _method(trained: Artifact, study: Study, entry: Entry) -> str:
     advantage = reasoner.advantage or p.get("advantage")
     learned = (
         f"Trained from {start} on data set `{reasoner.dataset}` by "
-        f"{_ADVANTAGES.get(str(advantage), advantage)}, {p['steps']} steps of "
+        f"{method_name(str(advantage))}, {p['steps']} steps of "
         f"{p['problems_per_step']} problems with {p['solutions_per_problem']} solutions each"
     )
     if entry.objective is None:

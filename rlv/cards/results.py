@@ -10,7 +10,7 @@ from rlv import tables
 from rlv.evaluation.verifier_metrics import ANSWERED
 from rlv.evaluation.votes import VOTES
 from rlv.plan import Plan
-from rlv.run.stages import leaves
+from rlv.run.stages import at_budgets, leaves
 from rlv.store import Artifact, Store
 
 
@@ -85,8 +85,7 @@ def results_of(reasoner: str, plan: Plan, store: Store) -> Results:
 def _is_of(artifact: Artifact, reasoner: str) -> bool:
     if not leaves(artifact, "curves") or artifact.params["reasoner"] != reasoner:
         return False
-    graded = artifact.inputs["solutions"].inputs.values()
-    return not any("budgets" in sampled.params for sampled in graded)
+    return not at_budgets(artifact)
 
 
 def _cell(value: float | None, low: float | None, high: float | None, form: str) -> str:

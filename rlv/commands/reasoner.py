@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 from rlv.commands.printing import say
 from rlv.errors import DataError
 from rlv.escapes import escaped
-from rlv.outside.files import open_regular, parse_json
+from rlv.outside.files import json_lines
 
 if TYPE_CHECKING:
     from rlv.reasoner import Reasoner, Solved
 
-# Bytes of one row; no question with its solution comes near it.
-_LONGEST_LINE = 16 * 2**20
 _JUDGED = "judge: the model was not trained to verify (or does not say so); it was asked all the same"
 
 
@@ -91,7 +89,7 @@ def add_verify(parser: ArgumentParser) -> None:
 def _verify(options: Namespace) -> None:
     rows = list(pairs_of(options.file))
     with _loaded(options) as reasoner:
-        names = [f"{options.file}, line {number}" for number, *_ in rows]
+        names = [f"{options.file} line {number}" for number, *_ in rows]
         questions, solutions = [question for _, question, _ in rows], [solution for *_, solution in rows]
         scores = reasoner.score(questions, solutions, names=names)
         judged = reasoner.asking.score == "judge"
@@ -115,28 +113,19 @@ def pairs_of(path: Path) -> Iterator[tuple[int, str, str]]:
 
     Raises DataError, naming file and line, for a row that is none, and for a file that cannot be read.
     """
+    found = False
     try:
-        with open_regular(path) as file:
-            number, found = 0, False
-            while line := file.readline(_LONGEST_LINE + 1):
-                number += 1
-                if line.strip():
-                    found = True
-                    yield (number, *_pair(line, f"{path}, line {number}"))
+        for number, _, row in json_lines(path):
+            found = True
+            yield (number, *_pair(row, f"{path} line {number}"))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     if not found:
         raise DataError(f"{path}: no rows; expected JSON Lines of question and solution")
 
 
-def _pair(line: bytes, where: str) -> tuple[str, str]:
+def _pair(row: Any, where: str) -> tuple[str, str]:
     expected = 'expected {"question": text, "solution": text}'
-    if len(line) > _LONGEST_LINE:
-        raise DataError(f"{where}: {expected}, found more than {_LONGEST_LINE:,} bytes")
-    try:
-        row = parse_json(line)
-    except ValueError as error:  # bad JSON and bad UTF-8 alike
-        raise DataError(f"{where}: {expected}, found no JSON ({error})") from error
     if not isinstance(row, dict):
         raise DataError(f"{where}: {expected}, found {row!r:.100}")
     for name in ("question", "solution"):

@@ -10,6 +10,7 @@ by NUL, refuses NaN (as Python writes it) and true beside 1, and names no line.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -21,7 +22,7 @@ import polars as pl
 from rlv import tables
 from rlv.errors import DataError
 from rlv.imported.columns import flat_columns, frame, stacked
-from rlv.outside.files import kind_of, open_regular, parse_json
+from rlv.outside.files import json_lines, kind_of, open_regular, parse_json
 from rlv.problems.table import shown
 
 # The row of a file that a row of a frame comes from: a line of JSON Lines, else the row's number from 1.
@@ -29,7 +30,6 @@ ROW = "\0row"
 # Rows of JSON that are Python objects at the same time, and bytes of them.
 _ROWS, _BYTES = 20_000, 64 * 2**20
 _JSON_LINES = (".jsonl", ".ndjson")
-_MARK = b"\xef\xbb\xbf"  # of UTF-8, that some editors write first
 _CSV = {".csv": ",", ".tsv": "\t"}
 _CONTAINERS = "JSON Lines, JSON, Parquet, CSV (.csv, .tsv) or a folder of datasets.save_to_disk"
 
@@ -151,7 +151,7 @@ def _arrow_folder(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
 
 
 def _json(path: Path, start: bytes) -> Part:
-    text = start.removeprefix(_MARK).lstrip()
+    text = start.removeprefix(BOM_UTF8).lstrip()
     if not text:
         raise DataError(f"{path}: no rows; one row a solution or a problem would do")
     in_lines = _is_lines(path, text)
@@ -173,26 +173,15 @@ def _is_lines(path: Path, start: bytes) -> bool:
         first = next((line for line in file if line.strip()), b"")
         more = any(line.strip() for line in file)
     try:
-        return more and isinstance(parse_json(first.removeprefix(_MARK)), dict)
+        return more and isinstance(parse_json(first.removeprefix(BOM_UTF8)), dict)
     except ValueError:
         return False
 
 
 def _lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
     """(line, its bytes, row) of a file of JSON Lines."""
-    with open_regular(path) as file:
-        for number, line in enumerate(file, start=1):
-            if number == 1:
-                line = line.removeprefix(_MARK)
-            if not line.strip():
-                continue
-            try:
-                row = parse_json(line)
-            except ValueError as error:  # bad JSON and bad UTF-8 alike
-                raise DataError(
-                    f"{path} line {number}: not JSON ({_brief(error)}); one object a line would do"
-                ) from error
-            yield number, len(line), _object(row, f"{path} line {number}")
+    for number, size, row in json_lines(path):
+        yield number, size, _object(row, f"{path} line {number}")
 
 
 def _chunks(lines: Iterator[tuple[int, int, Any]]) -> Iterator[list[tuple[int, Any]]]:
@@ -213,7 +202,7 @@ def _rows_of(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
     with open_regular(path) as file:
         text = file.read()
     try:
-        found = parse_json(text.removeprefix(_MARK))
+        found = parse_json(text.removeprefix(BOM_UTF8))
     except ValueError as error:
         raise DataError(f"{path}: not JSON ({_brief(error)}); {_CONTAINERS} would do") from error
     del text

@@ -7,13 +7,17 @@ Links are followed: the cache of the hub is made of them.
 
 from __future__ import annotations
 
+import codecs
 import errno
 import json
 import os
 import stat
+from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
+
+from rlv.errors import DataError
 
 # No text that people or hubs write comes near it: configurations, indices of weights, studies.
 LARGEST_TEXT = 64 * 2**20
@@ -54,6 +58,28 @@ def open_regular(path: Path, *, links: bool = True) -> BufferedReader:
 def _require_regular(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise NotRegularError(path, found.st_mode)
+
+
+def json_lines(path: Path) -> Iterator[tuple[int, int, Any]]:
+    """(line, its bytes, value) of every line of a file of JSON Lines that is not blank; lines count from 1.
+
+    The mark of UTF-8 that some editors write first is passed over. Raises DataError, naming the line, for
+    one that is no JSON; OSError as `open_regular` does.
+    """
+    with open_regular(path) as file:
+        for number, line in enumerate(file, start=1):
+            if number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)
+            if not line.strip():
+                continue
+            try:
+                value = parse_json(line)
+            except ValueError as error:  # bad JSON and bad UTF-8 alike
+                said = " ".join(str(error).split())[:200]
+                raise DataError(
+                    f"{path} line {number}: not JSON ({said}); one object a line would do"
+                ) from error
+            yield number, len(line), value
 
 
 def read_text(path: Path, largest: int = LARGEST_TEXT) -> str:

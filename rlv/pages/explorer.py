@@ -108,12 +108,14 @@ class _Chunks:
         self._folder = folder
         self._number = 0
         self._parts: list[str] = []
+        self._size = 0
 
     def add(self, number: int, problem: str) -> int:
         """Put a problem, as JSON, into the chunk whose number is returned."""
         self._parts.append(f'"{number}":{problem}')
+        self._size += len(problem)
         chunk = self._number
-        if sum(map(len, self._parts)) >= CHUNK:
+        if self._size >= CHUNK:
             self.close()
         return chunk
 
@@ -121,7 +123,7 @@ class _Chunks:
         if self._parts:
             text = script("rlvChunk", str(self._number), "{" + ",".join(self._parts) + "}")
             (self._folder / f"chunk-{self._number}.js").write_text(text, encoding="ascii")
-            self._number, self._parts = self._number + 1, []
+            self._number, self._parts, self._size = self._number + 1, [], 0
 
 
 class _Index:

@@ -106,7 +106,7 @@ def _claims(plan: Plan, store: Store, note: Note) -> dict[str, Any] | None:
         rows = parse_json(store.open(plan.claims, "claims.json").read_bytes())
         datasets = [str(name) for name in dict.fromkeys(params["roles"].values())]
         datasets += [name for name in plan.study.datasets if name not in datasets]
-        found = scoreboard.groups(rows, params["comparisons"], datasets)
+        found = scoreboard.groups(rows, list(params["comparisons"]), datasets)
         return {"groups": found, "verdicts": scoreboard.verdicts(rows), "rows": len(rows)}
     except StoreError as error:
         note(f"claims: {error}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,44 +50,20 @@ class Group:
 
 def groups(
     rows: Sequence[Mapping[str, Any]],
-    comparisons: Mapping[str, Mapping[str, Any]],
+    methods: Sequence[str],
     datasets: Sequence[str],
 ) -> list[Group]:
     """Rows of the claims table by method and data set, methods first; all rows of a claim share their scale.
 
-    `comparisons`, `datasets`: as the parameters of the artifact `claims` have them. Rows about none of them
-    come last. Raises KeyError or TypeError if a row is none.
+    `methods`, `datasets`: in their order. Rows about none of them, and those of a scoreboard that is too old
+    to say, come last. Raises KeyError or TypeError if a row is none.
     """
     scales = {name: _scale([row for row in rows if row["id"] == name]) for name in {r["id"] for r in rows}}
-    found: dict[tuple[str, str], list[Row]] = {
-        (m, d): [] for m in (*comparisons, "") for d in (*datasets, "")
-    }
+    found: dict[tuple[str, str], list[Row]] = {(m, d): [] for m in (*methods, "") for d in (*datasets, "")}
     for row in rows:
-        found[subject(row["statement"], comparisons, datasets)].append(_row(row, scales[row["id"]]))
+        about = (row.get("method") or "", row.get("dataset") or "")
+        found[about if about in found else ("", "")].append(_row(row, scales[row["id"]]))
     return [Group(method, dataset, tuple(part)) for (method, dataset), part in found.items() if part]
-
-
-def subject(
-    statement: str, comparisons: Mapping[str, Mapping[str, Any]], datasets: Sequence[str]
-) -> tuple[str, str]:
-    """(Method, data set) that a statement is about: the first reasoner in it, and its last "on test"."""
-    places = {}
-    for method, comparison in comparisons.items():
-        for name in filter(None, (comparison.get("base"), comparison.get("rl_v"))):
-            at = _words(str(name)).search(statement)
-            if at is not None:
-                places[method] = min(at.start(), places.get(method, at.start()))
-    ends = {}
-    for dataset in datasets:
-        found = [at.start() for at in _words(f"on {dataset}").finditer(statement)]
-        if found:
-            ends[dataset] = found[-1]
-    return min(places, key=places.__getitem__, default=""), max(ends, key=ends.__getitem__, default="")
-
-
-def _words(words: str) -> re.Pattern[str]:
-    """The words where they are no part of a longer name."""
-    return re.compile(rf"(?<![\w.-]){re.escape(words)}(?![\w-]|\.\w)")
 
 
 def verdicts(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:

@@ -18,7 +18,7 @@ from rlv.errors import DataError, StoreError
 from rlv.evaluation.recorded import KEY, Recorded, join, recorded
 from rlv.evaluation.votes import VOTES
 from rlv.plan import Plan
-from rlv.run.stages import leaves
+from rlv.run.stages import at_budgets, leaves
 from rlv.store import Artifact, Store
 
 # What cannot be shown, as a line for people.
@@ -90,7 +90,7 @@ def sources(plan: Plan) -> list[Source]:
         if not leaves(artifact, "curves"):
             continue
         graded, params = artifact.inputs["solutions"], artifact.params
-        cut = any("budgets" in parent.params for parent in graded.inputs.values())
+        cut = at_budgets(artifact)
         source = Source(params["reasoner"], params["dataset"], cut, graded, {})
         scores = {**found.get(graded.path, source).scores}
         if params["verifier"]:

@@ -17,6 +17,7 @@ from rlv.problems.rows import Selection, choose
 from rlv.problems.stage import columns_of, id_prefix
 from rlv.store.digests import digest_of
 from rlv.study.types import Dataset, StepRule
+from rlv.study.types.section import Role
 
 
 def problem_spec(name: str, dataset: Dataset, study: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -25,9 +26,11 @@ def problem_spec(name: str, dataset: Dataset, study: str) -> tuple[dict[str, Any
     path = data_path(name, dataset)
     described = {"source": dataset.source, **brought(SOURCES, dataset.source, "source_package")}
     if source.load is not None:
-        params = {**described, **dataset.model_dump(mode="json", include=set(source.keys))}
-        if not dataset.skip:  # younger than keys that stores hold
-            params.pop("skip", None)
+        said = dataset.model_dump(mode="json", include=set(source.keys))
+        for name in Dataset.having(Role.YOUNG) & said.keys():
+            if getattr(dataset, name) == Dataset.model_fields[name].default:
+                del said[name]
+        params = {**described, **said}
         if "path" in params:
             assert path is not None  # a source that reads `path` is given one, see checks/datasets.py
             del params["path"]

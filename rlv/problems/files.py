@@ -13,7 +13,7 @@ import polars as pl
 
 from rlv import tables
 from rlv.errors import DataError, StudyError
-from rlv.outside.files import open_regular, parse_json
+from rlv.outside.files import json_lines
 from rlv.problems.table import shown
 from rlv.study.paths import expand
 
@@ -61,15 +61,8 @@ def _parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with open_regular(path) as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            where = f"{path} line {number}"
-            try:
-                row = parse_json(line)
-            except ValueError as error:  # bad JSON and bad UTF-8 alike
-                raise DataError(f"{where}: not JSON ({error}); one object a line would do") from error
-            if not isinstance(row, dict):
-                raise DataError(f"{where}: found {shown(row)}; one object a line would do")
-            yield where, row
+    for number, _, row in json_lines(path):
+        where = f"{path} line {number}"
+        if not isinstance(row, dict):
+            raise DataError(f"{where}: found {shown(row)}; one object a line would do")
+        yield where, row

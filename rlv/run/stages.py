@@ -34,6 +34,11 @@ STAGES: dict[str, Stage] = {
 }
 
 
+def at_budgets(evaluation: Artifact) -> bool:
+    """Whether an evaluation is of solutions that were cut at length budgets, not as they were sampled."""
+    return any("budgets" in parent.params for parent in evaluation.inputs["solutions"].inputs.values())
+
+
 def leaves(artifact: Artifact, table: str) -> bool:
     """Whether an artifact has a table, such as "curves" or "steps"; it need not be published."""
     return table in STAGES[artifact.stage].leaves(artifact)

@@ -256,16 +256,16 @@ def test_json_has_no_nan():
 
 def test_a_page_keeps_everything_outside_of_its_marks():
     page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-    once = written(page, "new")
-    assert once == f"before\n{BEGIN}\nnew\n{END}\nafter\n" and written(once, "new") == once
+    once = written(page, "new", BEGIN, END)
+    assert once == f"before\n{BEGIN}\nnew\n{END}\nafter\n" and written(once, "new", BEGIN, END) == once
     for broken in ("no marks", f"{END}\n{BEGIN}", page + page):
         with pytest.raises(ValueError, match="once each"):
-            written(broken, "new")
+            written(broken, "new", BEGIN, END)
 
 
 def test_the_page_of_the_miniature_has_its_marks():
     page = (ROOT / "docs" / "miniature.md").read_text(encoding="utf-8")
-    assert f"{BEGIN}\nthe table\n{END}" in written(page, "the table")
+    assert f"{BEGIN}\nthe table\n{END}" in written(page, "the table", BEGIN, END)
 
 
 # ---- reading a study

@@ -99,19 +99,19 @@ def test_verify_prints_and_writes_scores(folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("row", "named"),
     [
-        ("{", "no JSON"),
+        ("{", "not JSON"),
         ("[]", r"found \[\]"),
-        ("\x00", "no JSON"),
+        ("\x00", "not JSON"),
         ({"question": "", "solution": "x"}, "question ''"),
         ({"question": "x"}, "solution None"),
         ({"question": "x", "solution": 3}, "solution 3"),
-        ("[" * 100_000, "no JSON"),
+        ("[" * 100_000, "not JSON"),
     ],
 )
 def test_a_bad_row_is_named_with_its_line(tmp_path, row, named):
     file = tmp_path / "rows.jsonl"
     rows(file, {"question": "x", "solution": ""}, "", row)
-    with pytest.raises(DataError, match=rf"rows.jsonl, line 3: expected .*{named}"):
+    with pytest.raises(DataError, match=rf"rows.jsonl line 3: .*{named}"):
         list(pairs_of(file))
 
 

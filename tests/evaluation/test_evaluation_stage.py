@@ -186,6 +186,9 @@ def test_claims_of_a_study(claims_job):
         *("joint_scaling", "length_selection", "overhead", "verifier_accuracy"),
         *("over_majority", "over_judge", "over_best", "majority_stalls", "within_problem"),
     }
+    about = {(row["id"], row["method"], row["dataset"]) for row in board.iter_rows(named=True)}
+    assert ("easy_to_hard", "grpo", "hard") in about and ("overhead", "", "") in about
+    assert {where for _, method, where in about if method == "grpo"} == {"test", "hard"}
     assert json.loads((claims_job.out / "claims.json").read_text()) == board.to_dicts()
     assert pl.read_csv(claims_job.out / "claims.csv").height == board.height
     assert (claims_job.out / "claims.html").read_text().startswith("<!doctype html>")

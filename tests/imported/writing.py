@@ -9,6 +9,34 @@ from typing import Any
 
 from rlv.imported import Imported
 
+# Three solutions of two problems, a row a solution and a row a problem.
+LONG = [
+    {"problem_id": "a", "question": "1+1?", "answer": "2", "text": "two", "predicted": "2", "score": 0.5},
+    {
+        "problem_id": "a",
+        "question": "1+1?",
+        "answer": "2",
+        "text": 'say "3",\nor 4',
+        "predicted": "3",
+        "score": 0.25,
+    },
+    {"problem_id": "b", "question": "2+2?", "answer": "4", "text": "four", "predicted": "4", "score": 1.0},
+]
+WIDE = [
+    {
+        **{"problem_id": "a", "question": "1+1?", "answer": "2", "text": ["two", 'say "3",\nor 4']},
+        **{"predicted": ["2", "3"], "score": [0.5, 0.25]},
+    },
+    {
+        "problem_id": "b",
+        "question": "2+2?",
+        "answer": "4",
+        "text": ["four"],
+        "predicted": ["4"],
+        "score": [1.0],
+    },
+]
+
 
 def lines(path: Path, rows: Iterable[Any]) -> Path:
     """Rows as JSON Lines; a text is a line as it is."""

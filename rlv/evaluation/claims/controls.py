@@ -59,16 +59,9 @@ def over_majority(evidence: Evidence) -> list[dict]:
     """
     rows = []
     for pair in evidence.pairs:
-        if not evidence.evaluated(pair.unified):
-            continue
-        majority = Column("unified", "majority", 1)
-        n = _few(evidence.ns(pair, ours_at(pair, 1), majority))
-        statement = (
-            f"Points of accuracy of {pair.unified} by weighted voting with its own scores over majority "
-            f"voting, N = {n} {where(evidence, pair)}"
-        )
-        sides = ours_at(pair, n), replace(majority, n=n)
-        rows.append(points_row("over_majority", statement, evidence, pair, *sides))
+        if evidence.evaluated(pair.unified):
+            majority = Column("unified", "majority", 1)
+            rows.append(_on_its_own("over_majority", evidence, pair, majority, "majority voting,"))
     return rows
 
 
@@ -80,16 +73,9 @@ def over_confidence(evidence: Evidence) -> list[dict]:
     rows = []
     for pair in evidence.pairs:
         rows += _over("over_confidence", evidence, pair, pair.confidence)
-        if pair.confidence is None or not evidence.evaluated(pair.unified, pair.confidence):
-            continue
-        free = replace(ours_at(pair, 1), verifier=pair.confidence)
-        n = _few(evidence.ns(pair, ours_at(pair, 1), free))
-        statement = (
-            f"Points of accuracy of {pair.unified} by weighted voting with its own scores over "
-            f"{pair.confidence}'s, N = {n} {where(evidence, pair)}"
-        )
-        sides = ours_at(pair, n), replace(free, n=n)
-        rows.append(points_row("over_confidence", statement, evidence, pair, *sides))
+        if pair.confidence is not None and evidence.evaluated(pair.unified, pair.confidence):
+            free = replace(ours_at(pair, 1), verifier=pair.confidence)
+            rows.append(_on_its_own("over_confidence", evidence, pair, free, f"{pair.confidence}'s,"))
     return rows
 
 
@@ -206,6 +192,16 @@ def _over(name: str, evidence: Evidence, pair: Pair, verifier: str | None) -> li
     )
     found = points_row(name, statement, evidence, pair, ours_at(pair, n), replace(rival, n=n))
     return [found | {"detail": f"{found['detail']}; {beside(evidence, pair, n, rival)}"}]
+
+
+def _on_its_own(name: str, evidence: Evidence, pair: Pair, rival: Column, over: str) -> dict:
+    """The row of RL^V's own scores over another vote of the same solutions; `over` names that vote."""
+    n = _few(evidence.ns(pair, ours_at(pair, 1), rival))
+    statement = (
+        f"Points of accuracy of {pair.unified} by weighted voting with its own scores over {over} N = {n} "
+        f"{where(evidence, pair)}"
+    )
+    return points_row(name, statement, evidence, pair, ours_at(pair, n), replace(rival, n=n))
 
 
 def _few(ns: list[int]) -> int:

@@ -38,6 +38,7 @@ class Pair:
     confidence: str | None = None
     brevity: str | None = None
     chain: str | None = None
+    method: str = ""  # the comparison's name
 
     def first_seed(self) -> Pair:
         """The same pair, looked at with only its first training seed, and known to have several."""

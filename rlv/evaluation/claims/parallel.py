@@ -142,8 +142,11 @@ def _over_best(evidence: Evidence, pair: Pair, n: int) -> str:
     A separate verifier may have read only the solutions of the first training seed: the comparison with it
     is then made on that seed, and added.
     """
-    by_all, first = votes_at(evidence, pair, "base", n), votes_at(evidence, pair.first_seed(), "base", n)
+    by_all = votes_at(evidence, pair, "base", n)
     said = _gap(evidence, pair, n, by_all)
+    if len(evidence.seeds(pair)) == 1:
+        return said
+    first = votes_at(evidence, pair.first_seed(), "base", n)
     if set(first) - set(by_all):
         said += f"; with one training seed ({pair.unified}) {_gap(evidence, pair.first_seed(), n, first)}"
     return said

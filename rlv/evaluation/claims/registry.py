@@ -71,14 +71,18 @@ def scoreboard(
             raise DataError(f"claims: unknown claim {name!r}; known: {', '.join(CLAIMS)}")
     expected = {predicted_row(name): prediction for name, prediction in (predictions or {}).items()}
     # Each with the methods apart: which of a claim's rows is which is counted method by method.
-    pieces = [(one, [replace(one, pairs=(pair,)) for pair in one.pairs]) for one in evidence]
+    apart = [
+        (replace(one, pairs=(pair,)), {"method": pair.method, "dataset": one.dataset})
+        for one in evidence
+        for pair in one.pairs
+    ]
+    whole = [(one, {"method": "", "dataset": ""}) for one in evidence]
     rows = []
     for name in CLAIMS if claims is None else claims:
-        for whole, apart in pieces:
-            for found in apart if CLAIMS[name].of_pairs else [whole]:
-                if found.role in CLAIMS[name].roles:
-                    for place, row in enumerate(CLAIMS[name].compute(found), 1):
-                        prediction = expected.get((name, found.dataset, place))
-                        said = None if prediction is None else judged(prediction, row["ours"])
-                        rows.append(row | {"predicted": said})
+        for found, about in apart if CLAIMS[name].of_pairs else whole:
+            if found.role in CLAIMS[name].roles:
+                for place, row in enumerate(CLAIMS[name].compute(found), 1):
+                    prediction = expected.get((name, found.dataset, place))
+                    said = None if prediction is None else judged(prediction, row["ours"])
+                    rows.append(row | about | {"predicted": said})
     return tables.frame("claims", rows)

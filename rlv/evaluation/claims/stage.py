@@ -31,7 +31,7 @@ def _claims(job: Job) -> dict[str, Any]:
 def evidence(job: Job) -> list[Evidence]:
     """What the scoreboard of a study is computed from: one piece a role, and one a data set with lengths."""
     p = job.params
-    comparisons = {method: pair_of(c) for method, c in p["comparisons"].items()}
+    comparisons = {method: pair_of(c, method) for method, c in p["comparisons"].items()}
     resampling = {"draws": p["draws"], "seed": p["seed"]}
     per_problem = _gather(job, "evaluate", "per_problem")
     curves = _gather(job, "evaluate", "curves")
@@ -81,7 +81,7 @@ def compared_on(dataset: str, pairs: Iterable[Pair], per_problem: pl.DataFrame) 
     return tuple(pair for pair in pairs if {pair.base, pair.unified} & known)
 
 
-def pair_of(comparison: Mapping[str, Any]) -> Pair:
+def pair_of(comparison: Mapping[str, Any], method: str = "") -> Pair:
     """A comparison of the study as the claims see it; replicas of an untrained side are that side itself."""
     replicas = comparison.get("replicas") or {}
     bases = replicas.get("base") or [comparison["base"]]
@@ -101,6 +101,7 @@ def pair_of(comparison: Mapping[str, Any]) -> Pair:
         confidence=comparison.get("confidence"),
         brevity=comparison.get("brevity"),
         chain=comparison.get("chain"),
+        method=method,
     )
 
 

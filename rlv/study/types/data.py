@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from rlv.study.types.section import LARGEST_SEED, Name, Section
+from rlv.study.types.section import LARGEST_SEED, Name, Section, Young
 
 PromptStyle = Literal["plain", "chat", "plain_boxed", "chat_boxed", "few_shot_boxed"]
 AnswerFormat = Literal["marker", "boxed", "stated"]
@@ -36,7 +36,7 @@ class Dataset(Section):
         "several: `train+test`",
     )
     size: int | None = Field(default=None, ge=1, description="how many problems; all of a file if absent")
-    skip: int = Field(
+    skip: Young[int] = Field(
         default=0,
         ge=0,
         description="mini, habits: so many problems are left out first; after the `size` of another data set "
