@@ -31,11 +31,12 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "ngrams": pl.Int32(),  # distinct 13-grams of words that both have
         "share": pl.Float64(),  # ngrams over those of the evaluated problem; null if it has none
     },
-    # What an engine produced, before it was judged; one table a shard.
+    # What an engine produced, before it was judged; one table a shard. Of solutions that others sampled only
+    # ids, text and budget are sure: the rest is null if their files do not say it.
     "samples": {
         "problem_id": pl.String(),
         "sample_id": pl.Int32(),
-        "budget": pl.Int32(),  # tokens that this solution was allowed
+        "budget": pl.Int32(),  # tokens that this solution was allowed; 0: of solutions that others sampled
         "text": pl.String(),
         "token_ids": pl.List(pl.Int32()),  # the solution's tokens, its end token included
         "n_prompt_tokens": pl.Int32(),  # x, shared by all solutions of the problem
@@ -48,6 +49,19 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         # the mean over token_ids of KL(uniform || p_t) = -1/V Σ_a ln(V p_t(a)), over the model's whole
         # vocabulary, at temperature 1; null where the answer was forced, or the engine is vLLM
         "self_certainty": pl.Float32(),
+    },
+    # What the files of others state of the solutions in the table "samples" beside this one.
+    "given": {
+        "problem_id": pl.String(),
+        "sample_id": pl.Int32(),
+        "answer": pl.String(),  # null: none is stated
+        "correct": pl.Boolean(),  # null: they do not say
+    },
+    "given_scores": {
+        "problem_id": pl.String(),
+        "sample_id": pl.Int32(),
+        "verifier": pl.String(),
+        "score": pl.Float64(),  # in [0, 1]
     },
     # The samples of one reasoner on one data set, graded.
     "solutions": {

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Self
 
 from rlv.answers.equivalence import Answer, Classes, Placement, plain_integer
 from rlv.answers.extract import extract_answer
+from rlv.answers.given import stated_answers, with_verdicts
+from rlv.answers.groups import ungraded
 from rlv.answers.pool import Limits, Pool, Result
 from rlv.answers.worker import Job
 from rlv.errors import DataError
@@ -111,12 +113,17 @@ class Grader:
         problems: pl.DataFrame,
         answer_format: str,
         progress: Callable[[int, int], None] | None = None,
+        *,
+        given: pl.DataFrame | None = None,
     ) -> pl.DataFrame:
         """The samples table as a solutions table, in the same order: answers, classes, correctness.
 
         Classes are those of a problem's set of answers, over all its budgets, numbered in the order of
-        (sample_id, budget). `progress` is called with (problems
-        done, problems). Raises DataError if a sample belongs to no problem, or for an unknown format.
+        (sample_id, budget). `progress` is called with (problems done, problems). `given`: a table of that
+        name, for solutions that others sampled; what it states of a solution, its answer and whether it is
+        right, comes before what is read and judged here, see given.py. A problem then needs a reference only
+        if one of its solutions is judged here. Raises DataError if a sample belongs to no problem, or for an
+        unknown format.
         """
         # Not at the top: workers import this package, and must stay small.
         import polars as pl
@@ -130,12 +137,15 @@ class Grader:
                 f"samples table: {len(strangers)} problem ids that the problems table lacks, first "
                 f"{min(strangers)!r}; grade with the problems that were sampled"
             )
-        # A solution that was cut off has no answer, as in training: its last number may be half of one.
-        # One whose answer was forced has been allowed to end it.
-        extracted = [
-            extract_answer(text, answer_format) if reason in ("stop", "forced") else None
-            for text, reason in samples.select("text", "finish_reason").iter_rows()
-        ]
+        if given is None:
+            # A solution that was cut off has no answer, as in training: its last number may be half of one.
+            # One whose answer was forced has been allowed to end it.
+            extracted = [
+                extract_answer(text, answer_format) if reason in ("stop", "forced") else None
+                for text, reason in samples.select("text", "finish_reason").iter_rows()
+            ]
+        else:
+            extracted = stated_answers(samples, given, answer_format)
         keyed = samples.with_columns(pl.Series("answer", extracted, dtype=pl.String))
         ordered = keyed.drop_nulls("answer").sort("sample_id", "budget", maintain_order=True)
         per_problem = ordered.group_by("problem_id", maintain_order=True).agg(
@@ -146,10 +156,13 @@ class Grader:
         placements: dict[tuple[str, str], Placement] = {}
         jobs: list[tuple[str, Job]] = []
         for problem_id, answers in found.items():
-            reference = references[problem_id].strip()
-            here = _place_integers(reference, answers)
-            if here is None:
-                jobs.append((problem_id, Job(reference, tuple(answers), hopeless=self._too_long(answers))))
+            reference = references[problem_id]
+            here = None if reference is None else _place_integers(reference.strip(), answers)
+            if reference is None:
+                jobs.append((problem_id, ungraded(answers, self._limits.characters)))
+            elif here is None:
+                judged = Job(reference.strip(), tuple(answers), hopeless=self._too_long(answers))
+                jobs.append((problem_id, judged))
             else:
                 placements.update({(problem_id, a): p for a, p in here.items()})
         done, total = len(found) - len(jobs), len(found)
@@ -169,6 +182,7 @@ class Grader:
             pl.Series("answer_class", [p.answer_class for p in placed], dtype=pl.Int32),
             pl.Series("correct", [p.correct for p in placed], dtype=pl.Boolean),
         ).select(list(tables.SCHEMAS["solutions"]))
+        solutions = solutions if given is None else with_verdicts(solutions, given)
         self.counts += counts + Counts(unparsable=sum(not p.read for p in placed))
         return tables.check(solutions, "solutions", "grading")
 

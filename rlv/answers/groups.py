@@ -22,12 +22,18 @@ def classes_of(answers: Sequence[str | None], pool: Pool) -> list[int]:
         places = {value: k for k, value in enumerate(dict.fromkeys(values))}
         number = {text: places[value] for text, value in zip(given, values, strict=True)}
     else:
-        # No answer equals an empty reference, which is not read.
-        unread = {k for k, text in enumerate(given) if len(text) > pool.limits.characters}
-        job = Job("", tuple(given), hopeless=frozenset({REFERENCE, *unread}))
-        ((_, result),) = pool.run([job])
+        ((_, result),) = pool.run([ungraded(given, pool.limits.characters)])
         number = {
             text: int(placement.answer_class or 0)
             for text, placement in zip(given, result.placements, strict=True)
         }
     return [-1 if answer is None else number[answer.strip()] for answer in answers]
+
+
+def ungraded(answers: Sequence[str], longest: int) -> Job:
+    """The job that groups answers without judging them; those of more than `longest` characters are not read.
+
+    No answer equals its reference, which is empty and not read.
+    """
+    unread = {k for k, text in enumerate(answers) if len(text) > longest}
+    return Job("", tuple(answers), hopeless=frozenset({REFERENCE, *unread}))

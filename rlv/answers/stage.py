@@ -20,8 +20,10 @@ def _run(job: Job) -> dict[str, Any]:
     read = [column for column in tables.SCHEMAS["samples"] if column in tables.SCHEMAS["solutions"]]
     samples = job.parts("samples", "samples", read)
     problems = job.table("problems", "problems")
+    # What the files of others state of their solutions lies beside them.
+    given = job.parts("samples", "given") if job.params.get("given") else None
     with Grader(workers=job.threads) as grader:
-        solutions = grader.grade(samples, problems, job.params["answer_format"])
+        solutions = grader.grade(samples, problems, job.params["answer_format"], given=given)
     job.write(solutions, "solutions")
     seen = grader.counts
     facts = {

@@ -18,6 +18,7 @@ from math import ceil, comb
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 from numpy.typing import NDArray
 
 from rlv import tables
@@ -183,5 +184,6 @@ def costs_per_solution(data: Recorded, *, read: bool) -> tuple[Floats, Floats]:
 
 
 def typed(data: pl.DataFrame, table: str) -> pl.DataFrame:
-    """Columns as the table's schema orders and types them."""
-    return data.select([pl.col(name).cast(kind) for name, kind in tables.SCHEMAS[table].items()])
+    """Columns as the table's schema orders and types them; what is not known (NaN) is null."""
+    found = data.select([pl.col(name).cast(kind) for name, kind in tables.SCHEMAS[table].items()])
+    return found.with_columns(cs.float().fill_nan(None))

@@ -18,16 +18,19 @@ KEY = ["problem_id", "sample_id", "budget"]
 
 @dataclass(frozen=True)
 class Recorded:
-    """S solutions of each of P problems at one budget; problems and samples in the order of their ids."""
+    """S solutions of each of P problems at one budget; problems and samples in the order of their ids.
+
+    Tokens and FLOPs are NaN where nobody knows them.
+    """
 
     budget: int
     problem_ids: list[str]
     classes_PS: NDArray[np.int64]  # dense within the problem; -1 casts no vote
     correct_PS: NDArray[np.bool_]
-    tokens_PS: NDArray[np.int64]  # generated
+    tokens_PS: NDArray[np.int64] | NDArray[np.float64]  # generated
     flops_PS: NDArray[np.float64]  # of generating them
     scores_PS: NDArray[np.float64] | None = None
-    read_PS: NDArray[np.int64] | None = None  # tokens that the verifier read
+    read_PS: NDArray[np.int64] | NDArray[np.float64] | None = None  # tokens that the verifier read
     read_flops_PS: NDArray[np.float64] | None = None
     sample_ids_PS: NDArray[np.int64] | None = None
 
@@ -91,16 +94,20 @@ def _arrays(data: pl.DataFrame, budget: int, where: str) -> Recorded:
     def table(column: str) -> NDArray:
         return data[column].to_numpy().reshape(len(sizes), size)
 
+    def counts(column: str) -> NDArray:
+        # Without nulls they are integers.
+        return table(column).astype(np.float64 if data[column].null_count() else np.int64)
+
     scored = "score" in data.columns
     return Recorded(
         budget=budget,
         problem_ids=sizes["problem_id"].to_list(),
         classes_PS=table("answer_class").astype(np.int64),
         correct_PS=table("correct").astype(np.bool_),
-        tokens_PS=table("n_tokens").astype(np.int64),
+        tokens_PS=counts("n_tokens"),
         flops_PS=table("flops").astype(np.float64),
         scores_PS=table("score").astype(np.float64) if scored else None,
-        read_PS=table("n_tokens_read").astype(np.int64) if scored else None,
+        read_PS=counts("n_tokens_read") if scored else None,
         read_flops_PS=table("flops_read").astype(np.float64) if scored else None,
         sample_ids_PS=table("sample_id").astype(np.int64),
     )

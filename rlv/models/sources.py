@@ -55,6 +55,15 @@ def _digests(key: str, folder: Path) -> dict[str, str]:
     return {p.name: digest_of(p) for p in files}
 
 
+def tokenizer_files(folder: Path) -> list[Path]:
+    """The files of a folder that a tokenizer may be read from."""
+    return [
+        p
+        for p in sorted(folder.glob("*"))
+        if p.suffix in KINDS and p.suffix != ".safetensors" and p.is_file()
+    ]
+
+
 def at_hand(artifact: Artifact, store: Store | None) -> Path | None:
     """A folder with a start model's configuration, tokenizer and weights, if this machine has one already.
 

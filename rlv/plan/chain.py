@@ -11,9 +11,9 @@ from rlv.choosing import VOTERS
 from rlv.errors import StudyError
 from rlv.evaluation.votes import VOTES
 from rlv.models.sources import model_spec
-from rlv.plan.external import dataset_size, problem_spec, step_rule
+from rlv.plan.external import dataset_size, problem_spec, samples_spec, step_rule
 from rlv.plan.methods import brought
-from rlv.problems import SOURCES
+from rlv.problems import IN_SAMPLES, SOURCES
 from rlv.problems.overlap import NGRAM
 from rlv.run.stages import STAGES
 from rlv.sampling.shards import Shard, shard_ranges
@@ -119,12 +119,26 @@ class Chain:
         inputs = {"trained": self.problems(trained), "evaluated": self.problems(evaluated)}
         return self.make("overlap", f"{trained}-{evaluated}", {"ngram": NGRAM}, inputs)
 
+    @_once
+    def imported(self, name: str, dataset: str) -> Artifact:
+        """Solutions that others sampled, with all that their files state.
+
+        References come from the data set if it has problems of its own, else from the files.
+        """
+        entry = self.study.samples[name]
+        params, how = samples_spec(name, entry)
+        inputs = {}
+        if self.study.datasets[dataset].source != IN_SAMPLES:
+            inputs["problems"] = self.problems(dataset)
+        return self.make("imported", f"{name}-{dataset}", params, inputs, how)
+
     # ---- training
 
     @_once
     def reasoner(self, name: str) -> Artifact:
         """The weights of a reasoner: its training run, or its start model if it is not trained."""
         entry = self.study.reasoners[name]
+        assert entry.model is not None  # with the solutions of others nothing is trained or sampled
         inputs = {"model": self.model(entry.model)}
         trained_on = entry.dataset
         if entry.recorded_by is not None:
@@ -163,7 +177,12 @@ class Chain:
 
     @_once
     def shards(self, reasoner: str, dataset: str) -> list[Shard]:
-        """The ranges of problems and samples in which a reasoner samples a data set."""
+        """The ranges of problems and samples in which a reasoner samples a data set.
+
+        Solutions that others sampled are one range; how many problems they are of only their stage counts.
+        """
+        if self.study.reasoners[reasoner].samples is not None:
+            return [Shard(0, 0, 0, self.study.solutions_of(reasoner))]
         sampling = self.study.sampling_of(reasoner)
         size = dataset_size(dataset, self.study.datasets[dataset])
         return shard_ranges(size, sampling.n, sampling.problems_per_shard, sampling.samples_per_shard)
@@ -177,6 +196,9 @@ class Chain:
     @_once
     def sample(self, reasoner: str, dataset: str, shard: Shard, tried: float | None = None) -> Artifact:
         """One shard of solutions, as sampled; `tried`: at this temperature, for choices."""
+        theirs = self.study.reasoners[reasoner].samples
+        if theirs is not None:
+            return self.imported(theirs, dataset)
         s = self.study.sampling_of(reasoner)
         drawn, choice = self._drawn(reasoner) if tried is None else ({"temperature": tried}, {})
         params = {
@@ -227,8 +249,13 @@ class Chain:
     def grade(self, reasoner: str, dataset: str, cut: bool) -> Artifact:
         """The graded solutions of all shards of a reasoner on a data set; `cut`: at every length budget."""
         shards = [self.solutions(reasoner, dataset, shard, cut) for shard in self.shards(reasoner, dataset)]
-        params = {"answer_format": self.study.datasets[dataset].answer_format}
-        inputs = {"problems": self.problems(dataset), **_numbered("samples", shards)}
+        params: dict[str, Any] = {"answer_format": self.study.datasets[dataset].answer_format}
+        if self.study.reasoners[reasoner].samples is not None:
+            params["given"] = True
+            problems = shards[0]
+        else:
+            problems = self.problems(dataset)
+        inputs = {"problems": problems, **_numbered("samples", shards)}
         return self.make("grade", f"{reasoner}-{dataset}{_CUT if cut else ''}", params, inputs)
 
     @_once
@@ -238,6 +265,10 @@ class Chain:
         name = f"{reasoner}-{dataset}-{verifier}{_CUT if cut else ''}-{_tag(shard)}"
         params = {"score": entry.score, **brought(SCORES, entry.score, "score_package")}
         solutions = self.solutions(reasoner, dataset, shard, cut)
+        if SCORES[entry.score].is_given:
+            return self.make(
+                "score", name, params | {"column": entry.column or verifier}, {"samples": solutions}
+            )
         if SCORES[entry.score].loads_no_model:
             choice = {"choice": self.confidence(reasoner, verifier)} if SCORES[entry.score].is_chosen else {}
             return self.make("score", name, params, {"samples": solutions, **choice})
@@ -252,9 +283,10 @@ class Chain:
         if SCORES[entry.score].writes:
             params |= {key: getattr(entry, key) for key in CHAIN_KEYS} | {"seed": sampling.seed}
             how["max_batch"] = sampling.max_batch
+        theirs = self.study.reasoners[reasoner].samples is not None
         inputs = {
             "model": self.reasoner(reader),
-            "problems": self.problems(dataset),
+            "problems": solutions if theirs else self.problems(dataset),
             "samples": solutions,
         }
         return self.make("score", name, params, inputs, how)
@@ -314,7 +346,7 @@ class Chain:
             "reasoner": reasoner,
             "verifier": verifier,
             **self.study.evaluation.model_dump(mode="json", exclude={"votes"}),
-            "ns": [n for n in self.study.evaluation.ns if n <= self.study.sampling_of(reasoner).n],
+            "ns": [n for n in self.study.evaluation.ns if n <= self.study.solutions_of(reasoner)],
             # A vote that is added to ours is computed for what is evaluated already, too.
             "votes": [*VOTES.own, *self.study.evaluation.votes],
         }

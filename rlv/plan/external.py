@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import StudyError
+from rlv.models.sources import tokenizer_files
 from rlv.plan.methods import brought
 from rlv.problems import SOURCES
 from rlv.problems.files import data_path, file_rows
 from rlv.problems.rows import Selection, choose
 from rlv.problems.stage import columns_of, id_prefix
-from rlv.store.digests import digest_of
-from rlv.study.types import Dataset, StepRule
+from rlv.store.digests import content_digest, digest_of
+from rlv.study.paths import expand
+from rlv.study.types import Dataset, Samples, StepRule
 from rlv.study.types.section import Role
 
 
@@ -46,6 +48,42 @@ def problem_spec(name: str, dataset: Dataset, study: str) -> tuple[dict[str, Any
     subsets = [dataset.subset] if dataset.subset is not None else list(source.subsets)
     at = {"repo": dataset.repo or source.repo, "subsets": subsets, "split": dataset.split}
     return {**params, **at, "revision": dataset.revision}, {"path": None, "study": study}
+
+
+def samples_spec(name: str, samples: Samples) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(params, how) of solutions that others sampled. Raises StudyError, naming the key, for no such file."""
+    key = f"samples.{name}"
+    files = [_there(path, f"{key}.files") for path in samples.files]
+    problems = None if samples.problems is None else _there(samples.problems, f"{key}.problems")
+    params = {
+        # Tables of scores are called as their files, or as the folders of files called scores.parquet.
+        "files": [
+            {
+                "name": f"{file.absolute().parent.name}/{file.name}" if file.stem == "scores" else file.name,
+                "sha256": content_digest(file),
+            }
+            for file in files
+        ],
+        "problems": None if problems is None else content_digest(problems),
+        "dialect": samples.dialect,
+        "map": {field: list(c) if isinstance(c, tuple) else c for field, c in samples.map.items()},
+        "correct": samples.correct,
+        "scale": dict(samples.scale),
+        "n": samples.n,
+    }
+    how: dict[str, Any] = {"files": list(map(str, files)), "problems": problems and str(problems)}
+    if samples.tokenizer is not None:
+        folder = _there(samples.tokenizer, f"{key}.tokenizer")
+        params["tokenizer"] = {file.name: digest_of(file) for file in tokenizer_files(folder)}
+        how["tokenizer"] = str(folder)
+    return params, how
+
+
+def _there(path: str, key: str) -> Path:
+    found = expand(path, key)
+    if not found.exists():
+        raise StudyError(f"{key}: no such file or folder {found}")
+    return found
 
 
 def dataset_size(name: str, dataset: Dataset) -> int:

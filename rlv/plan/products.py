@@ -117,7 +117,7 @@ class Products:
         assert claims is not None
         named = {role: getattr(claims, key) for role, key in CLAIM_ROLES.items()}
         roles = {role: dataset for role, dataset in named.items() if dataset is not None}
-        inputs = {"overhead": self.chain.overhead()}
+        inputs = {} if self.study.overhead is None else {"overhead": self.chain.overhead()}
         for dataset in roles.values():
             for comparison in self.study.comparisons.values():
                 if dataset not in _evaluated_on(self.study, [comparison.base, comparison.rl_v]):
@@ -127,6 +127,7 @@ class Products:
                 if start is not None and dataset in self.study.reasoners[start].evaluate_on:
                     made.append(self.chain.votes(start, dataset))
                 inputs |= {f"evaluate:{a.name}": a for a in made}
+            inputs |= {f"evaluate:{a.name}": a for a in self._as_they_are(dataset)}
         if lengths is not None:
             for dataset in lengths.datasets:
                 for method in lengths.comparisons:
@@ -141,10 +142,27 @@ class Products:
             "draws": self.study.evaluation.draws,
             "seed": self.study.evaluation.seed,
         }
+        params |= self._without_training()
         if self.study.predictions:
             expected = self.study.predictions.items()
             params["predictions"] = {row: prediction.model_dump() for row, prediction in expected}
         return self.chain.make("claims", "claims", params, inputs)
+
+    def _as_they_are(self, dataset: str) -> list[Artifact]:
+        """The evaluations of reasoners that claims are about without a counterpart in training."""
+        assert self.study.claims is not None
+        listed = {name for pair in self.study.claims.paired for name in pair}
+        listed |= {name for name, entry in self.study.reasoners.items() if entry.samples is not None}
+        here = [a for a in self.everything() if a.params["dataset"] == dataset]
+        return [a for a in here if a.params["reasoner"] in listed]
+
+    def _without_training(self) -> dict[str, Any]:
+        """Parameters of claims that are about reasoners as they are; empty if there are none."""
+        assert self.study.claims is not None
+        reasoners = self.study.reasoners.items()
+        recorded = {name: list(entry.verifiers) for name, entry in reasoners if entry.samples is not None}
+        found = {"recorded": recorded, "paired": [list(pair) for pair in self.study.claims.paired]}
+        return {name: value for name, value in found.items() if value}
 
     def _described(self, comparisons: dict[str, Comparison]) -> dict[str, Any]:
         """Comparisons as figures and claims read them, with the copies of other training seeds.

@@ -17,12 +17,13 @@ Planning reads files at most; nothing here asks the network before a job runs or
 
 from rlv.problems.hub import fetch_dataset
 from rlv.problems.rows import FIELDS, levels_of, load_local
-from rlv.problems.sources import SOURCES, Source
+from rlv.problems.sources import IN_SAMPLES, SOURCES, Source
 from rlv.problems.stage import PROBLEMS
 from rlv.problems.table import problems_table
 
 __all__ = [
     "FIELDS",
+    "IN_SAMPLES",
     "PROBLEMS",
     "SOURCES",
     "Source",

@@ -244,6 +244,9 @@ _MATH_SUBSETS = (
     "precalculus",
 )
 
+# The source of problems that only the files of solutions have.
+IN_SAMPLES = "samples"
+
 # Name in a study's `datasets.<name>.source` -> source.
 SOURCES: Registry[Source] = Registry(
     "rlv.datasets",
@@ -264,6 +267,9 @@ SOURCES: Registry[Source] = Registry(
             broken=broken_habits,
         ),
         "local": Source(about="A file: JSON Lines or Parquet, one problem a row; `fields` maps its columns."),
+        IN_SAMPLES: Source(
+            about="The problems of solutions that others sampled (`samples`), as the same files have them."
+        ),
         "hub": Source(about="Any data set of the Hugging Face hub, at a commit; `fields` maps its columns."),
         "math": Source(
             columns=math, repo="EleutherAI/hendrycks_math", subsets=_MATH_SUBSETS, splits=("train", "test")

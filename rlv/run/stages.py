@@ -8,6 +8,7 @@ from rlv.choosing import stage as choosing
 from rlv.evaluation import stage as evaluation
 from rlv.evaluation.claims import stage as claims
 from rlv.figures import stage as figures
+from rlv.imported import stage as imported
 from rlv.job import Stage
 from rlv.mini import stage as mini
 from rlv.problems import overlap
@@ -21,6 +22,7 @@ STAGES: dict[str, Stage] = {
     "model": models.MODEL,
     "problems": problems.PROBLEMS,
     "overlap": overlap.OVERLAP,
+    "imported": imported.IMPORTED,
     "train": training.TRAIN,
     "overhead": training.OVERHEAD,
     "sample": sampling.SAMPLE,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Sequences that vLLM may read side by side; its memory follows from their tokens, not from this.
 SEQUENCES = 256
+# What a model's scores need of a solution.
+READ = ("problem_id", "sample_id", "budget", "text", "token_ids")
 
 
 def _run(job: Job) -> dict[str, Any]:
@@ -26,10 +28,24 @@ def _run(job: Job) -> dict[str, Any]:
     if SCORES[job.params["score"]].writes:
         return _run_chains(job)
 
-    scores = _of_kept(job) if SCORES[job.params["score"]].loads_no_model else _read(job)
+    if SCORES[job.params["score"]].is_given:
+        scores = _given(job)
+    else:
+        scores = _of_kept(job) if SCORES[job.params["score"]].loads_no_model else _read(job)
     job.write(scores, "scores")
     job.log(f"{len(scores)} solutions, mean score {scores['score'].mean():.3f}")
     return {"tokens": int(scores["n_tokens_read"].sum())}
+
+
+def _given(job: Job) -> pl.DataFrame:
+    """Scores that came with the solutions, in the column that the study names."""
+    from rlv.scoring.given import given_scores
+
+    return given_scores(
+        job.table("samples", "samples", ["problem_id", "sample_id", "budget", "n_prompt_tokens", "n_tokens"]),
+        job.table("samples", "given_scores"),
+        job.params["column"],
+    )
 
 
 def _of_kept(job: Job) -> pl.DataFrame:
@@ -50,28 +66,31 @@ def _of_kept(job: Job) -> pl.DataFrame:
 
 def _read(job: Job) -> pl.DataFrame:
     """Scores of a score that a model reads for."""
+    from rlv.scoring.texts import with_token_ids
     from rlv.scoring.verifier import scores_table
 
-    samples = job.table("samples", "samples", ["problem_id", "sample_id", "budget", "token_ids"])
+    samples = job.table("samples", "samples", READ)
     problems = job.table("problems", "problems")
     style, system_prompt = job.params["prompt_style"], job.params.get("system_prompt")
     step_rule = job.params.get("step_rule", "sentence")  # absent if only the end is read
     with _verifier(job) as verifier:
+        samples = with_token_ids(samples, verifier.tokenizer, style)
         return scores_table(verifier, problems, samples, style, system_prompt, step_rule)
 
 
 def _run_chains(job: Job) -> dict[str, Any]:
     from rlv.job.progress import reporter
     from rlv.scoring.chains import Drawing, chain_scores_table
+    from rlv.scoring.texts import with_token_ids
 
     p = job.params
-    samples = job.table("samples", "samples", ["problem_id", "sample_id", "budget", "token_ids"])
+    samples = job.table("samples", "samples", READ)
     drawing = Drawing(p["draws"], p["chain_tokens"], p["temperature"], p["seed"])
     with _chain_judge(job) as judge, reporter("chains", job.log) as progress:
         found = chain_scores_table(
             judge,
             job.table("problems", "problems"),
-            samples,
+            with_token_ids(samples, judge.tokenizer, p["prompt_style"]),
             p["prompt_style"],
             drawing,
             p.get("system_prompt"),

@@ -23,9 +23,15 @@ def _score(artifact: Artifact) -> Score:
     return SCORES[artifact.params["score"]]
 
 
+def _is_imported(artifact: Artifact) -> bool:
+    """Whether others sampled the solutions: how many and how long they are is known once they are read."""
+    read = artifact.inputs["samples"]
+    return "max_tokens" not in read.inputs.get("samples", read).params
+
+
 def _passes(artifact: Artifact, assumed: Assumptions) -> list[Pass]:
     score = _score(artifact)
-    if score.loads_no_model:
+    if score.loads_no_model or _is_imported(artifact):
         return []
     read = artifact.inputs["samples"]
     sampled = read.inputs.get("samples", read)  # cut solutions are made from whole ones
@@ -58,7 +64,7 @@ def _instruction(score: Score, assumed: Assumptions) -> int:
 
 
 def _memory(artifact: Artifact, size: Size, assumed: Assumptions, device: float | None) -> list[Memory]:
-    if _score(artifact).loads_no_model:
+    if _score(artifact).loads_no_model or _is_imported(artifact):
         return []
     if artifact.params.get("engine") == "vllm":  # it keeps a cache also of tokens that are only read
         return sampling.engine_memory(artifact, size, assumed, device)
@@ -83,7 +89,7 @@ def _stored(artifact: Artifact, passes: list[Pass], size: Size, assumed: Assumpt
 
 
 def _positions(artifact: Artifact) -> Positions | None:
-    if _score(artifact).loads_no_model:
+    if _score(artifact).loads_no_model or _is_imported(artifact):
         return None
     solutions = sampling.positions(artifact.inputs["samples"])
     score, chain = _score(artifact), artifact.params.get("chain_tokens", 0)

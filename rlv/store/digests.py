@@ -26,6 +26,14 @@ def digest_of(path: Path) -> str:
     return _digest(path.resolve(), stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
 
+def content_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, or of the names and bytes of all files below a folder, as hex."""
+    if not path.is_dir():
+        return digest_of(path)
+    found = [[str(f.relative_to(path)), digest_of(f)] for f in sorted(path.rglob("*")) if f.is_file()]
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()
+
+
 @cache
 def _digest(path: Path, inode: int, size: int, mtime_ns: int) -> str:
     if size < REMEMBERED_BYTES:

@@ -39,8 +39,8 @@ def rl_over_cold(evidence: Evidence) -> list[dict]:
         if pair.cold is None or not evidence.evaluated(pair.cold):
             continue
         cold = Column("cold", "majority", 1)
-        few = _few(evidence.ns(pair, base_at(1), cold))
-        for n in dict.fromkeys((1, few)):
+        ns = evidence.ns(pair, base_at(1), cold)
+        for n in dict.fromkeys((1, few(ns))):
             how = "one solution" if n == 1 else f"majority voting at N = {n}"
             statement = (
                 f"Points of accuracy of {pair.base} over the cold start {pair.cold} by {how}, "
@@ -185,7 +185,7 @@ def _over(name: str, evidence: Evidence, pair: Pair, verifier: str | None) -> li
     if verifier is None or not evidence.evaluated(pair.base, verifier):
         return []
     rival = Column("base", "weighted_voting", 1, verifier)
-    n = _few(evidence.ns(pair, ours_at(pair, 1), rival))
+    n = few(evidence.ns(pair, ours_at(pair, 1), rival))
     statement = (
         f"Points of accuracy of {pair.unified} over {pair.base} with {verifier}, both by weighted voting at "
         f"N = {n}, {where(evidence, pair)}"
@@ -196,7 +196,7 @@ def _over(name: str, evidence: Evidence, pair: Pair, verifier: str | None) -> li
 
 def _on_its_own(name: str, evidence: Evidence, pair: Pair, rival: Column, over: str) -> dict:
     """The row of RL^V's own scores over another vote of the same solutions; `over` names that vote."""
-    n = _few(evidence.ns(pair, ours_at(pair, 1), rival))
+    n = few(evidence.ns(pair, ours_at(pair, 1), rival))
     statement = (
         f"Points of accuracy of {pair.unified} by weighted voting with its own scores over {over} N = {n} "
         f"{where(evidence, pair)}"
@@ -204,7 +204,8 @@ def _on_its_own(name: str, evidence: Evidence, pair: Pair, rival: Column, over: 
     return points_row(name, statement, evidence, pair, ours_at(pair, n), replace(rival, n=n))
 
 
-def _few(ns: list[int]) -> int:
+def few(ns: list[int]) -> int:
+    """Of ascending N, the one at which controls are compared."""
     return max((n for n in ns if n <= CONTROL_N), default=ns[0])
 
 

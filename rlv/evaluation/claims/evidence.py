@@ -78,7 +78,11 @@ def base_at(n: int, budget: int | None = None) -> Column:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The tables of one data set in one role; rows of other data sets may be in them."""
+    """The tables of one data set in one role; rows of other data sets may be in them.
+
+    `recorded`: reasoners of which nothing is known but their solutions, as pairs with themselves: once
+    without a verifier, and once with each. `rivals`: any two reasoners, `unified` set against `base`.
+    """
 
     dataset: str
     pairs: tuple[Pair, ...]
@@ -90,6 +94,8 @@ class Evidence:
     selection: pl.DataFrame | None = None  # selection_per_problem
     answered: pl.DataFrame | None = None
     budgets: tuple[int, ...] = ()  # if the role is LENGTHS
+    recorded: tuple[Pair, ...] = ()
+    rivals: tuple[Pair, ...] = ()
     draws: int = 1000
     seed: int = 0
 
@@ -98,6 +104,18 @@ class Evidence:
         seeds = pair.replicas or ((pair.base, pair.unified),)
         others = {name for seed in seeds for name in seed} - set(seeds[0])
         return seeds if any(name in self._by_reasoner for name in others) else seeds[:1]
+
+    def on_common_problems(self, pair: Pair) -> Evidence:
+        """Of a pair alone, on the problems that both its reasoners have."""
+        here = self.per_problem.filter(pl.col("dataset") == self.dataset)
+        both = [
+            here.filter(pl.col("reasoner") == r)["problem_id"].unique() for r in (pair.base, pair.unified)
+        ]
+        common = both[0].filter(both[0].is_in(both[1].implode()))
+        kept = here.filter(
+            pl.col("reasoner").is_in([pair.base, pair.unified]), pl.col("problem_id").is_in(common.implode())
+        )
+        return replace(self, pairs=(pair,), per_problem=kept)
 
     def evaluated(self, reasoner: str, verifier: str = "") -> bool:
         """Whether there is any row of this reasoner, with this verifier's scores."""

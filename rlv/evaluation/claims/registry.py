@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
 from rlv import tables
 from rlv.errors import DataError
-from rlv.evaluation.claims import controls, equal_compute, lengths, overhead, parallel, verifiers
+from rlv.evaluation.claims import controls, equal_compute, lengths, overhead, parallel, recorded, verifiers
 from rlv.evaluation.claims.evidence import HARD, IN_DISTRIBUTION, LENGTHS, OUT_OF_DOMAIN, Evidence
 from rlv.evaluation.claims.predictions import judged, predicted_row
 
@@ -20,12 +20,14 @@ class Claim:
     """How a claim is computed, and on which data sets.
 
     `compute` returns no rows if the study has no evidence (no separate verifier, nothing measured). It raises
-    DataError if there is evidence and it is incomplete. `of_pairs`: its rows are about compared methods.
+    DataError if there is evidence and it is incomplete. `about`: the pairs that it is given, one at a time:
+    "comparisons", the compared methods; "recorded" and "rivals", those of the evidence; "study", none, for
+    its rows are about the whole.
     """
 
     compute: Callable[[Evidence], list[dict]]
     roles: tuple[str, ...]
-    of_pairs: bool = True
+    about: Literal["comparisons", "recorded", "rivals", "study"] = "comparisons"
 
 
 EVERYWHERE = (IN_DISTRIBUTION, HARD, OUT_OF_DOMAIN)
@@ -40,7 +42,7 @@ CLAIMS: dict[str, Claim] = {
     "out_of_domain": Claim(parallel.out_of_domain, (OUT_OF_DOMAIN,)),
     "joint_scaling": Claim(lengths.joint_scaling, (LENGTHS,)),
     "length_selection": Claim(lengths.length_selection, (LENGTHS,)),
-    "overhead": Claim(overhead.overhead, (IN_DISTRIBUTION,), of_pairs=False),
+    "overhead": Claim(overhead.overhead, (IN_DISTRIBUTION,), "study"),
     "rl_gain": Claim(parallel.rl_gain, EVERYWHERE),
     "verifier_accuracy": Claim(verifiers.verifier_accuracy, EVERYWHERE),
     "separate": Claim(verifiers.separate, EVERYWHERE),
@@ -53,6 +55,10 @@ CLAIMS: dict[str, Claim] = {
     "over_best": Claim(controls.over_best, EVERYWHERE),
     "majority_stalls": Claim(controls.majority_stalls, EVERYWHERE),
     "within_problem": Claim(controls.within_problem, EVERYWHERE),
+    "headroom": Claim(recorded.headroom, EVERYWHERE, "recorded"),
+    "verifier_gain": Claim(recorded.verifier_gain, EVERYWHERE, "recorded"),
+    "verifier_order": Claim(recorded.verifier_order, EVERYWHERE, "recorded"),
+    "paired": Claim(recorded.paired, EVERYWHERE, "rivals"),
 }
 
 
@@ -71,15 +77,19 @@ def scoreboard(
             raise DataError(f"claims: unknown claim {name!r}; known: {', '.join(CLAIMS)}")
     expected = {predicted_row(name): prediction for name, prediction in (predictions or {}).items()}
     # Each with the methods apart: which of a claim's rows is which is counted method by method.
-    apart = [
-        (replace(one, pairs=(pair,)), {"method": pair.method, "dataset": one.dataset})
-        for one in evidence
-        for pair in one.pairs
-    ]
-    whole = [(one, {"method": "", "dataset": ""}) for one in evidence]
+    pieces = {
+        "comparisons": [replace(one, pairs=(pair,)) for one in evidence for pair in one.pairs],
+        "recorded": [replace(one, pairs=(pair,)) for one in evidence for pair in one.recorded],
+        "rivals": [one.on_common_problems(pair) for one in evidence for pair in one.rivals],
+    }
+    given = {
+        about: [(one, {"method": one.pairs[0].method, "dataset": one.dataset}) for one in found]
+        for about, found in pieces.items()
+    }
+    given["study"] = [(one, {"method": "", "dataset": ""}) for one in evidence]
     rows = []
     for name in CLAIMS if claims is None else claims:
-        for found, about in apart if CLAIMS[name].of_pairs else whole:
+        for found, about in given[CLAIMS[name].about]:
             if found.role in CLAIMS[name].roles:
                 for place, row in enumerate(CLAIMS[name].compute(found), 1):
                     prediction = expected.get((name, found.dataset, place))

@@ -49,6 +49,7 @@ def evidence(job: Job) -> list[Evidence]:
                 curves=curves,
                 verification=verification if verification.height else None,
                 overhead=job.table("overhead", "overhead") if measured else None,
+                **pairs_without_training(p, dataset, per_problem),
                 **resampling,
             )
         )
@@ -73,6 +74,23 @@ def evidence(job: Job) -> list[Evidence]:
             )
             found.append(piece)
     return found
+
+
+def pairs_without_training(
+    params: Mapping[str, Any], dataset: str, per_problem: pl.DataFrame
+) -> dict[str, tuple[Pair, ...]]:
+    """The evidence's `recorded` and `rivals`: those of the study that were evaluated on a data set."""
+    known = set(per_problem.filter(pl.col("dataset") == dataset)["reasoner"].unique())
+    recorded = [
+        Pair(name, name, verifier, method=name)
+        for name, verifiers in params.get("recorded", {}).items()
+        for verifier in ("", *verifiers)
+    ]
+    rivals = [Pair(base, ours, method=f"{ours}-{base}") for ours, base in params.get("paired", ())]
+    return {
+        "recorded": tuple(pair for pair in recorded if pair.unified in known),
+        "rivals": tuple(pair for pair in rivals if {pair.unified, pair.base} <= known),
+    }
 
 
 def compared_on(dataset: str, pairs: Iterable[Pair], per_problem: pl.DataFrame) -> tuple[Pair, ...]:

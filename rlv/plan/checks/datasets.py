@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rlv.errors import StudyError
 from rlv.plan.checks.names import broken_method, unknown
 from rlv.plan.external import WHY_SIZE, count
-from rlv.problems import FIELDS, SOURCES, Source, levels_of
+from rlv.problems import FIELDS, IN_SAMPLES, SOURCES, Source, levels_of
 from rlv.problems.files import data_path
 from rlv.problems.stage import columns_of
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def broken_datasets(study: Study) -> Iterator[tuple[str, str]]:
     """(key path, message) of every fault in a study's data sets."""
-    sampled = {name for reasoner in study.reasoners.values() for name in reasoner.evaluate_on}
+    sampled = {d for r in study.reasoners.values() if r.samples is None for d in r.evaluate_on}
     if study.tuning is not None:
         sampled.add(study.tuning.dataset)
     for name, dataset in study.datasets.items():
@@ -31,6 +31,8 @@ def broken_datasets(study: Study) -> Iterator[tuple[str, str]]:
         for other in dataset.exclude:
             yield from unknown(f"{key}.exclude", other, study.datasets, "data set")
         source = SOURCES.get(dataset.source)
+        if dataset.source == IN_SAMPLES:
+            continue  # samples.py
         if source is not None and source.load is not None:
             yield from _made(key, dataset, source)
         elif source is not None:

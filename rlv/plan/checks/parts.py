@@ -13,6 +13,7 @@ from rlv.plan.checks.choices import broken_choices
 from rlv.plan.checks.datasets import broken_datasets
 from rlv.plan.checks.models import broken_models
 from rlv.plan.checks.names import broken_method, unknown
+from rlv.plan.checks.samples import broken_samples
 from rlv.prompts import STYLES
 from rlv.sampling.engine import VLLM_TEMPERATURES
 from rlv.scoring import CHAIN_KEYS, SCORES
@@ -29,6 +30,7 @@ MOST_SHARDS = 10_000
 
 def broken_references(study: Study) -> Iterator[tuple[str, str]]:
     """(key path, message) of every pair of a study's parts that does not fit together."""
+    yield from broken_samples(study)
     yield from broken_datasets(study)
     yield from _reasoners(study)
     yield from _system_prompts(study)
@@ -57,6 +59,8 @@ def _reasoners(study: Study) -> Iterator[tuple[str, str]]:
             yield from unknown(f"{key}.evaluate_on", dataset, study.datasets, "data set")
         for verifier in reasoner.verifiers:
             yield from unknown(f"{key}.verifiers", verifier, study.verifiers, "verifier")
+        if reasoner.samples is not None:
+            continue
         if (reasoner.dataset is None) != (reasoner.advantage is None):
             yield key, "a trained reasoner needs both `dataset` and `advantage`, an untrained one neither"
         if reasoner.recorded_by is not None:
@@ -98,7 +102,7 @@ def _recorded(study: Study, key: str, reasoner: Reasoner) -> Iterator[tuple[str,
 
 def _system_prompts(study: Study) -> Iterator[tuple[str, str]]:
     for name, entry in study.reasoners.items():
-        model = study.models.get(entry.model)
+        model = study.models.get(str(entry.model))
         if model is None or model.system_prompt is None:
             continue
         recorder = study.reasoners.get(str(entry.recorded_by))
@@ -230,7 +234,8 @@ def _evaluation(study: Study) -> Iterator[tuple[str, str]]:
         yield from broken_method("evaluation.votes", vote, VOTES, "vote")
         if vote in VOTES.own:
             yield "evaluation.votes", f"{vote!r} is computed in any case; leave it out"
-    ns, largest = study.evaluation.ns, max(s.n for _, s in _samplings(study))
+    largest = max([s.n for _, s in _samplings(study)] + [s.n for s in study.samples.values()])
+    ns = study.evaluation.ns
     if not ns or list(ns) != sorted(set(ns)) or ns[0] != 1:
         yield "evaluation.ns", f"must increase from 1, one solution, found {list(ns)}"
     elif ns[-1] > largest:

@@ -168,10 +168,12 @@ def _claims(study: Study) -> Iterator[tuple[str, str]]:
             yield "overhead.reasoner", f"{measured!r} is not trained by RL with a verification objective"
     if study.claims is None:
         return
-    if study.overhead is None:
+    recorded = any(entry.samples is not None for entry in study.reasoners.values())
+    if study.overhead is None and not recorded:
         yield "claims", "the claim `overhead` needs the section `overhead`"
-    if not study.comparisons:
+    if not study.comparisons and not recorded and not study.claims.paired:
         yield "claims", "claims compare methods; `comparisons` is empty"
+    yield from _paired(study)
     seen: dict[str, str] = {}
     for role in CLAIM_ROLES.values():
         dataset = getattr(study.claims, role)
@@ -183,7 +185,7 @@ def _claims(study: Study) -> Iterator[tuple[str, str]]:
             yield key, f"{dataset!r} is already claims.{seen[dataset]}"
         seen[dataset] = role
         sides = [_sides(study, comparison, dataset) for comparison in study.comparisons.values()]
-        if not any(all(both) for both in sides):
+        if sides and not any(all(both) for both in sides):
             yield key, f"no comparison has both its reasoners evaluated on {dataset!r}"
         for comparison, (base, ours) in zip(study.comparisons.values(), sides, strict=True):
             if base != ours:
@@ -192,6 +194,23 @@ def _claims(study: Study) -> Iterator[tuple[str, str]]:
                     key,
                     f"{absent!r} is not evaluated on {dataset!r}, its counterpart is",
                 )
+
+
+def _paired(study: Study) -> Iterator[tuple[str, str]]:
+    """Complaints about pairs of reasoners that are not evaluated on one data set of the claims."""
+    assert study.claims is not None
+    about = [getattr(study.claims, role) for role in CLAIM_ROLES.values()]
+    for pair in study.claims.paired:
+        for reasoner in pair:
+            yield from unknown("claims.paired", reasoner, study.reasoners, "reasoner")
+        if pair[0] == pair[1]:
+            yield "claims.paired", f"{pair[0]!r} with itself; name two reasoners"
+        known = [study.reasoners[r].evaluate_on for r in pair if r in study.reasoners]
+        if not any(all(d in on for on in known) for d in about):
+            yield (
+                "claims.paired",
+                f"{' and '.join(map(repr, pair))} are not both evaluated on a data set of the claims",
+            )
 
 
 def _sides(study: Study, comparison: Comparison, dataset: str) -> tuple[bool, bool]:

@@ -10,6 +10,41 @@ from rlv.study.types.section import LARGEST_SEED, How, Name, Section, Young
 from rlv.study.types.training import EngineName
 
 
+class Samples(Section):
+    """Solutions that somebody else sampled, in files that are read as they are (rlv/imported)."""
+
+    files: tuple[str, ...] = Field(
+        min_length=1,
+        description="JSON Lines, JSON, Parquet, CSV or folders of `datasets.save_to_disk`, of one format; "
+        "relative to the working folder; $NAME stands for an environment variable, ~ for a home folder",
+    )
+    n: int = Field(
+        ge=1,
+        description="solutions of a problem that count, the first in the files; problems with fewer are left "
+        "out, and counted",
+    )
+    problems: str | None = Field(
+        default=None, description="a file of problems with reference answers; absent: the files have them"
+    )
+    dialect: str | None = Field(
+        default=None, description="the format of the files (rlv/imported/dialects.py); absent: recognised"
+    )
+    map: dict[str, str | tuple[str, ...]] = Field(
+        default={}, description="field -> column, before what the format says; `score` may have several"
+    )
+    correct: str | None = Field(
+        default=None, description="the column that says which solutions are right, instead of our grader"
+    )
+    scale: dict[str, Literal["rank", "sigmoid"]] = Field(
+        default={},
+        description="column of scores outside [0, 1] -> how it gets there: by its rank, or as log odds",
+    )
+    tokenizer: str | None = Field(
+        default=None,
+        description="folder of a tokenizer that counts the tokens of solutions whose number no file states",
+    )
+
+
 class Verifier(Section):
     """Gives each solution a score in [0, 1]."""
 
@@ -18,7 +53,12 @@ class Verifier(Section):
         "lambda > 0; `judge`: the prompt to any model; `judge_chain`: the same after a chain of thought; "
         "`mean_logprob`, `tail_logprob`, `lowest_logprob`, "
         "`self_certainty`, `brevity`: of what sampling kept, no model reads; "
-        "`confidence`: a power of one of these, both chosen, see `best_of`"
+        "`confidence`: a power of one of these, both chosen, see `best_of`; "
+        "`given`: of a column of the files that the solutions come from"
+    )
+    column: str | None = Field(
+        default=None,
+        description="`given`: the column's name, as the files have it; absent: the name of this verifier",
     )
     reasoner: Name = Field(
         default="self", description="the reasoner that reads the solution; `self`: the one that wrote it"
@@ -153,11 +193,16 @@ class Figure(Section):
 
 
 class Claims(Section):
-    """The data sets that the scoreboard is computed on."""
+    """The data sets that the scoreboard is computed on, and reasoners that it compares as they are."""
 
     dataset: Name = Field(description="in distribution")
     hard: Name | None = Field(default=None, description="harder than any problem of training")
     out_of_domain: Name | None = Field(default=None, description="another kind of problem than in training")
+    paired: Young[tuple[tuple[Name, Name], ...]] = Field(
+        default=(),
+        description="pairs of reasoners whose votes are compared on the problems that both have, the first "
+        "against the second; nothing is assumed about how they were made",
+    )
 
 
 # The verifiers of a comparison that are controls; its control `cold` is a reasoner.

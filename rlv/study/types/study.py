@@ -15,6 +15,7 @@ from rlv.study.types.evaluation import (
     Lengths,
     Overhead,
     Prediction,
+    Samples,
     Sampling,
     Tuning,
     Verifier,
@@ -42,6 +43,7 @@ class Study(Section):
     pretraining: dict[Name, Pretraining] = Field(default={}, description="bases to pretrain, by name")
     training: Training = Field(default=Training(), description="defaults of every trained reasoner")
     reasoners: dict[Name, Reasoner] = Field(default={}, description="by name")
+    samples: dict[Name, Samples] = Field(default={}, description="solutions of others, by name")
     verifiers: dict[Name, Verifier] = Field(default={}, description="by name")
     sampling: Sampling = Field(default=Sampling(), description="solutions for evaluation")
     tuning: Tuning | None = Field(default=None, description="where choices are made, if there are any")
@@ -69,12 +71,18 @@ class Study(Section):
 
     def prompt_style(self, reasoner: str, dataset: str) -> PromptStyle:
         """How a data set's questions are put to a reasoner: by its model family's style if that has one."""
-        family = self.models[self.reasoners[reasoner].model]
-        return family.prompt_style or self.datasets[dataset].prompt_style
+        family = self.family(reasoner)
+        return (family and family.prompt_style) or self.datasets[dataset].prompt_style
 
     def system_prompt(self, reasoner: str) -> str | None:
         """The system prompt of chats with a reasoner; None: the one of its family's template."""
-        return self.models[self.reasoners[reasoner].model].system_prompt
+        family = self.family(reasoner)
+        return family and family.system_prompt
+
+    def family(self, reasoner: str) -> Model | None:
+        """The model that a reasoner starts from; None if others sampled its solutions, of a model or not."""
+        name = self.reasoners[reasoner].model
+        return None if name is None else self.models[name]
 
     def training_of(self, reasoner: str) -> Training:
         """The study's training settings with the reasoner's own on top."""
@@ -86,11 +94,17 @@ class Study(Section):
 
         Its temperature is not among them if that is chosen, see `temperatures`.
         """
-        own = dict(self.models[self.reasoners[reasoner].model].sampling)
+        family = self.family(reasoner)
+        own = {} if family is None else dict(family.sampling)
         temperature = self.reasoners[reasoner].temperature
         if temperature is not None and len(temperature.best_of) == 1:
             own["temperature"] = temperature.best_of[0]
         return Sampling.model_validate({**self.sampling.model_dump(), **own})
+
+    def solutions_of(self, reasoner: str) -> int:
+        """How many solutions of a problem there are of a reasoner for evaluation."""
+        samples = self.reasoners[reasoner].samples
+        return self.sampling_of(reasoner).n if samples is None else self.samples[samples].n
 
     def temperatures(self, reasoner: str) -> tuple[float, ...]:
         """The temperatures that a reasoner's is chosen among; its one temperature if nothing is chosen."""

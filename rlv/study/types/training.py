@@ -180,7 +180,13 @@ class Temperature(Section):
 class Reasoner(Section):
     """A model that writes solutions: a start model as it is, or trained from it."""
 
-    model: Name = Field(description="the model that it starts from (a name under `models`)")
+    model: Name | None = Field(
+        default=None, description="the model that it starts from (a name under `models`)"
+    )
+    samples: Name | None = Field(
+        default=None,
+        description="instead of `model`: its solutions are there already (a name under `samples`)",
+    )
     dataset: Name | None = Field(default=None, description="what it is trained on; absent: not trained")
     advantage: str | None = Field(
         default=None,
