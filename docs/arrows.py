@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "CONTRIBUTING.md"
 # From the top to the bottom; rooms of one layer may import each other.
 LAYERS = (
-    ("cli", "commands", "snakemake"),
+    ("cli", "commands", "front", "snakemake"),
     ("cards", "cluster", "estimate", "pages", "provenance"),
     ("plan",),
     ("run",),

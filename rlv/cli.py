@@ -20,6 +20,7 @@ from rlv.outside.logs import escape_logs
 
 # Name -> the module with its `add_<name>`, and what it does.
 COMMANDS = {
+    "evaluate": ("evaluate", "what a verifier is worth on solutions that you have: figures, claims, pages"),
     "study": ("study", "show or check a study: its artifacts and their cost; whether it can run here"),
     "plan": ("study", "what a study costs by stage; --estimate: exit 1 if a job cannot fit"),
     "fetch": ("fetch", "fetch models and data sets of the hub into its cache, on a machine with a network"),

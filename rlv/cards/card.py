@@ -16,7 +16,7 @@ from rlv.problems import SOURCES
 from rlv.store import Artifact, Store
 
 if TYPE_CHECKING:
-    from rlv.study.types import Study
+    from rlv.study.types import Model, Study
 
 # How a license's text begins -> its name on the hub.
 _LICENSES = {"apache license": "apache-2.0", "mit license": "mit"}
@@ -62,7 +62,7 @@ def _metadata(trained: Artifact, study: Study, store: Store) -> str:
     from huggingface_hub import ModelCardData
 
     entry = study.reasoners[trained.name]
-    base = study.models[entry.model]
+    base = _start(trained, study)
     sets = dict.fromkeys(_repositories(trained, study))
     known: dict[str, Any] = {
         "base_model": base.repo if base.source == "hub" else None,
@@ -77,6 +77,13 @@ def _metadata(trained: Artifact, study: Study, store: Store) -> str:
         **{name: value for name, value in known.items() if value is not None},
     )
     return data.to_yaml()
+
+
+def _start(trained: Artifact, study: Study) -> Model:
+    """The model that a trained reasoner started from."""
+    found = study.family(trained.name)
+    assert found is not None  # without a model nothing is trained
+    return found
 
 
 def _repositories(trained: Artifact, study: Study) -> Iterator[str]:
@@ -94,7 +101,7 @@ def _repositories(trained: Artifact, study: Study) -> Iterator[str]:
 def _license(trained: Artifact, study: Study, store: Store) -> str | None:
     """The base's license by the hub's name, if it is known: of what ships with rlv, and by its text."""
     base = trained.inputs["model"]
-    if study.models[study.reasoners[trained.name].model].source == "package":
+    if _start(trained, study).source == "package":
         return "apache-2.0"
     if not store.exists(base):
         return None
@@ -114,7 +121,7 @@ def _method(trained: Artifact, study: Study, entry: Entry) -> str:
     from rlv.figures.style import method_name  # it loads a library for plots
 
     reasoner, p = study.reasoners[trained.name], trained.params
-    base = study.models[reasoner.model]
+    base = _start(trained, study)
     start = {
         "hub": f"`{base.repo}` (commit `{base.revision}`)",
         "package": f"the base `{reasoner.model}` that ships with rlv",

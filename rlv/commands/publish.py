@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rlv.commands.places import plan_and_store
 from rlv.commands.printing import say
-from rlv.store import Artifact, Store, copy_file
+from rlv.snakemake.copies import publish
 
 
 def add_publish(parser: ArgumentParser) -> None:
@@ -19,13 +19,6 @@ def add_publish(parser: ArgumentParser) -> None:
 def _publish(options: Namespace) -> None:
     plan, store = plan_and_store(options)
     publish(plan.find(options.path), store, options.directory)
-
-
-def publish(artifact: Artifact, store: Store, directory: Path) -> None:
-    """Copy an artifact's files, verified, to a stable place for people."""
-    folder = store.open_all(artifact)
-    for name, entry in store.manifest(artifact)["files"].items():
-        copy_file(folder, name, directory, entry["sha256"], entry["bytes"])
 
 
 def add_ship_base(parser: ArgumentParser) -> None:

@@ -45,6 +45,7 @@ FIGURES = Registry(
         "strategies": Drawing("rlv.figures.strategies", VOTED, "comparisons", costs=True),
         "generalization": Drawing("rlv.figures.generalization", VOTED, "comparisons", costs=True),
         "unified_vs_separate": Drawing("rlv.figures.unified_vs_separate", VOTED, "comparisons", costs=True),
+        "votes": Drawing("rlv.figures.votes", VOTED, "everything", costs=True),
         "controls": Drawing("rlv.figures.controls", VOTED, "controls", costs=True),
         "objectives": Drawing("rlv.figures.objectives", (*VOTED, "verification"), "reasoners", costs=True),
         "coefficient": Drawing("rlv.figures.coefficient", (*VOTED, "verification"), "reasoners"),
@@ -55,6 +56,7 @@ FIGURES = Registry(
             "lengths",
         ),
         "calibration": Drawing("rlv.figures.calibration", ("reliability", "verification"), "comparisons"),
+        "reliability": Drawing("rlv.figures.reliability", ("reliability", "verification"), "everything"),
         "accuracy_table": Drawing(
             "rlv.figures.accuracy_table", (*VOTED, "verification"), "everything", (".html", ".md", ".tex")
         ),

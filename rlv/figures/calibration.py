@@ -15,19 +15,15 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rlv.evaluation.templates import fill
-from rlv.evaluation.verifier_metrics import ALL, ANSWERED
-from rlv.figures import rows as of
 from rlv.figures import style
 from rlv.figures.accuracy_panels import Curve, in_order, panels, training_seeds
+from rlv.figures.bins import ENDS, FEW, METRICS, NUMBERS, WIDE, bins, draw_diagrams
 from rlv.figures.panel_captions import number
+from rlv.figures.rows import refuse_empty
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FEW = 20  # solutions in a bin below which its fraction means too little
-# Metric -> the solutions that it is of: the bins have all of them, the accuracy is that of other figures.
-METRICS = {"calibration_error": ALL, "balanced_accuracy": ANSWERED}
-ENDS = ("", "_low", "_high")
 VERIFIERS = {
     "own": Curve("rl_v", "weighted_voting", "own"),
     "judge": Curve("base", "weighted_voting", "judge"),
@@ -52,7 +48,7 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     first is drawn. Raises DataError if the tables lack a verifier.
     """
     figure = params["figure"]
-    of.refuse_empty(params)
+    refuse_empty(params)
     parts, seeds = [], training_seeds(params)
     for method, comparison in params["comparisons"].items():
         for dataset in params["datasets"]:
@@ -61,26 +57,11 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
                     continue
                 reasoners, verifier = curve.source(comparison)
                 wanted = {"dataset": dataset, "reasoner": reasoners[0], "verifier": verifier}
-                bins = of.curve(tables["reliability"], wanted, figure=figure, name="reliability")
-                more: dict[str, Any] = {"method": method, "role": curve.role, "scorer": scorer}
-                for metric, over in METRICS.items():
-                    found = of.metric(tables["verification"], wanted, metric, figure=figure, over=over)
-                    more |= {metric: found["value"]}
-                    more |= {f"{metric}_{end}": found[end] for end in ("low", "high")}
-                kinds = {name: None if isinstance(v, str) else pl.Float64 for name, v in more.items()}
-                named = [pl.lit(v, dtype=kinds[name]).alias(name) for name, v in more.items()]
-                parts.append(
-                    bins.with_columns(
-                        *named,
-                        share=pl.col("solutions") / pl.col("solutions").sum(),
-                        few=pl.col("solutions") < FEW,
-                        seeds=pl.lit(seeds[method], pl.Int32),
-                    )
-                )
+                labels = {"method": method, "role": curve.role, "scorer": scorer}
+                found = bins(tables, wanted, figure, labels)
+                parts.append(found.with_columns(seeds=pl.lit(seeds[method], pl.Int32)))
     names = ["dataset", "method", "role", "scorer", "reasoner", "verifier", "budget", "bin_low", "bin_high"]
-    numbers = ["solutions", "share", "mean_score", "fraction_correct", "low", "high", "few", "seeds"]
-    wide = [f"{metric}{end}" for metric in METRICS for end in ENDS]
-    return pl.concat(parts).select(*names, *numbers, *wide)
+    return pl.concat(parts).select(*names, *NUMBERS, "seeds", *WIDE)
 
 
 def look(scorer: str) -> style.Look:
@@ -91,72 +72,11 @@ def look(scorer: str) -> style.Look:
 
 def draw(data: pl.DataFrame) -> Figure:
     """The picture of `data`'s rows."""
-    datasets, methods = in_order(data, "dataset"), in_order(data, "method")
-    scorers = [scorer for scorer in VERIFIERS if scorer in set(data["scorer"])]
-    with style.theme():
-        import seaborn
-
-        figure, axes_RC = _panels(len(methods), len(datasets))
-        top = 100 * float(data["share"].to_numpy().max())
-        for (upper, lower), (_, _, panel) in style.pairs(axes_RC, panels(data)):
-            upper.plot([0, 1], [0, 1], color=style.DARK_GREY, linewidth=0.8, linestyle=":", zorder=1)
-            for scorer in reversed(scorers):  # RL^V's own on top: it is what the figure is about
-                bins = panel.filter(pl.col("scorer") == scorer).sort("bin_low")
-                if not bins.is_empty():
-                    _draw_bins(upper, lower, bins, look(scorer))
-            upper.set(xlim=(-0.03, 1.03), ylim=(-0.04, 1.04))
-            upper.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
-            upper.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
-            lower.set_ylim(0, 1.08 * top)
-            lower.locator_params(axis="y", nbins=2)
-        for axes in axes_RC[:, 1:].flat:
-            axes.tick_params(labelleft=False)
-        for axes in axes_RC[-1]:
-            axes.set_xlabel("Score")
-        for axes, label in zip(axes_RC[:, 0], ["Fraction correct", "Share (%)"] * len(methods), strict=True):
-            axes.set_ylabel(label)
-        figure.align_ylabels(axes_RC[:, 0])
-        style.name_margins(axes_RC[::2], datasets, [style.method_name(m) for m in methods])
-        style.legend_below(figure, [look(scorer) for scorer in scorers])
-        seaborn.despine(figure)
-    return figure
-
-
-def _panels(methods: int, datasets: int) -> tuple[Figure, Any]:
-    """For each method a row of diagrams, and close beneath it a row of counts; a gap between methods."""
-    rows = 3 * methods - 1
-    each = (2.3 if methods < 3 else 2.0) * methods / rows
-    heights = ([3.4, 1.0, 0.15] * methods)[:rows]
-    figure, axes_RC = style.panels(rows, datasets, each, sharex=True, height_ratios=heights)
-    for gap in axes_RC[2::3].ravel():
-        gap.remove()
-    return figure, axes_RC[[row for row in range(rows) if row % 3 != 2]]
-
-
-def _draw_bins(upper: Any, lower: Any, bins: pl.DataFrame, look: style.Look) -> None:
-    """Bins with enough solutions as a line with intervals, the others as faint open markers; the counts."""
-    full = bins.filter(~pl.col("few"))
-    x, low, high = (full[c].to_numpy() for c in ("mean_score", "low", "high"))
-    upper.vlines(x, low, high, color=look.color, linewidth=0.9, alpha=0.55, zorder=1.8)
-    # The line breaks at a bin that means too little: nothing was measured along a straight line across it.
-    enough = pl.when(~pl.col("few"))
-    x, y = (bins.select(enough.then(c)).to_series().to_numpy() for c in ("mean_score", "fraction_correct"))
-    style.line(upper, x, y, look)
-    few = bins.filter(pl.col("few")).drop_nulls("mean_score")
-    upper.plot(
-        few["mean_score"].to_numpy(),
-        few["fraction_correct"].to_numpy(),
-        linestyle="None",
-        marker=look.marker,
-        markersize=2.8,
-        markerfacecolor="None",
-        markeredgecolor=look.color,
-        markeredgewidth=0.6,
-        alpha=0.5,
-        label="_few",
-    )
-    edges = [*bins["bin_low"].to_list(), bins["bin_high"][-1]]
-    lower.stairs(100 * bins["share"].to_numpy(), edges, color=look.color, linewidth=1.0)
+    methods = [style.method_name(method) for method in in_order(data, "method")]
+    # RL^V's own on top: it is what the figure is about.
+    looks = {scorer: look(scorer) for scorer in VERIFIERS if scorer in set(data["scorer"])}
+    found = (panel for _, _, panel in panels(data))
+    return draw_diagrams(data, found, looks, "scorer", in_order(data, "dataset"), methods)
 
 
 def caption(data: pl.DataFrame) -> str:

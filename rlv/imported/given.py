@@ -59,10 +59,12 @@ def given_tables(imported: Imported, n: int) -> Given:
     columns = {**absent, **here, "budget": pl.lit(NO_BUDGET, pl.Int32)}
     key = ["problem_id", "sample_id"]
     scores = [
-        table.join(solutions, key, "semi").select(*key, pl.lit(verifier).alias("verifier"), "score")
+        table.join(solutions, key, "semi").select(
+            *key, pl.lit(verifier, pl.String).alias("verifier"), "score"
+        )
         for verifier, table in imported.scores.items()
     ]
-    scores = [tables.frame("given_scores", []), *(one.cast(tables.SCHEMAS["given_scores"]) for one in scores)]
+    scores = [tables.frame("given_scores", []), *scores]
     return Given(
         imported.problems.join(kept, "problem_id", "semi").sort("problem_id"),
         solutions.select(**columns),

@@ -8,7 +8,7 @@ from typing import Any
 
 from rlv.figures import FIGURES
 from rlv.plan import Plan
-from rlv.store import Artifact
+from rlv.store import Artifact, Store, copy_file
 
 # Arguments of Snakemake's flag `report` for a file.
 Shown = dict[str, Any]
@@ -31,6 +31,13 @@ def copies(plan: Plan, folder: Path) -> dict[str, Copies]:
         files = {"claims.html": shown, "claims.csv": None, "claims.json": None}
         found["claims"] = Copies(plan.claims, folder, {str(folder / name): s for name, s in files.items()})
     return found
+
+
+def publish(artifact: Artifact, store: Store, directory: Path) -> None:
+    """Copy an artifact's files, verified, to a stable place for people."""
+    folder = store.open_all(artifact)
+    for name, entry in store.manifest(artifact)["files"].items():
+        copy_file(folder, name, directory, entry["sha256"], entry["bytes"])
 
 
 def _figure(plan: Plan, name: str, folder: Path) -> Copies:

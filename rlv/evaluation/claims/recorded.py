@@ -99,8 +99,8 @@ def paired(evidence: Evidence) -> list[dict]:
             ours, base = replace(column, n=n), replace(column, n=n, side="base")
             count = len(evidence.values(pair, [ours]))
             statement = (
-                f"Points of accuracy of {pair.unified} over {pair.base} by {how} on the {count:,} problems "
-                f"of {evidence.dataset} that both have"
+                f"Points of accuracy of {pair.unified} over {pair.base} by {how} on {evidence.dataset} "
+                f"({count:,} problems that both have)"
             )
             rows.append(points_row("paired", statement, evidence, pair, ours, base))
     return rows
@@ -123,4 +123,4 @@ def _in_words(column: Column, n: int) -> str:
     if n == 1:
         return "one solution"
     name = {"majority": "majority voting", "pass_at_n": "pass@N"}.get(column.strategy)
-    return f"{name or f'weighted voting with {column.verifier}'}, N = {n},"
+    return f"{name or f'weighted voting with {column.verifier}'} at N = {n}"

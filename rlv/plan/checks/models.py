@@ -80,12 +80,12 @@ def _training(study: Study, name: str) -> Iterator[tuple[str, str]]:
     entry = study.reasoners[name]
     if entry.dataset is None and entry.recorded_by is None:
         return
-    training = study.training_of(name)
-    sizes = read_sizes(entry.model, study.models[entry.model])
+    training, model = study.training_of(name), str(entry.model)
+    sizes = read_sizes(model, study.models[model])
     if entry.recorded_by is None and sizes is not None:
         own = "max_tokens" in entry.training
         key = f"reasoners.{name}.training.max_tokens" if own else "training.max_tokens"
-        yield from _positions(key, training.max_tokens, entry.model, sizes)
+        yield from _positions(key, training.max_tokens, model, sizes)
 
 
 def _positions(key: str, tokens: int, model: str, sizes: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,198 @@
+"""Files of samples as the study that evaluates them: what a person would write, in the same words.
+
+The files are read once, to see what they have: how many solutions of each problem, which scores, whether
+tokens are counted. The stage `imported` reads them again, by digest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from rlv.errors import DataError
+from rlv.imported import read_samples
+from rlv.imported.given import fewest, given_tables
+
+# The data set's name in the study: files of samples rarely say one.
+DATASET = "problems"
+# Of a name in a study, and of a study's.
+_LONGEST = 48
+_TAKEN = ("self", "votes")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How files are read: as `rlv.read_samples`, with `n` solutions of each problem (None: the smallest
+    number that one has), and the folder of a tokenizer that counts tokens."""
+
+    problems: str | None = None
+    mapping: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    correct: str | None = None
+    scale: Mapping[str, str] = field(default_factory=dict)
+    dialect: str | None = None
+    answer_format: str = "stated"
+    n: int | None = None
+    tokenizer: str | None = None
+
+
+@dataclass(frozen=True)
+class Described:
+    """The study as a mapping, ready for YAML, and what was noticed in the files."""
+
+    study: dict[str, Any]
+    notes: list[str]
+
+
+def describe(groups: Mapping[str, Sequence[str]], options: Options, name: str) -> Described:
+    """The study of groups of files: reasoner's name -> the files with its solutions.
+
+    With several groups each is compared with the first, in order. Raises DataError as `rlv.read_samples`,
+    and if no two groups have a problem in common.
+    """
+    found = {reasoner: _seen(files, options) for reasoner, files in groups.items()}
+    several = len(found) > 1
+    notes = [
+        f"{reasoner}: {note}" if several else note for reasoner, one in found.items() for note in one.notes
+    ]
+    _require_common(found)
+    named = _verifier_names(list(dict.fromkeys(v for one in found.values() for v in one.verifiers)))
+    ns = sorted({n for one in found.values() for n in _ns(one.n)})
+    study: dict[str, Any] = {
+        "name": name,
+        "description": "Evaluation of " + ", ".join(_files_in_words(files) for files in groups.values()),
+        "datasets": {DATASET: {"source": "samples", "answer_format": options.answer_format}},
+        "samples": {reasoner: _section(groups[reasoner], options, one.n) for reasoner, one in found.items()},
+        "verifiers": {short: {"score": "given", "column": column} for column, short in named.items()},
+        "reasoners": {
+            reasoner: {
+                "samples": reasoner,
+                "evaluate_on": [DATASET],
+                "verifiers": [named[column] for column in one.verifiers],
+            }
+            for reasoner, one in found.items()
+        },
+        "evaluation": {"ns": ns},
+        "figures": {"votes": {}, "accuracy_table": {}},
+        "claims": {"dataset": DATASET},
+    }
+    if all(one.tokens for one in found.values()):
+        study["figures"]["votes_tokens"] = {"drawing": "votes", "against": "tokens"}
+    if named:
+        study["figures"]["reliability"] = {}
+    else:
+        del study["verifiers"]
+    if several:
+        first, *others = found
+        study["claims"]["paired"] = [[other, first] for other in others]
+    return Described(study, notes)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    n: int
+    problems: set[str]
+    verifiers: list[str]
+    tokens: bool
+    notes: list[str]
+
+
+def _seen(files: Sequence[str], options: Options) -> _Seen:
+    imported = read_samples(
+        list(files),
+        problems=options.problems,
+        mapping=options.mapping,
+        correct=options.correct,
+        dialect=options.dialect,
+        scale=options.scale,
+    )
+    n = fewest(imported) if options.n is None else options.n
+    given = given_tables(imported, n)
+    verifiers, notes = [], []
+    for name in imported.scores:
+        scored = given.given_scores.filter(pl.col("verifier") == name).height
+        if scored == len(given.samples):
+            verifiers.append(name)
+        else:
+            notes.append(
+                f"{name} has no score for {len(given.samples) - scored:,} of {len(given.samples):,} "
+                "solutions, and is left out; give them one, or leave these solutions out of the file"
+            )
+    known = given.samples["n_tokens"].null_count() == 0
+    if not known and options.tokenizer is None:
+        notes.append("tokens are not known, so there are no costs; --tokenizer FOLDER counts them")
+    words = " ".join(f"{field}={column}" for field, column in imported.mapping.items())
+    return _Seen(
+        n,
+        set(given.problems["problem_id"]),
+        verifiers,
+        known or options.tokenizer is not None,
+        [
+            f"{len(given.problems):,} problems, {n:,} solutions of each; format {imported.dialect}: {words}",
+            *imported.notes,
+            *given.notes,
+            *notes,
+        ],
+    )
+
+
+def _ns(n: int) -> list[int]:
+    """1, 2, 4, … and n itself."""
+    return sorted({*(2**k for k in range(n.bit_length()) if 2**k <= n), n})
+
+
+def _section(files: Sequence[str], options: Options, n: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"files": list(files), "n": n}
+    given = {
+        "problems": options.problems,
+        "dialect": options.dialect,
+        "map": {f: c if isinstance(c, str) else list(c) for f, c in options.mapping.items()},
+        "correct": options.correct,
+        "scale": dict(options.scale),
+        "tokenizer": options.tokenizer,
+    }
+    return found | {key: value for key, value in given.items() if value}
+
+
+def _require_common(found: Mapping[str, _Seen]) -> None:
+    (first, base), *others = found.items()
+    for name, one in others:
+        if not one.problems & base.problems:
+            raise DataError(
+                f"{name}: none of its {len(one.problems):,} problems is among the {len(base.problems):,} of "
+                f"{first} (ids such as {min(one.problems)!r} and {min(base.problems)!r}); use "
+                "--problems FILE, whose ids both then have, or --map problem_id=COLUMN"
+            )
+
+
+def name_of(path: str, taken: Sequence[str] = ()) -> str:
+    """A name in a study for a file's solutions: its stem, or its folder's if the stem says nothing."""
+    file = Path(path)
+    says_nothing = file.stem in ("solutions", "samples")
+    return _unique(file.absolute().parent.name if says_nothing else file.stem, "samples", taken)
+
+
+def _verifier_names(columns: Sequence[str]) -> dict[str, str]:
+    """Column -> the verifier's name in the study."""
+    found: dict[str, str] = {}
+    for column in columns:
+        found[column] = _unique(column, "score", list(found.values()))
+    return found
+
+
+def _unique(text: str, instead: str, taken: Sequence[str]) -> str:
+    plain = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[: _LONGEST - 4] or instead
+    plain = f"{plain}_1" if plain in _TAKEN else plain
+    number, name = 2, plain
+    while name in taken:
+        name, number = f"{plain}_{number}", number + 1
+    return name
+
+
+def _files_in_words(files: Sequence[str]) -> str:
+    names = [Path(file).name for file in files]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
