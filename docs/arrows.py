@@ -24,7 +24,7 @@ LAYERS = (
     ("plan",),
     ("run",),
     (
-        *("answers", "choosing", "evaluation", "figures", "imported", "mini", "models"),
+        *("analysis", "answers", "choosing", "evaluation", "figures", "imported", "mini", "models"),
         *("problems", "reasoner", "sampling", "scoring", "training"),
     ),
     ("job", "study"),

@@ -14,12 +14,11 @@ from typing import Any
 
 import polars as pl
 
+from rlv.analysis.curves import DATASET, powers_of_two
 from rlv.errors import DataError
 from rlv.imported import read_samples
 from rlv.imported.given import fewest, given_tables
 
-# The data set's name in the study: files of samples rarely say one.
-DATASET = "problems"
 # Of a name in a study, and of a study's.
 _LONGEST = 48
 _TAKEN = ("self", "votes")
@@ -61,7 +60,7 @@ def describe(groups: Mapping[str, Sequence[str]], options: Options, name: str) -
     ]
     _require_common(found)
     named = _verifier_names(list(dict.fromkeys(v for one in found.values() for v in one.verifiers)))
-    ns = sorted({n for one in found.values() for n in _ns(one.n)})
+    ns = sorted({n for one in found.values() for n in powers_of_two(one.n)})
     study: dict[str, Any] = {
         "name": name,
         "description": "Evaluation of " + ", ".join(_files_in_words(files) for files in groups.values()),
@@ -138,11 +137,6 @@ def _seen(files: Sequence[str], options: Options) -> _Seen:
             *notes,
         ],
     )
-
-
-def _ns(n: int) -> list[int]:
-    """1, 2, 4, … and n itself."""
-    return sorted({*(2**k for k in range(n.bit_length()) if 2**k <= n), n})
 
 
 def _section(files: Sequence[str], options: Options, n: int) -> dict[str, Any]:

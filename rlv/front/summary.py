@@ -10,7 +10,7 @@ import polars as pl
 from rlv.evaluation.claims.rows import number
 
 # Columns of N, and lines of notes and claims: the pages have all of them.
-_NS, _NOTES, _CLAIMS = 6, 3, 8
+_NS, _NOTES, _CLAIMS = 6, 4, 8
 _PLAIN = (("majority", "majority voting"), ("pass_at_n", "pass@N (limit)"))
 _SCORED = (("weighted_voting", "weighted voting"), ("best_of_n", "best of N"))
 

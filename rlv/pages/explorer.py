@@ -235,7 +235,8 @@ def _problem(
     """A problem with all its solutions, as JSON.
 
     `t` texts and `w` answers; by run: `s` samples, `t` and `w` places in these (-1: no answer), `c` classes,
-    `k` 1 if it is right, `n` tokens, `f` first letters of how it ended, `v` scores, verifier by verifier.
+    `k` 1 if it is right, `n` tokens, `f` first letters of how it ended (?: nobody says), `v` scores, verifier
+    by verifier.
     """
     texts, answers = _Numbered(steps), _Numbered(shown)
     runs = {}
@@ -247,7 +248,7 @@ def _problem(
             "c": [-1 if one is None else one for one in columns["answer_class"]],
             "k": "".join("01"[bool(one)] for one in columns["correct"]),
             "n": columns["n_tokens"],
-            "f": "".join(str(reason)[:1] for reason in columns["finish_reason"]),
+            "f": "".join(str(reason or "?")[:1] for reason in columns["finish_reason"]),
             "v": columns["scores"],
         }
     whole = {"q": shown(row["question"]), "a": shown(row["answer"]), "t": texts.all, "w": answers.all}

@@ -30,8 +30,9 @@ from rlv.plan import Plan
 from rlv.provenance.history import made_from
 from rlv.provenance.times import Making, makings, slowest, stage_times
 from rlv.run.stages import leaves
+from rlv.scoring import SCORES
 from rlv.store import Artifact, Store
-from rlv.study.types import Dataset, Model, Study
+from rlv.study.types import Dataset, Model, Samples, Study
 
 # Files of a figure that the page links to if they are published beside it (rlv/snakemake/copies.py).
 FIGURE_FOLDER = "figures"
@@ -106,7 +107,8 @@ def _claims(plan: Plan, store: Store, note: Note) -> dict[str, Any] | None:
         rows = parse_json(store.open(plan.claims, "claims.json").read_bytes())
         datasets = [str(name) for name in dict.fromkeys(params["roles"].values())]
         datasets += [name for name in plan.study.datasets if name not in datasets]
-        found = scoreboard.groups(rows, list(params["comparisons"]), datasets)
+        methods = dict.fromkeys([*params["comparisons"], *(row.get("method") or "" for row in rows)])
+        found = scoreboard.groups(rows, [name for name in methods if name], datasets)
         return {"groups": found, "verdicts": scoreboard.verdicts(rows), "rows": len(rows)}
     except StoreError as error:
         note(f"claims: {error}")
@@ -190,11 +192,23 @@ def _setup(study: Study) -> dict[str, list[tuple[str, list[Any]]]]:
             for name, one in study.datasets.items()
         ],
         "reasoners": [(name, _reasoner(study, name)) for name in study.reasoners],
-        "verifiers": [(name, [one.score, one.reasoner]) for name, one in study.verifiers.items()],
+        "verifiers": [
+            (name, [one.score, one.column or name if SCORES[one.score].is_given else one.reasoner])
+            for name, one in study.verifiers.items()
+        ],
+        "samples": [
+            (name, [", ".join(one.files), one.n, one.dialect or "", _mapped(one), one.correct or ""])
+            for name, one in study.samples.items()
+        ],
         "comparisons": [
             (name, [one.base, one.rl_v, one.verifier, one.judge]) for name, one in study.comparisons.items()
         ],
     }
+
+
+def _mapped(samples: Samples) -> str:
+    columns = ((field, c if isinstance(c, str) else ",".join(c)) for field, c in samples.map.items())
+    return " ".join(f"{field}={column}" for field, column in columns)
 
 
 def _where(model: Model) -> str:
@@ -218,12 +232,12 @@ def _reasoner(study: Study, name: str) -> list[Any]:
     trained = entry.dataset is not None or entry.recorded_by is not None
     verification = entry.verification
     return [
-        entry.model,
+        entry.model or entry.samples or "",
         entry.dataset or (f"what {entry.recorded_by} recorded" if entry.recorded_by else ""),
         entry.advantage or "",
         f"{verification.coefficient:g} ({verification.objective})" if verification.coefficient else "",
         study.training_of(name).seed if trained else "",
-        ", ".join(f"{t:g}" for t in study.temperatures(name)),
+        "" if entry.samples is not None else ", ".join(f"{t:g}" for t in study.temperatures(name)),
         ", ".join(entry.verifiers),
         ", ".join(entry.evaluate_on),
     ]

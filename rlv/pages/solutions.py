@@ -104,8 +104,12 @@ def sources(plan: Plan) -> list[Source]:
 
 
 def read_problems(source: Source, store: Store) -> pl.DataFrame:
-    """The problems table that solutions are of. Raises StoreError or DataError."""
-    return tables.read(store.open(source.problems, "problems.parquet"), "problems")
+    """The problems table that solutions are of; a question or answer that nobody gives is empty.
+
+    Raises StoreError or DataError.
+    """
+    found = tables.read(store.open(source.problems, "problems.parquet"), "problems")
+    return found.with_columns(pl.col("question", "answer").fill_null(""))
 
 
 def read_solutions(
@@ -123,7 +127,7 @@ def read_solutions(
     except (StoreError, DataError) as error:
         note(f"solutions of {said}: {error}")
         return
-    rows = rows.sort("budget", "problem_id", "sample_id")
+    rows = rows.sort("budget", "problem_id", "sample_id").with_columns(pl.col("text").fill_null(""))
     verifiers = []
     for verifier, shards in source.scores.items():
         try:

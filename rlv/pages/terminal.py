@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -85,16 +86,21 @@ def _run_lines(run: Solutions, problem: str, limit: int | None) -> Iterator[str]
     tally = classes.agg(pl.len(), pl.col("correct").any(), pl.col("answer").first(), *sums)
     for row in tally.sort("len", descending=True, maintain_order=True).head(SHOWN).iter_rows(named=True):
         weights = "".join(f", {row[scored(name)]:.2f} by {name}" for name in run.verifiers)
-        yield f"   {_sign(row['correct'])} {row['answer']}: {row['len']} votes{weights}"
+        answer = _answer(row)
+        yield f"   {_sign(row['correct'])} {answer}: {row['len']} vote{'s' * (row['len'] != 1)}{weights}"
     if tally.height > SHOWN:
         yield f"   … {tally.height - SHOWN} more answers"
     for row in rows.head(limit or rows.height).iter_rows(named=True):
         scores = "".join(f", {name} {row[scored(name)]:.3g}" for name in run.verifiers)
-        answer = "no answer" if row["answer"] is None else row["answer"]
-        yield f"-- {row['sample_id']} {_sign(row['correct'])} {answer}; {row['n_tokens']} tokens{scores}"
+        tokens = "" if row["n_tokens"] is None else f"; {row['n_tokens']} tokens"
+        yield f"-- {row['sample_id']} {_sign(row['correct'])} {_answer(row)}{tokens}{scores}"
         yield from (f"   {line}" for line in _wrapped(row["text"], WIDTH - 3))
     if limit is not None and rows.height > limit:
         yield f"-- {rows.height - limit} more; --solutions 0 shows all"
+
+
+def _answer(row: dict[str, Any]) -> str:
+    return "no answer" if row["answer"] is None else row["answer"]
 
 
 def _votes(run: Solutions, problem: str) -> str:

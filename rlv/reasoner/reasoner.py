@@ -13,11 +13,11 @@ from rlv.answers.extract import extract_answer
 from rlv.answers.groups import classes_of
 from rlv.answers.pool import Limits, Pool
 from rlv.errors import DataError, ModelError
+from rlv.evaluation.picking import vote_named, winner
 from rlv.evaluation.votes import Vote
 from rlv.models.flops import ModelShape
 from rlv.prompts import solution_end_id, solver_ids, verification_ids
 from rlv.reasoner.asking import Asking
-from rlv.reasoner.voting import vote_named, winner
 from rlv.sampling.engine import Engine, Request, SamplingParams, request_seed
 from rlv.scoring import SCORES
 

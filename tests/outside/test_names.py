@@ -225,7 +225,7 @@ NUMBERS = {
         "sampling/transformers_engine",
         "sampling/work",
     ),
-    *("imported/scores", "pages/scoreboard", "reasoner/voting", "sampling/drawing", "scoring/kept"),
+    *("imported/scores", "pages/scoreboard", "evaluation/picking", "sampling/drawing", "scoring/kept"),
     *("training/advantages", "training/lesson", "training/losses", "training/memory", "training/schedule"),
     "training/update",
 }

@@ -10,7 +10,7 @@ from rlv.answers.groups import classes_of
 from rlv.answers.pool import Limits, Pool
 from rlv.errors import DataError
 from rlv.evaluation.votes import VOTES
-from rlv.reasoner.voting import vote_named, winner
+from rlv.evaluation.picking import vote_named, winner
 
 
 def test_weights_decide_and_the_share_is_of_all_that_voted():

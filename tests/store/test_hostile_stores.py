@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rlv.commands.publish import publish
+from rlv.snakemake.copies import publish
 from rlv.commands.store import fsck_lines
 from rlv.errors import DamagedArtifactError, StoreError
 from rlv.run import make as run

@@ -206,7 +206,7 @@ function drawSolution(row, found, problem, i, scores) {
     el("span", { class: kind, title: kind === "silent" ? "no answer" : kind }, mark),
     el("bdi", { class: "answer" }, found.w[i] < 0 ? "no answer" : problem.w[found.w[i]]),
     el("span", { class: "tally", title: "score" }, scores ? short(scores[i]) : ""),
-    el("span", { class: "tally silent", title: "tokens" }, `${found.n[i]} tok.`),
+    found.n[i] === null ? null : el("span", { class: "tally silent", title: "tokens" }, `${found.n[i]} tok.`),
   );
 }
 
@@ -222,7 +222,9 @@ function solution(run, found, problem, i) {
           ...parts.map((part) => el("li", {}, text(el("span", { class: "text" }), part.trim()))),
         )
       : text(el("p", { class: "text" }), parts[0]);
-  const about = `sample ${found.s[i]}, ${found.n[i]} tokens, ${ENDS[found.f[i]] || "ended"}`;
+  // Files of others may say neither how long a solution is nor how it ended.
+  const tokens = found.n[i] === null ? "" : `, ${found.n[i]} tokens`;
+  const about = `sample ${found.s[i]}${tokens}${ENDS[found.f[i]] ? `, ${ENDS[found.f[i]]}` : ""}`;
   const answer = found.w[i] < 0 ? "none" : problem.w[found.w[i]];
   const scores = run.verifiers.map((name, v) => `${name} ${short(found.v[v][i])}`).join(", ");
   return el(

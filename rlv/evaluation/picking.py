@@ -33,18 +33,26 @@ def winner(
     all weights are 0, it is the share of the solutions. Classes that tie: the one that came first. Of a class
     the most frequent spelling is the answer.
     """
+    won = winning_class(classes, scores, vote)
+    if won is None:
+        return None, 0.0
+    spellings = Counter(a for a, c in zip(answers, classes, strict=True) if c == won)
+    classes_N = np.array(classes, dtype=np.int64)
+    votes_N, wins_N = classes_N >= 0, classes_N == won
+    weights_N = np.ones(len(classes)) if scores is None or not vote.reads_scores else np.array(scores)
+    if not weights_N[votes_N].sum() > 0:
+        weights_N = np.ones(len(classes))
+    return spellings.most_common(1)[0][0], float(weights_N[wins_N].sum() / weights_N[votes_N].sum())
+
+
+def winning_class(classes: Sequence[int], scores: Sequence[float] | None, vote: Vote) -> int | None:
+    """The class that wins, of those that tie the one that came first; None if nothing voted."""
     classes_1N = np.array([classes], dtype=np.int64)
     if not len(classes) or classes_1N.max() < 0:
-        return None, 0.0
+        return None
     scores_1N = None if scores is None else np.array([scores], dtype=np.float64)
     # What a vote credits a class with if it, and nothing else, is right is the chance that it is picked.
     credit_C = [
         float(vote.count(classes_1N, classes_1N == c, scores_1N)[0]) for c in range(classes_1N.max() + 1)
     ]
-    won = int(np.argmax(credit_C))
-    spellings = Counter(a for a, c in zip(answers, classes, strict=True) if c == won)
-    votes_N, wins_N = classes_1N[0] >= 0, classes_1N[0] == won
-    weights_N = np.ones(len(classes)) if scores_1N is None or not vote.reads_scores else scores_1N[0]
-    if not weights_N[votes_N].sum() > 0:
-        weights_N = np.ones(len(classes))
-    return spellings.most_common(1)[0][0], float(weights_N[wins_N].sum() / weights_N[votes_N].sum())
+    return int(np.argmax(credit_C))

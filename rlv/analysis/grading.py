@@ -1,0 +1,67 @@
+"""Imported samples, graded: answers read, judged against references, and put into classes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from rlv.answers import Grader
+from rlv.errors import DataError
+from rlv.imported import Imported
+from rlv.imported.given import fewest, given_tables
+from rlv.scoring.given import given_scores
+
+
+@dataclass(frozen=True)
+class Graded:
+    """n solutions of each problem, graded, with the scores that came with them.
+
+    `problems`, `solutions`: tables (rlv/tables.py), a row a problem and a row a solution; `solutions` has
+    answer, answer_class and correct. `scores`: verifier -> a scores table, a row a solution. `name`: of the
+    reasoner, in tables and pictures. `notes`: what was left out, in words.
+    """
+
+    name: str
+    problems: pl.DataFrame
+    solutions: pl.DataFrame
+    scores: Mapping[str, pl.DataFrame]
+    notes: list[str]
+    known: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def n(self) -> int:
+        """Solutions of a problem."""
+        return len(self.solutions) // len(self.problems)
+
+
+def grade(
+    samples: Imported,
+    *,
+    n: int | None = None,
+    answer_format: str = "stated",
+    name: str = "samples",
+    workers: int | None = None,
+) -> Graded:
+    """The samples with every answer read and judged.
+
+    What a file states of a solution, its answer and whether it is right, comes before what its text says.
+    `n`: so many solutions of each problem count, the first; problems with fewer are left out. None: as many
+    as the problem has that has the fewest. `answer_format`: where a text has its answer, "stated" (in a box,
+    or after `answer is` or `####`), "boxed" or "marker" (after the word Answer). A verifier that has not
+    scored every one of these solutions is left out. `workers`: processes; None: one a core. Raises DataError
+    if no problem has n solutions, or for an unknown format.
+    """
+    given = given_tables(samples, fewest(samples) if n is None else n)
+    with Grader(workers=workers or os.cpu_count() or 1) as grader:
+        solutions = grader.grade(given.samples, given.problems, answer_format, given=given.given)
+    scores, notes = {}, [*samples.notes, *given.notes]
+    for verifier in samples.scores:
+        try:
+            scores[verifier] = given_scores(given.samples, given.given_scores, verifier)
+        except DataError as error:
+            notes.append(str(error))
+    return Graded(name, given.problems, solutions, scores, notes)
