@@ -132,7 +132,7 @@ def solve(served: Served, asked: Asked, progress: Progress) -> Answered:
         prompt_tokens, room = reasoner.room(asked.question, asked.vote, asked.system_prompt)
     except (DataError, ModelError) as error:
         code = "context_length_exceeded" if "shorten it" in str(error) else "invalid_value"
-        raise Refused(400, str(error), code, "messages") from error
+        raise Refused(400, _said(served, error), code, "messages") from error
     if asked.max_tokens is not None and asked.max_tokens > room:
         raise Refused(
             400,
@@ -154,8 +154,13 @@ def solve(served: Served, asked: Asked, progress: Progress) -> Answered:
             progress=progress,
         )
     except RlvError as error:  # the request was right
-        raise Refused(500, str(error), "model_error") from error
+        raise Refused(500, _said(served, error), "model_error") from error
     return Answered(served.name, asked, solved, prompt_tokens)
+
+
+def _said(served: Served, error: RlvError) -> str:
+    """The message of an error, without the place where the model lies on this machine."""
+    return str(error).replace(str(served.reasoner.folder), served.name)
 
 
 def _is_loopback(host: str) -> bool:

@@ -107,6 +107,7 @@ class Held:
     begun: list[str] = field(default_factory=list)
     given_up: list[str] = field(default_factory=list)
     fails: BaseException | None = None
+    folder: Path = Path("/secret/place")
     asking: Any = field(default_factory=lambda: types.SimpleNamespace(score="judge"))
 
     def room(self, question, vote, system_prompt):

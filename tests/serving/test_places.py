@@ -12,8 +12,11 @@ import pytest
 
 from rlv.errors import ModelError
 from rlv.serving import app, streams
+from rlv.serving import server as serving_server
+from rlv.serving.app import Served
+from rlv.serving.requests import Limits
 
-from .conftest import received
+from .conftest import received, running
 
 
 def until(condition) -> None:
@@ -114,7 +117,7 @@ def test_a_stream_shows_life_before_there_is_an_answer(slow, held, monkeypatch):
 @pytest.mark.parametrize(
     ("fault", "said", "code"),
     [
-        (ModelError("the model's logits are not finite"), "not finite", "model_error"),
+        (ModelError("/secret/place: the logits are not finite"), "held: the logits", "model_error"),
         (RuntimeError("out of memory"), "internal error", "internal_error"),
         (MemoryError(), "internal error", "internal_error"),
         (RecursionError(), "internal error", "internal_error"),
@@ -131,7 +134,8 @@ def test_a_model_that_fails_is_the_servers_fault_and_it_stays_up(
             with pytest.raises(openai.InternalServerError, match=said) as error:
                 ask(slow, "q", stream=stream)
             assert error.value.code == code and error.value.type == "server_error"
-            assert "memory" not in error.value.message  # of the insides only what is meant for users
+            # Of the insides only what is meant for users.
+            assert "memory" not in error.value.message and "secret" not in error.value.message
     else:
         with sent(slow, "q", stream=True) as connection:
             head = connection.recv(2**16)
@@ -142,3 +146,35 @@ def test_a_model_that_fails_is_the_servers_fault_and_it_stays_up(
         assert event["error"]["code"] == code and b"[DONE]" not in rest
     held.fails = None
     assert ask(slow, "next").rlv["answer"] == "next" and taken(slow) == 0
+
+
+def test_a_stop_gives_up_what_does_not_end_in_time(held, monkeypatch):
+    monkeypatch.setattr(serving_server, "LAST_SECONDS", 1)
+    with running(Served(held, "held", Limits(), places=3)) as found:
+        connections = [sent(found, f"q{k}") for k in range(2)]
+        until(lambda: taken(found) == 2 and held.begun)
+    assert held.given_up == held.begun and len(held.begun) == 1
+    for connection in connections:
+        connection.close()
+
+
+def test_more_connections_than_it_takes(held, monkeypatch):
+    monkeypatch.setattr(serving_server, "MOST_CONNECTIONS", 3)
+    held.free.set()
+    with running(Served(held, "held", Limits(), places=3)) as found:
+        idle = [socket.create_connection(("127.0.0.1", found.port)) for _ in range(4)]
+        with pytest.raises(openai.InternalServerError) as error:
+            ask(found, "q")
+        assert error.value.status_code == 503
+        for connection in idle:
+            connection.close()
+        assert until_answered(found) == "q"
+
+
+def until_answered(server) -> str:
+    """Connections that were closed are gone a moment later."""
+    while True:
+        try:
+            return ask(server, "q").rlv["answer"]
+        except openai.InternalServerError:
+            time.sleep(0.01)

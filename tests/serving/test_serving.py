@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import openai
 import pytest
 
+import rlv
 from rlv.serving.app import Served
 from rlv.serving.requests import Limits
 
@@ -161,6 +162,12 @@ def test_values_that_change_nothing_are_taken(client):
     assert asked(client, **neutral, **harmless, **text).rlv == asked(client).rlv
 
 
+def test_no_error_tells_where_the_model_lies(client):
+    with pytest.raises(openai.BadRequestError, match="the tokenizer of base has no tokens") as error:
+        asked(client, [{"role": "user", "content": "Who are you?"}])
+    assert "mini" not in error.value.message
+
+
 def test_another_model_is_not_found(client):
     with pytest.raises(openai.NotFoundError) as error:
         client.chat.completions.create(model="gpt-4o", messages=USER)
@@ -173,6 +180,28 @@ def test_more_tokens_than_there_is_room_for(reasoner):
             asked(roomy.client(), max_tokens=250)
         assert error.value.code == "context_length_exceeded"
         assert asked(roomy.client(), extra_body={"rlv": {"n": 2}}).rlv["n"] == 2  # what there is room for
+
+
+def test_a_system_prompt_is_put_to_a_model_that_chats(tmp_path, tiny_model, tiny_tokenizer):
+    import copy
+
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    tokenizer.chat_template = "{% for m in messages %}{{ m.content }}\n{% endfor %}"
+    tokenizer.save_pretrained(tmp_path)
+    tiny_model.save_pretrained(tmp_path)
+    with (
+        rlv.load(tmp_path, prompt_style="chat", answer_format="marker", threads=1) as chatting,
+        running(Served(chatting, "base", Limits(n=2, max_tokens=20), places=2)) as found,
+    ):
+        alone = asked(found.client())
+        for role in ("system", "developer"):
+            both = asked(found.client(), [{"role": role, "content": "Try 1 no"}, *USER])
+            assert both.usage.prompt_tokens == alone.usage.prompt_tokens + 3
+        expected = chatting.solve(QUESTION, 2, max_tokens=20, system_prompt="Try 1 no")
+        assert both.choices[0].message.content == expected.solutions[expected.best].text
+        for wrong in ([{"role": "system", "content": "x"}], [*USER, {"role": "system", "content": "x"}]):
+            with pytest.raises(openai.BadRequestError, match="expected one of role user"):
+                asked(found.client(), wrong)
 
 
 def test_a_key_is_asked_for(served):
