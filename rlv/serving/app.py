@@ -131,7 +131,7 @@ def solve(served: Served, asked: Asked, progress: Progress) -> Answered:
     try:
         prompt_tokens, room = reasoner.room(asked.question, asked.vote, asked.system_prompt)
     except (DataError, ModelError) as error:
-        code = "context_length_exceeded" if "shorten it" in str(error) else "invalid_value"
+        code = "context_length_exceeded" if str(error).endswith("shorten it") else "invalid_value"
         raise Refused(400, _said(served, error), code, "messages") from error
     if asked.max_tokens is not None and asked.max_tokens > room:
         raise Refused(
