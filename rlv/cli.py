@@ -44,6 +44,7 @@ COMMANDS = {
     "push": ("cards", "upload a trained reasoner with its card to the hub; private unless --public"),
     "solve": ("reasoner", "a checkpoint's answer to a question: solutions, scores, and their vote"),
     "verify": ("reasoner", "a checkpoint's scores of solutions in a file"),
+    "serve": ("serving", "a checkpoint behind OpenAI's API: solutions, scores, vote, and the winner"),
     "ship-base": ("publish", "put freshly pretrained mini bases in their places in the package"),
 }
 

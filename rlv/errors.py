@@ -44,6 +44,10 @@ class ModelError(RlvError):
     """A model or tokenizer that cannot do what the study asks of it."""
 
 
+class ServingError(RlvError):
+    """A server that cannot be started as asked: its address, its limits, its key, or a library is missing."""
+
+
 class LostRankError(RlvError):
     """A process of a run on several ranks that died; the others were ended, and the checkpoints stand."""
 

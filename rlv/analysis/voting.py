@@ -6,7 +6,7 @@ import polars as pl
 
 from rlv.analysis.grading import Graded
 from rlv.errors import DataError
-from rlv.evaluation.picking import vote_named, winner, winning_class
+from rlv.evaluation.picking import candidates, vote_named
 
 
 def vote(graded: Graded, strategy: str = "majority", verifier: str | None = None) -> pl.DataFrame:
@@ -29,10 +29,13 @@ def vote(graded: Graded, strategy: str = "majority", verifier: str | None = None
         # Dense, in the order in which they come; -1 casts no vote.
         classes = (part["answer_class"].rank("dense").cast(pl.Int64) - 1).fill_null(-1)
         weights = None if scores is None else part["score"].to_list()
-        won = winning_class(classes.to_list(), weights, chosen)
-        answer, confidence = winner(part["answer"].to_list(), classes.to_list(), weights, chosen)
-        correct = won is not None and bool(part.filter(classes == won)["correct"].any())
-        found.append((problem, answer, confidence, correct))
+        standing = candidates(part["answer"].to_list(), classes.to_list(), weights, chosen)
+        if not standing:
+            found.append((problem, None, 0.0, False))
+            continue
+        won = standing[0]
+        correct = bool(part["correct"].gather(won.solutions).any())
+        found.append((problem, won.answer, won.share, correct))
     schema = {
         "problem_id": pl.String(),
         "answer": pl.String(),

@@ -21,7 +21,7 @@ _JUDGED = "judge: the model was not trained to verify (or does not say so); it w
 
 
 def add_solve(parser: ArgumentParser) -> None:
-    _add_model(parser)
+    add_model(parser)
     parser.add_argument("question")
     parser.add_argument("-n", type=int, default=16, help="solutions; default: 16")
     parser.add_argument("--vote", default="weighted_voting", help="default: weighted_voting")
@@ -38,7 +38,7 @@ def _solve(options: Namespace) -> None:
 
     # Before weights are loaded, which may take minutes.
     require_arguments(options.n, options.vote, options.temperature, options.top_p, options.max_tokens)
-    with _loaded(options) as reasoner:
+    with loaded(options) as reasoner:
         solved = reasoner.solve(
             options.question,
             options.n,
@@ -79,7 +79,7 @@ def solved_lines(solved: Solved) -> list[str]:
 
 
 def add_verify(parser: ArgumentParser) -> None:
-    _add_model(parser)
+    add_model(parser)
     parser.add_argument("file", type=Path, help="JSON Lines, each with question and solution")
     parser.add_argument("--json", action="store_true", help="as JSON Lines: line and score")
     parser.add_argument("--output", type=Path, help="write the JSON Lines to this new file instead")
@@ -88,7 +88,7 @@ def add_verify(parser: ArgumentParser) -> None:
 
 def _verify(options: Namespace) -> None:
     rows = list(pairs_of(options.file))
-    with _loaded(options) as reasoner:
+    with loaded(options) as reasoner:
         names = [f"{options.file} line {number}" for number, *_ in rows]
         questions, solutions = [question for _, question, _ in rows], [solution for *_, solution in rows]
         scores = reasoner.score(questions, solutions, names=names)
@@ -135,7 +135,7 @@ def _pair(row: Any, where: str) -> tuple[str, str]:
     return row["question"], row["solution"]
 
 
-def _add_model(parser: ArgumentParser) -> None:
+def add_model(parser: ArgumentParser) -> None:
     parser.add_argument("model", help="the folder of a checkpoint, or with --revision owner/name of the hub")
     parser.add_argument("--revision", default=None, metavar="COMMIT", help="of the hub: 40 hex digits")
     parser.add_argument("--engine", default="transformers", help="transformers (default) or vllm")
@@ -144,7 +144,7 @@ def _add_model(parser: ArgumentParser) -> None:
     parser.add_argument("--answer-format", default=None, help="default: as the checkpoint says")
 
 
-def _loaded(options: Namespace) -> Reasoner:
+def loaded(options: Namespace) -> Reasoner:
     from transformers.utils import logging
 
     from rlv.reasoner import load

@@ -13,12 +13,12 @@ from rlv.answers.extract import extract_answer
 from rlv.answers.groups import classes_of
 from rlv.answers.pool import Limits, Pool
 from rlv.errors import DataError, ModelError
-from rlv.evaluation.picking import vote_named, winner
+from rlv.evaluation.picking import Candidate, candidates, vote_named
 from rlv.evaluation.votes import Vote
 from rlv.models.flops import ModelShape
 from rlv.prompts import solution_end_id, solver_ids, verification_ids
 from rlv.reasoner.asking import Asking
-from rlv.sampling.engine import Engine, Request, SamplingParams, request_seed
+from rlv.sampling.engine import Engine, Progress, Request, SamplingParams, request_seed
 from rlv.scoring import SCORES
 
 if TYPE_CHECKING:
@@ -55,13 +55,24 @@ class Solved:
 
     `answer`: None if no solution gives one. `confidence`: the share of the winning answer in the weight that
     all answers cast, in [0, 1]. `scored_by`: the score of rlv/scoring, "judge" if the model was asked
-    without having been trained to verify; None if the vote reads no scores.
+    without having been trained to verify; None if the vote reads no scores. `candidates`: all answers, the
+    winner first.
     """
 
     answer: str | None
     confidence: float
     solutions: tuple[Solution, ...]
     scored_by: str | None
+    candidates: tuple[Candidate, ...] = ()
+
+    @property
+    def best(self) -> int:
+        """The number of the solution to show: of those with the answer the one with the highest score.
+
+        The first of equal ones; without an answer, or without candidates, of all.
+        """
+        able = self.candidates[0].solutions if self.candidates else range(len(self.solutions))
+        return max(able, key=lambda k: self.solutions[k].score or 0.0)
 
 
 class Reasoner:
@@ -114,6 +125,8 @@ class Reasoner:
         max_tokens: int | None = None,
         seed: int = 0,
         problem_id: str | None = None,
+        system_prompt: str | None = None,
+        progress: Progress | None = None,
     ) -> Solved:
         """Write n solutions, score them, and let them vote. The same arguments give the same answer.
 
@@ -121,17 +134,13 @@ class Reasoner:
         token included; None: 1024, or what the model has room for. A solution is a function of `seed`,
         `problem_id` and its number, as in the stage `sample`: with the study's seed and the problem's id it
         is the same solution, and raising n keeps the first ones. `problem_id` None: the question stands for
-        it. Raises DataError for arguments out of range and a question without words, ModelError for a
-        question that does not fit the model, and as the engine and the score do.
+        it. `system_prompt`: instead of the one that it was loaded with. `progress(done, n, tokens)` is called
+        every half second while solutions are written; what it raises ends that. Raises DataError
+        for arguments out of range and a question without words, ModelError for a question that does not fit
+        the model, and as the engine and the score do.
         """
         counts = require_arguments(n, vote, temperature, top_p, max_tokens)
-        x = self._prompt(question)
-        room = self.positions - len(x) - (len(self._words) if counts.reads_scores else 0)
-        if room < 1:
-            raise ModelError(
-                f"question: {len(x)} tokens leave no room for a solution in the model's {self.positions} "
-                "positions; shorten it"
-            )
+        x, room = self._with_room(question, counts, system_prompt)
         params = _params(temperature, top_p, min(MAX_TOKENS, room) if max_tokens is None else max_tokens)
         if params.max_tokens > room:
             raise ModelError(
@@ -140,7 +149,7 @@ class Reasoner:
             )
         of = question if problem_id is None else problem_id
         requests = [Request("question", k, x, request_seed(seed, of, k)) for k in range(n)]
-        sampled = self.engine.sample(requests, params)
+        sampled = self.engine.sample(requests, params, progress)
         ids, names = [list(found.token_ids) for found in sampled], [f"solution {k}" for k in range(n)]
         scores = self._scores([x] * n, ids, names) if counts.reads_scores else None
         from rlv.sampling.shards import stored_text
@@ -152,14 +161,36 @@ class Reasoner:
             extract_answer(text, self.asking.answer_format) if done else None
             for text, done in zip(texts, finished, strict=True)
         ]
-        answer, confidence = winner(answers, classes_of(answers, self._pool), scores, counts)
+        standing = candidates(answers, classes_of(answers, self._pool), scores, counts)
         solutions = tuple(
             Solution(text, own, score, len(y), done, tuple(y))
             for text, own, score, y, done in zip(
                 texts, answers, scores or [None] * n, ids, finished, strict=True
             )
         )
-        return Solved(answer, confidence, solutions, self.asking.score if counts.reads_scores else None)
+        answer, confidence = (standing[0].answer, standing[0].share) if standing else (None, 0.0)
+        scored_by = self.asking.score if counts.reads_scores else None
+        return Solved(answer, confidence, solutions, scored_by, standing)
+
+    def room(
+        self, question: str, vote: str = "weighted_voting", system_prompt: str | None = None
+    ) -> tuple[int, int]:
+        """(tokens of the prompt, tokens that a solution may have beside it). Raises as `solve`."""
+        x, room = self._with_room(question, vote_named(vote), system_prompt)
+        return len(x), room
+
+    def _with_room(
+        self, question: str, counts: Vote, system_prompt: str | None
+    ) -> tuple[tuple[int, ...], int]:
+        """x, and the tokens that are left for a solution."""
+        x = self._prompt(question, system_prompt=system_prompt)
+        room = self.positions - len(x) - (len(self._words) if counts.reads_scores else 0)
+        if room < 1:
+            raise ModelError(
+                f"question: {len(x)} tokens leave no room for a solution in the model's {self.positions} "
+                "positions; shorten it"
+            )
+        return x, room
 
     @overload
     def score(
@@ -230,13 +261,18 @@ class Reasoner:
         asks = SCORES[self.asking.score].asks
         return verification_ids(self.tokenizer, self.asking.prompt_style) if asks else []
 
-    def _prompt(self, question: str, name: str = "question") -> tuple[int, ...]:
+    def _prompt(
+        self, question: str, name: str = "question", *, system_prompt: str | None = None
+    ) -> tuple[int, ...]:
         """x of a question. Raises DataError if it has no words, ModelError for words that have no token."""
         self._require_text(question, name)
         if not question.strip():
             raise DataError(f"{name}: expected text, found {question!r:.100}")
+        if system_prompt is not None:
+            self._require_text(system_prompt, "system prompt")
         asked = self.asking
-        x = tuple(solver_ids(self.tokenizer, question, asked.prompt_style, asked.system_prompt))
+        system = asked.system_prompt if system_prompt is None else system_prompt
+        x = tuple(solver_ids(self.tokenizer, question, asked.prompt_style, system))
         unknown = self.tokenizer.unk_token_id
         if unknown is not None and unknown in x:
             raise ModelError(

@@ -116,7 +116,7 @@ def test_the_installer_reads_the_lock_of_the_kind_it_is_asked_for(kind, tmp_path
     locks = {word for line in lines for word in line.split() if word.endswith(".txt")}
     beside = {"cpu": [], "vllm-cpu": ["slurm"], "gpu": ["slurm", "pilot"]}[kind]
     assert locks == {f"envs/{lock}.txt" for lock in (kind, *beside)}
-    assert (".[train,test,gguf,slurm]" in said.read_text()) == (kind == "cpu")
+    assert (".[train,test,gguf,serve,slurm]" in said.read_text()) == (kind == "cpu")
     # The program pip, and what is taken away again, have no place in a lock.
     free = [line for line in lines if " install --quiet" in line and ".txt" not in line]
     assert [line.split()[-1] for line in free] == ["pip>=24"]

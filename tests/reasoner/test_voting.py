@@ -9,8 +9,14 @@ import pytest
 from rlv.answers.groups import classes_of
 from rlv.answers.pool import Limits, Pool
 from rlv.errors import DataError
+from rlv.evaluation.picking import candidates, vote_named
 from rlv.evaluation.votes import VOTES
-from rlv.evaluation.picking import vote_named, winner
+
+
+def winner(*arguments) -> tuple[str | None, float]:
+    """The first candidate's answer and share."""
+    found = candidates(*arguments)
+    return (found[0].answer, found[0].share) if found else (None, 0.0)
 
 
 def test_weights_decide_and_the_share_is_of_all_that_voted():
@@ -47,6 +53,21 @@ def test_ties_go_to_the_first_and_the_frequent_spelling_is_the_answer():
     answers = ["7", "1/2", "0.5", "0.5", "7", "7"]
     assert winner(answers, [0, 1, 1, 1, 0, 0], None, vote_named("majority")) == ("7", 0.5)
     assert winner(answers[1:4], [0, 0, 0], None, vote_named("majority")) == ("0.5", 1.0)
+
+
+@pytest.mark.parametrize("vote", ["weighted_voting", "majority", "best_of_n"])
+@pytest.mark.parametrize("seed", range(10))
+def test_every_answer_is_a_candidate_once_and_shares_sum_to_one(vote, seed):
+    rng = random.Random(seed)
+    classes = [rng.randrange(-1, 4) for _ in range(9)]
+    order = list(dict.fromkeys(c for c in classes if c >= 0))
+    classes = [-1 if c < 0 else order.index(c) for c in classes]  # numbered as they come
+    answers = [None if c < 0 else f"answer {c}" for c in classes]
+    found = candidates(answers, classes, [rng.random() for _ in classes], vote_named(vote))
+    assert sorted(c.answer for c in found) == sorted(set(answers) - {None})
+    assert sum(c.share for c in found) == pytest.approx(1.0)
+    assert all([answers[k] for k in c.solutions] == [c.answer] * answers.count(c.answer) for c in found)
+    assert [c.share for c in found[1:]] == sorted((c.share for c in found[1:]), reverse=True)
 
 
 @pytest.mark.parametrize("name", ["pass_at_n", "", "weighted", "\x1b[2J"])

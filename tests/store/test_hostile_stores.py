@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from rlv.snakemake.copies import publish
 from rlv.commands.store import fsck_lines
 from rlv.errors import DamagedArtifactError, StoreError
 from rlv.run import make as run
+from rlv.snakemake.copies import publish
 from rlv.store import Artifact, Store, copy_file
 from rlv.store.archive import INDEX, import_artifacts
 from tests.manifests import how_made, rewrite
