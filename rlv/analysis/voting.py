@@ -34,7 +34,7 @@ def vote(graded: Graded, strategy: str = "majority", verifier: str | None = None
             found.append((problem, None, 0.0, False))
             continue
         won = standing[0]
-        correct = bool(part["correct"].gather(won.solutions).any())
+        correct = bool(part["correct"].gather(list(won.solutions)).any())
         found.append((problem, won.answer, won.share, correct))
     schema = {
         "problem_id": pl.String(),

@@ -16,7 +16,8 @@ from rlv.evaluation.votes import VOTES, Vote
 class Candidate:
     """An answer that solutions voted for.
 
-    `answer`: None if solutions that are classes of their own have none that can be told. `share`: of the weight that all answers cast, in [0, 1]. `solutions`: the numbers of those that give it.
+    `answer`: None if solutions that are classes of their own have none that can be told. `share`: of the
+    weight that all answers cast, in [0, 1]. `solutions`: the numbers of those that give it.
     """
 
     answer: str | None
