@@ -3,9 +3,9 @@
     {formats}       the formats of samples that are recognised (rlv/imported/dialects.py)
     {commands}      `rlv COMMAND --help` of every command
     {interface}     what rlv exports, each with its signature and docstring
-    {claims}        the claims of the scoreboard, with the data sets that each is about
 
-Links from pages to Markdown files elsewhere in the repository lead to the pages that include these files.
+A fenced block with `file=NAME` gets the name as its caption (CONTRIBUTING.md, "Documentation"). Links from
+pages to Markdown files elsewhere in the repository lead to the pages that include these files.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from sphinx.util.docutils import SphinxDirective
 
 import rlv
 from rlv.cli import COMMANDS, main
-from rlv.evaluation.claims.registry import CLAIMS
 from rlv.imported import dialects
 
 # Of the repository -> the page that includes it.
@@ -34,17 +33,21 @@ INCLUDED = {
     "../CONTRIBUTING.md": "contributing.md",
 }
 
+_FILE = re.compile(r"^```(\w+) file=(\S+)\n", re.MULTILINE)
+
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    for directive in (Formats, Commands, Interface, Claims):
+    for directive in (Formats, Commands, Interface):
         app.add_directive(directive.__name__.lower(), directive)
-    app.connect("source-read", _towards_pages)
+    app.connect("source-read", _prepared)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def _towards_pages(app: Sphinx, page: str, source: list[str]) -> None:
+def _prepared(app: Sphinx, page: str, source: list[str]) -> None:
+    text = _FILE.sub(r"```{code-block} \1\n:caption: \2\n", source[0])
     for file, target in INCLUDED.items():
-        source[0] = source[0].replace(f"]({file}", f"]({target}")
+        text = text.replace(f"]({file}", f"]({target}")
+    source[0] = text
 
 
 class Markdown(SphinxDirective):
@@ -74,21 +77,20 @@ class Interface(Markdown):
         return "\n\n".join(map(_described, sorted(set(rlv.__all__) - {"__version__"}, key=str.lower)))
 
 
-class Claims(Markdown):
-    def text(self) -> str:
-        return claims_table()
-
-
 def formats_table() -> str:
     """One row a format: its name, where it comes from, and which column is read as which field."""
-    lines = ["| format | written by | columns that are read |", "|---|---|---|"]
+    lines = ["| format | written by | field: columns |", "|---|---|---|"]
     for name, record in dialects.DIALECTS.items():
-        fields = (f"{field}: {_columns(columns)}" for field, columns in record.fields.items())
-        lines.append(f"| `{name}` | {sources()[name]} | {'<br>'.join(fields)} |")
+        alike = [field for field, columns in record.fields.items() if columns == (field,)]
+        others = [
+            f"{field}: {_columns(record.fields[field])}" for field in record.fields if field not in alike
+        ]
+        same = [f"as the fields: {_columns(tuple(alike), most=len(alike))}"] if alike else []
+        lines.append(f"| `{name}` | {sources()[name]} | {'; '.join(others + same)} |")
     return "\n".join(lines)
 
 
-def _columns(names: tuple[str, ...], most: int = 3) -> str:
+def _columns(names: tuple[str, ...], most: int = 2) -> str:
     shown = ", ".join(f"`{name}`" for name in names[:most])
     return shown + (", …" if len(names) > most else "")
 
@@ -123,12 +125,3 @@ def _described(name: str) -> str:
     kind = "autoclass" if inspect.isclass(getattr(rlv, name)) else "autofunction"
     options = "   :members:\n" if kind == "autoclass" else ""
     return f"```{{eval-rst}}\n.. {kind}:: rlv.{name}\n{options}```"
-
-
-def claims_table() -> str:
-    """One row a claim: its name, the data sets that it is about, and what is compared."""
-    lines = ["| claim | on | what is compared |", "|---|---|---|"]
-    for name, record in CLAIMS.items():
-        first = (inspect.getdoc(record.compute) or "").split("\n\n")[0]
-        lines.append(f"| `{name}` | {', '.join(record.roles)} | {' '.join(first.split())} |")
-    return "\n".join(lines)
