@@ -1,7 +1,7 @@
 """The examples of the documentation run, page by page, top to bottom (CONTRIBUTING.md, "Documentation").
 
-A page runs in a folder of its own, as if it were the project's. The study `mini` is finished there, though it is
-a tiny one, and `their-model` is a checkpoint that was trained to verify.
+A page runs in a folder of its own, as if it were the project's. The study `mini` is finished there, though it
+is a tiny one, and `their-model` is a checkpoint that was trained to verify.
 """
 
 from __future__ import annotations
