@@ -45,7 +45,8 @@ def test_a_page_ends_with_the_next_step(page):
 
 def test_every_claim_is_on_the_page_of_the_method_with_its_data_sets():
     found = {row[0].strip("| `"): row[1] for row in rows("method.md", "claim")}
-    assert found == {name: ", ".join(ROLES[role] for role in claim.roles) for name, claim in CLAIMS.items()}
+    stated = {name: ", ".join(ROLES[role] for role in claim.roles) for name, claim in CLAIMS.items()}
+    assert {name: found.get(name) for name in stated} == stated
 
 
 def test_bars_of_claims_are_those_of_a_scoreboard(finished_tiny):
