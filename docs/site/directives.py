@@ -74,7 +74,8 @@ class Commands(Markdown):
 
 class Interface(Markdown):
     def text(self) -> str:
-        return "\n\n".join(map(_described, sorted(set(rlv.__all__) - {"__version__"}, key=str.lower)))
+        names = sorted(set(rlv.__all__) - {"__version__"}, key=lambda name: (name[0].isupper(), name))
+        return "\n\n".join(map(_described, names))
 
 
 def formats_table() -> str:
