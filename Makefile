@@ -14,7 +14,7 @@ SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES)
 
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: mini mini-paper mini-seeds slips mini-base slips-base pilot pilot-smoke test test-vllm test-slurm lint arrows smoke benchmarks
+.PHONY: mini mini-paper mini-seeds slips mini-base slips-base pilot pilot-smoke test test-vllm test-slurm lint arrows docs smoke benchmarks
 .PHONY: env-cpu env-vllm env-gpu
 
 # mini: the quick first look. mini-paper: all experiments. mini-seeds: mini's claims over three training seeds.
@@ -44,6 +44,12 @@ lint: $(READY)
 # The rooms of rlv/ and the imports between them, written into CONTRIBUTING.md.
 arrows: $(READY)
 	$(BIN)/python -m docs.arrows
+
+# The documentation as a site, build/docs/index.html: any warning, and any link inside it that leads nowhere, is an
+# error. Pages are read anew each time, as parts of them come from the code.
+docs: $(READY)
+	$(BIN)/python -m sphinx -q -W --keep-going -E -c docs/site docs build/docs
+	$(BIN)/python -m docs.site.links build/docs
 
 # The whole workflow in two minutes, with a few of everything.
 smoke: $(READY)

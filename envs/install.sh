@@ -38,7 +38,7 @@ case $kind in
         ;;
 esac
 extras=train,test,gguf,serve
-if [ "$kind" = cpu ]; then extras=$extras,slurm; fi
+if [ "$kind" = cpu ]; then extras=$extras,slurm,docs; fi
 "$python" -m pip install --quiet --constraint "$lock" --editable ".[$extras]"
 # It asks for a newer numpy than vLLM's requirements allow, and runs with theirs.
 if [ "$kind" != cpu ]; then "$python" -m pip install --quiet --no-deps --requirement envs/slurm.txt; fi

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import StringConstraints
@@ -12,6 +13,16 @@ from rlv.study.types import Name, Role, Section, Study
 
 # Roles that the page shows.
 _MARKED = (Role.HOW, Role.SAMPLED, Role.VALUES)
+# What types call a bound, in words.
+_BOUNDS = {
+    "ge": "at least {}",
+    "gt": "above {}",
+    "le": "at most {}",
+    "lt": "below {}",
+    "min_length": "at least {} long",
+    "max_length": "at most {} long",
+    "pattern": "matches `{}`",
+}
 HEADER = """# Studies
 
 `config.yaml` names the study to run and the store; `studies/*.yaml` are the studies. A study specifies what
@@ -50,7 +61,7 @@ def markdown() -> str:
             if section is Study and name == "assumed":
                 continue
             default = "required" if field.default is PydanticUndefined else _default(field.default)
-            limits = ", ".join(str(m) for m in field.metadata if not isinstance(m, StringConstraints | Role))
+            limits = ", ".join(_limits(field.metadata))
             roles = ", ".join(role.value for role in _MARKED if role in field.metadata)
             marks = f"({roles}) " if roles else ""
             kind = _type(field.annotation) + (f"; {limits}" if limits else "")
@@ -60,9 +71,20 @@ def markdown() -> str:
     return "\n".join(pages)
 
 
+def _limits(metadata: Iterable[Any]) -> Iterator[str]:
+    """The bounds of a value in words."""
+    for one in metadata:
+        for name, words in _BOUNDS.items():
+            bound = getattr(one, name, None)
+            if bound is not None and not isinstance(one, StringConstraints | Role):
+                yield words.format(bound)
+
+
 def _default(value: Any) -> str:
     if isinstance(value, Section):
         return "its defaults"
+    if value == "":
+        return "empty"
     return f"`{list(value)}`" if isinstance(value, tuple) else f"`{value}`"
 
 
