@@ -68,7 +68,7 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
 
 @pytest.mark.parametrize(
     ("file", "old", "new"),
-    [("calibration.py", "style.DARK_GREY", "style.INK"), ("calibration.rst.jinja", "To see", "Look")],
+    [("calibration.py", "width=1.2", "width=1.3"), ("calibration.rst.jinja", "To see", "Look")],
 )
 def test_a_colour_or_a_word_of_one_figure_redraws_that_figure_and_no_other(checkout, file, old, new):
     before = checkout.keys()
@@ -285,7 +285,7 @@ def test_a_figure_drawn_by_older_code_is_said_to_be(checkout, tmp_path):
     with store.publishing(figure):
         pass
     assert state(figure, store) == "done"
-    checkout.edit("figures/calibration.py", "style.DARK_GREY", "style.INK")
+    checkout.edit("figures/calibration.py", "width=1.2", "width=1.3")
     again = build_plan(load("mini")).figures["calibration"]
     assert state(again, store) == "made by older code"
     other = Artifact("figures", figure.name, figure.recipe, {**again.params, "draws": 7}, figure.inputs)

@@ -42,7 +42,7 @@ def test_the_beginning_of_an_id_is_enough(show):
     lines = said.out.splitlines()
     assert lines[0] == "beta (test)" and r"Find \u202ex" in lines and "reference: 2" in lines
     assert "== grpo_v: 1 of 3 right; majority 0.5, weighted by unified 0.5" in lines
-    assert r"   + 2\x1b: 1 votes, 0.25 by unified" in lines and "   - 3: 1 votes, 0.25 by unified" in lines
+    assert r"   + 2\x1b: 1 vote, 0.25 by unified" in lines and "   - 3: 1 vote, 0.25 by unified" in lines
     assert r"   right\x1b[2J" in lines and "   second" in lines
     assert any(line.startswith("-- 2 - no answer; 6 tokens, unified 0.25") for line in lines)
     assert not any(line.startswith("== grpo:") for line in lines) and "\x1b" not in said.out
