@@ -62,6 +62,8 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "sample_id": pl.Int32(),
         "verifier": pl.String(),
         "score": pl.Float64(),  # in [0, 1]
+        # of the solution's steps, as the file has them, from which it was made; null: of none
+        "steps": pl.List(pl.Float64()),
     },
     # The samples of one reasoner on one data set, graded.
     "solutions": {

@@ -38,7 +38,7 @@ def add_evaluate(parser: ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="COLUMN=HOW",
-        help="scores outside [0, 1]: rank keeps the order, sigmoid takes log odds",
+        help="scores outside [0, 1]: rank keeps the order, sigmoid takes log odds, exp log-probabilities",
     )
     parser.add_argument("--dialect", help="the format, if it is not recognised; `rlv methods` lists them")
     parser.add_argument("--answers", choices=("stated", "boxed", "marker"), default="stated", help=_FORMATS)

@@ -6,21 +6,21 @@ solutions                                        every solution, graded, with a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
+import polars.selectors as cs
 
 from rlv import tables
 from rlv.errors import DataError
 from rlv.outside.names import below
-from rlv.pages.solutions import Note, read_solutions, scored, sources
+from rlv.pages.solutions import Note, read_solutions, scored, sources, steps_of
 from rlv.plan import Plan
 from rlv.run.stages import leaves
 from rlv.store import Store
 
 OF_EVALUATIONS = ("curves", "per_problem", "verification", "reliability")
-# Texts of thousands of tokens are no columns of a spreadsheet.
-_ONLY_PARQUET = ("text",)
 
 
 def leave_tables(plan: Plan, store: Store, folder: Path, note: Note) -> list[Path]:
@@ -40,7 +40,7 @@ def leave_tables(plan: Plan, store: Store, folder: Path, note: Note) -> list[Pat
             # Votes without scores come with every verifier.
             found[name] = pl.concat(parts).unique(maintain_order=True)
     solutions = [
-        run.rows.rename({scored(verifier): verifier_column(verifier) for verifier in run.verifiers})
+        run.rows.rename(_columns(run.verifiers), strict=False)
         .with_columns(dataset=pl.lit(run.dataset), reasoner=pl.lit(run.reasoner))
         .select("dataset", "reasoner", pl.exclude("dataset", "reasoner"))
         for source in sources(plan)
@@ -52,12 +52,12 @@ def leave_tables(plan: Plan, store: Store, folder: Path, note: Note) -> list[Pat
     for name, table in found.items():
         file = below(folder, f"{name}.parquet", error=DataError)
         table.write_parquet(file)
-        plain = [column for column in table.columns if column not in _ONLY_PARQUET]
-        table.select(plain).write_csv(file.with_suffix(".csv"))
+        table.select(~cs.by_name("text", require_all=False) & ~cs.list()).write_csv(file.with_suffix(".csv"))
         written.append(file)
     return written
 
 
-def verifier_column(verifier: str) -> str:
-    """The column of a verifier's scores in the table of solutions."""
-    return f"score_{verifier}"
+def _columns(verifiers: Sequence[str]) -> dict[str, str]:
+    """The names of columns of scores, and of scores of steps, in the table of solutions."""
+    scores = {scored(verifier): f"score_{verifier}" for verifier in verifiers}
+    return scores | {steps_of(verifier): f"steps_{verifier}" for verifier in verifiers}

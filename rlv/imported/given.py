@@ -60,7 +60,7 @@ def given_tables(imported: Imported, n: int) -> Given:
     key = ["problem_id", "sample_id"]
     scores = [
         table.join(solutions, key, "semi").select(
-            *key, pl.lit(verifier, pl.String).alias("verifier"), "score"
+            *key, pl.lit(verifier, pl.String).alias("verifier"), "score", "steps"
         )
         for verifier, table in imported.scores.items()
     ]

@@ -40,7 +40,8 @@ class Imported:
 
     `problems`: a problems table (rlv/tables.py) in which question and answer may be null; without an answer,
     every solution of the problem has `correct`. `solutions`: SOLUTIONS. `scores`: verifier -> problem_id,
-    sample_id, score in [0, 1], for the solutions that have one. `dialect`: the format's name. `mapping`:
+    sample_id, score in [0, 1], steps (the scores of steps that it is made of, as the file has them; null: of
+    none), for the solutions that have one. `dialect`: the format's name. `mapping`:
     field -> column, as `--map` would say it. `notes`: what was left out, changed or is uneven, counted, in
     words.
     """
@@ -67,7 +68,7 @@ def read_samples(
     `problems`: a file of problems (JSON Lines or Parquet) with reference answers. `mapping`: field ->
     column (fields.py), before what the dialect says. `correct`: the column that says which solutions are
     right, which is trusted. `dialect`: a name of DIALECTS, if it is not recognised. `scale`: column of scores
-    -> "rank" or "sigmoid", for those outside [0, 1].
+    -> "rank", "sigmoid" or "exp", for those outside [0, 1].
 
     Raises DataError, naming file and row or column and the flag to use, for files that cannot be read,
     columns that cannot be told, values that are not of their field, and missing references.
@@ -210,7 +211,8 @@ def _scores(
     scores = {}
     for score in columns.scores:
         values = scaled(frame, score, scale, row).alias("score")
-        table = pl.DataFrame([frame["problem_id"], frame["sample_id"], values])
+        steps = frame[f"steps:{score.name}"].alias("steps")
+        table = pl.DataFrame([frame["problem_id"], frame["sample_id"], values, steps])
         scores[score.name] = table.drop_nulls("score")
         if missing := values.null_count():
             notes.append(f"{missing:,} of {len(frame):,} solutions have no score in {score.column}")

@@ -15,7 +15,7 @@ from rlv.errors import DataError
 from rlv.imported.columns import text_of
 from rlv.imported.fields import OF_SOLUTIONS, Columns, brief, kind_in_words
 from rlv.imported.files import ROW
-from rlv.imported.scores import step_scores
+from rlv.imported.scores import of_steps, step_scores
 
 _YES = ("true", "1", "1.0", "yes")
 _NO = ("false", "0", "0.0", "no")
@@ -36,8 +36,9 @@ _TYPES: Mapping[str, pl.DataType] = {
 
 @dataclass(frozen=True)
 class Solutions:
-    """The solutions of one file as a frame with the columns of `_TYPES`, ROW, and `score:<name>` for each
-    verifier; `several`: whether its rows held several solutions each."""
+    """The solutions of one file as a frame with the columns of `_TYPES`, ROW, and for each verifier
+    `score:<name>` and `steps:<name>`, the scores of steps that it is made of (null: of none); `several`:
+    whether its rows held several solutions each."""
 
     frame: pl.DataFrame
     several: bool
@@ -64,7 +65,9 @@ def solutions_of(frame: pl.DataFrame, columns: Columns, row: Callable[[int], str
     if several:
         picked = _one_a_row(picked, next(n for n in fields if fields[n] == decides), words, row, notes)
     if picked.is_empty():
-        nothing = dict.fromkeys((f"score:{score.name}" for score in columns.scores), pl.Float64())
+        nothing: dict[str, pl.DataType] = {}
+        for score in columns.scores:
+            nothing |= {f"score:{score.name}": pl.Float64(), f"steps:{score.name}": pl.List(pl.Float64())}
         return Solutions(pl.DataFrame(schema={ROW: pl.UInt32(), **_TYPES, **nothing}), several, notes)
     plain: list[pl.Series] = [picked[ROW]]
     for name, kind in _TYPES.items():
@@ -74,6 +77,7 @@ def solutions_of(frame: pl.DataFrame, columns: Columns, row: Callable[[int], str
             plain.append(pl.Series(name, [None], dtype=kind).new_from_index(0, len(picked)))
     for score in columns.scores:
         plain.append(step_scores(picked, f"score:{score.name}", score, row))
+        plain.append(of_steps(picked, f"score:{score.name}").alias(f"steps:{score.name}"))
     return Solutions(pl.DataFrame(plain), several, notes)
 
 

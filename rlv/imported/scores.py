@@ -2,7 +2,7 @@
 
 Votes and metrics take a score as a chance of being right, so it has to lie in [0, 1]. A reward that does not
 is brought there only if the user says how: `rank` (its mid-rank within the whole column, over their number)
-keeps the order and nothing else; `sigmoid` takes it as log odds.
+keeps the order and nothing else; `sigmoid` takes it as log odds; `exp` as the logarithm of a probability.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rlv.errors import DataError
 from rlv.imported.fields import AGGREGATES, ScoreColumn, brief, kind_in_words
 from rlv.imported.files import ROW
 
-SCALES = ("rank", "sigmoid")
+SCALES = ("rank", "sigmoid", "exp")
 # What a probability in single precision may be beyond 0 and 1.
 _ROUNDING = 1e-6
 
@@ -51,6 +51,14 @@ def step_scores(frame: pl.DataFrame, name: str, score: ScoreColumn, row: Callabl
     lists = frame.select(pl.col(name).list.eval(plain.fill_nan(None)))
     whole = (pl.col(name).list.len() > 0) & ~pl.col(name).list.contains(None)
     return lists.select(pl.when(whole).then(_aggregated(name, score.aggregate)).alias(name))[name]
+
+
+def of_steps(frame: pl.DataFrame, name: str) -> pl.Series:
+    """The scores of steps in a column as lists of numbers, which `step_scores` has checked; else nulls."""
+    if not isinstance(frame.schema[name], pl.List):
+        return pl.Series(name, [None], dtype=pl.List(pl.Float64)).new_from_index(0, len(frame))
+    number = pl.element().cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False).fill_nan(None)
+    return frame.select(pl.col(name).list.eval(number)).to_series()
 
 
 def _refuse_words(
@@ -100,13 +108,21 @@ def scaled(
         )
     if how == "sigmoid":
         return frame.select((1 / (1 + (-pl.col(name)).exp())).alias(name))[name]
+    if how == "exp":
+        positive = frame.filter(pl.col(name) > _ROUNDING)
+        if len(positive):
+            raise DataError(
+                f"{row(positive)}: {score.column} is {positive[name][0]:g}, expected the logarithm of a "
+                f"probability, 0 at most; use --scale {score.column}=rank or {score.column}=sigmoid"
+            )
+        return frame.select(pl.col(name).clip(upper_bound=0).exp().alias(name))[name]
     outside = frame.filter(~pl.col(name).is_between(-_ROUNDING, 1 + _ROUNDING))
     if len(outside):
         low, high = column.min(), column.max()
         raise DataError(
             f"{row(outside)}: {score.column} is {outside[name][0]:g}, expected a score in [0, 1]; the column "
-            f"runs from {low:g} to {high:g}. Use --scale {score.column}=rank (keeps the order) or "
-            f"--scale {score.column}=sigmoid (takes it as log odds)"
+            f"runs from {low:g} to {high:g}. Use --scale {score.column}=rank (keeps the order), "
+            f"{score.column}=sigmoid (takes it as log odds) or {score.column}=exp (as a log-probability)"
         )
     return column.clip(0, 1)
 
@@ -116,7 +132,7 @@ def check_scales(scale: Mapping[str, str], scores: tuple[ScoreColumn, ...]) -> N
     known = {name for score in scores for name in (score.column, score.name)}
     for column, how in scale.items():
         if how not in SCALES:
-            raise DataError(f"--scale {column}={how}: expected {' or '.join(SCALES)}")
+            raise DataError(f"--scale {column}={how}: expected one of {', '.join(SCALES)}")
         if column not in known:
             there = ", ".join(score.column for score in scores) or "there are none"
             raise DataError(f"--scale {column}={how}: no such column of scores; columns of scores: {there}")

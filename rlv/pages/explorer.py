@@ -25,7 +25,15 @@ from rlv.answers.steps import text_steps
 from rlv.errors import DataError, StoreError
 from rlv.evaluation.templates import fill
 from rlv.pages.escaping import as_json, policy, script, shown
-from rlv.pages.solutions import Note, Solutions, read_problems, read_solutions, scored, sources
+from rlv.pages.solutions import (
+    Note,
+    Solutions,
+    read_problems,
+    read_solutions,
+    scored,
+    sources,
+    steps_of,
+)
 from rlv.plan import Plan
 from rlv.plan.external import step_rule
 from rlv.store import Store
@@ -226,6 +234,11 @@ def _columns(rows: pl.DataFrame, verifiers: tuple[str, ...]) -> dict[str, list[A
     plain = ("sample_id", "text", "n_tokens", "finish_reason", "answer", "answer_class", "correct")
     found: dict[str, Any] = {name: rows[name].to_list() for name in plain}
     found["scores"] = [list(map(_short, rows[scored(name)].to_list())) for name in verifiers]
+    found["steps"] = {
+        number: [None if one is None else [None if s is None else _short(s) for s in one] for one in steps]
+        for number, name in enumerate(verifiers)
+        if (column := steps_of(name)) in rows.columns and any(steps := rows[column].to_list())
+    }
     return found
 
 
@@ -236,9 +249,19 @@ def _problem(
 
     `t` texts and `w` answers; by run: `s` samples, `t` and `w` places in these (-1: no answer), `c` classes,
     `k` 1 if it is right, `n` tokens, `f` first letters of how it ended (?: nobody says), `v` scores, verifier
-    by verifier.
+    by verifier, `p` scores of steps by number of the verifier.
     """
-    texts, answers = _Numbered(steps), _Numbered(shown)
+    counts = {
+        text: len(scores)
+        for columns in found.values()
+        for of_verifier in columns["steps"].values()
+        for text, scores in zip(columns["text"], of_verifier, strict=True)
+        if scores
+    }
+    texts = _Numbered(
+        lambda text: _scored_steps(text, counts[text], steps) if text in counts else steps(text)
+    )
+    answers = _Numbered(shown)
     runs = {}
     for number, columns in found.items():
         runs[number] = {
@@ -250,6 +273,7 @@ def _problem(
             "n": columns["n_tokens"],
             "f": "".join(str(reason or "?")[:1] for reason in columns["finish_reason"]),
             "v": columns["scores"],
+            **({"p": columns["steps"]} if columns["steps"] else {}),
         }
     whole = {"q": shown(row["question"]), "a": shown(row["answer"]), "t": texts.all, "w": answers.all}
     return as_json({**whole, "r": runs})
@@ -274,6 +298,16 @@ def _steps(text: str, rule: str) -> str:
     """A text as it is shown, with _STEP where a step begins, but the first."""
     visible = shown(text)
     return _STEP.join(_parts(visible, text_steps(visible, rule)))
+
+
+def _scored_steps(text: str, count: int, steps: Callable[[str], str]) -> str:
+    """The same of a text of which `count` steps have scores: its paragraphs or lines, if they are as many."""
+    visible = shown(text)
+    for end in ("\n\n", "\n"):
+        found = [part for part in visible.split(end) if part.strip()]
+        if len(found) == count:
+            return _STEP.join(found)
+    return steps(text)
 
 
 def _parts(text: str, starts: list[int]) -> Iterator[str]:

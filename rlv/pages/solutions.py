@@ -1,7 +1,8 @@
 """The solutions of a study with every verifier's scores, as far as they are published, and their votes.
 
 Those of the data sets that the study evaluates on; solutions of other problems, by which temperatures and
-confidences were chosen, are left out. Scores are of whole solutions: the store has none of single steps.
+confidences were chosen, are left out. Scores are of whole solutions; those of single steps come only with the
+files of others.
 """
 
 from __future__ import annotations
@@ -83,6 +84,11 @@ def scored(verifier: str) -> str:
     return f"score of {verifier}"
 
 
+def steps_of(verifier: str) -> str:
+    """The column of the scores of steps that a verifier's scores are made of, if it is there."""
+    return f"steps of {verifier}"
+
+
 def sources(plan: Plan) -> list[Source]:
     """All solutions that the study evaluates: data sets and reasoners in its order, cut ones behind."""
     found: dict[str, Source] = {}
@@ -138,11 +144,28 @@ def read_solutions(
             continue
         scores = joined.select(*KEY, pl.col("score").alias(scored(verifier)))
         rows = rows.join(scores, on=KEY, how="left", maintain_order="left")
+        rows = _with_steps(rows, verifier, shards, store)
         verifiers.append(verifier)
     for one in known:
         budget = one.budget if source.cut or len(known) > 1 else None
         here = rows.filter(pl.col("budget") == one.budget)
         yield _with_votes(source, budget, here, tuple(verifiers), one)
+
+
+def _with_steps(
+    rows: pl.DataFrame, verifier: str, shards: tuple[Artifact, ...], store: Store
+) -> pl.DataFrame:
+    """Rows with the scores of steps that files of others brought for a verifier, if they did."""
+    for shard in shards:
+        imported = shard.inputs["samples"]
+        if "column" not in shard.params or not leaves(imported, "given_scores"):
+            continue
+        given = tables.read(store.open(imported, "given_scores.parquet"), "given_scores")
+        mine = given.filter(pl.col("verifier") == shard.params["column"], pl.col("steps").is_not_null())
+        if mine.height:
+            steps = mine.select("problem_id", "sample_id", pl.col("steps").alias(steps_of(verifier)))
+            return rows.join(steps, ["problem_id", "sample_id"], "left", maintain_order="left")
+    return rows
 
 
 def _with_votes(

@@ -206,23 +206,34 @@ function drawSolution(row, found, problem, i, scores) {
     el("span", { class: kind, title: kind === "silent" ? "no answer" : kind }, mark),
     el("bdi", { class: "answer" }, found.w[i] < 0 ? "no answer" : problem.w[found.w[i]]),
     el("span", { class: "tally", title: "score" }, scores ? short(scores[i]) : ""),
-    found.n[i] === null ? null : el("span", { class: "tally silent", title: "tokens" }, `${found.n[i]} tok.`),
   );
+  // Files of others may say neither how long a solution is nor how it ended.
+  if (found.n[i] !== null)
+    row.append(el("span", { class: "tally silent", title: "tokens" }, `${found.n[i]} tok.`));
 }
 
 const ENDS = { s: "ended by itself", l: "ran into its budget", f: "answer forced at its budget" };
 
 function solution(run, found, problem, i) {
   const parts = problem.t[found.t[i]].split(STEP);
+  // Scores of steps, verifier by verifier: beside the steps if they are as many, else in a line.
+  const graded = Object.entries(found.p || {}).filter(([, of]) => of[i] !== null);
+  const beside = graded.filter(([, of]) => of[i].length === parts.length);
+  const listed = (of) => of[i].map((score) => (score === null ? "–" : short(score))).join(", ");
+  const step = (part, k) =>
+    el(
+      "li",
+      {},
+      text(el("span", { class: "text" }), part.trim()),
+      ...beside.map(([v, of]) =>
+        el("span", { class: "step-score", title: run.verifiers[v] }, of[i][k] === null ? "–" : short(of[i][k])),
+      ),
+    );
   const body =
-    parts.length > 1
-      ? el(
-          "ol",
-          { class: "steps" },
-          ...parts.map((part) => el("li", {}, text(el("span", { class: "text" }), part.trim()))),
-        )
+    parts.length > 1 || beside.length
+      ? el("ol", { class: "steps" }, ...parts.map(step))
       : text(el("p", { class: "text" }), parts[0]);
-  // Files of others may say neither how long a solution is nor how it ended.
+  const loose = graded.filter((one) => !beside.includes(one));
   const tokens = found.n[i] === null ? "" : `, ${found.n[i]} tokens`;
   const about = `sample ${found.s[i]}${tokens}${ENDS[found.f[i]] ? `, ${ENDS[found.f[i]]}` : ""}`;
   const answer = found.w[i] < 0 ? "none" : problem.w[found.w[i]];
@@ -240,6 +251,9 @@ function solution(run, found, problem, i) {
       el("span", { class: found.k[i] === "1" ? "right" : "wrong" }, found.k[i] === "1" ? "right" : "wrong"),
     ),
     scores ? el("p", { class: "small scores" }, `Scores: ${scores}`) : null,
+    ...loose.map(([v, of]) =>
+      el("p", { class: "small scores" }, `Scores of steps by ${run.verifiers[v]}: ${listed(of)}`),
+    ),
     elsewhere(run, found.s[i], problem),
     body,
   );

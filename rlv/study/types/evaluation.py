@@ -35,9 +35,10 @@ class Samples(Section):
     correct: str | None = Field(
         default=None, description="the column that says which solutions are right, instead of our grader"
     )
-    scale: dict[str, Literal["rank", "sigmoid"]] = Field(
+    scale: dict[str, Literal["rank", "sigmoid", "exp"]] = Field(
         default={},
-        description="column of scores outside [0, 1] -> how it gets there: by its rank, or as log odds",
+        description="column of scores outside [0, 1] -> how it gets there: by its rank, as log odds, or as "
+        "the logarithm of a probability",
     )
     tokenizer: str | None = Field(
         default=None,
