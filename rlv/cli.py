@@ -13,12 +13,14 @@ from importlib import import_module
 from typing import Any
 
 from rlv import __version__
+from rlv.commands.examples import EXAMPLES, examples_text, overview
 from rlv.commands.places import add_places
 from rlv.commands.printing import say
 from rlv.errors import IN_VAIN, RlvError, in_vain
 from rlv.outside.logs import escape_logs
 
-# Name -> the module with its `add_<name>`, and what it does.
+# Name -> the module with its `add_<name>`, and what it does. Its examples and the question that it answers stand
+# in rlv/commands/examples.py.
 COMMANDS = {
     "study": ("study", "show or check a study: its artifacts and their cost; whether it can run here"),
     "plan": ("study", "what a study costs by stage; --estimate: exit 1 if a job cannot fit"),
@@ -67,13 +69,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line; `run` of what it returns answers the command."""
-    whole = argparse.ArgumentParser(prog="rlv", description="RL^V: reasoners that verify themselves")
+    whole = argparse.ArgumentParser(
+        prog="rlv",
+        usage="rlv [-h] [--version] COMMAND ...",
+        description="RL^V: reasoners that verify themselves",
+        epilog=overview(COMMANDS),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     whole.add_argument("--version", action="version", version=__version__)
     commands = whole.add_subparsers(
-        required=True, metavar="COMMAND", dest="command", parser_class=_CommandParser
+        required=True,
+        prog="rlv",
+        metavar="COMMAND",
+        dest="command",
+        parser_class=_CommandParser,
+        help=argparse.SUPPRESS,  # the overview has them, by question
     )
     for name, (module, help) in COMMANDS.items():
-        commands.add_parser(name, help=help, description=help, module=module, command=name)
+        commands.add_parser(
+            name,
+            description=help,
+            epilog=examples_text(EXAMPLES[name]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            module=module,
+            command=name,
+        )
     return whole
 
 
