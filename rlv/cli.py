@@ -19,8 +19,8 @@ from rlv.commands.printing import say
 from rlv.errors import IN_VAIN, RlvError, in_vain
 from rlv.outside.logs import escape_logs
 
-# Name -> the module with its `add_<name>`, and what it does. Its examples and the question that it answers stand
-# in rlv/commands/examples.py.
+# Name -> the module with its `add_<name>`, and what it does. Its examples, and the question that it answers,
+# stand in rlv/commands/examples.py.
 COMMANDS = {
     "study": ("study", "show or check a study: its artifacts and their cost; whether it can run here"),
     "plan": ("study", "what a study costs by stage; --estimate: exit 1 if a job cannot fit"),
