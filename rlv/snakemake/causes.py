@@ -2,8 +2,8 @@
 
 Snakemake prints a report of each failed job when it fails, and three lines of its own after `onerror`. So the
 causes are printed when its process ends. They are read from the logs: a job has failed if its log was written
-during the run and its output is not there. Times are compared with those of the same files at the start, never
-with a clock: the logs of a cluster's jobs are written by other machines.
+during the run and its output is not there. Times are compared with those of the same files at the start and
+never with a clock: the logs of a cluster's jobs are written by other machines.
 """
 
 from __future__ import annotations
@@ -24,10 +24,9 @@ from rlv.snakemake.receipts import Receipts
 _TAIL, _LINES, _NAMES = 2**16, 12, 6
 _OURS = "rlv: "
 # The last line of Python's report of an exception, and what the system, a shell or SLURM say of a job's end.
-_RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit|Warning)\b.*")
-_ENDED = re.compile(
-    r".*\b(Killed|oom[-_ ]kill|OUT_OF_MEMORY|out of memory|DUE TO TIME LIMIT|CANCELLED)\b.*", re.I
-)
+_RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit)\b.*")
+_WORDS = r"Killed|oom[-_ ]kill|OUT_OF_MEMORY|out of memory|DUE TO TIME LIMIT|CANCELLED"
+_ENDED = re.compile(rf".*\b({_WORDS})\b.*", re.IGNORECASE)
 _SILENT = "its log does not state why; it may have been ended from outside (memory, time limit)"
 
 
@@ -88,7 +87,7 @@ class Causes:
                 continue
             written = [log for log in job.logs() if self._before.get(log) != _state(log)]
             if written:
-                # The stage's own log comes first; what SLURM wrote around it, latest last, says how it was ended.
+                # The stage's own log comes first; SLURM's, the latest last, say how a job was ended.
                 texts = [(log, _tail(log)) for log in (written[0], *reversed(written[1:]))]
                 found = ((log, cause) for log, text in texts if (cause := cause_in(text)) is not None)
                 log, cause = next(found, (written[0], _SILENT))
@@ -98,8 +97,8 @@ class Causes:
 def cause_in(text: str) -> str | None:
     """The cause in a job's log; None if it states none.
 
-    This project's own message, which stands at the end; else the last exception; else the last line that speaks of a
-    job that was ended.
+    This project's own message, which stands at the end; else the last exception; else the last line that
+    speaks of a job that was ended.
     """
     lines = text.rstrip().splitlines()
     ours = max((at for at, line in enumerate(lines) if line.startswith(_OURS)), default=None)
