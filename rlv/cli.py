@@ -23,6 +23,7 @@ from rlv.outside.logs import escape_logs
 # stand in rlv/commands/examples.py.
 COMMANDS = {
     "study": ("study", "show or check a study: its artifacts and their cost; whether it can run here"),
+    "doctor": ("doctor", "what is installed, what works here, and what each study lacks to run here"),
     "plan": ("study", "what a study costs by stage; --estimate: exit 1 if a job cannot fit"),
     "fetch": ("fetch", "fetch models and data sets of the hub into its cache, on a machine with a network"),
     "methods": ("methods", "what studies can name: advantages, scores, votes, ...; ours and of packages"),

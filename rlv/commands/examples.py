@@ -14,7 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 QUESTIONS: dict[str, tuple[str, ...]] = {
     "What came out?": ("claims", "page", "show", "time"),
     "What is done, what is missing, and why?": ("status", "why", "diff"),
-    "What can a study say, what will it cost, can it run here?": ("study", "plan", "methods", "fetch"),
+    "What can a study say, what will it cost, can it run here?": (
+        "study",
+        "plan",
+        "doctor",
+        "methods",
+        "fetch",
+    ),
     "How do I use a trained reasoner?": ("solve", "verify", "export-model", "push"),
     "Where does a number come from, and is it the same again?": ("provenance", "replay"),
     "Is the store sound, and how do I share or clean it?": ("fsck", "gc", "export", "import"),
@@ -26,6 +32,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "study": (
         ("rlv study show", "all artifacts of the study of config/config.yaml, with their inputs"),
         ("rlv study check pilot", "would it fail here? exit status 1 with every reason"),
+    ),
+    "doctor": (
+        ("rlv doctor", "of all shipped studies"),
+        ("rlv doctor --study pilot", "all checks of one; exit status 1 if it cannot run here"),
+        ("rlv doctor --hub --json", "asks the hub, too; for a program"),
     ),
     "plan": (
         ("rlv plan paper", "jobs, tokens, GPU hours and disk by stage"),
