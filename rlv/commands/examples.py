@@ -24,6 +24,7 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
     "How do I use a trained reasoner?": ("solve", "verify", "export-model", "push"),
     "Where does a number come from, and is it the same again?": ("provenance", "replay"),
     "Is the store sound, and how do I share or clean it?": ("fsck", "gc", "export", "import"),
+    "How do I type less?": ("completion",),
     "What does the workflow call?": ("make", "publish", "ship-base"),
 }
 
@@ -92,6 +93,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "replay": (
         ("rlv replay results/mini/provenance/parallel_scaling --store /tmp/again", "and compare"),
         ("rlv replay claims --study mini --store /tmp/again", "of a study that is here"),
+    ),
+    "completion": (
+        ("rlv completion bash > ~/.local/share/bash-completion/completions/rlv", "from the next shell on"),
+        ("rlv completion zsh > ~/.zfunc/_rlv", "a folder that is in your $fpath"),
     ),
     "publish": (("rlv publish figures/parallel_scaling-0123456789ab results/mini/figures", ""),),
     "export-model": (("rlv export-model grpo_v --study mini --into grpo_v", "with a model card"),),
