@@ -133,8 +133,8 @@ def tools() -> list[dict[str, str | None]]:
 
 
 def _found(name: str) -> str | None:
-    beside = Path(sys.executable).parent / name  # a package's program, though the environment is not active
-    return shutil.which(name) or (str(beside) if os.access(beside, os.X_OK) else None)
+    # Beside Python are packages' programs, though the environment may not be active.
+    return shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
 
 
 def machine() -> dict[str, Any]:

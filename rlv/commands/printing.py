@@ -26,6 +26,10 @@ def say(lines: Iterable[str], file: TextIO | None = None) -> None:
         lines = fitted(lines, shutil.get_terminal_size().columns, colour=colours_on(to))
     else:
         lines = map(escaped, lines)
+    _put(lines, to)
+
+
+def _put(lines: Iterable[str], to: TextIO) -> None:
     print(*lines, sep="\n", file=to, flush=True)
 
 
@@ -62,11 +66,11 @@ def answer(options: Namespace, found: Callable[[], Any], lines: Callable[[Any], 
     with redirect_stdout(sys.stderr):
         data = found()
         text = json_text(data, indent=1)
-    # In UTF-8 whatever the encoding of the terminal; what is not there has no `buffer` (a test's own file).
-    sys.stdout.flush()
-    buffer = getattr(sys.stdout, "buffer", None)
-    sys.stdout.write(text + "\n") if buffer is None else buffer.write(f"{text}\n".encode())
-    sys.stdout.flush()
+    # In UTF-8 whatever the encoding of the terminal; a file that holds text has none.
+    encode = getattr(sys.stdout, "reconfigure", None)
+    if encode is not None:
+        encode(encoding="utf-8")
+    _put([text], sys.stdout)
     return data
 
 

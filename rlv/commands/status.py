@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rlv.cluster.logs import logs_of
@@ -15,6 +15,7 @@ from rlv.commands.places import plan_and_store
 from rlv.commands.printing import add_json, answer
 from rlv.errors import StoreError
 from rlv.plan import Plan
+from rlv.run.running import look
 from rlv.run.stages import STAGES
 from rlv.store import Artifact, Store
 from rlv.store.leases import Lease
@@ -153,7 +154,27 @@ def _job(lease: Lease, *, ours: bool) -> dict[str, Any] | None:
         "owner": lease.owner(),
         "touched": f"{datetime.fromtimestamp(lease.touched / 1e9, UTC):%FT%TZ}",
         "ended": not failed and lease.gone(),
+        "progress": None if failed or lease.gone() else _progress(lease),
     }
+
+
+def _progress(lease: Lease) -> dict[str, Any] | None:
+    """How far a job is, as its log says; None if that is not to be seen from here."""
+    job = look(lease)
+    if job.progress is None:
+        return None
+    far = {name: getattr(job.progress, name) for name in ("done", "total", "what", "tokens_per_second")}
+    return {**far, "seconds_left": job.seconds_left}
+
+
+def _far(progress: Mapping[str, Any] | None) -> str:
+    """How far a job is, for people; "" if that is not known."""
+    if progress is None:
+        return ""
+    speed, left = progress["tokens_per_second"], progress["seconds_left"]
+    said = f"  {progress['done']} of {progress['total']} {progress['what']}"
+    said += "" if speed is None else f", {speed:,} tokens/s"
+    return said if left is None else f"{said}, about {timedelta(seconds=round(left))} left"
 
 
 def progress_lines(plan: Plan, store: Store) -> list[str]:
@@ -175,5 +196,6 @@ def _job_lines(found: Mapping[str, Any]) -> list[str]:
             alive = "its process has ended, and the next run takes over"
         other = "" if job["of_this_study"] else "  (another study's)"
         running.append((IN_PROGRESS, f"{job['path']}: {job['owner']}; {alive}{other}"))
+        running += [("", far) for far in [_far(job["progress"])] if far]
     rows = [*running, *failed]
     return ["", *table(_STATE, rows)] if rows else []
