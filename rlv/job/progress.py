@@ -62,6 +62,22 @@ class Progress:
     begun: int = 0
     tokens_per_second: int | None = None
 
+    def per_second(self, seconds: float) -> float | None:
+        """The mean speed of a job that took `seconds` to come here; None if it has done nothing yet."""
+        return None if self.done <= self.begun or seconds <= 0 else (self.done - self.begun) / seconds
+
+    def seconds_left(self, seconds: float) -> float | None:
+        """Seconds for what is left, at that speed; None if there is none."""
+        speed = self.per_second(seconds)
+        return None if speed is None else (self.total - self.done) / speed
+
+    def speed(self, seconds: float) -> str:
+        """That speed as the end of a line, as `, 4.2/s` or `, 10.0 s a step`; "" if there is none."""
+        found = self.per_second(seconds)
+        if found is None:
+            return ""
+        return f", {found:.1f}/s" if found >= 1 else f", {1 / found:.1f} s a {self.what.removesuffix('s')}"
+
 
 def progress_in(log: str) -> Progress | None:
     """What the last line of a log that states it says; None if none does."""

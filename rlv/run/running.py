@@ -39,18 +39,13 @@ class Running:
     @property
     def per_second(self) -> float | None:
         """Its mean speed until the last line of its log; None if that is not known."""
-        found = self.progress
-        if found is None or found.done <= found.begun or self.written <= 0:
-            return None
-        return (found.done - found.begun) / self.written
+        return None if self.progress is None else self.progress.per_second(self.written)
 
     @property
     def seconds_left(self) -> float | None:
         """Until its end at that speed; None if that is not known."""
-        found, speed = self.progress, self.per_second
-        if found is None or speed is None:
-            return None
-        return max(0.0, (found.total - found.done) / speed - (self.seconds - self.written))
+        left = None if self.progress is None else self.progress.seconds_left(self.written)
+        return None if left is None else max(0.0, left - (self.seconds - self.written))
 
 
 def running(store: Store, of: Container[str]) -> list[Running]:
@@ -102,8 +97,7 @@ def bar(job: Running, width: int, *, ascii: bool = False) -> str:
     if found is None or not found.total:
         return f"{name}: {tqdm.format_interval(job.seconds)} so far"[:width]
     left = "?" if job.seconds_left is None else tqdm.format_interval(job.seconds_left)
-    speed = "" if job.per_second is None else f", {_speed(job.per_second, found.what)}"
-    facts = f"{found.done}/{found.total} {found.what}{speed}, {left} left"
+    facts = f"{found.done}/{found.total} {found.what}{found.speed(job.written)}, {left} left"
     most = max(8, width - len(facts) - 12)  # a share in percent and the shortest bar
     name = name if len(name) <= most else f"{name[: most - 1]}…"
     line = tqdm.format_meter(
@@ -114,7 +108,3 @@ def bar(job: Running, width: int, *, ascii: bool = False) -> str:
         bar_format=f"{{l_bar}}{{bar}}| {facts}",
     )
     return line[:width]
-
-
-def _speed(per_second: float, what: str) -> str:
-    return f"{per_second:.1f}/s" if per_second >= 1 else f"{1 / per_second:.1f} s a {what.removesuffix('s')}"
