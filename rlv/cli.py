@@ -13,15 +13,18 @@ from importlib import import_module
 from typing import Any
 
 from rlv import __version__
+from rlv.commands.examples import EXAMPLES, examples_text, overview
 from rlv.commands.places import add_places
 from rlv.commands.printing import say
 from rlv.errors import IN_VAIN, RlvError, in_vain
 from rlv.outside.logs import escape_logs
 
-# Name -> the module with its `add_<name>`, and what it does.
+# Name -> the module with its `add_<name>`, and what it does. Its examples, and the question that it answers,
+# stand in rlv/commands/examples.py.
 COMMANDS = {
     "evaluate": ("evaluate", "what a verifier is worth on solutions that you have: figures, claims, pages"),
     "study": ("study", "show or check a study: its artifacts and their cost; whether it can run here"),
+    "doctor": ("doctor", "what is installed, what works here, and what each study lacks to run here"),
     "plan": ("study", "what a study costs by stage; --estimate: exit 1 if a job cannot fit"),
     "fetch": ("fetch", "fetch models and data sets of the hub into its cache, on a machine with a network"),
     "methods": ("methods", "what studies can name: advantages, scores, votes, ...; ours and of packages"),
@@ -39,6 +42,7 @@ COMMANDS = {
     "show": ("page", "a problem with its votes, and its solutions with their scores"),
     "provenance": ("provenance", "every artifact behind a figure, as a table and as an RO-Crate"),
     "replay": ("provenance", "make all of a crate again in the new store --store, and compare"),
+    "completion": ("completion", "a script that completes commands, options and studies in bash or zsh"),
     "publish": ("publish", "copy a figure's or the claims' files to their stable place"),
     "export-model": ("cards", "copy a trained reasoner to a folder of its own, with a model card"),
     "push": ("cards", "upload a trained reasoner with its card to the hub; private unless --public"),
@@ -67,15 +71,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of the command line; `run` of what it returns answers the command."""
-    whole = argparse.ArgumentParser(prog="rlv", description="RL^V: reasoners that verify themselves")
+def complete_parser() -> tuple[argparse.ArgumentParser, list[tuple[str, argparse.ArgumentParser]]]:
+    """The parser of the command line, and those of its commands by name, all with their arguments."""
+    made: list[tuple[str, argparse.ArgumentParser]] = []
+    whole = parser(made)
+    return whole, made
+
+
+def parser(filled: list[tuple[str, argparse.ArgumentParser]] | None = None) -> argparse.ArgumentParser:
+    """The parser of the command line; `run` of what it returns answers the command.
+
+    `filled` is given each command's parser, with its arguments; without it a command gets them when it is
+    asked for.
+    """
+    whole = argparse.ArgumentParser(
+        prog="rlv",
+        usage="rlv [-h] [--version] COMMAND ...",
+        description="RL^V: reasoners that verify themselves",
+        epilog=overview(COMMANDS),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     whole.add_argument("--version", action="version", version=__version__)
     commands = whole.add_subparsers(
-        required=True, metavar="COMMAND", dest="command", parser_class=_CommandParser
+        required=True,
+        prog="rlv",
+        metavar="COMMAND",
+        dest="command",
+        parser_class=_CommandParser,
+        help=argparse.SUPPRESS,  # the overview has them, by question
     )
+    whole.set_defaults(whole=complete_parser)
     for name, (module, help) in COMMANDS.items():
-        commands.add_parser(name, help=help, description=help, module=module, command=name)
+        command = commands.add_parser(
+            name,
+            help=help,
+            description=help,
+            epilog=examples_text(EXAMPLES[name]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            module=module,
+            command=name,
+        )
+        if filled is not None:
+            command.fill()
+            filled.append((name, command))
     return whole
 
 
@@ -84,10 +122,16 @@ class _CommandParser(argparse.ArgumentParser):
 
     def __init__(self, *, module: str, command: str, **rest: Any) -> None:
         super().__init__(**rest)
-        self.module, self.command = module, command
+        self.module, self.command, self.full = module, command, False
+
+    def fill(self) -> None:
+        """Add the command's arguments, once."""
+        if not self.full:
+            self.full = True
+            add = f"add_{self.command.replace('-', '_')}"
+            add_places(self)
+            getattr(import_module(f"rlv.commands.{self.module}"), add)(self)
 
     def parse_known_args(self, *args: Any, **options: Any) -> Any:
-        add = f"add_{self.command.replace('-', '_')}"
-        add_places(self)
-        getattr(import_module(f"rlv.commands.{self.module}"), add)(self)
+        self.fill()
         return super().parse_known_args(*args, **options)

@@ -23,8 +23,3 @@ def logs_of(path: str, root: Path = Path()) -> list[Path]:
     around = (root / SLURM_LOGS / f"rule_{stage}" / directory).glob("*.log")
     jobs = sorted(around, key=lambda file: (len(file.stem), file.stem))
     return [file for file in (own, *jobs) if file.is_file()]
-
-
-def log_lines(path: str, root: Path = Path()) -> list[str]:
-    """The same as indented lines for a report."""
-    return [f"{'':20s}  log: {file}" for file in logs_of(path, root)]

@@ -6,28 +6,54 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rlv.columns import Column, table
 from rlv.commands.places import plan_and_store
-from rlv.commands.printing import say
+from rlv.commands.printing import add_json, answer
 from rlv.errors import StoreError, StudyError
-from rlv.evaluation.claims.rows import bar, number
+from rlv.evaluation.claims.rows import (
+    DOES_NOT_HOLD,
+    HOLDS,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    UNDECIDED,
+    bar,
+    number,
+)
 from rlv.outside.files import parse_json
+from rlv.plan import Plan
+from rlv.store import Store
+
+COLOURS = {REPRODUCED: "green", HOLDS: "green", NOT_REPRODUCED: "red", DOES_NOT_HOLD: "red"}
+COLOURS[UNDECIDED] = "yellow"
+_VERDICT = (Column(least=14, whole=True, colours={v.upper(): c for v, c in COLOURS.items()}), Column())
 
 
 def add_claims(parser: ArgumentParser) -> None:
-    parser.add_argument("--markdown", action="store_true", help="as a table for a README")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--markdown", action="store_true", help="as a table for a README")
+    add_json(form)
     parser.set_defaults(run=_claims)
 
 
 def _claims(options: Namespace) -> None:
-    plan, store = plan_and_store(options)
+    answer(
+        options,
+        lambda: scoreboard(*plan_and_store(options)),
+        lambda found: (claims_table if options.markdown else claims_lines)(found["claims"]),
+    )
+
+
+def scoreboard(plan: Plan, store: Store) -> dict[str, Any]:
+    """The rows of a study's scoreboard, in JSON's types. Raises StudyError and StoreError if it has none."""
     if plan.claims is None:
         raise StudyError(f"study {plan.study.name}: has no section `claims`")
     file = store.open(plan.claims, "claims.json")
-    lines = claims_table if options.markdown else claims_lines
     try:
-        say(lines(parse_json(file.read_bytes())))
+        rows = parse_json(file.read_bytes())
+        claims_lines(rows)  # what cannot be shown is no scoreboard
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise StoreError(f"{file}: no scoreboard ({type(error).__name__}: {error})") from error
+    return {"study": plan.study.name, "path": plan.claims.path, "claims": rows}
 
 
 def claims_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -46,14 +72,10 @@ def claims_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def claims_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The scoreboard as text."""
-    lines = []
+    cells = []
     for row in rows:
         predicted = f"; predicted {row['predicted']}" if row.get("predicted") else ""
-        lines += [
-            f"{row['verdict'].upper():15s} {row['id']}: {number(row)}; bar {bar(row)}; paper: {row['paper']}"
-            f"{predicted}",
-            f"{'':15s} {row['statement']}",
-            f"{'':15s} {row['detail']}",
-            "",
-        ]
-    return lines[:-1]
+        first = f"{row['id']}: {number(row)}; bar {bar(row)}; paper: {row['paper']}{predicted}"
+        cells += [(row["verdict"].upper(), first), ("", f"{row['statement']}"), ("", f"{row['detail']}")]
+        cells.append(("", ""))
+    return list(table(_VERDICT, cells[:-1]))

@@ -3,47 +3,65 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
 from functools import partial
 from importlib import import_module
 from inspect import getdoc, isroutine
+from itertools import groupby
 from typing import Any
 
-from rlv.commands.printing import say
+from rlv.columns import Column, table
+from rlv.commands.printing import add_json, answer
 from rlv.errors import StudyError
 from rlv.registry import KINDS, Registry, imported
 
+_ROW = (Column(), Column(whole=True), Column(whole=True), Column())
+
 
 def add_methods(parser: ArgumentParser) -> None:
+    add_json(parser)
     parser.set_defaults(run=_methods)
 
 
 def _methods(options: Namespace) -> None:
-    say(methods_lines(KINDS))
+    answer(options, lambda: {"methods": list(methods_of(KINDS))}, lambda found: _lines(found["methods"]))
+
+
+def methods_of(kinds: Mapping[str, tuple[str, str]]) -> Iterator[dict[str, str | None]]:
+    """Every method: its kind, its name, its package, and what it is (`about`) or why it cannot be used."""
+    for group, (module, name) in kinds.items():
+        yield from _rows(group, getattr(import_module(module), name))
 
 
 def methods_lines(kinds: Mapping[str, tuple[str, str]]) -> list[str]:
     """A section for each kind: the names, where each is from, and what it is or why it cannot be used."""
-    lines = []
-    for group, (module, name) in kinds.items():
-        rows = list(_rows(getattr(import_module(module), name)))
-        width, from_width = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
-        lines.append(group)
-        lines += [f"  {method:{width}s}  {origin:{from_width}s}  {what}" for method, origin, what in rows]
-        lines.append("")
+    return _lines(list(methods_of(kinds)))
+
+
+def _lines(found: Iterable[Mapping[str, str | None]]) -> list[str]:
+    lines: list[str] = []
+    for kind, group in groupby(found, lambda row: row["kind"]):
+        rows = [("", row["name"], row["package"] or "", row["about"] or row["error"] or "") for row in group]
+        lines += [f"{kind}", *table(_ROW, [tuple(map(str, row)) for row in rows]), ""]
     return lines[:-1]
 
 
-def _rows(methods: Registry[Any]) -> Iterator[tuple[str, str, str]]:
-    """(Name, package or "rlv", description or error) of every method of a kind."""
+def _rows(kind: str, methods: Registry[Any]) -> Iterator[dict[str, str | None]]:
     for name in methods:
-        origin = ""  # two packages bring it
+        row: dict[str, str | None] = {
+            "kind": kind,
+            "name": name,
+            "package": None,
+            "about": None,
+            "error": None,
+        }
         try:
-            origin = methods.package(name) or "rlv"
-            yield name, origin, description(methods[name])
-        except StudyError as error:
-            yield name, origin, str(error)
+            row["package"] = methods.package(name) or "rlv"
+            row["about"] = description(methods[name])
+        except StudyError as error:  # two packages bring it, or it cannot be imported
+            row["error"] = str(error)
+        yield row
 
 
 def description(method: object) -> str:

@@ -6,11 +6,11 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from rlv.commands.places import plan_and_store
-from rlv.commands.printing import say, say_progress
+from rlv.commands.printing import say, say_progress, width_for
 from rlv.outside.names import below
 from rlv.pages.explorer import write_explorer
 from rlv.pages.results import write_results
-from rlv.pages.terminal import problem_lines
+from rlv.pages.terminal import WIDTH, problem_lines
 from rlv.study.configuration import results_folder
 
 
@@ -38,4 +38,5 @@ def add_show(parser: ArgumentParser) -> None:
 def _show(options: Namespace) -> None:
     plan, store = plan_and_store(options)
     limit = options.solutions or None
-    say(problem_lines(plan, store, options.problem, options.dataset, options.reasoner, limit, say_progress))
+    asked = options.problem, options.dataset, options.reasoner, limit
+    say(problem_lines(plan, store, *asked, say_progress, width_for(WIDTH)))

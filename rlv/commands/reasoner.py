@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlv.commands.printing import say
+from rlv.commands.printing import json_text, say
 from rlv.errors import DataError
 from rlv.escapes import escaped
 from rlv.outside.files import json_lines
@@ -48,7 +47,7 @@ def _solve(options: Namespace) -> None:
             max_tokens=options.max_tokens,
             seed=options.seed,
         )
-    say([_json(solved_json(solved))] if options.json else solved_lines(solved))
+    say([json_text(solved_json(solved))] if options.json else solved_lines(solved))
 
 
 def solved_json(solved: Solved) -> dict[str, Any]:
@@ -97,12 +96,12 @@ def _verify(options: Namespace) -> None:
     if options.output is not None:
         try:
             with open(options.output, "x", encoding="utf-8") as file:
-                file.writelines(f"{_json(row)}\n" for row in made)
+                file.writelines(f"{json_text(row)}\n" for row in made)
         except OSError as error:
             raise DataError(f"{options.output}: not written ({error.strerror}); name a new file") from error
         say([f"{len(made)} scores in {options.output}"])
     elif options.json:
-        say(map(_json, made))
+        say(map(json_text, made))
     else:
         say([_JUDGED] if judged else [])
         say([f"{'line':>6s}  score", *(f"{row['line']:6d}  {row['score']:.4f}" for row in made)])
@@ -163,8 +162,3 @@ def loaded(options: Namespace) -> Reasoner:
 
 def _line(text: str) -> str:
     return escaped(" ".join(text.split()))[:200]
-
-
-def _json(value: dict[str, Any]) -> str:
-    # Escaped by JSON's own rules, so that `say` has nothing left to escape; it leaves DEL as it is.
-    return json.dumps(value).replace("\x7f", "\\u007f")

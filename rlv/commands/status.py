@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rlv.cluster.logs import log_lines
+from rlv.cluster.logs import logs_of
+from rlv.columns import Column, table
 from rlv.commands.find import namesakes
 from rlv.commands.places import plan_and_store
-from rlv.commands.printing import say
+from rlv.commands.printing import add_json, answer
 from rlv.errors import StoreError
 from rlv.plan import Plan
+from rlv.run.running import look
 from rlv.run.stages import STAGES
 from rlv.store import Artifact, Store
+from rlv.store.leases import Lease
 
 DONE, MISSING, OLDER, DAMAGED, UNREAD = "done", "missing", "made by older code", "damaged", "cannot be read"
 
 
+IN_PROGRESS, FAILED, OTHER_CODE = "in progress", "failed", "other code"
+COLOURS = {DONE: "green", MISSING: "yellow", OLDER: "yellow", DAMAGED: "red", UNREAD: "red", FAILED: "red"}
+COLOURS[IN_PROGRESS] = "cyan"
+_STATE = (Column(least=18, whole=True, colours=COLOURS), Column())
+
+
 def add_status(parser: ArgumentParser) -> None:
+    add_json(parser)
     parser.set_defaults(run=_status)
 
 
 def _status(options: Namespace) -> None:
-    say(status_lines(*plan_and_store(options)))
+    answer(options, lambda: status_of(*plan_and_store(options)), lines_of_status)
 
 
 def state(artifact: Artifact, store: Store) -> str:
@@ -53,57 +63,139 @@ def _without_code(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {**spec, "params": {name: value for name, value in spec["params"].items() if name != "code"}}
 
 
+def status_of(plan: Plan, store: Store) -> dict[str, Any]:
+    """A study's artifacts with their states, what was made by other code, and who computes what, as JSON."""
+    states = {path: state(artifact, store) for path, artifact in plan.artifacts.items()}
+    artifacts = [
+        {"path": path, "stage": path.split("/")[0], "key": plan.artifacts[path].key, "state": found}
+        | {"logs": [] if found == DONE else [str(file) for file in logs_of(path)]}
+        for path, found in states.items()
+    ]
+    done = [plan.artifacts[path] for path, found in states.items() if found == DONE]
+    return {
+        "study": plan.study.name,
+        "store": str(store.root),
+        "upstreams": [str(folder) for folder in store.upstreams],
+        "artifacts": artifacts,
+        "other_code": other_code(done, store),
+        **jobs_of(plan, store),
+    }
+
+
 def status_lines(plan: Plan, store: Store) -> list[str]:
     """A table of states by stage, everything that is not done, and keys that are being computed."""
-    states = {path: state(artifact, store) for path, artifact in plan.artifacts.items()}
-    kinds = (DONE, MISSING, OLDER, DAMAGED, *([UNREAD] if UNREAD in states.values() else []))
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for path, found in states.items():
-        counts[path.split("/")[0]][found] += 1
-    upstreams = "".join(f", upstream {folder}" for folder in store.upstreams)
-    lines = [f"study {plan.study.name}, store {store.root}{upstreams}", ""]
-    lines.append(f"{'stage':10s}" + "".join(f"{kind:>20s}" for kind in kinds))
-    for stage in (s for s in STAGES if s in counts):
-        lines.append(f"{stage:10s}" + "".join(f"{counts[stage][kind]:20d}" for kind in kinds))
-    undone = [(path, found) for path, found in states.items() if found != DONE]
-    rest = [line for path, found in undone for line in (f"{found:20s}{path}", *log_lines(path))]
-    done = [plan.artifacts[path] for path, found in states.items() if found == DONE]
-    lines += ["", *(rest or ["everything is done"]), *other_code_lines(done, store)]
-    return [*lines, *progress_lines(plan, store)]
+    return lines_of_status(status_of(plan, store))
 
 
-def other_code_lines(done: Iterable[Artifact], store: Store) -> list[str]:
-    """Published artifacts whose stage had other source files when they were made.
+def lines_of_status(found: Mapping[str, Any]) -> list[str]:
+    """The same from what `status_of` returns."""
+    states = {row["state"] for row in found["artifacts"]}
+    kinds = (DONE, MISSING, OLDER, DAMAGED, *([UNREAD] if UNREAD in states else []))
+    counts = Counter((row["stage"], row["state"]) for row in found["artifacts"])
+    upstreams = "".join(f", upstream {folder}" for folder in found["upstreams"])
+    lines = [f"study {found['study']}, store {found['store']}{upstreams}", ""]
+    stages = [stage for stage in STAGES if any(row["stage"] == stage for row in found["artifacts"])]
+    columns = [Column("stage", least=10, whole=True), *(Column(kind, right=True) for kind in kinds)]
+    lines += table(columns, ([s, *(str(counts[s, kind]) for kind in kinds)] for s in stages))
+    rest = []
+    for row in found["artifacts"]:
+        if row["state"] != DONE:
+            rest += [(row["state"], row["path"]), *(("", f"  log: {file}") for file in row["logs"])]
+    lines += ["", *(table(_STATE, rest) or ["everything is done"])]
+    return lines + _other_code_lines(found["other_code"]) + _job_lines(found)
+
+
+def other_code(done: Iterable[Artifact], store: Store) -> list[dict[str, str | None]]:
+    """Published artifacts whose stage had other source files when they were made, each with its commit.
 
     Only of stages whose keys do not follow their code, and of manifests that state it. This is no error: an
     edit that changes results raises the recipe of its stage.
     """
-    lines = []
+    found = []
     for artifact in done:
         stage = STAGES[artifact.stage]
         made = store.manifest(artifact).get("made") if stage.code is None else None
         if isinstance(made, dict) and made.get("stage_code", stage.source_code) != stage.source_code:
-            commit = made.get("code") or "no commit"
-            lines.append(f"{'other code':20s}{artifact.path}: made by other code of this stage ({commit})")
+            found.append({"path": artifact.path, "commit": made.get("code") or None})
+    return found
+
+
+def _other_code_lines(found: Iterable[Mapping[str, Any]]) -> list[str]:
+    rows = [
+        (OTHER_CODE, f"{row['path']}: made by other code of this stage ({row['commit'] or 'no commit'})")
+        for row in found
+    ]
     remark = "other code is no error; if an edit changes results, raise the recipe of its stage"
-    return ["", *lines, remark] if lines else []
+    return ["", *table(_STATE, rows), remark] if rows else []
+
+
+def jobs_of(plan: Plan, store: Store) -> dict[str, Any]:
+    """`jobs`: keys that the store's users compute now, of this study and of others, and those of this study
+    that failed last; `jobs_unknown`: why that cannot be known, or null."""
+    try:
+        leases = list(store.all_leases())
+    except StoreError as error:
+        return {"jobs": [], "jobs_unknown": str(error)}
+    jobs = [_job(lease, ours=lease.target in plan.artifacts) for lease in leases]
+    return {"jobs": [job for job in jobs if job is not None], "jobs_unknown": None}
+
+
+def _job(lease: Lease, *, ours: bool) -> dict[str, Any] | None:
+    """A job as its lease states it; None if it has ended and is of no interest."""
+    failed = bool(lease.released and lease.content.get("error"))
+    if lease.released and not (failed and ours):
+        return None
+    names = ("user", "host", "pid", "slurm_job", "started", "released", "error", "log")
+    return {
+        "path": lease.target,
+        "of_this_study": ours,
+        "state": FAILED if failed else IN_PROGRESS,
+        **{name: lease.content.get(name) for name in names},
+        "owner": lease.owner(),
+        "touched": f"{datetime.fromtimestamp(lease.touched / 1e9, UTC):%FT%TZ}",
+        "ended": not failed and lease.gone(),
+        "progress": None if failed or lease.gone() else _progress(lease),
+    }
+
+
+def _progress(lease: Lease) -> dict[str, Any] | None:
+    """How far a job is, as its log says; None if that is not to be seen from here."""
+    job = look(lease)
+    if job.progress is None:
+        return None
+    far = {name: getattr(job.progress, name) for name in ("done", "total", "what", "tokens_per_second")}
+    return {**far, "seconds_left": job.seconds_left}
+
+
+def _far(progress: Mapping[str, Any] | None) -> str:
+    """How far a job is, for people; "" if that is not known."""
+    if progress is None:
+        return ""
+    speed, left = progress["tokens_per_second"], progress["seconds_left"]
+    said = f"  {progress['done']} of {progress['total']} {progress['what']}"
+    said += "" if speed is None else f", {speed:,} tokens/s"
+    return said if left is None else f"{said}, about {timedelta(seconds=round(left))} left"
 
 
 def progress_lines(plan: Plan, store: Store) -> list[str]:
     """Keys that the store's users compute now, of this study and of others, and those that failed last."""
-    lines, failed = [], []
-    try:
-        leases = list(store.all_leases())
-    except StoreError as error:
-        return ["", f"{'in progress':20s}unknown: {error}"]
-    for lease in leases:
-        other = "" if lease.target in plan.artifacts else "  (another study's)"
-        if not lease.released:
-            alive = f"last sign of life at {datetime.fromtimestamp(lease.touched / 1e9, UTC):%F %T} UTC"
-            if lease.gone():
-                alive = "its process has ended, and the next run takes over"
-            lines.append(f"{'in progress':20s}{lease.target}: {lease.owner()}; {alive}{other}")
-        elif lease.content.get("error") and not other:
-            owner = f"{lease.content['user']} on {lease.content['host']} at {lease.content['released']}"
-            failed.append(f"{'failed':20s}{lease.target}: {owner}: {lease.content['error']}")
-    return ["", *lines, *failed] if lines or failed else []
+    return _job_lines(jobs_of(plan, store))
+
+
+def _job_lines(found: Mapping[str, Any]) -> list[str]:
+    if found["jobs_unknown"] is not None:
+        return ["", *table(_STATE, [(IN_PROGRESS, f"unknown: {found['jobs_unknown']}")])]
+    running, failed = [], []
+    for job in found["jobs"]:
+        if job["state"] == FAILED:
+            owner = f"{job['user']} on {job['host']} at {job['released']}"
+            failed.append((FAILED, f"{job['path']}: {owner}: {job['error']}"))
+            continue
+        alive = f"last sign of life at {job['touched'].replace('T', ' ').removesuffix('Z')} UTC"
+        if job["ended"]:
+            alive = "its process has ended, and the next run takes over"
+        other = "" if job["of_this_study"] else "  (another study's)"
+        running.append((IN_PROGRESS, f"{job['path']}: {job['owner']}; {alive}{other}"))
+        running += [("", far) for far in [_far(job["progress"])] if far]
+    rows = [*running, *failed]
+    return ["", *table(_STATE, rows)] if rows else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from rlv.columns import Column, table
 from rlv.estimate.gpus import Gpu
 from rlv.estimate.jobs import Estimate, estimates
 from rlv.job.assumptions import Assumptions
@@ -13,6 +14,17 @@ from rlv.run.stages import STAGES
 from rlv.store import Store
 
 GIB = 2.0**30
+_NUMBERS = (
+    "jobs",
+    "tokens written",
+    "tokens read",
+    "FLOPs",
+    "GPU hours",
+    "at most",
+    "store GiB",
+    "meanwhile",
+)
+_STAGES = (Column("stage", least=10, whole=True), *(Column(name, right=True) for name in _NUMBERS))
 
 
 def estimate_lines(
@@ -47,23 +59,25 @@ def unknown_lines(made: Sequence[Estimate]) -> list[str]:
 
 def stage_lines(likely: Sequence[Estimate], most: Sequence[Estimate]) -> list[str]:
     """Jobs, tokens, FLOPs, GPU hours and disk by stage; `likely` at the assumed lengths, `most` at full."""
-    lines = [
-        f"{'stage':10s} {'jobs':>6s} {'tokens written':>18s} {'tokens read':>18s} {'FLOPs':>9s} "
-        f"{'GPU hours':>10s} {'at most':>10s} {'store GiB':>10s} {'meanwhile':>10s}"
-    ]
+    rows = []
     for stage in STAGES:
         one, all_of = ([e for e in es if e.artifact.stage == stage] for es in (likely, most))
         if all_of:
-            lines.append(_row(stage, one, all_of))
-    return [*lines, _row("sum", likely, most)]
+            rows.append(_row(stage, one, all_of))
+    return list(table(_STAGES, [*rows, _row("sum", likely, most)]))
 
 
-def _row(name: str, likely: Sequence[Estimate], most: Sequence[Estimate]) -> str:
+def _row(name: str, likely: Sequence[Estimate], most: Sequence[Estimate]) -> tuple[str, ...]:
     hours = [sum(e.gpu_seconds for e in es) / 3600 for es in (likely, most)]
     return (
-        f"{name:10s} {len(most):6d} {sum(e.written for e in likely):18,d} {sum(e.read for e in likely):18,d} "
-        f"{sum(e.flops for e in likely):9.1e} {hours[0]:10,.1f} {hours[1]:10,.1f} "
-        f"{sum(e.disk for e in likely) / GIB:10,.1f} {sum(e.checkpoints for e in likely) / GIB:10,.1f}"
+        name,
+        f"{len(most)}",
+        f"{sum(e.written for e in likely):,d}",
+        f"{sum(e.read for e in likely):,d}",
+        f"{sum(e.flops for e in likely):.1e}",
+        *(f"{one:,.1f}" for one in hours),
+        f"{sum(e.disk for e in likely) / GIB:,.1f}",
+        f"{sum(e.checkpoints for e in likely) / GIB:,.1f}",
     )
 
 

@@ -25,7 +25,7 @@ class Drawing:
     with their controls; "training", their training runs; "reasoners", the figure's own lists of reasoners;
     "lengths", comparisons at several budgets; "everything", all evaluations of the study. `texts`: endings
     of the text files that the figure leaves beside its picture. `costs`: whether it can be drawn against
-    tokens or FLOPs (`against`).
+    tokens or FLOPs (`against`). `title`: what it is about, for readers; "": its name.
     """
 
     module: str
@@ -33,6 +33,7 @@ class Drawing:
     needs: Needs
     texts: tuple[str, ...] = ()
     costs: bool = False
+    title: str = ""
 
 
 VOTED = ("curves", "per_problem")
@@ -41,25 +42,87 @@ FIGURES = Registry(
     "rlv.figures",
     Drawing,
     {
-        "parallel_scaling": Drawing("rlv.figures.parallel_scaling", VOTED, "comparisons", costs=True),
-        "strategies": Drawing("rlv.figures.strategies", VOTED, "comparisons", costs=True),
-        "generalization": Drawing("rlv.figures.generalization", VOTED, "comparisons", costs=True),
-        "unified_vs_separate": Drawing("rlv.figures.unified_vs_separate", VOTED, "comparisons", costs=True),
-        "votes": Drawing("rlv.figures.votes", VOTED, "everything", costs=True),
-        "controls": Drawing("rlv.figures.controls", VOTED, "controls", costs=True),
-        "objectives": Drawing("rlv.figures.objectives", (*VOTED, "verification"), "reasoners", costs=True),
-        "coefficient": Drawing("rlv.figures.coefficient", (*VOTED, "verification"), "reasoners"),
-        "sequential_parallel": Drawing("rlv.figures.sequential_parallel", VOTED, "lengths", costs=True),
+        "parallel_scaling": Drawing(
+            "rlv.figures.parallel_scaling",
+            VOTED,
+            "comparisons",
+            costs=True,
+            title="What more solutions a problem gain",
+        ),
+        "strategies": Drawing(
+            "rlv.figures.strategies",
+            VOTED,
+            "comparisons",
+            costs=True,
+            title="From the same solutions to one answer",
+        ),
+        "generalization": Drawing(
+            "rlv.figures.generalization",
+            VOTED,
+            "comparisons",
+            costs=True,
+            title="Harder problems and another domain",
+        ),
+        "unified_vs_separate": Drawing(
+            "rlv.figures.unified_vs_separate",
+            VOTED,
+            "comparisons",
+            costs=True,
+            title="A unified or a separate verifier",
+        ),
+        "votes": Drawing(
+            "rlv.figures.votes",
+            VOTED,
+            "everything",
+            costs=True,
+            title="What every vote makes of the solutions",
+        ),
+        "controls": Drawing(
+            "rlv.figures.controls",
+            VOTED,
+            "controls",
+            costs=True,
+            title="Controls: leads without a trained verifier",
+        ),
+        "objectives": Drawing(
+            "rlv.figures.objectives",
+            (*VOTED, "verification"),
+            "reasoners",
+            costs=True,
+            title="Verification objectives",
+        ),
+        "coefficient": Drawing(
+            "rlv.figures.coefficient",
+            (*VOTED, "verification"),
+            "reasoners",
+            title="The weight λ of the verification objective",
+        ),
+        "sequential_parallel": Drawing(
+            "rlv.figures.sequential_parallel",
+            VOTED,
+            "lengths",
+            costs=True,
+            title="Longer solutions, or more of them",
+        ),
         "length_selection": Drawing(
             "rlv.figures.length_selection",
             ("selection", "selection_per_problem", *VOTED),
             "lengths",
+            title="Lengths chosen by the verifier's confidence",
         ),
-        "calibration": Drawing("rlv.figures.calibration", ("reliability", "verification"), "comparisons"),
-        "reliability": Drawing("rlv.figures.reliability", ("reliability", "verification"), "everything"),
+        "calibration": Drawing(
+            "rlv.figures.calibration",
+            ("reliability", "verification"),
+            "comparisons",
+            title="Reliability of the verifier's scores",
+        ),
         "accuracy_table": Drawing(
-            "rlv.figures.accuracy_table", (*VOTED, "verification"), "everything", (".html", ".md", ".tex")
+            "rlv.figures.accuracy_table",
+            (*VOTED, "verification"),
+            "everything",
+            (".html", ".md", ".tex"),
+            title="All accuracies",
         ),
-        "training_curves": Drawing("rlv.figures.training_curves", ("steps",), "training"),
+        "training_curves": Drawing("rlv.figures.training_curves", ("steps",), "training", title="Training"),
     },
 )

@@ -26,11 +26,13 @@ def problem_lines(
     reasoners: Sequence[str] | None,
     limit: int | None,
     note: Note,
+    width: int = WIDTH,
 ) -> list[str]:
     """Everything about the problem whose id is `wanted`, or begins with it.
 
     `reasoners`: only these; `limit`: solutions of each that are shown, all with None. `note` gets a line for
-    what cannot be read. Raises StudyError if none or several problems fit, or a name is unknown.
+    what cannot be read; `width`: characters of a line of text. Raises StudyError if none or several problems
+    fit, or a name is unknown.
     """
     known = [s for s in sources(plan) if dataset in (None, s.dataset)]
     if not known:
@@ -41,12 +43,12 @@ def problem_lines(
             there = ", ".join(dict.fromkeys(s.reasoner for s in known))
             raise StudyError(f"--reasoner: no solutions of {name!r}; there are those of {there}")
     problem, where = _find(known, store, wanted, note)
-    lines = [f"{problem['problem_id']} ({where})", "", *_wrapped(problem["question"]), ""]
+    lines = [f"{problem['problem_id']} ({where})", "", *_wrapped(problem["question"], width), ""]
     lines.append(f"reference: {problem['answer']}")
     for source in known:
         if source.dataset == where and (reasoners is None or source.reasoner in reasoners):
             for run in read_solutions(source, store, note):
-                lines += _run_lines(run, problem["problem_id"], limit)
+                lines += _run_lines(run, problem["problem_id"], limit, width)
     return [part for line in lines for part in line.split("\n")]
 
 
@@ -75,7 +77,7 @@ def _find(known: Sequence[Source], store: Store, wanted: str, note: Note) -> tup
     return fitting[place], place[1]
 
 
-def _run_lines(run: Solutions, problem: str, limit: int | None) -> Iterator[str]:
+def _run_lines(run: Solutions, problem: str, limit: int | None, width: int) -> Iterator[str]:
     rows = run.of(problem)
     if rows.is_empty():
         return
@@ -94,7 +96,7 @@ def _run_lines(run: Solutions, problem: str, limit: int | None) -> Iterator[str]
         scores = "".join(f", {name} {row[scored(name)]:.3g}" for name in run.verifiers)
         tokens = "" if row["n_tokens"] is None else f"; {row['n_tokens']} tokens"
         yield f"-- {row['sample_id']} {_sign(row['correct'])} {_answer(row)}{tokens}{scores}"
-        yield from (f"   {line}" for line in _wrapped(row["text"], WIDTH - 3))
+        yield from (f"   {line}" for line in _wrapped(row["text"], width - 3))
     if limit is not None and rows.height > limit:
         yield f"-- {rows.height - limit} more; --solutions 0 shows all"
 
@@ -121,7 +123,7 @@ def _sign(correct: bool) -> str:
     return "+" if correct else "-"
 
 
-def _wrapped(text: str, width: int = WIDTH) -> list[str]:
+def _wrapped(text: str, width: int) -> list[str]:
     """Paragraphs as lines of at most `width` characters; long words stay whole."""
     wrapper = textwrap.TextWrapper(width, break_long_words=False, replace_whitespace=False)
     return [line for part in text.split("\n") for line in wrapper.wrap(part) or [""]]

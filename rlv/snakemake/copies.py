@@ -10,6 +10,7 @@ from rlv.figures import FIGURES
 from rlv.plan import Plan
 from rlv.store import Artifact, Store, copy_file
 
+AXES = {"tokens": "tokens", "flops": "FLOPs"}
 # Arguments of Snakemake's flag `report` for a file.
 Shown = dict[str, Any]
 
@@ -27,7 +28,8 @@ def copies(plan: Plan, folder: Path) -> dict[str, Copies]:
     """Figures and claims by target, copied below the study's folder of results."""
     found = {name: _figure(plan, name, folder / "figures") for name in plan.figures}
     if plan.claims is not None:
-        shown = {"caption": "../report/claims.rst", "category": "Claims", "labels": {"figure": "claims"}}
+        labels = {"scoreboard": "Claims, with interval, bar and verdict"}
+        shown = {"caption": "../report/claims.rst", "category": "Claims", "labels": labels}
         files = {"claims.html": shown, "claims.csv": None, "claims.json": None}
         found["claims"] = Copies(plan.claims, folder, {str(folder / name): s for name, s in files.items()})
     return found
@@ -43,14 +45,30 @@ def publish(artifact: Artifact, store: Store, directory: Path) -> None:
 def _figure(plan: Plan, name: str, folder: Path) -> Copies:
     """A page of HTML beside the picture is shown as a table, with the picture's caption."""
     texts = FIGURES[plan.study.figures[name].drawing or name].texts
-    common = {"caption": folder.absolute() / f"{name}.rst", "labels": {"figure": name.replace("_", " ")}}
-    categories = {".png": "Figures", ".pdf": None, ".csv": None, ".rst": None}
-    categories |= {ending: "Tables" if ending == ".html" else None for ending in texts}
+    shown: dict[str, Shown | None] = {".png": _shown(plan, name, folder, "Figures", "figure")}
+    shown |= dict.fromkeys((".pdf", ".csv", ".rst"))
+    for ending in texts:
+        shown[ending] = _shown(plan, name, folder, "Tables", "table") if ending == ".html" else None
     return Copies(
         plan.figures[name],
         folder,
-        {
-            str(folder / f"{name}{ending}"): {**common, "category": category} if category else None
-            for ending, category in categories.items()
-        },
+        {str(folder / f"{name}{ending}"): arguments for ending, arguments in shown.items()},
     )
+
+
+def _shown(plan: Plan, name: str, folder: Path, category: str, kind: str) -> Shown:
+    caption = folder.absolute() / f"{name}.rst"
+    return {"caption": caption, "category": category, "labels": {kind: title(plan, name)}}
+
+
+def title(plan: Plan, name: str) -> str:
+    """What a figure of a study is about, for readers; different for each of its figures."""
+    titles = {each: _title(plan, each) for each in plan.figures}
+    alike = list(titles.values()).count(titles[name]) > 1
+    return f"{titles[name]} ({name.replace('_', ' ')})" if alike else titles[name]
+
+
+def _title(plan: Plan, name: str) -> str:
+    figure = plan.study.figures[name]
+    words = FIGURES[figure.drawing or name].title or name.replace("_", " ").capitalize()
+    return words if figure.against == "n" else f"{words}, against {AXES[figure.against]}"

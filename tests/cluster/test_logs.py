@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlv.cluster.logs import log_lines, logs_of
+from rlv.cluster.logs import logs_of
 
 PATH = "grade/a-test-0123456789ab"
 
@@ -15,7 +15,7 @@ def write(root, name, text=""):
 
 
 def test_nothing_where_nothing_ran(tmp_path):
-    assert logs_of(PATH, tmp_path) == [] == log_lines(PATH, tmp_path)
+    assert logs_of(PATH, tmp_path) == []
 
 
 def test_the_stages_own_log_comes_first_and_the_latest_job_last(tmp_path):
@@ -24,4 +24,3 @@ def test_the_stages_own_log_comes_first_and_the_latest_job_last(tmp_path):
     write(tmp_path, "slurm/rule_grade/b-test-0123456789ab/11.log")
     write(tmp_path, "grade/b-test-0123456789ab.log")
     assert logs_of(PATH, tmp_path) == [own, *jobs]
-    assert [line.split()[-1] for line in log_lines(PATH, tmp_path)] == [str(file) for file in (own, *jobs)]

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from rlv.cli import main
+from rlv.commands.printing import json_text
 from rlv.commands.reasoner import pairs_of, solved_json, solved_lines
 from rlv.errors import DataError
 from rlv.reasoner import Solution, Solved
@@ -69,9 +70,7 @@ def test_hostile_solutions_are_shown_escaped():
     text = "\x1b]0;title\x07 \u202e\x7f\n Answer"
     solved = Solved(text, 1.0, (Solution(text, text, 0.5, 3, True),), "judge")
     assert all(line.isprintable() or not line for line in solved_lines(solved))
-    from rlv.commands.reasoner import _json
-
-    line = _json(solved_json(solved))
+    line = json_text(solved_json(solved))
     assert line.isprintable() and json.loads(line)["answer"] == text
 
 

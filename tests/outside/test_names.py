@@ -261,6 +261,10 @@ ALLOWED = {
         "root / LOGS / stage / f'{directory}.log'",
     },
     "rlv/snakemake/workflow.py": {"self.store.root / '.work' / artifact.stage"},  # a name of the code's own
+    "rlv/snakemake/causes.py": {  # names of studies and figures, which the study's types check
+        "LOGS / 'publish' / f'{plan.study.name}-{name}.log'",
+        "LOGS / 'report' / f'{plan.study.name}.log'",
+    },
     "rlv/snakemake/copies.py": {  # names of figures, which the study's types check
         *("folder / name", "folder / f'{name}{ending}'", "folder.absolute() / f'{name}.rst'"),
     },

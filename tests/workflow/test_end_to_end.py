@@ -144,6 +144,23 @@ def test_the_report_opens(finished, tmp_path):
     assert "Figures" in shown.stdout and "Claims" in shown.stdout
 
 
+def embedded(report: str, name: str) -> dict:
+    """A value that the report's page has in it as JSON."""
+    after = report.partition(f'<script id="{name}">')[2].partition(f"var {name} = ")[2]
+    return json.JSONDecoder().raw_decode(after)[0]
+
+
+def test_the_report_names_what_it_shows(finished):
+    snakemake(finished, "report")
+    text = (finished / "results" / STUDY / "report.html").read_text()
+    found = embedded(text, "results")
+    named = {Path(path).name: result for path, result in found.items()}
+    assert named["claims.html"]["labels"] == {"scoreboard": "Claims, with interval, bar and verdict"}
+    assert named["parallel_scaling.png"]["labels"] == {"figure": "What more solutions a problem gain"}
+    assert "Accuracy against the number" in named["parallel_scaling.png"]["caption"]
+    assert {"Figures", "Claims"} <= set(embedded(text, "categories"))
+
+
 # One in a training that has saved a step, and one among samples and scores.
 MOMENTS = (
     lambda store: any(store.glob(".work/train/*/checkpoints/latest")),

@@ -35,17 +35,33 @@ def require(plan: Plan, store: Store, gpu: str | None = None, *, here: bool = Tr
         raise StudyError("\n".join(f"study {plan.study.name}: {line}" for line in found))
 
 
-def complaints(plan: Plan, store: Store, gpu: str | None = None) -> Iterator[str]:
-    """Each fault: key path, what was found, a remedy. `gpu`: the name of the GPU that jobs must fit."""
+def complaints(plan: Plan, store: Store, gpu: str | None = None, *, ask: bool = True) -> Iterator[str]:
+    """Each fault: key path, what was found, a remedy. `gpu`: the name of the GPU that jobs must fit.
+
+    `ask`: whether the hub may be asked; if not, what its cache lacks is a fault.
+    """
     pending = [a for a in plan.artifacts.values() if not store.exists(a)]
     yield from _engines(plan, pending)
-    refused = hub.refused(pending)
+    refused = hub.refused(pending) if ask else hub.uncached(pending)
     yield from refused.values()
     yield from models.packages(pending)
     if gpu is not None:
         yield from too_large(plan, store, gpu)
     yield from models.weights(store, pending)
     yield from lengths.complaints(plan, store, pending, refused)
+
+
+def at_a_glance(plan: Plan, store: Store, gpu: str | None = None) -> Iterator[str]:
+    """The faults of `complaints` that are seen without a network, and without reading weights or tokenizers.
+
+    What the hub's cache lacks is one of them, whether or not the hub would give it.
+    """
+    pending = [a for a in plan.artifacts.values() if not store.exists(a)]
+    yield from _engines(plan, pending)
+    yield from hub.uncached(pending).values()
+    yield from models.packages(pending)
+    if gpu is not None:
+        yield from too_large(plan, store, gpu)
 
 
 def too_large(plan: Plan, store: Store, gpu: str) -> Iterator[str]:

@@ -25,6 +25,16 @@ def refused(pending: list[Artifact]) -> dict[str, str]:
         return {path: answer for path, answer in answers if answer is not None}
 
 
+def uncached(pending: list[Artifact]) -> dict[str, str]:
+    """What the cache of the hub lacks, by artifact path; the hub is not asked."""
+    asked = {a.path: STAGES[a.stage].asks(a) for a in pending}
+    return {
+        path: f"{one.key}: {one.repo} is not in the cache of the hub; run `rlv fetch {one.study}`"
+        for path, one in asked.items()
+        if one is not None
+    }
+
+
 def _complaint(asked: Asked) -> str | None:
     if not asked.revision.strip("0"):
         return (
