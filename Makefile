@@ -23,7 +23,6 @@ mini mini-paper mini-seeds slips: $(READY)
 	$(SNAKEMAKE) --config study=$@ -- all
 	$(SNAKEMAKE) --config study=$@ -- report
 	$(BIN)/rlv claims --study $@
-	$(BIN)/rlv page --study $@
 
 # Pretrains the mini study's base (the slips study's) again, puts it in its place, and says whether the bits are
 # the same.
@@ -56,7 +55,6 @@ smoke: $(READY)
 	$(SNAKEMAKE) --config study=smoke -- all
 	$(SNAKEMAKE) --config study=smoke -- report
 	$(BIN)/rlv claims --study smoke
-	$(BIN)/rlv page --study smoke
 
 # The pilot study's DAG on real text, in minutes: SmolLM2-135M from the package index, a handful of problems.
 pilot-smoke: $(VENV)/.pilot

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from pathlib import Path
@@ -61,7 +62,10 @@ def _evaluate(options: Namespace) -> None:
     from rlv.study.configuration import results_folder
 
     groups = _groups(options.samples, compare=options.compare)
-    name = options.name or name_of(next(iter(groups.values()))[0]).replace("_", "-")
+    name = options.name or "-".join(groups).replace("_", "-")[:64]
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", name):
+        plain = name_of(name).replace("_", "-")
+        raise DataError(f"--name {name}: expected a-z, 0-9 and -, such as {plain}")
     folder = options.out or below(results_folder(), name, error=DataError)
     if options.n is not None and options.n < 1:
         raise DataError(f"-n: found {options.n}, expected a whole number from 1 on")

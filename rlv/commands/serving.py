@@ -24,7 +24,9 @@ def add_serve(parser: ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at; default: 127.0.0.1")
     parser.add_argument("--port", type=int, default=8000, help="default: 8000; 0: any that is free")
     parser.add_argument("--name", default=None, help="of the model in requests; default: its folder's")
-    parser.add_argument("--n", type=int, default=16, help="solutions if a request names none; default: 16")
+    parser.add_argument(
+        "-n", "--n", type=int, default=16, help="solutions if a request names none; default: 16"
+    )
     parser.add_argument("--max-n", type=int, default=64, help="most that a request may ask for; default: 64")
     parser.add_argument(
         "--max-tokens", type=int, default=1024, help="most of one solution; default: 1024, or less"

@@ -116,6 +116,12 @@ FIGURES = Registry(
             "comparisons",
             title="Reliability of the verifier's scores",
         ),
+        "reliability": Drawing(
+            "rlv.figures.reliability",
+            ("reliability", "verification"),
+            "everything",
+            title="Are scores the chance of being right?",
+        ),
         "accuracy_table": Drawing(
             "rlv.figures.accuracy_table",
             (*VOTED, "verification"),

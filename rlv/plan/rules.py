@@ -5,7 +5,7 @@ from __future__ import annotations
 from rlv.run.stages import STAGES
 
 # Targets of the workflow; a stage of the same name has a rule `<stage>_table`.
-TARGETS = ("all", "claims", "report")
+TARGETS = ("all", "claims", "page", "report")
 
 
 def rule_name(stage: str) -> str:

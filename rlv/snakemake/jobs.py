@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rlv.plan import Plan
@@ -102,6 +103,10 @@ class Jobs:
         """
         words = shlex.join(["--", target.artifact.path, str(target.folder)])
         return lambda wildcards: f"{self.rlv} publish {self.options} {words}"
+
+    def page(self, folder: Path) -> str:
+        """The shell command that writes the study's pages for a browser into a folder."""
+        return f"{self.rlv} page {self.options} {shlex.quote(f'--into={folder}')}"
 
     def _of(self, stage: str, value: Callable[[Artifact], Any]) -> Function:
         return lambda wildcards: value(self.plan.find(f"{stage}/{wildcards.artifact}"))

@@ -34,6 +34,33 @@ for name, target in COPIES.items():
             "{params.command} > {log:q} 2>&1"
 
 
+# index.html and solutions.html: where a reader begins. They show whatever is published, so they come last.
+rule page:
+    input:
+        [str(RECEIPTS.path(artifact)) for artifact in PLAN.artifacts.values()],
+        [path for target in COPIES.values() for path in target.files],
+    output:
+        RESULTS / "index.html",
+        RESULTS / "solutions.html",
+        directory(RESULTS / "solutions"),
+    log:
+        f"logs/page/{PLAN.study.name}.log",
+    benchmark:
+        f"logs/page/{PLAN.study.name}.benchmark.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        command=lambda wildcards: JOBS.page(RESULTS),
+    message:
+        "writing {output[0]}"
+    shell:
+        "{params.command} > {log:q} 2>&1"
+
+
 # Snakemake writes the report from its own records of the finished jobs, so a second Snakemake reads them: one that
 # writes a report takes no lock, and starts beside the run that holds it. Snakemake's own --report-after-run needs
 # no second one, but the path of each study's report on the command line; this makes it a target.
