@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,7 @@ def grade(
     n: int | None = None,
     answer_format: str = "stated",
     name: str = "samples",
+    free: Collection[str] = (),
     workers: int | None = None,
 ) -> Graded:
     """The samples with every answer read and judged.
@@ -52,16 +53,23 @@ def grade(
     `n`: so many solutions of each problem count, the first; problems with fewer are left out. None: as many
     as the problem has that has the fewest. `answer_format`: where a text has its answer, "stated" (in a box,
     or after `answer is` or `####`), "boxed" or "marker" (after the word Answer). A verifier that has not
-    scored every one of these solutions is left out. `workers`: processes; None: one a core. Raises DataError
-    if no problem has n solutions, or for an unknown format.
+    scored every one of these solutions is left out. `free`: verifiers for whose scores nothing was read, as
+    sampling knew them; others are charged as reading a solution whole. `workers`: processes; None: one a
+    core. Raises DataError if no problem has n solutions, for an unknown format, and for a `free` verifier
+    that there is not.
     """
+    unknown = [verifier for verifier in free if verifier not in samples.scores]
+    if unknown:
+        there = ", ".join(samples.scores) or "none"
+        raise DataError(f"grade: free has {unknown[0]!r}, expected some of: {there}")
     given = given_tables(samples, fewest(samples) if n is None else n)
     with Grader(workers=workers or os.cpu_count() or 1) as grader:
         solutions = grader.grade(given.samples, given.problems, answer_format, given=given.given)
     scores, notes = {}, [*samples.notes, *given.notes]
     for verifier in samples.scores:
         try:
-            scores[verifier] = given_scores(given.samples, given.given_scores, verifier)
+            scored = given_scores(given.samples, given.given_scores, verifier, free=verifier in free)
+            scores[verifier] = scored
         except DataError as error:
             notes.append(str(error))
     return Graded(name, given.problems, solutions, scores, notes)

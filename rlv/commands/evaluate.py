@@ -41,6 +41,14 @@ def add_evaluate(parser: ArgumentParser) -> None:
         metavar="COLUMN=HOW",
         help="scores outside [0, 1]: rank keeps the order, sigmoid takes log odds, exp log-probabilities",
     )
+    parser.add_argument(
+        "--free",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="SCORE",
+        help="scores that sampling knew, as log-probabilities: others cost reading the solution",
+    )
     parser.add_argument("--dialect", help="the format, if it is not recognised; `rlv methods` lists them")
     parser.add_argument("--answers", choices=("stated", "boxed", "marker"), default="stated", help=_FORMATS)
     parser.add_argument(
@@ -74,6 +82,7 @@ def _evaluate(options: Namespace) -> None:
         mapping=_mapping(options.map),
         correct=options.correct,
         scale=dict(_pairs("--scale", options.scale)),
+        free=tuple(options.free),
         dialect=options.dialect,
         answer_format=options.answers,
         n=options.n,

@@ -27,12 +27,14 @@ _TAKEN = ("self", "votes")
 @dataclass(frozen=True)
 class Options:
     """How files are read: as `rlv.read_samples`, with `n` solutions of each problem (None: the smallest
-    number that one has), and the folder of a tokenizer that counts tokens."""
+    number that one has), the folder of a tokenizer that counts tokens, and the verifiers for whose scores
+    nothing was read (`free`)."""
 
     problems: str | None = None
     mapping: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     correct: str | None = None
     scale: Mapping[str, str] = field(default_factory=dict)
+    free: Sequence[str] = ()
     dialect: str | None = None
     answer_format: str = "stated"
     n: int | None = None
@@ -59,6 +61,10 @@ def describe(groups: Mapping[str, Sequence[str]], options: Options, name: str) -
         f"{reasoner}: {note}" if several else note for reasoner, one in found.items() for note in one.notes
     ]
     _require_common(found)
+    known = dict.fromkeys(name for one in found.values() for name in one.scores)
+    for name in options.free:
+        if name not in known:
+            raise DataError(f"--free {name}: no such scores; there are: {', '.join(known) or 'none'}")
     named = _verifier_names(list(dict.fromkeys(v for one in found.values() for v in one.verifiers)))
     ns = sorted({n for one in found.values() for n in powers_of_two(one.n)})
     study: dict[str, Any] = {
@@ -66,7 +72,10 @@ def describe(groups: Mapping[str, Sequence[str]], options: Options, name: str) -
         "description": "Evaluation of " + ", ".join(_files_in_words(files) for files in groups.values()),
         "datasets": {DATASET: {"source": "samples", "answer_format": options.answer_format}},
         "samples": {reasoner: _section(groups[reasoner], options, one.n) for reasoner, one in found.items()},
-        "verifiers": {short: {"score": "given", "column": column} for column, short in named.items()},
+        "verifiers": {
+            short: {"score": "given", "column": column} | ({"free": True} if column in options.free else {})
+            for column, short in named.items()
+        },
         "reasoners": {
             reasoner: {
                 "samples": reasoner,
@@ -95,6 +104,7 @@ def describe(groups: Mapping[str, Sequence[str]], options: Options, name: str) -
 class _Seen:
     n: int
     problems: set[str]
+    scores: list[str]
     verifiers: list[str]
     tokens: bool
     notes: list[str]
@@ -128,6 +138,7 @@ def _seen(files: Sequence[str], options: Options) -> _Seen:
     return _Seen(
         n,
         set(given.problems["problem_id"]),
+        list(imported.scores),
         verifiers,
         known or options.tokenizer is not None,
         [

@@ -266,9 +266,8 @@ class Chain:
         params = {"score": entry.score, **brought(SCORES, entry.score, "score_package")}
         solutions = self.solutions(reasoner, dataset, shard, cut)
         if SCORES[entry.score].is_given:
-            return self.make(
-                "score", name, params | {"column": entry.column or verifier}, {"samples": solutions}
-            )
+            params |= {"column": entry.column or verifier} | ({"free": True} if entry.free else {})
+            return self.make("score", name, params, {"samples": solutions})
         if SCORES[entry.score].loads_no_model:
             choice = {"choice": self.confidence(reasoner, verifier)} if SCORES[entry.score].is_chosen else {}
             return self.make("score", name, params, {"samples": solutions, **choice})

@@ -10,11 +10,14 @@ from rlv.errors import DataError
 _KEY = ["problem_id", "sample_id"]
 
 
-def given_scores(samples: pl.DataFrame, given: pl.DataFrame, verifier: str) -> pl.DataFrame:
+def given_scores(
+    samples: pl.DataFrame, given: pl.DataFrame, verifier: str, *, free: bool = False
+) -> pl.DataFrame:
     """The "scores" table of a "samples" table, row for row, with what `given` has of a verifier.
 
     Nobody knows what a given score has cost. It is charged as reading its solution whole, prompt included, in
-    the tokens of the samples; null if these are not known. Raises DataError, naming the first solution, if
+    the tokens of the samples; null if these are not known. `free`: sampling knew it already, so nothing was
+    read for it. Raises DataError, naming the first solution, if
     one has no score, or if there is no such verifier.
     """
     mine = given.filter(pl.col("verifier") == verifier)
@@ -29,8 +32,8 @@ def given_scores(samples: pl.DataFrame, given: pl.DataFrame, verifier: str) -> p
             f"scores: {verifier!r} has none for {len(without):,} of {len(found):,} solutions (first: problem "
             f"{problem!r}, sample {sample}); give them one, or leave these solutions or this column out"
         )
-    read = pl.col("n_tokens") + pl.col("n_prompt_tokens").fill_null(0)
-    flops = pl.lit(None, pl.Float64)
+    read = pl.lit(0) if free else pl.col("n_tokens") + pl.col("n_prompt_tokens").fill_null(0)
+    flops = pl.lit(0.0 if free else None, pl.Float64)
     return found.with_columns(n_tokens_read=read.cast(pl.Int32), flops=flops).select(
         list(tables.SCHEMAS["scores"])
     )

@@ -45,6 +45,7 @@ def _given(job: Job) -> pl.DataFrame:
         job.table("samples", "samples", ["problem_id", "sample_id", "budget", "n_prompt_tokens", "n_tokens"]),
         job.table("samples", "given_scores"),
         job.params["column"],
+        free=job.params.get("free", False),
     )
 
 

@@ -1,4 +1,4 @@
-"""The study that `rlv evaluate` writes is any other study: Snakemake runs it, and the numbers are the same."""
+"""The study that `rlv evaluate` writes is any other study: Snakemake runs it, to the same numbers."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def verifier_gain(evidence: Evidence) -> list[dict]:
         for column, n in dict.fromkeys(cells):
             how = "weighted voting with" if column is weighted else "the best of N by"
             statement = (
-                f"Points of accuracy of {how} {pair.verifier} over majority voting on the same solutions of "
+                f"Points of accuracy of {how} {pair.verifier} over majority voting, same solutions of "
                 f"{pair.unified}, N = {n} {where(evidence, pair)}"
             )
             sides = replace(column, n=n), replace(_MAJORITY, n=n)

@@ -30,8 +30,9 @@ def broken_samples(study: Study) -> Iterator[tuple[str, str]]:
             yield from _reasoner(study, key, reasoner)
     for name, verifier in study.verifiers.items():
         given = verifier.score in SCORES and SCORES[verifier.score].is_given
-        if verifier.column is not None and not given:
-            yield f"verifiers.{name}.column", f"score {verifier.score!r} never reads this; leave it out"
+        for unread in sorted({"column", "free"} & verifier.model_fields_set):
+            if not given:
+                yield f"verifiers.{name}.{unread}", f"score {verifier.score!r} never reads this; leave it out"
         if given and (verifier.reasoner != "self" or verifier.engine != "transformers"):
             yield f"verifiers.{name}", "score 'given' is read by nobody; leave `reasoner` and `engine` out"
         if given:

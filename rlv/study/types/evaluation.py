@@ -61,6 +61,11 @@ class Verifier(Section):
         default=None,
         description="`given`: the column's name, as the files have it; absent: the name of this verifier",
     )
+    free: bool = Field(
+        default=False,
+        description="`given`: sampling knew it already, as a log-probability, and nothing was read for it; "
+        "other given scores are charged as reading the solution whole",
+    )
     reasoner: Name = Field(
         default="self", description="the reasoner that reads the solution; `self`: the one that wrote it"
     )
