@@ -27,6 +27,7 @@ from rlv.pages.captions import caption_html
 from rlv.pages.escaping import policy, shown
 from rlv.pages.explorer import style_of
 from rlv.plan import Plan
+from rlv.plan.titles import title as title_of
 from rlv.provenance.history import made_from
 from rlv.provenance.times import Making, makings, slowest, stage_times
 from rlv.run.stages import leaves
@@ -44,14 +45,11 @@ class Figure:
     """A figure as the page has it. `fault`: why it is not there; `files`: beside the page, by ending."""
 
     name: str
+    title: str
     picture: str = ""
     caption: str = ""
     files: tuple[tuple[str, str], ...] = ()
     fault: str = ""
-
-    @property
-    def title(self) -> str:
-        return self.name.replace("_", " ").capitalize()
 
 
 def write_results(plan: Plan, store: Store, folder: Path, *, solutions: int, note: Note) -> None:
@@ -119,19 +117,20 @@ def _claims(plan: Plan, store: Store, note: Note) -> dict[str, Any] | None:
 
 def _figure(plan: Plan, store: Store, name: str, folder: Path, note: Note) -> Figure:
     artifact = plan.figures[name]
+    title = title_of(plan, name)
     if not store.exists(artifact):
-        return Figure(name, fault=f"not drawn yet ({artifact.path})")
+        return Figure(name, title, fault=f"not drawn yet ({artifact.path})")
     try:
         picture = store.open(artifact, f"{name}.png").read_bytes()
         caption = caption_html(store.open(artifact, f"{name}.rst").read_text(encoding="utf-8"))
     except (StoreError, UnicodeDecodeError) as error:
         note(f"figure {name}: {error}")
-        return Figure(name, fault=f"cannot be read ({artifact.path})")
+        return Figure(name, title, fault=f"cannot be read ({artifact.path})")
     data = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
     texts = FIGURES[plan.study.figures[name].drawing or name].texts
     beside = [(ending, f"{FIGURE_FOLDER}/{name}{ending}") for ending in (".pdf", ".png", ".csv", *texts)]
     files = tuple((ending[1:], file) for ending, file in beside if below(folder, file, nested=True).is_file())
-    return Figure(name, data, caption, files)
+    return Figure(name, title, data, caption, files)
 
 
 def _accuracies(plan: Plan, store: Store, note: Note) -> dict[str, Any] | None:

@@ -8,9 +8,9 @@ from typing import Any
 
 from rlv.figures import FIGURES
 from rlv.plan import Plan
+from rlv.plan.titles import title
 from rlv.store import Artifact, Store, copy_file
 
-AXES = {"tokens": "tokens", "flops": "FLOPs"}
 # Arguments of Snakemake's flag `report` for a file.
 Shown = dict[str, Any]
 
@@ -59,16 +59,3 @@ def _figure(plan: Plan, name: str, folder: Path) -> Copies:
 def _shown(plan: Plan, name: str, folder: Path, category: str, kind: str) -> Shown:
     caption = folder.absolute() / f"{name}.rst"
     return {"caption": caption, "category": category, "labels": {kind: title(plan, name)}}
-
-
-def title(plan: Plan, name: str) -> str:
-    """What a figure of a study is about, for readers; different for each of its figures."""
-    titles = {each: _title(plan, each) for each in plan.figures}
-    alike = list(titles.values()).count(titles[name]) > 1
-    return f"{titles[name]} ({name.replace('_', ' ')})" if alike else titles[name]
-
-
-def _title(plan: Plan, name: str) -> str:
-    figure = plan.study.figures[name]
-    words = FIGURES[figure.drawing or name].title or name.replace("_", " ").capitalize()
-    return words if figure.against == "n" else f"{words}, against {AXES[figure.against]}"

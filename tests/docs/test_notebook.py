@@ -27,7 +27,9 @@ def test_the_notebook_runs_and_its_outputs_are_true():
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     written = said(notebook)
     assert len(written) == 10
-    pictures = [o for cell in notebook.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+    pictures = [
+        o for cell in notebook.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})
+    ]
     assert len(pictures) == 2
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
     assert said(notebook) == written

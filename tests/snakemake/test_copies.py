@@ -9,7 +9,8 @@ import pytest
 from rlv.figures import FIGURES
 from rlv.plan import build_plan
 from rlv.plan.reading import load
-from rlv.snakemake.copies import copies, title
+from rlv.plan.titles import title
+from rlv.snakemake.copies import copies
 
 STUDIES = ["mini", "mini-paper", "smoke", "paper", "pilot"]
 
