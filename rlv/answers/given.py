@@ -35,7 +35,7 @@ def stated_answers(samples: pl.DataFrame, given: pl.DataFrame, answer_format: st
 
 
 def require_references(samples: pl.DataFrame, problems: pl.DataFrame, given: pl.DataFrame | None) -> None:
-    """Raises DataError, naming the first, if a problem has no reference and a solution that must be judged."""
+    """Raises DataError, naming the first, if a problem without a reference has a solution to be judged."""
     import polars as pl
 
     unknown = problems.filter(pl.col("answer").is_null())

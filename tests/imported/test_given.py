@@ -1,4 +1,4 @@
-"""Equally many solutions of every problem: which ones, with what is stated of them, and what is said of it."""
+"""Equally many solutions of every problem: which ones, with what is stated of them and of those left out."""
 
 from __future__ import annotations
 
