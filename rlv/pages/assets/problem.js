@@ -206,7 +206,7 @@ function drawSolution(row, found, problem, i, scores) {
     el("span", { class: kind, title: kind === "silent" ? "no answer" : kind }, mark),
     el("bdi", { class: "answer" }, found.w[i] < 0 ? "no answer" : problem.w[found.w[i]]),
     el("span", { class: "tally", title: "score" }, scores ? short(scores[i]) : ""),
-    found.n[i] === null ? null : el("span", { class: "tally silent", title: "tokens" }, `${found.n[i]} tok.`),
+    found.n[i] === null ? "" : el("span", { class: "tally silent", title: "tokens" }, `${found.n[i]} tok.`),
   );
 }
 
