@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rlv.answers.extract import extract_answer
+from rlv.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,6 +32,24 @@ def stated_answers(samples: pl.DataFrame, given: pl.DataFrame, answer_format: st
         None if text is None or reason == "length" else extract_answer(text, answer_format)
         for text, reason in samples.select("text", "finish_reason").iter_rows()
     ]
+
+
+def require_references(samples: pl.DataFrame, problems: pl.DataFrame, given: pl.DataFrame | None) -> None:
+    """Raises DataError, naming the first, if a problem without a reference has a solution to be judged."""
+    import polars as pl
+
+    unknown = problems.filter(pl.col("answer").is_null())
+    if unknown.is_empty():
+        return
+    judged = samples.select(_KEY).join(unknown, "problem_id", "semi")
+    if given is not None:
+        judged = judged.join(given.filter(pl.col("correct").is_not_null()), _KEY, "anti")
+    if len(judged):
+        raise DataError(
+            f"problems table: {judged['problem_id'].n_unique()} problems have no reference answer and "
+            f"solutions that nobody has judged (first: {judged['problem_id'].min()!r}); give them one, or "
+            "verdicts"
+        )
 
 
 def with_verdicts(solutions: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:

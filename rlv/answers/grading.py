@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from rlv.answers.equivalence import Answer, Classes, Placement, plain_integer
 from rlv.answers.extract import extract_answer
-from rlv.answers.given import stated_answers, with_verdicts
+from rlv.answers.given import require_references, stated_answers, with_verdicts
 from rlv.answers.groups import ungraded
 from rlv.answers.pool import Limits, Pool, Result
 from rlv.answers.worker import Job
@@ -121,9 +121,9 @@ class Grader:
         Classes are those of a problem's set of answers, over all its budgets, numbered in the order of
         (sample_id, budget). `progress` is called with (problems done, problems). `given`: a table of that
         name, for solutions that others sampled; what it states of a solution, its answer and whether it is
-        right, comes before what is read and judged here, see given.py. A problem then needs a reference only
-        if one of its solutions is judged here. Raises DataError if a sample belongs to no problem, or for an
-        unknown format.
+        right, comes before what is read and judged here, see given.py. Raises DataError if a sample belongs
+        to no problem, if a problem has no reference and a solution that is judged here, or for an unknown
+        format.
         """
         # Not at the top: workers import this package, and must stay small.
         import polars as pl
@@ -137,6 +137,7 @@ class Grader:
                 f"samples table: {len(strangers)} problem ids that the problems table lacks, first "
                 f"{min(strangers)!r}; grade with the problems that were sampled"
             )
+        require_references(samples, problems, given)
         if given is None:
             # A solution that was cut off has no answer, as in training: its last number may be half of one.
             # One whose answer was forced has been allowed to end it.

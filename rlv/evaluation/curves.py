@@ -96,12 +96,14 @@ def evaluate(
     return pl.concat(curves), pl.concat(per_problem)
 
 
-def unfinished_share(solutions: pl.DataFrame) -> dict[int, float]:
+def unfinished_share(solutions: pl.DataFrame) -> dict[int, float | None]:
     """Budget -> share of the solutions that ran into its end, and most of which therefore have no answer.
 
-    A solution that was cut and made to answer (finish_reason "forced") has ended, and is not counted.
+    A solution that was cut and made to answer (finish_reason "forced") has ended, and is not counted. None
+    if nobody knows how one of them has ended.
     """
-    ran_out = (pl.col("finish_reason") == "length").mean()
+    known = pl.col("finish_reason").null_count() == 0
+    ran_out = pl.when(known).then((pl.col("finish_reason") == "length").mean())
     return dict(solutions.group_by("budget").agg(ran_out).iter_rows())
 
 

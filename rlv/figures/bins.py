@@ -84,7 +84,7 @@ def draw_diagrams(
             axes.set_ylabel(label)
         figure.align_ylabels(axes_RC[:, 0])
         style.name_margins(axes_RC[::2], columns, rows)
-        style.legend_below(figure, list(looks.values()))
+        style.legend_below(figure, list(looks.values()), grow=True)
         seaborn.despine(figure)
     return figure
 

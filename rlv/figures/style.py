@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 COLUMN, PAGE = 3.4, 6.9  # inches
 SMALL, NORMAL = 7.0, 8.0  # points
+# Lines of a legend that `panels` leaves room for, and inches of a line.
+LEGEND_LINES, LEGEND_LINE = 4, 0.165
 
 # Hex values of seaborn's "colorblind" palette (Wong 2011), so that names need no import. Its brown is darker
 # here (beside orange it is none), and olive and wine come from Tol's "muted" palette, made for the same eyes.
@@ -224,10 +226,11 @@ def _drawn(look: Look) -> dict[str, Any]:
     return {**drawn, **rim, **size, "marker": look.marker or "None"}
 
 
-def legend_below(figure: Figure, looks: Sequence[Look]) -> None:
+def legend_below(figure: Figure, looks: Sequence[Look], *, grow: bool = False) -> None:
     """Draw one legend for all panels, under them, never over data: two columns, one if the figure is narrow.
 
-    Three short names share one line of a page.
+    Three short names share one line of a page. `grow`: the figure gets room for lines beyond the first few,
+    for which `panels` has some; else long legends are at the cost of the panels.
     """
     from matplotlib.lines import Line2D
 
@@ -237,6 +240,9 @@ def legend_below(figure: Figure, looks: Sequence[Look]) -> None:
         columns = 1 if longest > 15 else 2
     else:
         columns = 3 if len(looks) == 3 and longest <= 28 else 2
+    if grow:
+        beyond = max(0, math.ceil(len(looks) / columns) - LEGEND_LINES)
+        figure.set_figheight(figure.get_figheight() + LEGEND_LINE * beyond)
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=3.2)
 
 

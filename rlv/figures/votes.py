@@ -95,7 +95,9 @@ def look(verifier: str, strategy: str, verifiers: list[str]) -> style.Look:
     if strategy == "pass_at_n":
         return style.Look("pass@N (upper limit)", style.DARK_GREY, "", (0, (4, 2.5)), 0.8)
     place = verifiers.index(verifier)
-    color, marker = COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
+    # After all colours these come once more, each with the marker of another.
+    around, of = divmod(place, len(COLORS))
+    color, marker = COLORS[of], MARKERS[(of + around) % len(MARKERS)]
     if strategy == "weighted_voting":
         return style.Look(f"Weighted voting, {_named(verifier)}", color, marker)
     return style.Look(f"Best of N, {_named(verifier)}", color, marker, (0, (3, 1.2)), 0.9)
@@ -127,7 +129,7 @@ def draw(data: pl.DataFrame) -> Figure:
         for axes in axes_RC[:, 0]:
             axes.set_ylabel("Accuracy (%)")
         style.name_margins(axes_RC, datasets, [_named(reasoner) for reasoner in reasoners])
-        style.legend_below(figure, [look(*vote, verifiers) for vote in _votes(verifiers)])
+        style.legend_below(figure, [look(*vote, verifiers) for vote in _votes(verifiers)], grow=True)
         seaborn.despine(figure)
     return figure
 
@@ -154,7 +156,7 @@ def caption(data: pl.DataFrame) -> str:
     for (dataset, reasoner), panel in data.group_by("dataset", "reasoner", maintain_order=True):
         votes = [
             (
-                f"{strategy.replace('_', ' ')} with ``{verifier}``",
+                f"{'weighted voting' if strategy == 'weighted_voting' else 'best of N'} with ``{verifier}``",
                 [(n, _lead(panel, verifier, strategy, n)) for n in ns],
             )
             for verifier, strategy in panel.select("verifier", "strategy").unique(maintain_order=True).rows()

@@ -22,7 +22,6 @@ import polars as pl
 from markupsafe import Markup
 
 from rlv.answers.steps import text_steps
-from rlv.errors import DataError, StoreError
 from rlv.evaluation.templates import fill
 from rlv.pages.escaping import as_json, policy, script, shown
 from rlv.pages.solutions import (
@@ -74,10 +73,8 @@ def write_explorer(plan: Plan, store: Store, folder: Path, note: Note) -> int:
     chunks = _Chunks(data)
     for _, of_dataset in groupby(sources(plan), key=lambda source: source.dataset):
         found = list(of_dataset)
-        try:
-            problems = read_problems(found[0], store)
-        except (StoreError, DataError) as error:
-            lacks(f"problems of {found[0].dataset}: {error}")
+        problems = read_problems(found, store, lacks)
+        if problems is None:
             continue
         runs = [run for source in found for run in read_solutions(source, store, lacks, _COLUMNS)]
         if runs:

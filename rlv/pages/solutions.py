@@ -7,7 +7,7 @@ files of others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -109,13 +109,26 @@ def sources(plan: Plan) -> list[Source]:
     )
 
 
-def read_problems(source: Source, store: Store) -> pl.DataFrame:
-    """The problems table that solutions are of; a question or answer that nobody gives is empty.
+def read_problems(known: Sequence[Source], store: Store, note: Note) -> pl.DataFrame | None:
+    """The problems of sources of one data set, each once; None if no table of them can be read.
 
-    Raises StoreError or DataError.
+    Files that others sampled may have different problems, and say different things of them: the first that
+    says something counts. A question or answer that nobody gives is empty. `note` gets a line for what is not
+    there.
     """
-    found = tables.read(store.open(source.problems, "problems.parquet"), "problems")
-    return found.with_columns(pl.col("question", "answer").fill_null(""))
+    parts = []
+    for source in {one.problems.path: one for one in known}.values():
+        try:
+            parts.append(tables.read(store.open(source.problems, "problems.parquet"), "problems"))
+        except (StoreError, DataError) as error:
+            note(f"problems of {source.dataset}: {error}")
+    if not parts:
+        return None
+    whole = pl.concat(parts)
+    if len(parts) > 1:
+        said = [pl.col(name).drop_nulls().first() for name in whole.columns if name != "problem_id"]
+        whole = whole.group_by("problem_id", maintain_order=True).agg(said)
+    return whole.with_columns(pl.col("question", "answer").fill_null(""))
 
 
 def read_solutions(

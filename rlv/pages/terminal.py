@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from rlv.errors import DataError, StoreError, StudyError
+from rlv.errors import StudyError
 from rlv.pages.solutions import Note, Solutions, Source, read_problems, read_solutions, scored, sources
 from rlv.plan import Plan
 from rlv.store import Store
@@ -55,14 +55,12 @@ def problem_lines(
 def _find(known: Sequence[Source], store: Store, wanted: str, note: Note) -> tuple[dict[str, str], str]:
     """The problem and its data set."""
     found: dict[tuple[str, str], dict[str, str]] = {}
-    for source in {s.dataset: s for s in known}.values():
-        try:
-            table = read_problems(source, store)
-        except (StoreError, DataError) as error:
-            note(f"problems of {source.dataset}: {error}")
+    for dataset in dict.fromkeys(source.dataset for source in known):
+        table = read_problems([source for source in known if source.dataset == dataset], store, note)
+        if table is None:
             continue
         for row in table.filter(pl.col("problem_id").str.starts_with(wanted)).iter_rows(named=True):
-            found[row["problem_id"], source.dataset] = row
+            found[row["problem_id"], dataset] = row
     exact = {place: row for place, row in found.items() if place[0] == wanted}
     fitting = exact or found
     if len(fitting) != 1:

@@ -102,7 +102,7 @@ class Chain:
 
         Also those that the one that is trained on shares with the one that is tuned on. Generated problems
         are left out: the splits of their sources are disjoint by construction, and a study in which RL learns
-        from what is tuned on is refused (checks/choices.py).
+        from what is tuned on is refused (checks/choices.py). So are those that only files of solutions have.
         """
         entries = list(self.study.reasoners.values())
         trained = dict.fromkeys(e.dataset for e in entries if e.dataset is not None)
@@ -111,7 +111,8 @@ class Chain:
         pairs = [(t, e) for t in trained for e in evaluated | tuned if t != e]
         pairs += [(t, e) for t in tuned for e in evaluated if t not in trained]
         generated = {name for name, d in self.study.datasets.items() if SOURCES[d.source].generated}
-        return [self.overlap(t, e) for t, e in pairs if not generated.issuperset((t, e))]
+        theirs = {name for name, d in self.study.datasets.items() if d.source == IN_SAMPLES}
+        return [self.overlap(t, e) for t, e in pairs if e not in theirs and not generated.issuperset((t, e))]
 
     @_once
     def overlap(self, trained: str, evaluated: str) -> Artifact:

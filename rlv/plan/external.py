@@ -74,7 +74,10 @@ def samples_spec(name: str, samples: Samples) -> tuple[dict[str, Any], dict[str,
     how: dict[str, Any] = {"files": list(map(str, files)), "problems": problems and str(problems)}
     if samples.tokenizer is not None:
         folder = _there(samples.tokenizer, f"{key}.tokenizer")
-        params["tokenizer"] = {file.name: digest_of(file) for file in tokenizer_files(folder)}
+        found = tokenizer_files(folder)
+        if not found:
+            raise StudyError(f"{key}.tokenizer: no files of a tokenizer in {folder}; its folder would do")
+        params["tokenizer"] = {file.name: digest_of(file) for file in found}
         how["tokenizer"] = str(folder)
     return params, how
 

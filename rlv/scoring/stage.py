@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Sequences that vLLM may read side by side; its memory follows from their tokens, not from this.
 SEQUENCES = 256
 # What a model's scores need of a solution.
-READ = ("problem_id", "sample_id", "budget", "text", "token_ids")
+READ = ("problem_id", "sample_id", "budget", "text", "token_ids", "finish_reason")
 
 
 def _run(job: Job) -> dict[str, Any]:

@@ -145,10 +145,19 @@ def prompts_of(
     style: str,
     system_prompt: str | None = None,
 ) -> dict[str, list[int]]:
-    """x of each problem in a "samples" table. Raises DataError for a sample of no problem in `problems`."""
+    """x of each problem in a "samples" table.
+
+    Raises DataError for a sample of no problem in `problems`, and for a problem without a question.
+    """
     questions = dict(problems.select("problem_id", "question").iter_rows())
     ids = dict.fromkeys(samples["problem_id"].to_list())
     unknown = next((i for i in ids if i not in questions), None)
     if unknown is not None:
         raise DataError(f"samples: problem {unknown!r} is not in the problems table of {len(questions)} rows")
+    silent = [i for i in ids if questions[i] is None]
+    if silent:
+        raise DataError(
+            f"problems: {silent[0]!r} has no question, and a verifier reads it; {len(silent)} such problems; "
+            "use files with questions, or scores that they bring"
+        )
     return {i: solver_ids(tokenizer, questions[i], style, system_prompt) for i in ids}

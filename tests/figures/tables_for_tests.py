@@ -8,7 +8,7 @@ import polars as pl
 from rlv import tables
 from rlv.evaluation.curves import evaluate
 from rlv.evaluation.selection import select
-from rlv.evaluation.verifier_metrics import verification
+from rlv.evaluation.verifier_metrics import reliability, verification
 
 DRAWS = 200
 
@@ -64,12 +64,14 @@ def scored(solutions, sharpness, *, seed=(0,)):
 
 
 def make_reasoners(reasoners, datasets=None, ns=(1, 2, 4, 8, 16, 32), problems=40):
-    """{"curves", "per_problem", "verification"} of reasoners on data sets.
+    """{"curves", "per_problem", "verification", "reliability"} of reasoners on data sets.
 
     `reasoners`: {name: (shift of the mean chance, {verifier: sharpness})}; `datasets`: name -> mean chance.
     Votes without scores come once more with every verifier, as evaluations have them.
     """
-    made = {"curves": [], "per_problem": [], "verification": []}
+    made = {
+        name: [tables.frame(name, [])] for name in ("curves", "per_problem", "verification", "reliability")
+    }
     for d, (dataset, mean) in enumerate((datasets or {"test": 0.45, "hard": 0.2}).items()):
         for r, (reasoner, (shift, verifiers)) in enumerate(reasoners.items()):
             center = min(max(mean + shift, 0.02), 0.98)
@@ -84,7 +86,8 @@ def make_reasoners(reasoners, datasets=None, ns=(1, 2, 4, 8, 16, 32), problems=4
                 made["curves"].append(found[0])
                 made["per_problem"].append(found[1])
                 if scores is not None:
-                    made["verification"].append(verification(solutions, scores, draws=DRAWS, **names))
+                    for name, compute in (("verification", verification), ("reliability", reliability)):
+                        made[name].append(compute(solutions, scores, draws=DRAWS, **names))
     return {name: pl.concat(parts) for name, parts in made.items()}
 
 

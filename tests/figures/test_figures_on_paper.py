@@ -28,7 +28,10 @@ COEFFICIENTS = {
     0.3: ("_v", "unified"),
     3.0: ("_v3", "unified"),
 }
-NAMES = ("objectives", "coefficient", "sequential_parallel", "length_selection", "accuracy_table", "controls")
+PAPER = ("objectives", "coefficient", "sequential_parallel", "length_selection", "accuracy_table", "controls")
+# Of any solutions and scores, of which the paper says nothing.
+ANY = ("votes", "reliability")
+NAMES = (*PAPER, *ANY)
 CONTROLS = {"cold": "base", "confidence": "free", "brevity": "brevity", "chain": "chain"}
 
 
@@ -54,6 +57,10 @@ def given():
     controls |= {f"{method}_v": (0.0, {"unified": 3.0, "free": 1.5}) for method in METHODS}
     controlled = make_reasoners(controls, DATASETS, ns=(1, 2, 4, 8, 16, 32, 64), problems=20)
     lengths = make_lengths(COMPARISONS, datasets={"test": 0.7, "hard": 0.4}, problems=30)
+    theirs = {"math_7b_instruct": {"reward_model": 2.0, "prm_last_step": 1.0, "length": 0.2}, "base": {}}
+    theirs["another"] = {"prm_last_step": 1.5}
+    given = {name: (0.0, read) for name, read in theirs.items()}
+    outside = make_reasoners(given, DATASETS, ns=(1, 2, 4, 8, 16, 32, 64), problems=20)
     common = {"draws": 100, "seed": 0, "datasets": list(DATASETS)}
     lengthy = {**common, "comparisons": COMPARISONS, "datasets": ["test", "hard"]}
     by = {
@@ -66,6 +73,7 @@ def given():
         "sequential_parallel": (lengths, lengthy),
         "length_selection": (lengths, lengthy),
         "accuracy_table": (evaluated, common),
+        **{name: (outside, {**common, "against": "n"}) for name in ANY},
         "controls": (
             controlled,
             {**common, "comparisons": {m: c | CONTROLS for m, c in COMPARISONS.items()}},
@@ -134,4 +142,4 @@ def test_captions_are_valid_markup(name, given):
     strict = {"halt_level": 2, "report_level": 2}
     html = core.publish_parts(text, writer="html", settings_overrides=strict)["body"]
     assert html.count("<li>") == text.count("\n* ") > 0
-    assert "nan" not in text and "The paper" in text
+    assert "nan" not in text and ("The paper" in text) == (name in PAPER)

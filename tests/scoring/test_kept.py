@@ -148,8 +148,11 @@ def test_samples_of_older_versions_have_a_length_and_no_log_probabilities(scored
 
 
 def test_every_free_confidence_is_a_score_that_loads_no_torch() -> None:
-    free = [name for name, score in SCORES.own.items() if score.loads_no_model and not score.is_chosen]
+    free = [name for name, score in SCORES.own.items() if score.reads == "kept"]
     assert free == list(CONFIDENCES)
+    # The others that load no model: one is chosen among these, one comes with solutions of others.
+    rest = {name for name, score in SCORES.own.items() if score.loads_no_model} - set(free)
+    assert rest == {"confidence", "given"}
     code = (
         "import sys\nfrom tests.scoring.test_kept import CONFIDENCES, kept_table, samples\n"
         "import rlv.scoring.stage\nkept_table(CONFIDENCES['brevity'], None, samples())\n"

@@ -106,12 +106,18 @@ class Evidence:
         return seeds if any(name in self._by_reasoner for name in others) else seeds[:1]
 
     def on_common_problems(self, pair: Pair) -> Evidence:
-        """Of a pair alone, on the problems that both its reasoners have."""
+        """Of a pair alone, on the problems that both reasoners have. Raises DataError if there are none."""
         here = self.per_problem.filter(pl.col("dataset") == self.dataset)
         both = [
             here.filter(pl.col("reasoner") == r)["problem_id"].unique() for r in (pair.base, pair.unified)
         ]
         common = both[0].filter(both[0].is_in(both[1].implode()))
+        if common.is_empty():
+            found = " and ".join(f"{len(ids):,} ({ids.min()!r}, ...)" for ids in both)
+            raise DataError(
+                f"claims: {pair.base!r} and {pair.unified!r} have no problem of {self.dataset!r} in common, "
+                f"found {found}; give both the same ids, or leave the pair out"
+            )
         kept = here.filter(
             pl.col("reasoner").is_in([pair.base, pair.unified]), pl.col("problem_id").is_in(common.implode())
         )

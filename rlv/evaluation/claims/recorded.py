@@ -5,7 +5,8 @@
     verifier_order  does it tell solutions of one problem apart, which is all that votes use?
     paired          which of two reasoners is better, on the problems that both have?
 
-All are paired problem by problem, and all bars are ours.
+All are paired problem by problem, and all bars are ours. Of one solution there is no vote, so if there are no
+more only the pair's accuracies are compared.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ def headroom(evidence: Evidence) -> list[dict]:
             continue
         limit = replace(_MAJORITY, strategy="pass_at_n")
         n = evidence.ns(pair, _MAJORITY, limit)[-1]
+        if n == 1:
+            continue
         values_Q2 = evidence.values(pair, [replace(limit, n=n), replace(_MAJORITY, n=n)])
         above, below = 100 * values_Q2.mean(axis=0)
         statement = (
@@ -55,6 +58,8 @@ def verifier_gain(evidence: Evidence) -> list[dict]:
         ns = evidence.ns(pair, _MAJORITY, weighted, best)
         cells = [(weighted, few(ns)), (weighted, ns[-1]), (best, ns[-1])]
         for column, n in dict.fromkeys(cells):
+            if n == 1:
+                continue
             how = "weighted voting with" if column is weighted else "the best of N by"
             statement = (
                 f"Points of accuracy of {how} {pair.verifier} over majority voting, same solutions of "
@@ -110,12 +115,13 @@ def _votes(evidence: Evidence, pair: Pair) -> list[tuple[Column, int]]:
     """The votes that both reasoners of a pair have, and at which N they are compared."""
     ns = evidence.ns(pair, _MAJORITY, base_at(1))
     found = [(_MAJORITY, n) for n in dict.fromkeys((1, few(ns), ns[-1])) if n in ns]
-    found.append((replace(_MAJORITY, strategy="pass_at_n"), ns[-1]))
+    if ns[-1] > 1:
+        found.append((replace(_MAJORITY, strategy="pass_at_n"), ns[-1]))
     read = [set(evidence.rows(reasoner)["verifier"]) for reasoner in (pair.unified, pair.base)]
     for verifier in sorted(set.intersection(*read) - {""}):
         column = Column("unified", "weighted_voting", 1, verifier)
         ns = evidence.ns(pair, column, replace(column, side="base"))
-        found += [(column, n) for n in dict.fromkeys((few(ns), ns[-1]))]
+        found += [(column, n) for n in dict.fromkeys((few(ns), ns[-1])) if n > 1]
     return found
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from rlv.imported.dialects import DIALECTS, MAPPING
+from rlv.imported.fields import FIELDS
 from rlv.plan.checks.names import unknown
 from rlv.problems import IN_SAMPLES
 from rlv.scoring import SCORES
@@ -28,6 +30,18 @@ def broken_samples(study: Study) -> Iterator[tuple[str, str]]:
         elif reasoner.samples is not None:
             yield from unknown(f"{key}.samples", reasoner.samples, study.samples, "samples")
             yield from _reasoner(study, key, reasoner)
+    yield from _verifiers(study)
+    for name, dataset in study.datasets.items():
+        if dataset.source == IN_SAMPLES:
+            yield from _dataset(study, name, dataset)
+    for name, samples in study.samples.items():
+        yield from unknown(f"samples.{name}.dialect", samples.dialect, [*DIALECTS, MAPPING.name], "format")
+        for field in samples.map:
+            yield from unknown(f"samples.{name}.map.{field}", field, FIELDS, "field")
+    yield from _lengths(study)
+
+
+def _verifiers(study: Study) -> Iterator[tuple[str, str]]:
     for name, verifier in study.verifiers.items():
         given = verifier.score in SCORES and SCORES[verifier.score].is_given
         for unread in sorted({"column", "free"} & verifier.model_fields_set):
@@ -42,9 +56,6 @@ def broken_samples(study: Study) -> Iterator[tuple[str, str]]:
                 f"verifiers.{name}.reasoner",
                 f"{verifier.reasoner!r} has samples and no model; a reasoner with a model reads",
             )
-    for name, dataset in study.datasets.items():
-        if dataset.source == IN_SAMPLES:
-            yield from _dataset(study, name, dataset)
 
 
 def _reasoner(study: Study, key: str, reasoner: Reasoner) -> Iterator[tuple[str, str]]:
@@ -84,6 +95,18 @@ def _reasoner(study: Study, key: str, reasoner: Reasoner) -> Iterator[tuple[str,
                 f"{key}.verifiers",
                 f"{name!r} is read by the reasoner itself, which has no model; name its `reasoner`",
             )
+
+
+def _lengths(study: Study) -> Iterator[tuple[str, str]]:
+    """The complaint about length budgets of solutions that are there already."""
+    named = () if study.lengths is None else study.lengths.comparisons
+    for comparison in (study.comparisons[name] for name in named if name in study.comparisons):
+        for name in (comparison.base, comparison.rl_v):
+            if name in study.reasoners and study.reasoners[name].samples is not None:
+                yield (
+                    "lengths.comparisons",
+                    f"{name!r} has samples and no model that answers at a budget; name another comparison",
+                )
 
 
 def _given(study: Study, name: str) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -20,6 +21,8 @@ from tests.evaluation.claims.test_lengths import BUDGETS, at_budgets, selected
 from tests.evaluation.claims.test_verifiers import METRICS, metrics
 
 PAIR = Pair("grpo", "grpo_v")
+# Those about reasoners as they are, see test_recorded.py.
+AS_THEY_ARE = {name for name, claim in CLAIMS.items() if claim.about in ("recorded", "rivals")}
 
 
 def whole_study(per_problem, overhead) -> list[Evidence]:
@@ -59,6 +62,7 @@ def test_every_claim_for_the_data_sets_that_it_is_about(per_problem, overhead):
     assert set(CLAIMS) - set(counts) == {
         *("rl_gain", "verifier_accuracy", "separate", "rl_over_cold", "over_confidence", "over_brevity"),
         *("over_chain", "within_problem"),
+        *AS_THEY_ARE,
     }
     assert board["id"].unique(maintain_order=True).to_list() == [name for name in CLAIMS if name in counts]
     gains = board.filter(pl.col("id") == "math_gain")["ours"]
@@ -92,9 +96,21 @@ def test_a_statement_is_short_enough_for_a_table():
     board = scoreboard(
         [*evidence, Evidence("long", (pair,), cut, LENGTHS, selection=chosen, budgets=BUDGETS)]
     )
-    assert set(CLAIMS) - set(board["id"]) == {"overhead"}
+    assert set(CLAIMS) - set(board["id"]) == {"overhead", *AS_THEY_ARE}
     assert board["statement"].str.contains("with one training seed (leave_one_out_v)", literal=True).all()
     assert max(map(len, board["statement"])) <= 175
+    alone = tuple(Pair(name, name, v) for name, v in ((unified, ""), (unified, "unified")))
+    bare = Evidence(
+        "test", (), table, verification=verification, recorded=alone, rivals=(Pair(base, unified),)
+    )
+    more = pl.concat(
+        [
+            rows(unified, "", "pass_at_n", [0.5] * 5),
+            rows(unified, "unified", "best_of_n", [0.5] * 5),
+        ]
+    )
+    board = scoreboard([replace(bare, per_problem=pl.concat([table, more]))])
+    assert set(board["id"]) == AS_THEY_ARE and max(map(len, board["statement"])) <= 175
 
 
 def test_words_and_bars_of_the_paper_are_those_that_it_states(per_problem, overhead):
