@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -68,6 +69,25 @@ def test_steps_without_a_score(tmp_path):
     assert found.scores["prm"].select("sample_id", "score").rows() == [(0, 0.25), (5, 0.75)]
 
 
+def test_logarithms_of_probabilities(tmp_path):
+    mapping = {"problem_id": "id", "text": "text", "answer": "a", "score": "lp"}
+    rows = [{"id": "p", "text": "\\boxed{1}", "a": "1", "lp": value} for value in (0.0, -0.5, -1e9)]
+    found = read_samples(lines(tmp_path / "s.jsonl", rows), mapping=mapping, scale={"lp": "exp"})
+    assert found.scores["lp"]["score"].to_list() == [1.0, pytest.approx(np.exp(-0.5)), 0.0]
+    rows[1]["lp"] = 0.5
+    path = lines(tmp_path / "t.jsonl", rows)
+    with pytest.raises(DataError, match=r"line 2: lp is 0.5, expected the logarithm of a probability"):
+        read_samples(path, mapping=mapping, scale={"lp": "exp"})
+
+
+def test_scores_of_steps_stay_as_the_file_has_them(tmp_path):
+    mapping = {"problem_id": "id", "text": "text", "answer": "a", "score": "prm:min"}
+    rows = [{"id": "p", "text": "x \\boxed{1}", "a": "1", "prm": steps} for steps in ([0.5, 0.25], [1.0], [0.5, None])]
+    found = read_samples(lines(tmp_path / "s.jsonl", rows), mapping=mapping).scores["prm"]
+    # One whose step has no score has none itself.
+    assert found.rows() == [("p", 0, 0.25, [0.5, 0.25]), ("p", 1, 1.0, [1.0])]
+
+
 def test_scales(tmp_path):
     values = [3.0, -1.0, 3.0, 0.0, float("inf")]
     rows = [{"question": f"q{i % 2}", "answer": "1", "text": "t", "rm": v} for i, v in enumerate(values)]
@@ -78,7 +98,7 @@ def test_scales(tmp_path):
     finite = lines(tmp_path / "f.jsonl", rows[:4])
     odds = read_samples(finite, mapping={"score": "rm"}, scale={"rm": "sigmoid"}).scores["rm"]["score"]
     assert sorted(odds) == pytest.approx([0.26894142, 0.5, 0.95257413, 0.95257413])
-    with pytest.raises(DataError, match="--scale rm=log: expected rank or sigmoid"):
+    with pytest.raises(DataError, match="--scale rm=log: expected one of rank, sigmoid, exp"):
         read_samples(finite, mapping={"score": "rm"}, scale={"rm": "log"})
     with pytest.raises(DataError, match="--scale mr=rank: no such column of scores; columns of scores: rm"):
         read_samples(finite, mapping={"score": "rm"}, scale={"mr": "rank"})

@@ -51,7 +51,7 @@ def solutions(found: Imported, *columns: str) -> list[tuple]:
 
 def scores(found: Imported) -> dict[str, list[tuple]]:
     """The rows of every verifier's scores."""
-    return {name: table.rows() for name, table in found.scores.items()}
+    return {name: table.drop("steps").rows() for name, table in found.scores.items()}
 
 
 def same(one: Imported, other: Imported) -> bool:
