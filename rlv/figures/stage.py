@@ -35,7 +35,8 @@ def _run(job: Job) -> dict[str, Any]:
     name = job.params["figure"]
     drawn = job.params.get("drawing", name)
     drawing, figure = FIGURES[drawn], module_of(drawn)
-    data = figure.data({table: gather(job, table) for table in drawing.tables}, job.params)
+    found = {table: gather(job, table, optional=drawing.needs == "everything") for table in drawing.tables}
+    data = figure.data(found, job.params)
     # A crate may bring a name that no study could have.
     data.write_csv(below(job.out, f"{name}.csv", error=DataError))
     style.save(figure.draw(data), below(job.out, name, error=DataError))
@@ -55,15 +56,18 @@ def module_of(name: str) -> ModuleType:
     return imported(named, partial(import_module, module))
 
 
-def gather(job: Job, table: str) -> pl.DataFrame:
+def gather(job: Job, table: str, *, optional: bool = False) -> pl.DataFrame:
     """One table of all inputs that have it; steps get the column `reasoner` from the input's role.
 
-    Raises DataError if no input has the table, StoreError as the store does.
+    `optional`: a table that none of the inputs has is empty. Raises DataError if there are no inputs, or none
+    has a table that is not optional; StoreError as the store does.
     """
     # Roles that the plan gives; it refuses reasoners without steps (rlv/plan/checks/products.py).
     source = "train:" if table == "steps" else "evaluate:"
     inputs = {role: a for role, a in job.artifact.inputs.items() if role.startswith(source)}
     having = [role for role, artifact in inputs.items() if tables.leaves(artifact.params, table)]
+    if inputs and not having and optional:
+        return tables.frame(table, [])
     if not having:
         needed = " and ".join(NEEDED[name] for name in tables.LEFT_WITH.get(table, ()))
         lacks = f"{len(inputs)} evaluations, none with {needed}" if inputs else f"no input {source}…"

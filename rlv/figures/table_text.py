@@ -104,8 +104,10 @@ def _section(part: pl.DataFrame) -> Section:
         (row["reasoner"], row["verifier"], tuple(_cell(row, c, best[c]) for c in COLUMNS))
         for row in part.iter_rows(named=True)
     )
-    tokens = " or ".join(str(budget) for budget in sorted(part["budget"].unique()))
-    return Section(part["dataset"][0], f"N = {part['n'][0]}, at most {tokens} tokens", rows)
+    # Nobody says what length solutions of others were allowed; their budget is 0.
+    budgets = " or ".join(str(budget) for budget in sorted(part["budget"].unique()) if budget)
+    tokens = f", at most {budgets} tokens" if budgets else ""
+    return Section(part["dataset"][0], f"N = {part['n'][0]}{tokens}", rows)
 
 
 def _cell(row: Mapping[str, Any], column: Column, best: str) -> Cell | None:

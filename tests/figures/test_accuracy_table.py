@@ -116,6 +116,14 @@ def test_without_one_solution_the_message_says_what_to_add(tables):
         figure.data(without, PARAMS)
 
 
+def test_a_length_that_nobody_says_is_not_said(drawn):
+    theirs = pl.lit(0, pl.Int32)
+    assert figure.files(drawn)[".md"].count("at most 64 tokens") == drawn["dataset"].n_unique()
+    assert "at most" not in figure.files(drawn.with_columns(budget=theirs))[".md"]
+    both = drawn.with_columns(budget=pl.when(pl.col("reasoner") == "grpo").then(theirs).otherwise("budget"))
+    assert "at most 64 tokens" in figure.files(both)[".md"] and "0 or 64" not in figure.files(both)[".md"]
+
+
 def test_markdown_has_every_cell_and_the_best_in_bold(drawn):
     text = figure.files(drawn)[".md"]
     lines = [line for line in text.splitlines() if line.startswith("| `")]

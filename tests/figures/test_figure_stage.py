@@ -84,6 +84,26 @@ def test_training_curves_leave_four_files(params, steps_table, tmp_path):
     assert {p.suffix for p in (tmp_path / "out").iterdir()} == {".csv", ".pdf", ".png", ".rst"}
 
 
+def test_a_figure_of_everything_is_drawn_of_plain_votes_too(evaluations, params, tmp_path):
+    store, settings = Store(tmp_path / "store"), params("accuracy_table", ("test",), ("grpo",))
+    inputs = {
+        role: artifact
+        for role, artifact in evaluated(store, evaluations, settings).items()
+        if role.endswith("votes")
+    }
+    assert len(inputs) == 2
+    run(store, settings, inputs, tmp_path / "table")
+    table = pl.read_csv(tmp_path / "table" / "accuracy_table.csv")
+    assert set(table["reasoner"]) == {"grpo", "grpo_v"}
+    run(store, {**settings, "figure": "votes", "drawing": "votes"}, inputs, tmp_path / "votes")
+    assert pl.read_csv(tmp_path / "votes" / "votes.csv").height == 2 * 2 * 6
+    with pytest.raises(DataError, match="no scores of any verifier; name one"):
+        reliability = {**settings, "figure": "reliability", "drawing": "reliability"}
+        run(store, reliability, inputs, tmp_path / "reliability")
+    with pytest.raises(DataError, match="no input evaluate:…, to read a curves table"):
+        run(store, settings, {}, tmp_path / "nothing")
+
+
 def test_calibration_reads_only_evaluations_with_a_verifier(evaluations, params, tmp_path):
     store, settings = Store(tmp_path / "store"), params("calibration", ("test",), ("grpo",))
     settings["comparisons"]["grpo"]["separate"] = None

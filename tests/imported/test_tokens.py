@@ -34,6 +34,20 @@ def test_counts_are_those_of_the_tokenizer_without_special_tokens(tiny_tokenizer
     ]
 
 
+def test_a_token_that_begins_every_text_is_not_counted(tmp_path):
+    from tokenizers import Tokenizer
+    from tokenizers.processors import TemplateProcessing
+
+    begins = Tokenizer.from_file(str(BASE / "tokenizer.json"))
+    first = begins.id_to_token(0)
+    begins.post_processor = TemplateProcessing(single=f"{first} $A", special_tokens=[(first, 0)])  # pyright: ignore
+    begins.save(str(tmp_path / "tokenizer.json"))
+    for name in ("tokenizer_config.json", "config.json"):
+        (tmp_path / name).write_bytes((BASE / name).read_bytes())
+    assert len(begins.encode("Answer 3").ids) == 3
+    assert with_tokens(solutions(["Answer 3"], [None]), tmp_path)["n_tokens"].to_list() == [2]
+
+
 def test_what_is_stated_stays_and_solutions_without_text_have_no_count():
     found = with_tokens(solutions(["Answer 3", "Answer 3", None], [99, None, None]), BASE)
     assert found["n_tokens"].to_list() == [99, 2, None]

@@ -69,6 +69,9 @@ def test_problems_and_solutions_are_one_artifact_of_which_all_is_made(plan):
     assert scored.inputs == {"samples": imported}
     assert scored.params == {"score": "given", "column": "score"}  # called as the verifier
     assert only(made, "evaluate").inputs == {"solutions": graded, "scores:00000": scored}
+    named = {"score": {"score": "given", "column": "rm"}}
+    other = plan(verifiers=named, reasoners={"mine": {**MINE, "verifiers": ["score"]}})
+    assert only(other, "score").params["column"] == "rm"
 
 
 def test_references_of_a_data_set_are_an_input(plan, tmp_path):
