@@ -266,6 +266,7 @@ def caption(data: pl.DataFrame) -> str:
         __file__,
         ".rst",
         unfinished=[(part["dataset"][0], unfinished_shares(part)) for part in parts],
+        compared=bool((data["role"] != "").any()),
         sides=counted(data, "gain"),
         largest=several.unique(maintain_order=True).rows(),
         highest=highest,

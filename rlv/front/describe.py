@@ -131,6 +131,11 @@ def _seen(files: Sequence[str], options: Options) -> _Seen:
                 f"{name} has no score for {len(given.samples) - scored:,} of {len(given.samples):,} "
                 "solutions, and is left out; give them one, or leave these solutions out of the file"
             )
+    if given.given["answer"].is_null().all() and given.samples["text"].is_null().all():
+        notes.append(
+            "no answers are known, only verdicts: every solution is an answer of its own, so majority voting "
+            "is as good as one solution, and weighted voting as the best of N"
+        )
     known = given.samples["n_tokens"].null_count() == 0
     if not known and options.tokenizer is None:
         notes.append("tokens are not known, so there are no costs; --tokenizer FOLDER counts them")
