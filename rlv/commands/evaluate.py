@@ -25,6 +25,14 @@ def add_evaluate(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--problems", help="a file of problems with reference answers")
     parser.add_argument(
+        "--map-problems",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FIELD=COLUMN",
+        help="the same of the file of problems: answer=gold question=prompt problem_id=uid",
+    )
+    parser.add_argument(
         "--map",
         nargs="+",
         action="extend",
@@ -58,6 +66,7 @@ def add_evaluate(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--compare", action="store_true", help="each file is a reasoner of its own, set against the first"
     )
+    parser.add_argument("--verbose", action="store_true", help="every line of every stage, on stderr")
     parser.add_argument("--name", help="of the study; default: the first file's")
     parser.add_argument("--out", type=Path, help="folder for everything; default: results/NAME")
     parser.set_defaults(run=_evaluate)
@@ -79,6 +88,7 @@ def _evaluate(options: Namespace) -> None:
         raise DataError(f"-n: found {options.n}, expected a whole number from 1 on")
     asked = Options(
         problems=options.problems,
+        problem_mapping=dict(_pairs("--map-problems", options.map_problems)),
         mapping=_mapping(options.map),
         correct=options.correct,
         scale=dict(_pairs("--scale", options.scale)),
@@ -95,7 +105,7 @@ def _evaluate(options: Namespace) -> None:
             name=name,
             folder=folder,
             store=_store(options, folder),
-            log=say_progress,
+            log=say_progress if options.verbose else _briefly,
             threads=os.cpu_count() or 1,
         )
     )
@@ -149,14 +159,20 @@ def _pairs(flag: str, given: list[str]) -> Iterable[tuple[str, str]]:
         yield key, value
 
 
-_EXAMPLES = {"--map": "text=completion", "--scale": "rm=rank"}
+def _briefly(line: str) -> None:
+    """Of a stage's lines only that it is done, and how long it took."""
+    if ": published after " in line:
+        say_progress(line)
+
+
+_EXAMPLES = {"--map": "text=completion", "--map-problems": "answer=gold", "--scale": "rm=rank"}
 
 
 def _store(options: Namespace, folder: Path):
     """The configured store; without a configuration one beside the results."""
     from rlv.store import Store
-    from rlv.study.configuration import CONFIG, settings
+    from rlv.study.configuration import CONFIG, STORE, settings
 
     if options.store or CONFIG.exists():
         return settings("unused", options.store, options.upstream).open()
-    return Store(folder / "store")
+    return Store(folder / STORE)

@@ -12,15 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from rlv.analysis.curves import DATASET, powers_of_two
+from rlv.answers.given import stated_answers
 from rlv.errors import DataError
 from rlv.imported import read_samples
-from rlv.imported.given import fewest, given_tables
+from rlv.imported.fields import brief
+from rlv.imported.given import Given, fewest, given_tables, scored
+from rlv.study.paths import written
 
-# Of a name in a study, and of a study's.
+# Of a name in a study.
 _LONGEST = 48
+# Solutions that are looked at for an answer before anything is made.
+_LOOKED_AT = 2_000
 _TAKEN = ("self", "votes")
 
 
@@ -31,6 +34,7 @@ class Options:
     nothing was read (`free`)."""
 
     problems: str | None = None
+    problem_mapping: Mapping[str, str] = field(default_factory=dict)
     mapping: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     correct: str | None = None
     scale: Mapping[str, str] = field(default_factory=dict)
@@ -114,6 +118,7 @@ def _seen(files: Sequence[str], options: Options) -> _Seen:
     imported = read_samples(
         list(files),
         problems=options.problems,
+        problem_mapping=options.problem_mapping,
         mapping=options.mapping,
         correct=options.correct,
         dialect=options.dialect,
@@ -121,51 +126,55 @@ def _seen(files: Sequence[str], options: Options) -> _Seen:
     )
     n = fewest(imported) if options.n is None else options.n
     given = given_tables(imported, n)
-    verifiers, notes = [], []
-    for name in imported.scores:
-        scored = given.given_scores.filter(pl.col("verifier") == name).height
-        if scored == len(given.samples):
-            verifiers.append(name)
-        else:
-            notes.append(
-                f"{name} has no score for {len(given.samples) - scored:,} of {len(given.samples):,} "
-                "solutions, and is left out; give them one, or leave these solutions out of the file"
-            )
-    if given.given["answer"].is_null().all() and given.samples["text"].is_null().all():
-        notes.append(
-            "no answers are known, only verdicts: every solution is an answer of its own, so majority voting "
-            "is as good as one solution, and weighted voting as the best of N"
-        )
     known = given.samples["n_tokens"].null_count() == 0
-    if not known and options.tokenizer is None:
-        notes.append("tokens are not known, so there are no costs; --tokenizer FOLDER counts them")
+    _require_answers(given, options)
     words = " ".join(f"{field}={column}" for field, column in imported.mapping.items())
     return _Seen(
         n,
         set(given.problems["problem_id"]),
         list(imported.scores),
-        verifiers,
+        scored(given),
         known or options.tokenizer is not None,
         [
             f"{len(given.problems):,} problems, {n:,} solutions of each; format {imported.dialect}: {words}",
-            *imported.notes,
             *given.notes,
-            *notes,
+            *imported.notes,
         ],
     )
 
 
+def _require_answers(given: Given, options: Options) -> None:
+    """Raises DataError if no solution has an answer, by all that is known of the first ones."""
+    first = given.samples.head(_LOOKED_AT)
+    if given.given["correct"].null_count() < len(given.given) or first["text"].is_null().all():
+        return
+    answers = stated_answers(first, given.given, options.answer_format)
+    if all(answer is None for answer in answers):
+        text = next(text for text in first["text"] if text is not None)
+        raise DataError(
+            f"no answer in any of the first {len(first):,} solutions (answers: {options.answer_format}); the "
+            f"first one is {brief(text, 120)!r}. Use --map text=COLUMN with the column of solutions, "
+            "--answers for where their answers stand, or --map predicted=COLUMN if a column has the answers"
+        )
+
+
 def _section(files: Sequence[str], options: Options, n: int) -> dict[str, Any]:
-    found: dict[str, Any] = {"files": list(files), "n": n}
+    found: dict[str, Any] = {"files": list(map(_absolute, files)), "n": n}
     given = {
-        "problems": options.problems,
+        "problems": options.problems and _absolute(options.problems),
+        "problem_map": dict(options.problem_mapping),
         "dialect": options.dialect,
         "map": {f: c if isinstance(c, str) else list(c) for f, c in options.mapping.items()},
         "correct": options.correct,
         "scale": dict(options.scale),
-        "tokenizer": options.tokenizer,
+        "tokenizer": options.tokenizer and _absolute(options.tokenizer),
     }
     return found | {key: value for key, value in given.items() if value}
+
+
+def _absolute(path: str) -> str:
+    """The path as a study has it, the same from whatever folder it is run."""
+    return written(Path(path).absolute())
 
 
 def _require_common(found: Mapping[str, _Seen]) -> None:

@@ -15,14 +15,15 @@ from rlv.front.leaving import leave_tables
 from rlv.front.summary import summary
 from rlv.outside.files import parse_json
 from rlv.pages.explorer import write_explorer
+from rlv.pages.notes import silent_notes
 from rlv.pages.results import write_results
 from rlv.plan import Plan, build_plan
-from rlv.plan.reading import load
+from rlv.plan.reading import EVALUATED, load
 from rlv.run.make import make
 from rlv.snakemake.copies import copies, publish
 from rlv.store import Store
 
-STUDY, TABLES = "study.yaml", "tables"
+STUDY, TABLES = EVALUATED, "tables"
 # The first line of a study that is written here: such a file may be written again.
 _MARK = "# Written by `rlv evaluate`; run it again, or: snakemake --config study=PATH -- all"
 
@@ -53,7 +54,8 @@ def evaluate(
     leave_tables(plan, store, folder / TABLES, log)
     solutions = write_explorer(plan, store, folder, log)
     write_results(plan, store, folder, solutions=solutions, note=log)
-    return [*summary(_curves(folder), _claims(plan, store), described.notes), "", *_left(folder, solutions)]
+    notes = [*described.notes, *silent_notes(plan, store)]
+    return [*summary(_curves(folder), _claims(plan, store), notes), "", *_left(folder, solutions)]
 
 
 def _write(file: Path, study: dict[str, Any]) -> None:

@@ -121,8 +121,16 @@ def overridden(
     said = dict(mapping or {})
     unknown = [name for name in said if name not in FIELDS]
     if unknown:
-        near = get_close_matches(unknown[0], FIELDS, 1, 0.5) or [_field_of(unknown[0]) or ""]
-        hint = f"; did you mean {near[0]}?" if near[0] else ""
+        column = said[unknown[0]]
+        near = (
+            [_field_of(unknown[0])]
+            if _field_of(unknown[0])
+            else get_close_matches(unknown[0], FIELDS, 1, 0.5)
+        )
+        meant = f"{near[0]}={column}" if near else ""
+        if column in FIELDS and unknown[0] in schema:  # the pair the other way round
+            meant = f"{column}={unknown[0]}"
+        hint = f"; did you mean {meant}?" if meant else ""
         raise DataError(f"--map {unknown[0]}=…: expected one of {', '.join(FIELDS)}{hint}")
     if correct is not None:
         if said.get("correct", correct) != correct:

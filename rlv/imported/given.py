@@ -64,11 +64,38 @@ def given_tables(imported: Imported, n: int) -> Given:
         )
         for verifier, table in imported.scores.items()
     ]
-    scores = [tables.frame("given_scores", []), *scores]
+    found = pl.concat([tables.frame("given_scores", []), *scores])
+    notes += _gaps(solutions, found, imported)
     return Given(
         imported.problems.join(kept, "problem_id", "semi").sort("problem_id"),
         solutions.select(**columns),
         solutions.select(list(tables.SCHEMAS["given"])),
-        pl.concat(scores),
+        found,
         notes,
     )
+
+
+def scored(given: Given) -> list[str]:
+    """The verifiers that have scored every solution, in the order of the files."""
+    counts = given.given_scores.group_by("verifier", maintain_order=True).len()
+    return counts.filter(pl.col("len") == len(given.samples))["verifier"].to_list()
+
+
+def _gaps(solutions: pl.DataFrame, scores: pl.DataFrame, imported: Imported) -> list[str]:
+    """What an evaluation will lack: scores of some solutions, tokens, answers."""
+    notes = []
+    for verifier in imported.scores:
+        count = scores.filter(pl.col("verifier") == verifier).height
+        if count < len(solutions):
+            notes.append(
+                f"{verifier} has no score for {len(solutions) - count:,} of {len(solutions):,} solutions: it "
+                "cannot vote; give them one, or leave these solutions out of the file"
+            )
+    if solutions["n_tokens"].null_count():
+        notes.append("the tokens of solutions are not known, so there are no costs; a tokenizer counts them")
+    if solutions["answer"].is_null().all() and solutions["text"].is_null().all():
+        notes.append(
+            "no answers are known, only verdicts: every solution is an answer of its own, so majority voting "
+            "is as good as one solution, and weighted voting as the best of N"
+        )
+    return notes

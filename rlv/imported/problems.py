@@ -8,7 +8,7 @@ problems: a problem is found there by its text (rlv/problems/text.py), else by i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +18,25 @@ from rlv import tables
 from rlv.errors import DataError
 from rlv.imported.fields import brief
 from rlv.problems.files import file_rows
-from rlv.problems.rows import by_fields, text_id
+from rlv.problems.rows import FIELDS, by_fields, text_id
 from rlv.problems.table import level_of
 from rlv.problems.text import normalised
 
 # In which an id is made of the text, as the ids of data sets without ids are.
 _PREFIX = "imported"
 _GIVE = "--problems FILE with them, --map answer=COLUMN or --correct COLUMN"
+_NEEDED = ("problem_id", "question", "answer")
 _OF_PROBLEM = ("question", "answer", "level", "subject")
 
 
 def with_ids(
-    frame: pl.DataFrame, several: bool, row: Callable[[pl.DataFrame], str]
+    frame: pl.DataFrame, several: bool, row: Callable[[pl.DataFrame], str], hint: str = ""
 ) -> tuple[pl.DataFrame, str]:
     """Solutions with a problem_id each, and what it was made of: "problem_id", "question" or "row".
 
-    `several`: whether a row of the file held several solutions. Raises DataError, naming the row, for a
-    solution without an id or question, if others have one, and if nothing tells which belong together.
+    `several`: whether a row of the file held several solutions. `hint`: of what there is to name. Raises
+    DataError, naming the row, for a solution without an id or question, if others have one, and if nothing
+    tells which belong together.
     """
     if frame["problem_id"].null_count() < len(frame):
         _require(frame, "problem_id", row)
@@ -49,7 +51,7 @@ def with_ids(
     if not several:
         raise DataError(
             f"{row(frame)}: nothing tells which solutions are of one problem; use --map problem_id=COLUMN or "
-            "--map question=COLUMN"
+            f"--map question=COLUMN{hint}"
         )
     place = pl.struct("file", "row").rank("dense").cast(pl.String)
     return frame.with_columns(("row-" + place).alias("problem_id")), "row"
@@ -93,24 +95,25 @@ def problems_of(frame: pl.DataFrame, row: Callable[[pl.DataFrame], str]) -> pl.D
     ).select(list(tables.SCHEMAS["problems"]))
 
 
-def _level(value: str | None) -> int | None:
+def _level(value: Any) -> int | None:
     """A level; null if it is none, since a file of solutions is not about levels."""
     try:
-        return level_of(value if value is None or not value.isdigit() else int(value), "")
+        return level_of(int(value) if isinstance(value, str) and value.isdigit() else value, "")
     except DataError:
         return None
 
 
 def with_references(
-    problems: pl.DataFrame, path: Path, made_of: str
+    problems: pl.DataFrame, path: Path, made_of: str, fields: Mapping[str, str] | None = None
 ) -> tuple[pl.DataFrame, Mapping[str, str], list[str]]:
     """Problems with what a file of problems says of them, and ids that change, old to new; with notes.
 
     A problem whose id is not of the samples' file (`made_of`) gets that of the file of problems. Where both
-    files have an answer, that of the file of problems counts. Raises DataError for a file that cannot be
-    read, a row without an answer, and an id that is there twice with two answers.
+    files have an answer, that of the file of problems counts. `fields`: of that file, field -> column. Raises
+    DataError for a file that cannot be read, a row without an answer, and an id that is there twice with two
+    answers.
     """
-    by_text, by_id = _indexed(path)
+    by_text, by_id = _indexed(path, fields)
     rows: list[dict[str, Any]] = []
     renamed: dict[str, str] = {}
     used: set[int] = set()
@@ -133,6 +136,8 @@ def with_references(
     for before, after in zip(problems["problem_id"], rows, strict=True):
         renamed[before] = after["problem_id"]
     notes = [f"{len(used):,} of {len(problems):,} problems found in {path}"]
+    if not used and made_of == "problem_id" and by_id:
+        notes[0] += f" (its ids are such as {brief(min(by_id))!r}, here {brief(problems['problem_id'][0])!r})"
     if counts["text"]:
         notes.append(f"{counts['text']:,} problems have another text in {path}; found there by their id")
     if counts["answer"]:
@@ -144,12 +149,12 @@ def with_references(
 _Index = dict[str, dict[str, Any]]
 
 
-def _indexed(path: Path) -> tuple[_Index, _Index]:
+def _indexed(path: Path, fields: Mapping[str, str] | None) -> tuple[_Index, _Index]:
     """The problems of a file by normalised text and by id; a text with two answers is left out."""
     by_text: _Index = {}
     by_id: _Index = {}
     unclear = set()
-    for where, found in _references(path):
+    for where, found in _references(path, fields):
         identity, question = found["problem_id"], found["question"]
         if identity is not None and by_id.setdefault(identity, found)["answer"] != found["answer"]:
             raise DataError(f"{where}: duplicate id {identity!r}; every problem needs an id of its own")
@@ -160,23 +165,28 @@ def _indexed(path: Path) -> tuple[_Index, _Index]:
     return {text: found for text, found in by_text.items() if text not in unclear}, by_id
 
 
-def _references(path: Path) -> list[tuple[str, dict[str, Any]]]:
+def _references(path: Path, fields: Mapping[str, str] | None) -> list[tuple[str, dict[str, Any]]]:
+    unknown = [name for name in fields or () if name not in FIELDS]
+    if unknown:
+        raise DataError(f"--map-problems {unknown[0]}=…: expected one of {', '.join(FIELDS)}")
     found = []
     for where, row in file_rows(path):
-        problem = by_fields(row)
+        problem = by_fields(row, fields)
         if problem["answer"] is None or (problem["problem_id"] is None and problem["question"] is None):
+            known = "; ".join(f"{name}: {' or '.join(FIELDS[name])}" for name in _NEEDED)
             raise DataError(
                 f"{where}: found {', '.join(map(brief, row)) or 'nothing'}; a problem needs an answer, and a "
-                "question or an id"
+                f"question or an id. They are read from the columns {known}; others by --map-problems, "
+                "such as --map-problems answer=gold"
             )
         texts = {name: None if (v := problem[name]) is None else str(v).strip() for name in problem}
-        level = level_of(problem["level"], where)
+        level = _level(problem["level"])
         found.append((where, {**texts, "question": problem["question"], "level": level}))
     return found
 
 
-def require_references(problems: pl.DataFrame, solutions: pl.DataFrame) -> None:
-    """Raises DataError if solutions can neither be graded nor come graded."""
+def require_references(problems: pl.DataFrame, solutions: pl.DataFrame, found: Sequence[str] = ()) -> None:
+    """Raises DataError if solutions can neither be graded nor come graded; `found`: what files gave."""
     open_problems = problems.filter(pl.col("answer").is_null())["problem_id"]
     ungraded = solutions.filter(
         pl.col("problem_id").is_in(open_problems.implode()) & pl.col("correct").is_null()
@@ -186,5 +196,5 @@ def require_references(problems: pl.DataFrame, solutions: pl.DataFrame) -> None:
         raise DataError(
             f"{ungraded['problem_id'].n_unique():,} of {len(problems):,} problems have no reference answer "
             f"(first: {brief(first)!r}), and {len(ungraded):,} of {len(solutions):,} of theirs do not "
-            f"say whether they are right; use {_GIVE}"
+            f"say whether they are right; {''.join(f'{one}; ' for one in found)}use {_GIVE}"
         )

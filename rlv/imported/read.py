@@ -12,7 +12,7 @@ import polars as pl
 from rlv.errors import DataError
 from rlv.imported import own
 from rlv.imported.dialects import Dialect, recognise
-from rlv.imported.fields import Columns, brief, overridden, require
+from rlv.imported.fields import Columns, brief, overridden, require, seen, suggestions
 from rlv.imported.files import ROW, Part, open_part
 from rlv.imported.problems import problems_of, require_references, with_ids, with_references
 from rlv.imported.rows import solutions_of
@@ -58,6 +58,7 @@ def read_samples(
     paths: Sequence[str | Path] | str | Path,
     *,
     problems: str | Path | None = None,
+    problem_mapping: Mapping[str, str] | None = None,
     mapping: Mapping[str, str | Sequence[str]] | None = None,
     correct: str | None = None,
     dialect: str | None = None,
@@ -65,10 +66,11 @@ def read_samples(
 ) -> Imported:
     """The solutions of files of one format, as if they were one file.
 
-    `problems`: a file of problems (JSON Lines or Parquet) with reference answers. `mapping`: field ->
-    column (fields.py), before what the dialect says. `correct`: the column that says which solutions are
-    right, which is trusted. `dialect`: a name of DIALECTS, if it is not recognised. `scale`: column of scores
-    -> "rank", "sigmoid" or "exp", for those outside [0, 1].
+    `problems`: a file of problems (JSON Lines or Parquet) with reference answers; `problem_mapping`: its
+    field -> column, if the columns have other names than a data set's. `mapping`: field -> column
+    (fields.py), before what the dialect says. `correct`: the column that says which solutions are right,
+    which is trusted. `dialect`: a name of DIALECTS, if it is not recognised. `scale`: column of scores ->
+    "rank", "sigmoid" or "exp", for those outside [0, 1].
 
     Raises DataError, naming file and row or column and the flag to use, for files that cannot be read,
     columns that cannot be told, values that are not of their field, and missing references.
@@ -95,21 +97,32 @@ def read_samples(
     def row(rows: pl.DataFrame) -> str:
         return names[rows["file"][0]](rows["row"][0])
 
-    frame, made_of = with_ids(frame, several, row)
+    frame, made_of = with_ids(frame, several, row, _near(parts))
     table = problems_of(frame, row)
     references = [part.path for part in problem_parts] + ([] if problems is None else [Path(problems)])
+    matched: list[str] = []
     for path in references:
-        table, renamed, found = with_references(table, path, made_of)
+        fields = problem_mapping if problems is not None and path == Path(problems) else None
+        table, renamed, found = with_references(table, path, made_of, fields)
         frame = frame.with_columns(pl.col("problem_id").replace(renamed))
-        notes += found
+        matched += found
+    notes += matched
     frame = _numbered(_without_duplicates(frame, notes), notes)
     solutions = frame.with_columns(pl.col("predicted").alias("answer")).select(
         pl.col(name).cast(kind) for name, kind in SOLUTIONS.items()
     )
-    require_references(table, solutions)
+    require_references(table, solutions, matched)
     scores = _scores(frame, columns, scale or {}, row, notes)
     _describe(frame, table, notes)
     return Imported(table, solutions, scores, record.name, columns.words(), notes)
+
+
+def _near(parts: Sequence[Part]) -> str:
+    """What a message adds about columns that may tell problems apart."""
+    schema = parts[0].schema
+    found = suggestions(schema)
+    near = [f"--map {name}={found[name]}" for name in ("problem_id", "question") if name in found]
+    return f"; {seen(schema)}" + (f"; the nearest is {near[0]}" if near else "")
 
 
 def _one_dialect(parts: Sequence[Part], name: str | None, *, mapped: bool) -> Dialect:

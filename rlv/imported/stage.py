@@ -36,6 +36,7 @@ def _run(job: Job) -> dict[str, Any]:
     imported = read_samples(
         files,
         problems=references,
+        problem_mapping=p.get("problem_map"),
         mapping=p["map"],
         correct=p["correct"],
         dialect=p["dialect"],

@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from rlv import tables
 from rlv.errors import DataError, RlvError, StoreError
+from rlv.evaluation.claims.rows import NOT_STATED, PAPER
 from rlv.evaluation.templates import fill
 from rlv.figures import FIGURES, table_text
 from rlv.outside.files import parse_json
@@ -26,8 +27,10 @@ from rlv.pages import scoreboard
 from rlv.pages.captions import caption_html
 from rlv.pages.escaping import policy, shown
 from rlv.pages.explorer import style_of
+from rlv.pages.notes import file_notes, silent_notes
 from rlv.plan import Plan
 from rlv.plan.titles import title as title_of
+from rlv.problems import IN_SAMPLES
 from rlv.provenance.history import made_from
 from rlv.provenance.times import Making, makings, slowest, stage_times
 from rlv.run.stages import leaves
@@ -81,9 +84,12 @@ def write_results(plan: Plan, store: Store, folder: Path, *, solutions: int, not
         times=stage_times(made),
         slowest=slowest(made),
         setup=_setup(plan.study),
+        file_notes=file_notes(plan, store),
+        silent=silent_notes(plan, store),
         provenance=_provenance(made),
         lacking=lacking,
         width=scoreboard.WIDTH,
+        not_stated=NOT_STATED,
     )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "index.html").write_text(shown(text), encoding="utf-8")
@@ -107,7 +113,13 @@ def _claims(plan: Plan, store: Store, note: Note) -> dict[str, Any] | None:
         datasets += [name for name in plan.study.datasets if name not in datasets]
         methods = dict.fromkeys([*params["comparisons"], *(row.get("method") or "" for row in rows)])
         found = scoreboard.groups(rows, [name for name in methods if name], datasets)
-        return {"groups": found, "verdicts": scoreboard.verdicts(rows), "rows": len(rows)}
+        return {
+            "groups": found,
+            "verdicts": scoreboard.verdicts(rows),
+            "rows": len(rows),
+            "of_paper": any(row["bar_from"] == PAPER for row in rows),
+            "predicted": any(row.get("predicted") for row in rows),
+        }
     except StoreError as error:
         note(f"claims: {error}")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -221,7 +233,7 @@ def _what(dataset: Dataset) -> str:
         dataset.path,
         dataset.subset,
         dataset.form if dataset.kinds else None,
-        dataset.split,
+        None if dataset.source == IN_SAMPLES else dataset.split,
     )
     return " ".join(str(part) for part in parts if part)
 

@@ -71,6 +71,8 @@ def samples_spec(name: str, samples: Samples) -> tuple[dict[str, Any], dict[str,
         "scale": dict(samples.scale),
         "n": samples.n,
     }
+    if samples.problem_map:
+        params["problem_map"] = dict(samples.problem_map)
     how: dict[str, Any] = {"files": list(map(str, files)), "problems": problems and str(problems)}
     if samples.tokenizer is not None:
         folder = _there(samples.tokenizer, f"{key}.tokenizer")

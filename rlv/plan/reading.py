@@ -20,11 +20,14 @@ from rlv.outside.names import below, fault_of
 from rlv.plan.checks.names import nearest
 from rlv.plan.checks.parts import broken_references
 from rlv.plan.checks.products import broken_products
+from rlv.study.configuration import results_folder
 from rlv.study.paths import expand
 from rlv.study.types import Assumption, Sampling, Section, Study, Training, replica_name
 from rlv.study.yaml_files import read_yaml
 
 STUDY_FOLDER = Path("config/studies")
+# The study of people's own samples, in its folder of results.
+EVALUATED = "study.yaml"
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -74,6 +77,10 @@ def study_path(name_or_path: str) -> Path:
         raise StudyError(f"{direct}: no such study file")
     folder = expand(os.environ.get("RLV_STUDIES", str(STUDY_FOLDER)), "RLV_STUDIES")
     path = _named(folder, name_or_path, "--study")
+    # What `rlv evaluate` has written lies with its results.
+    evaluated = below(results_folder(), f"{name_or_path}/{EVALUATED}", nested=True, error=StudyError)
+    if not path.is_file() and evaluated.is_file():
+        return evaluated
     if not path.is_file():
         raise StudyError(
             f"{path}: no such study{_nearest(name_or_path, [p.stem for p in folder.glob('*.yaml')])}"

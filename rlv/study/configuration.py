@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from rlv.errors import StudyError
+from rlv.outside.names import below
 from rlv.store import Store
 from rlv.study.paths import expand, written
 from rlv.study.yaml_files import read_yaml
 
 CONFIG = Path("config/config.yaml")
+# The folder of a store that lies with the results of one study.
+STORE = "store"
 
 
 @dataclass(frozen=True)
@@ -40,18 +43,30 @@ def settings(
 ) -> Settings:
     """The command line first, then config/config.yaml.
 
-    `upstreams`: instead of the configuration's; those that are empty texts are none. Raises StudyError if
-    neither the arguments nor the file name study and store, and as `store_folder`.
+    `upstreams`: instead of the configuration's; those that are empty texts are none. If neither names a
+    store, it is the one beside the study's results, as `rlv evaluate` makes it. Raises StudyError if there is
+    no study or store, and as `store_folder`.
     """
     file = _written()
     study = study or file.get("study")
     own, listed = store_folders(file)
-    folder = store_folder(store, "--store") if store else own
+    folder = store_folder(store, "--store") if store else own or _beside(study)
     if not study or not folder:
         raise StudyError(f"{CONFIG}: needs `study` and `store` (or pass --study and --store)")
     if upstreams is not None:
         listed = [store_folder(upstream, "--upstream") for upstream in upstreams if upstream]
     return Settings(str(study), folder, file.get("gpu"), tuple(listed))
+
+
+def _beside(study: object) -> Path | None:
+    """The store that lies with a study's results, if there is one."""
+    if not isinstance(study, str):
+        return None
+    if study.endswith((".yaml", ".yml")):
+        found = expand(study, "--study").parent / STORE
+    else:
+        found = below(results_folder(), f"{study}/{STORE}", nested=True, error=StudyError)
+    return found if found.is_dir() else None
 
 
 def store_folder(path: str, key: str) -> Path:

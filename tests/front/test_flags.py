@@ -65,9 +65,11 @@ def test_uneven_numbers_are_evaluated_to_the_smallest_or_exactly(run, here):
     assert "6 problems, 2 solutions of each" in said
     study = yaml.safe_load((here / "smallest" / "study.yaml").read_text())
     assert study["samples"]["uneven"]["n"] == 2 and study["evaluation"]["ns"] == [1, 2]
-    _, said, log = run("uneven.jsonl", *COLUMNS, "-n", "4", "--out", "exactly")
+    _, said, _ = run("uneven.jsonl", *COLUMNS, "-n", "4", "--out", "exactly")
     assert "5 problems, 4 solutions of each" in said
-    assert "1 of 6 problems have fewer than 4 solutions and are left out (first: 'p5' with 2)" in log
+    assert "1 of 6 problems have fewer than 4 solutions and are left out (first: 'p5' with 2)" in said
+    page = (here / "exactly" / "index.html").read_text()
+    assert "1 of 6 problems have fewer than 4 solutions and are left out" in page
 
 
 def test_a_verifier_that_has_not_scored_everything_is_left_out_and_named(run, here):
@@ -78,6 +80,59 @@ def test_a_verifier_that_has_not_scored_everything_is_left_out_and_named(run, he
     assert status == 0 and "other" not in said.split("accuracy in %")[1]
     study = yaml.safe_load((here / "out" / "study.yaml").read_text())
     assert list(study["verifiers"]) == ["rm"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "more"),
+    [(("text=id",), ()), (("text=completion",), ("--answers", "marker"))],
+)
+def test_solutions_without_an_answer_are_not_evaluated_to_zero(run, here, columns, more):
+    plain(here / "plain.jsonl")
+    others = ("--map", "problem_id=id", "answer=target", "score=rm", *columns)
+    status, said, error = run("plain.jsonl", *others, *more, "--out", "out")
+    assert status == 1 and said == ""
+    assert "no answer in any of the first 24 solutions" in error and "--map text=COLUMN" in error
+
+
+def test_some_solutions_without_an_answer_are_counted_for_the_reader(run, here):
+    rows = [json.loads(line) for line in plain(here / "plain.jsonl").read_text().splitlines()]
+    rows[1]["completion"] = "I do not know"
+    _, said, _ = run(lines(here / "some.jsonl", rows), *COLUMNS, "--out", "out")
+    silent = "1 of 24 solutions of some on problems have no answer and cast no vote"
+    assert silent in said and silent in (here / "out" / "index.html").read_text()
+
+
+def test_a_file_of_problems_may_have_names_of_its_own(run, here):
+    plain(here / "plain.jsonl")
+    lines(here / "p.jsonl", [{"uid": f"p{p}", "gold": str(p), "level": "hard"} for p in range(6)])
+    columns = ("--map", "problem_id=id", "text=completion", "score=rm", "--problems", "p.jsonl")
+    status, _, error = run("plain.jsonl", *columns)
+    assert status == 1 and "problem_id: problem_id or id or unique_id" in error and "--map-problems" in error
+    status, said, error = run("plain.jsonl", *columns, "--map-problems", "problem_id=uid", "answer=gold")
+    assert status == 0 and "75.0" in said, error
+    lines(here / "p.jsonl", [{"id": f"q{p}", "answer": str(p)} for p in range(6)])
+    _, _, error = run("plain.jsonl", *columns, "--name", "other")
+    assert "0 of 6 problems found in p.jsonl (its ids are such as 'q0', here 'p0')" in error
+
+
+@pytest.mark.parametrize(
+    ("mapping", "meant"),
+    [("completion=rm", "did you mean text=rm?"), ("id=problem_id", "did you mean problem_id=id?")],
+)
+def test_a_field_that_there_is_not_is_explained(run, here, mapping, meant):
+    plain(here / "plain.jsonl")
+    _, _, error = run("plain.jsonl", "--map", mapping)
+    assert meant in error
+
+
+def test_commands_find_the_study_and_its_store_by_name(run, here, capsys):
+    from rlv.cli import main
+
+    plain(here / "plain.jsonl")
+    run("plain.jsonl", *COLUMNS, "--name", "found")
+    assert main(["claims", "--study", "found"]) == 0
+    assert "majority voting" in capsys.readouterr().out
+    assert main(["show", "p1", "--study", "results/found/study.yaml"]) == 0
 
 
 def test_a_study_that_somebody_wrote_is_not_written_over(run, here):

@@ -123,10 +123,10 @@ def test_the_same_study_under_snakemake_makes_nothing_again(run, here, monkeypat
     run("plain.jsonl", *COLUMNS, "--out", "out")
     plan, store = build_plan(load("out/study.yaml")), Store(here / "out" / "store")
     assert all(store.exists(artifact) for artifact in plan.artifacts.values())
-    status, _, log = run("plain.jsonl", *COLUMNS, "--out", "out")
+    status, _, log = run("plain.jsonl", *COLUMNS, "--out", "out", "--verbose")
     assert status == 0 and "published after" not in log and "already published" in log
     # A file with the same content elsewhere is the same solutions.
     (here / "elsewhere").mkdir()
     (here / "plain.jsonl").rename(here / "elsewhere" / "plain.jsonl")
-    _, _, log = run("elsewhere/plain.jsonl", *COLUMNS, "--out", "out")
+    _, _, log = run("elsewhere/plain.jsonl", *COLUMNS, "--out", "out", "--verbose")
     assert "published after" not in log

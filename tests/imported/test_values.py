@@ -82,7 +82,10 @@ def test_logarithms_of_probabilities(tmp_path):
 
 def test_scores_of_steps_stay_as_the_file_has_them(tmp_path):
     mapping = {"problem_id": "id", "text": "text", "answer": "a", "score": "prm:min"}
-    rows = [{"id": "p", "text": "x \\boxed{1}", "a": "1", "prm": steps} for steps in ([0.5, 0.25], [1.0], [0.5, None])]
+    rows = [
+        {"id": "p", "text": "x \\boxed{1}", "a": "1", "prm": steps}
+        for steps in ([0.5, 0.25], [1.0], [0.5, None])
+    ]
     found = read_samples(lines(tmp_path / "s.jsonl", rows), mapping=mapping).scores["prm"]
     # One whose step has no score has none itself.
     assert found.rows() == [("p", 0, 0.25, [0.5, 0.25]), ("p", 1, 1.0, [1.0])]

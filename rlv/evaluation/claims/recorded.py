@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rlv.evaluation.claims.controls import CHANCE, STALLED, few
+from rlv.evaluation.claims.controls import CHANCE, CONTROL_N, STALLED
 from rlv.evaluation.claims.evidence import Column, Evidence, Pair, base_at
 from rlv.evaluation.claims.rows import NOT_STATED, OURS, points, points_row, row, spread, where
 from rlv.evaluation.claims.verifiers import metrics_over_seeds
@@ -47,7 +47,7 @@ def headroom(evidence: Evidence) -> list[dict]:
 def verifier_gain(evidence: Evidence) -> list[dict]:
     """Points of votes with a verifier over majority voting on the same solutions.
 
-    Weighted voting at N = 8 and at the largest N, and the best of N there.
+    Weighted voting at N = 8, or half of the solutions, and at the largest N, and the best of N there.
     """
     rows = []
     for pair in evidence.pairs:
@@ -56,7 +56,7 @@ def verifier_gain(evidence: Evidence) -> list[dict]:
         weighted = Column("unified", "weighted_voting", 1, pair.verifier)
         best = replace(weighted, strategy="best_of_n")
         ns = evidence.ns(pair, _MAJORITY, weighted, best)
-        cells = [(weighted, few(ns)), (weighted, ns[-1]), (best, ns[-1])]
+        cells = [(weighted, _some(ns)), (weighted, ns[-1]), (best, ns[-1])]
         for column, n in dict.fromkeys(cells):
             if n == 1:
                 continue
@@ -94,8 +94,8 @@ def verifier_order(evidence: Evidence) -> list[dict]:
 def paired(evidence: Evidence) -> list[dict]:
     """Points of one reasoner over another, vote by vote, on the problems that both have.
 
-    One solution; majority voting at N = 8 and at the largest N; pass@N there; and weighted voting with every
-    verifier of both.
+    One solution; majority voting at N = 8, or half of the solutions, and at the largest N; pass@N there; and
+    weighted voting with every verifier of both.
     """
     rows = []
     for pair in evidence.pairs:
@@ -111,17 +111,25 @@ def paired(evidence: Evidence) -> list[dict]:
     return rows
 
 
+def _some(ns: list[int]) -> int:
+    """The N beside the largest at which votes are compared: 8, but at most half of the solutions.
+
+    A vote of all solutions is one draw; of half of them it is a mean over many, and decides more.
+    """
+    return max((n for n in ns if n <= CONTROL_N and 2 * n <= ns[-1]), default=ns[0])
+
+
 def _votes(evidence: Evidence, pair: Pair) -> list[tuple[Column, int]]:
     """The votes that both reasoners of a pair have, and at which N they are compared."""
     ns = evidence.ns(pair, _MAJORITY, base_at(1))
-    found = [(_MAJORITY, n) for n in dict.fromkeys((1, few(ns), ns[-1])) if n in ns]
+    found = [(_MAJORITY, n) for n in dict.fromkeys((1, _some(ns), ns[-1])) if n in ns]
     if ns[-1] > 1:
         found.append((replace(_MAJORITY, strategy="pass_at_n"), ns[-1]))
     read = [set(evidence.rows(reasoner)["verifier"]) for reasoner in (pair.unified, pair.base)]
     for verifier in sorted(set.intersection(*read) - {""}):
         column = Column("unified", "weighted_voting", 1, verifier)
         ns = evidence.ns(pair, column, replace(column, side="base"))
-        found += [(column, n) for n in dict.fromkeys((few(ns), ns[-1])) if n > 1]
+        found += [(column, n) for n in dict.fromkeys((_some(ns), ns[-1])) if n > 1]
     return found
 
 

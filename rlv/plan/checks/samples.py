@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rlv.imported.dialects import DIALECTS, MAPPING
 from rlv.imported.fields import FIELDS
 from rlv.plan.checks.names import unknown
+from rlv.problems import FIELDS as OF_PROBLEMS
 from rlv.problems import IN_SAMPLES
 from rlv.scoring import SCORES
 
@@ -38,6 +39,10 @@ def broken_samples(study: Study) -> Iterator[tuple[str, str]]:
         yield from unknown(f"samples.{name}.dialect", samples.dialect, [*DIALECTS, MAPPING.name], "format")
         for field in samples.map:
             yield from unknown(f"samples.{name}.map.{field}", field, FIELDS, "field")
+        for field in samples.problem_map:
+            yield from unknown(f"samples.{name}.problem_map.{field}", field, OF_PROBLEMS, "field")
+        if samples.problem_map and samples.problems is None:
+            yield f"samples.{name}.problem_map", "nothing reads this without `problems`; leave it out"
     yield from _lengths(study)
 
 

@@ -26,6 +26,9 @@ class Samples(Section):
     problems: str | None = Field(
         default=None, description="a file of problems with reference answers; absent: the files have them"
     )
+    problem_map: dict[str, str] = Field(
+        default={}, description="of `problems`: field -> column, if it has names of its own"
+    )
     dialect: str | None = Field(
         default=None, description="the format of the files (rlv/imported/dialects.py); absent: recognised"
     )

@@ -102,9 +102,15 @@ def test_what_a_verifier_is_worth_is_paired_with_majority_of_the_same_solutions(
 
 
 def test_a_small_n_is_named_once():
-    found = table("mine", 2, ns=[1, 2, 4])
-    some = verifier_gain(about(found, recorded("mine", "rm")[1]))
-    assert [row["statement"].split("N = ")[1] for row in some] == ["4 on test", "4 on test"]
+    """Of 2 solutions half is one, at which nothing is voted on; of 4 it is 2."""
+    for ns, said in (
+        ([1, 2], ["2", "2"]),
+        ([1, 2, 4], ["2", "4", "4"]),
+        ([1, 2, 4, 8, 16], ["8", "16", "16"]),
+    ):
+        found = table("mine", 2, ns=ns)
+        some = verifier_gain(about(found, recorded("mine", "rm")[1]))
+        assert [row["statement"].split("N = ")[1].split()[0] for row in some] == said
 
 
 def test_of_one_solution_there_is_no_vote():
