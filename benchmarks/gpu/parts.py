@@ -49,7 +49,8 @@ def missing(packages: Sequence[str]) -> str | None:
 def versions() -> dict[str, str]:
     """The installed versions of the packages that pyproject.toml pins, and the pinned one if it differs."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    asked = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    extras = project["optional-dependencies"]
+    asked = [*project["dependencies"], *extras["train"], *extras["test"]]
     found = {}
     for name in ("torch", "transformers", "deepspeed", "polars", "math-verify", "datasets", "trl"):
         pinned = next(line for line in asked if re.match(rf"{name}\b", line))

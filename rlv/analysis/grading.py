@@ -58,6 +58,8 @@ def grade(
     core. Raises DataError if no problem has n solutions, for an unknown format, and for a `free` verifier
     that there is not.
     """
+    if not isinstance(samples, Imported):
+        raise DataError(f"grade: found {type(samples).__name__}, expected what `rlv.read_samples` returns")
     unknown = [verifier for verifier in free if verifier not in samples.scores]
     if unknown:
         there = ", ".join(samples.scores) or "none"

@@ -11,11 +11,7 @@ from rlv.commands.places import plan_and_store
 from rlv.commands.printing import add_json, answer
 from rlv.errors import StoreError, StudyError
 from rlv.evaluation.claims.rows import (
-    DOES_NOT_HOLD,
-    HOLDS,
-    NOT_REPRODUCED,
-    REPRODUCED,
-    UNDECIDED,
+    COLOURS,
     bar,
     number,
 )
@@ -23,8 +19,6 @@ from rlv.outside.files import parse_json
 from rlv.plan import Plan
 from rlv.store import Store
 
-COLOURS = {REPRODUCED: "green", HOLDS: "green", NOT_REPRODUCED: "red", DOES_NOT_HOLD: "red"}
-COLOURS[UNDECIDED] = "yellow"
 _VERDICT = (Column(least=14, whole=True, colours={v.upper(): c for v, c in COLOURS.items()}), Column())
 
 

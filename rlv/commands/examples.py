@@ -116,12 +116,15 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "export-model": (("rlv export-model grpo_v --study mini --into grpo_v", "with a model card"),),
     "push": (("rlv push grpo_v me/grpo_v-mini --study mini", "private; --public for everybody"),),
     "solve": (
-        ("rlv solve grpo_v 'Find x from 1 to 8 : 1 x^2 + 1 x + 8 = 3 mod 17' -n 16", "a vote of 16"),
-        ("rlv solve me/model 'What is 7 times 6?' --revision 0123abc --engine vllm", "of the hub"),
+        ("rlv solve exported/grpo_v 'Find x from 1 to 8 : 1 x^2 + 1 x + 8 = 3 mod 17' -n 16", "a vote of 16"),
+        (
+            "rlv solve me/model 'What is 7 times 6?' --revision 0123456789abcdef0123456789abcdef01234567",
+            "of the hub",
+        ),
     ),
     "verify": (
-        ("rlv verify grpo_v solutions.jsonl", "rows of question and solution"),
-        ("rlv verify grpo_v solutions.jsonl --output scores.jsonl", "into a new file"),
+        ("rlv verify exported/grpo_v solutions.jsonl", "rows of question and solution"),
+        ("rlv verify exported/grpo_v solutions.jsonl --output scores.jsonl", "into a new file"),
     ),
     "ship-base": (("rlv ship-base --study mini-base", "after `make mini-base`"),),
 }

@@ -144,9 +144,10 @@ def add_model(parser: ArgumentParser) -> None:
 
 
 def loaded(options: Namespace) -> Reasoner:
-    from transformers.utils import logging
+    from rlv.reasoner import load, require_libraries
 
-    from rlv.reasoner import load
+    require_libraries()
+    from transformers.utils import logging
 
     if not sys.stderr.isatty():
         logging.disable_progress_bar()

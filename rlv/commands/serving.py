@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 _LIBRARIES = ("starlette", "uvicorn")
 
 
+# Solutions if neither a request nor the server names a number.
+_N = 16
+
+
 def add_serve(parser: ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at; default: 127.0.0.1")
     parser.add_argument("--port", type=int, default=8000, help="default: 8000; 0: any that is free")
     parser.add_argument("--name", default=None, help="of the model in requests; default: its folder's")
     parser.add_argument(
-        "-n", "--n", type=int, default=16, help="solutions if a request names none; default: 16"
+        "-n", "--n", type=int, help=f"solutions if a request names none; default: {_N}, or --max-n"
     )
     parser.add_argument("--max-n", type=int, default=64, help="most that a request may ask for; default: 64")
     parser.add_argument(
@@ -78,7 +82,8 @@ def limits_of(options: Namespace) -> Limits:
     from rlv.evaluation.picking import vote_named
     from rlv.serving.requests import Limits
 
-    for name in ("n", "max_n", "max_tokens", "queue"):
+    options.n = min(_N, options.max_n) if options.n is None else options.n
+    for name in ("max_n", "n", "max_tokens", "queue"):
         if getattr(options, name) < 1:
             option = f"--{name.replace('_', '-')}"
             raise ServingError(f"{option}: found {getattr(options, name)}, expected 1 or more")

@@ -22,10 +22,11 @@ from rlv.plan.reading import EVALUATED, load
 from rlv.run.make import make
 from rlv.snakemake.copies import copies, publish
 from rlv.store import Store
+from rlv.study.configuration import results_folder
 
 STUDY, TABLES = EVALUATED, "tables"
 # The first line of a study that is written here: such a file may be written again.
-_MARK = "# Written by `rlv evaluate`; run it again, or: snakemake --config study=PATH -- all"
+_MARK = "# Written by `rlv evaluate`. In a clone of rlv: snakemake --config study=THIS store=STORE -- all"
 
 
 def evaluate(
@@ -61,7 +62,10 @@ def evaluate(
 def _write(file: Path, study: dict[str, Any]) -> None:
     if file.exists() and not file.read_text(encoding="utf-8").startswith(_MARK):
         raise StudyError(f"{file}: not written by `rlv evaluate`; use --out with another folder, or move it")
-    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(f"{file.parent}: {error.strerror}; use --out with a folder to write into") from error
     text = yaml.safe_dump(study, sort_keys=False, allow_unicode=True, width=100)
     file.write_text(f"{_MARK}\n{text}", encoding="utf-8")
 
@@ -79,8 +83,10 @@ def _claims(plan: Plan, store: Store) -> list[dict[str, Any]]:
 
 
 def _left(folder: Path, solutions: int) -> list[str]:
+    named = folder.name if folder == results_folder() / folder.name else str(folder / STUDY)
     return [
         f"{folder / 'index.html'}: claims, figures, accuracies",
         f"{folder / 'solutions.html'}: {solutions:,} solutions",
         f"{folder / TABLES}: the same numbers as Parquet and CSV; {folder / STUDY}: the study",
+        f"rlv show PROBLEM --study {named}: one problem and its solutions in the terminal",
     ]

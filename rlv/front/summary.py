@@ -7,70 +7,78 @@ from typing import Any
 
 import polars as pl
 
-from rlv.evaluation.claims.rows import number
+from rlv.columns import Column, table
+from rlv.evaluation.claims.rows import COLOURS, number
 
 # Columns of N, and lines of notes and claims: the pages have all of them.
-_NS, _NOTES, _CLAIMS = 6, 4, 8
+_NS, _NOTES, _CLAIMS = 6, 4, 5
 _PLAIN = (("majority", "majority voting"), ("pass_at_n", "pass@N (limit)"))
 _SCORED = (("weighted_voting", "weighted voting"), ("best_of_n", "best of N"))
+_POINTS = "Points of accuracy of "
+_CLAIM = (Column(whole=True, colours=COLOURS), Column(whole=True), Column())
 
 
 def summary(curves: pl.DataFrame, claims: Sequence[dict[str, Any]], notes: Sequence[str]) -> list[str]:
     """Notes, accuracy in % by vote and N, and the claims that matter most, as lines."""
-    lines = _some(list(notes), _NOTES, "notes")
     reasoners = curves["reasoner"].unique(maintain_order=True).to_list()
+    lines = _some(list(notes), _NOTES, "notes")
     for reasoner in reasoners:
-        mine = curves.filter(pl.col("reasoner") == reasoner)
-        ns = _shown(sorted(mine["n"].unique()))
-        title = f"accuracy in %{f', {reasoner}' if len(reasoners) > 1 else ''}"
-        lines += ["", f"{title:34}" + "".join(f"{f'N = {n}':>10}" for n in ns)]
-        lines += [f"{name:34}" + "".join(_cell(mine, vote, n) for n in ns) for *vote, name in _votes(mine)]
-    return [*lines, "", *_some([_line(row) for row in _first(claims)], _CLAIMS, "claims")]
+        lines += ["", *_accuracies(curves.filter(pl.col("reasoner") == reasoner), several=len(reasoners) > 1)]
+    first = _first(claims)
+    rows = [(row["verdict"], _number(row), _statement(row)) for row in first[:_CLAIMS]]
+    return [*lines, "", *table(_CLAIM, rows), *_rest(len(first) - _CLAIMS, "claims")]
 
 
-def _votes(curves: pl.DataFrame) -> list[tuple[str, str, str]]:
+def _accuracies(curves: pl.DataFrame, *, several: bool) -> list[str]:
+    ns = _shown(sorted(curves["n"].unique()))
     verifiers = [v for v in curves["verifier"].unique(maintain_order=True) if v]
-    (majority, limit) = (("", strategy, name) for strategy, name in _PLAIN)
-    scored = [(v, strategy, f"{name}, {v}") for v in verifiers for strategy, name in _SCORED]
-    return [majority, *scored, limit]
+    (majority, limit) = (("", *one) for one in _PLAIN)
+    # Of several reasoners what is compared; the page has the rest.
+    scored = _SCORED[:1] if several else _SCORED
+    votes = [majority, *((v, s, f"{name}, {v}") for v in verifiers for s, name in scored), limit]
+    title = f"accuracy in %, {curves['reasoner'][0]}" if several else "accuracy in %"
+    columns = (Column(title), *(Column(f"N = {n}", right=True) for n in ns))
+    return list(table(columns, [(name, *(_cell(curves, v, s, n) for n in ns)) for v, s, name in votes]))
 
 
-def _cell(curves: pl.DataFrame, vote: list[str], n: int) -> str:
-    verifier, strategy = vote
-    found = curves.filter(pl.col("verifier") == verifier, pl.col("strategy") == strategy, pl.col("n") == n)[
-        "accuracy"
-    ]
-    return f"{'' if found.is_empty() else f'{100 * found[0]:.1f}':>10}"
+def _cell(curves: pl.DataFrame, verifier: str, strategy: str, n: int) -> str:
+    of = (pl.col("verifier") == verifier, pl.col("strategy") == strategy, pl.col("n") == n)
+    found = curves.filter(*of)["accuracy"]
+    return "" if found.is_empty() else f"{100 * found[0]:.1f}"
 
 
 def _shown(ns: list[int]) -> list[int]:
-    """The first, the last, and some between them, if there are many."""
+    """The last ones, 8 if it was evaluated, and 1: there claims are made."""
     if len(ns) <= _NS:
         return ns
-    return sorted({ns[round(k * (len(ns) - 1) / (_NS - 1))] for k in range(_NS)})
+    chosen = {ns[0], ns[-1], *(n for n in ns if n == 8)}
+    for n in reversed(ns):
+        if len(chosen) < _NS:
+            chosen.add(n)
+    return sorted(chosen)
 
 
 def _first(claims: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Claims in the order in which a reader asks: what a verifier adds, who is better, the rest."""
-    order = ("verifier_gain", "paired", "verifier_order", "headroom")
-    ranked = [row for name in order for row in claims if row["id"] == name]
-    # The first of each kind and method before the second of any.
-    place: dict[tuple[str, str], int] = {}
-    turns = []
-    for row in ranked:
-        about = (row["id"], row["method"])
-        place[about] = place.get(about, 0) + 1
-        turns.append(place[about])
-    return [
-        row for _, _, row in sorted(zip(turns, range(len(ranked)), ranked, strict=True), key=lambda t: t[:2])
-    ]
+    """Claims in the order in which a reader asks: who is better, what a verifier adds, the rest."""
+    order = ("paired", "verifier_gain", "verifier_order", "headroom")
+    return [row for name in order for row in claims if row["id"] == name]
 
 
-def _line(row: dict[str, Any]) -> str:
-    said = row["statement"].removeprefix("Points of accuracy of ")
-    return f"{row['verdict']:14} {number(row):22} {said[:1].lower() + said[1:]}"
+def _number(row: dict[str, Any]) -> str:
+    """The number with its unit, and its bar where that is not 0."""
+    points = row["statement"].startswith(_POINTS)
+    bar = f", bar {row['bar']:g}" if row["bar"] else ""
+    return f"{number(row)}{' points' if points else ''}{bar}"
+
+
+def _statement(row: dict[str, Any]) -> str:
+    said = row["statement"].removeprefix(_POINTS)
+    return f"{said[:1].lower()}{said[1:]}"
 
 
 def _some(lines: list[str], most: int, what: str) -> list[str]:
-    rest = len(lines) - most
-    return lines if rest <= 0 else [*lines[:most], f"… and {rest} more {what} on the page"]
+    return [*lines[:most], *_rest(len(lines) - most, what)]
+
+
+def _rest(count: int, what: str) -> list[str]:
+    return [f"… and {count} more {what} on the page"] if count > 0 else []

@@ -13,6 +13,8 @@ from rlv.imported.read import Imported
 
 # The budget of solutions of which nobody says what length they were allowed.
 NO_BUDGET = 0
+# Problems below which intervals over problems are doubtful.
+FEW = 20
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,14 @@ def _gaps(solutions: pl.DataFrame, scores: pl.DataFrame, imported: Imported) -> 
                 f"{verifier} has no score for {len(solutions) - count:,} of {len(solutions):,} solutions: it "
                 "cannot vote; give them one, or leave these solutions out of the file"
             )
+    ended = (pl.col("finish_reason") == "length") & pl.col("answer").is_null() & pl.col("correct").is_null()
+    if limited := solutions.select(ended.sum()).item():
+        notes.append(
+            f"{limited:,} of {len(solutions):,} solutions ran into their limit (finish_reason length): they "
+            "have no answer, whatever half a text says"
+        )
+    if (count := solutions["problem_id"].n_unique()) < FEW:
+        notes.append(f"there are {count:,} problems; intervals over so few mean little")
     if solutions["n_tokens"].null_count():
         notes.append("the tokens of solutions are not known, so there are no costs; a tokenizer counts them")
     if solutions["answer"].is_null().all() and solutions["text"].is_null().all():

@@ -68,7 +68,7 @@ def read_samples(
 
     `problems`: a file of problems (JSON Lines or Parquet) with reference answers; `problem_mapping`: its
     field -> column, if the columns have other names than a data set's. `mapping`: field -> column
-    (fields.py), before what the dialect says. `correct`: the column that says which solutions are right,
+    before what the dialect says. `correct`: the column that says which solutions are right,
     which is trusted. `dialect`: a name of DIALECTS, if it is not recognised. `scale`: column of scores ->
     "rank", "sigmoid" or "exp", for those outside [0, 1].
 
@@ -108,6 +108,7 @@ def read_samples(
         matched += found
     notes += matched
     frame = _numbered(_without_duplicates(frame, notes), notes)
+    _note_equals(frame, notes)
     solutions = frame.with_columns(pl.col("predicted").alias("answer")).select(
         pl.col(name).cast(kind) for name, kind in SOLUTIONS.items()
     )
@@ -194,6 +195,18 @@ def _without_duplicates(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
         f"{(~first).sum():,} solutions are there twice (same problem, sample id and text); read once"
     )
     return frame.filter(first)
+
+
+def _note_equals(frame: pl.DataFrame, notes: list[str]) -> None:
+    """Solutions that no id tells from another: sampling repeats itself, and so does a file that was joined
+    with itself; which it is only the user knows."""
+    alike = [name for name in frame.columns if name not in ("file", "row", "sample_id", "step")]
+    again = int((~frame.select(pl.struct(alike).is_first_distinct()).to_series()).sum())
+    if again:
+        notes.append(
+            f"{again:,} of {len(frame):,} solutions equal an earlier one of their problem in all that is "
+            "read; all count, as sampling repeats itself. If rows are there twice, take them out"
+        )
 
 
 def _numbered(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:

@@ -8,7 +8,7 @@
 Importing this loads neither torch nor transformers; `load` does.
 """
 
-from rlv.reasoner.loading import load
+from rlv.reasoner.loading import load, require_libraries
 from rlv.reasoner.reasoner import Reasoner, Solution, Solved
 
-__all__ = ["Reasoner", "Solution", "Solved", "load"]
+__all__ = ["Reasoner", "Solution", "Solved", "load", "require_libraries"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,7 @@ def load(
     ModelError: no such model, pickled weights, a hub's model without a commit, an entry `verification` that
     is damaged or newer, a tokenizer that lacks what the style needs, an engine that is not there.
     """
+    require_libraries()
     folder = _folder(str(model), revision)
     asked = {"prompt_style": prompt_style, "system_prompt": system_prompt, "answer_format": answer_format}
     if engine == "transformers":
@@ -65,6 +67,13 @@ def load(
     return _with_vllm(
         folder, asked, dtype=dtype, max_batch=max_batch, threads=threads, tensor_parallel=tensor_parallel
     )
+
+
+def require_libraries() -> None:
+    """Raises ModelError if what models need is not installed."""
+    for name in ("torch", "transformers"):
+        if find_spec(name) is None:
+            raise ModelError(f'a model needs {name}, which is not installed; pip install "rlv[train]"')
 
 
 def _with_transformers(

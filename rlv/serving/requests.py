@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rlv.errors import DataError
+from rlv.escapes import escaped
 from rlv.evaluation.picking import vote_named
 from rlv.outside.files import parse_json
 from rlv.reasoner.reasoner import MAX_TOKENS
@@ -176,7 +177,7 @@ def _refusal(error: ValidationError) -> Refused:
     """The first fault of a body, as OpenAI names its kind."""
     first = error.errors(include_url=False, include_input=False)[0]
     param = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
-    param = param.removeprefix(".")[:100]
+    param = escaped(param.removeprefix(".")[:100])
     match first["type"]:
         case "extra_forbidden":
             said, code = INSTEAD.get(param, "unknown here; leave it out"), "unknown_parameter"

@@ -16,17 +16,10 @@ from pathlib import Path
 
 import pytest
 
-import rlv
-from rlv.cli import COMMANDS
-
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+) (run|file=\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = {page: BLOCK.findall(page.read_text()) for page in sorted((ROOT / "docs").glob("*.md"))}
 PAGES = [page for page, blocks in BLOCKS.items() if blocks]
-# Pages whose command is not there yet are run as soon as it is.
-NOT_YET = {"samples.md": "evaluate"}
-# Of this page only the part before these words, until rlv exports the name.
-NOT_YET_FROM = {"python.md": ("samples = rlv.read_samples", "read_samples")}
 
 
 @pytest.fixture
@@ -74,13 +67,8 @@ def python(page: Path, names: dict[str, object]) -> Callable[[str, Path], None]:
 @pytest.mark.workflow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_examples_run(page, folder):
-    if NOT_YET.get(page.name, "make") not in COMMANDS:
-        pytest.skip(f"rlv {NOT_YET[page.name]} is not there yet")
     run = {"bash": shell, "python": python(page, {"__name__": "example"})}
     for language, what, code in BLOCKS[page]:
-        words, name = NOT_YET_FROM.get(page.name, ("\0", ""))
-        if code.startswith(words) and name not in rlv.__all__:
-            break
         if what == "run":
             run[language](code, folder)
         else:

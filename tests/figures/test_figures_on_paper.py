@@ -28,9 +28,9 @@ COEFFICIENTS = {
     0.3: ("_v", "unified"),
     3.0: ("_v3", "unified"),
 }
-PAPER = ("objectives", "coefficient", "sequential_parallel", "length_selection", "accuracy_table", "controls")
-# Of any solutions and scores, of which the paper says nothing.
-ANY = ("votes", "reliability")
+PAPER = ("objectives", "coefficient", "sequential_parallel", "length_selection", "controls")
+# Of any solutions and scores: of the paper they speak only where something is compared.
+ANY = ("votes", "reliability", "accuracy_table")
 NAMES = (*PAPER, *ANY)
 CONTROLS = {"cold": "base", "confidence": "free", "brevity": "brevity", "chain": "chain"}
 

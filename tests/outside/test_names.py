@@ -297,7 +297,7 @@ ALLOWED = {
         "tokens / seconds",
     },
     "rlv/figures/style.py": {  # numbers
-        *("max(ns) / min(ns)", "min(ns) / margin", "high / low", "low / margin"),
+        *("max(ns) / min(ns)", "len(looks) / columns", "min(ns) / margin", "high / low", "low / margin"),
         "0.62 * (count - 1 - i) / max(count - 1, 1)",
     },
 }

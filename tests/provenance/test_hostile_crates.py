@@ -135,7 +135,7 @@ def test_a_figure_stays_in_its_artifact(tmp_path, home, name, monkeypatch):
     )
     monkeypatch.setattr(figures, "import_module", lambda name: module)
     params = {"figure": name.removesuffix(".csv"), "drawing": "strategies"}
-    monkeypatch.setattr(figures, "gather", lambda job, table: None)
+    monkeypatch.setattr(figures, "gather", lambda job, table, optional=False: None)
     artifact = Artifact("figures", "f", FIGURE.recipe, params)
     with pytest.raises(RlvError, match="stay below"):
         run.make(artifact, Store(tmp_path / "store"), log=lambda line: None)

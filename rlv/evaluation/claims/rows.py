@@ -18,6 +18,15 @@ REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "undecid
 # Verdicts on our own bars, for which the paper has nothing to reproduce.
 HOLDS, DOES_NOT_HOLD = "holds", "does not hold"
 
+# On a terminal.
+COLOURS = {
+    REPRODUCED: "green",
+    HOLDS: "green",
+    NOT_REPRODUCED: "red",
+    DOES_NOT_HOLD: "red",
+    UNDECIDED: "yellow",
+}
+
 # What the paper states about most numbers here.
 NOT_STATED = "not stated"
 

@@ -196,6 +196,12 @@ function choices() {
   DEFAULTS.a = compared ? compared.base : labels.length ? labels[0][0] : "";
   DEFAULTS.b = compared ? compared.rl_v : labels.length > 1 ? labels[1][0] : "";
   DEFAULTS.vb = compared ? compared.verifier : "";
+  // Without a comparison what is asked is where a verifier errs.
+  const scored = index.runs.find((run) => run.label === DEFAULTS.a && run.verifiers.length);
+  if (!compared && scored) {
+    DEFAULTS.va = DEFAULTS.vb = scored.verifiers[0];
+    DEFAULTS.sort = "a-error";
+  }
 }
 
 // A value that no control has is its default: the address may hold anything.
