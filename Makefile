@@ -40,9 +40,10 @@ lint: $(READY)
 	$(BIN)/basedpyright rlv benchmarks
 	$(BIN)/snakemake --lint
 
-# The rooms of rlv/ and the imports between them, written into CONTRIBUTING.md.
+# The rooms of rlv/ and the imports between them, written into CONTRIBUTING.md; formats of samples, docs/samples.md.
 arrows: $(READY)
 	$(BIN)/python -m docs.arrows
+	$(BIN)/python -m docs.formats
 
 # The documentation as a site, build/docs/index.html: any warning, and any link inside it that leads nowhere, is an
 # error. Pages are read anew each time, as parts of them come from the code.

@@ -91,7 +91,7 @@ def pooled(metric: str, score_PS: Floats, correct_PS: Bools, counted_PS: Bools) 
     return Estimate(float(value_D[0]), float(low), float(high))
 
 
-def length_ratio_within(length_PS: Ints, correct_PS: Bools, counted_PS: Bools) -> Estimate:
+def length_ratio_within(length_PS: Ints | Floats, correct_PS: Bools, counted_PS: Bools) -> Estimate:
     """Mean length of wrong over mean length of right solutions of the same problem.
 
     Means are taken a problem first, over problems with both kinds, so that hard problems, which have more
@@ -102,7 +102,7 @@ def length_ratio_within(length_PS: Ints, correct_PS: Bools, counted_PS: Bools) -
     return ratio(np.where(both_P, wrong_P, 0.0), np.where(both_P, right_P, 0.0))
 
 
-def length_ratio_pooled(length_PS: Ints, correct_PS: Bools, counted_PS: Bools) -> Estimate:
+def length_ratio_pooled(length_PS: Ints | Floats, correct_PS: Bools, counted_PS: Bools) -> Estimate:
     """Mean length of all wrong over that of all right solutions: what papers print."""
     columns = []
     for kind_PS in (counted_PS & ~correct_PS, counted_PS & correct_PS):
@@ -132,7 +132,7 @@ def heat_loss(heated: Mapping[float, Recorded], reach: float = 1.0) -> Estimate 
     return mean(hot_P - cold_P)
 
 
-def _mean_length(length_PS: Ints, kind_PS: Bools) -> Floats:
+def _mean_length(length_PS: Ints | Floats, kind_PS: Bools) -> Floats:
     """Mean length of a problem's solutions of a kind; NaN without one."""
     count_P = kind_PS.sum(axis=1)
     total_P = (length_PS * kind_PS).sum(axis=1).astype(np.float64)

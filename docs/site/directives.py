@@ -1,6 +1,5 @@
 """Parts of pages that come from the code, so that they cannot be out of date.
 
-    {formats}       the formats of samples that are recognised (rlv/imported/dialects.py)
     {commands}      `rlv COMMAND --help` of every command
     {interface}     what rlv exports, each with its signature and docstring
 
@@ -23,7 +22,6 @@ from sphinx.util.docutils import SphinxDirective
 
 import rlv
 from rlv.cli import COMMANDS, main
-from rlv.imported import dialects
 
 # Of the repository -> the page that includes it.
 INCLUDED = {
@@ -37,7 +35,7 @@ _FILE = re.compile(r"^```(\w+) file=(\S+)\n", re.MULTILINE)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    for directive in (Formats, Commands, Interface):
+    for directive in (Commands, Interface):
         app.add_directive(directive.__name__.lower(), directive)
     app.connect("source-read", _prepared)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -62,11 +60,6 @@ class Markdown(SphinxDirective):
         return self.parse_text_to_nodes(self.text(), allow_section_headings=True)
 
 
-class Formats(Markdown):
-    def text(self) -> str:
-        return formats_table()
-
-
 class Commands(Markdown):
     def text(self) -> str:
         return "\n\n".join(f"## rlv {name}\n\n```text\n{help_of(name)}\n```" for name in COMMANDS)
@@ -76,34 +69,6 @@ class Interface(Markdown):
     def text(self) -> str:
         names = sorted(set(rlv.__all__) - {"__version__"}, key=lambda name: (name[0].isupper(), name))
         return "\n\n".join(map(_described, names))
-
-
-def formats_table() -> str:
-    """One row a format: its name, where it comes from, and which column is read as which field."""
-    lines = ["| format | written by | field: columns |", "|---|---|---|"]
-    for name, record in dialects.DIALECTS.items():
-        alike = [field for field, columns in record.fields.items() if columns == (field,)]
-        others = [
-            f"{field}: {_columns(record.fields[field])}" for field in record.fields if field not in alike
-        ]
-        same = [f"as the fields: {_columns(tuple(alike), most=len(alike))}"] if alike else []
-        lines.append(f"| `{name}` | {sources()[name]} | {'; '.join(others + same)} |")
-    return "\n".join(lines)
-
-
-def _columns(names: tuple[str, ...], most: int = 2) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[:most])
-    return shown + (", …" if len(names) > most else "")
-
-
-def sources() -> dict[str, str]:
-    """Format -> who writes it, as the header of rlv/imported/dialects.py lists them."""
-    listed = re.findall(r"^    (\S+) {2,}(.*(?:\n {8,}.*)*)", dialects.__doc__ or "", re.MULTILINE)
-    found = {name: " ".join(text.split()).split(";")[0] for name, text in listed}
-    missing = set(dialects.DIALECTS) - set(found)
-    if missing:
-        raise ValueError(f"rlv/imported/dialects.py: its header does not list {sorted(missing)}")
-    return found
 
 
 def help_of(command: str) -> str:

@@ -29,6 +29,7 @@ from rlv.plan import Plan, build_plan
 from rlv.plan.reading import load
 from rlv.run.stages import STAGES
 from rlv.store import Store, require_rules
+from rlv.study.configuration import CONFIG, STORE, results_folder
 
 STUDIES = Path("config/studies")
 # FLOPs that a CPU would compute for more than a day.
@@ -52,9 +53,13 @@ def _doctor(options: Namespace) -> int:
 
 
 def findings(options: Namespace) -> dict[str, Any]:
-    """All that there is to say, in JSON's types. Raises StudyError if no store is named anywhere."""
-    # The configuration's store counts, not its study: without --study all shipped ones are looked at.
-    store = settings_of(options, options.study or "mini").open()
+    """All that there is to say, in JSON's types."""
+    # The configuration's store counts, not its study: without --study all shipped ones are looked at. Outside
+    # of a clone there is none, and what is asked is whether one could be here.
+    if CONFIG.exists() or options.store or options.study:
+        store = settings_of(options, options.study or "mini").open()
+    else:
+        store = Store(results_folder() / STORE)
     names = [options.study] if options.study else sorted(file.stem for file in STUDIES.glob("*.yaml"))
     return {
         "python": installed.python(),

@@ -37,6 +37,7 @@ VOTE_COLUMNS = {
     "pass_at_n": "pass_at_n",
 }
 METRICS = ("balanced_accuracy", "auroc")
+Looks = Mapping[str, style.Look]
 ENDS = ("", "_low", "_high")
 GAIN = ("gain", "gain_low", "gain_high")
 LABELS = ["dataset", "reasoner", "verifier", "role", "scorer", "n", "budget", "budgets", "unfinished"]
@@ -50,6 +51,12 @@ SCORERS = {
 }
 # Column -> how far down from the middle of its row it is drawn, in rows.
 MARKS = {"pass_at_1": -0.24, "majority": 0.0, "weighted_voting": 0.24}
+# Where nothing is compared every row is alike, and only the votes differ.
+ALONE = {
+    "pass_at_1": style.Look("One solution, pass@1", style.GREY, "d"),
+    "majority": style.Look("Majority voting", style.ORANGE, "s"),
+    "weighted_voting": style.Look("Weighted voting", style.BLUE, "o"),
+}
 # What has no look of its own in other figures is grey: single solutions, and reasoners outside comparisons.
 PLAIN = {
     "pass_at_1": style.Look("One solution, pass@1", style.GREY, "d"),
@@ -195,12 +202,13 @@ def draw(data: pl.DataFrame) -> Figure:
         from matplotlib.figure import Figure
 
         width = max(style.PAGE, 2.4 + 1.5 * len(datasets))
-        looks = _looks(data)
+        plain = PLAIN if (data["role"] != "").any() else ALONE
+        looks = _looks(data, plain)
         height = 0.19 * len(entries) + 0.17 * -(-len(looks) // 2) + 0.8
         figure = Figure(figsize=(width, height), layout="constrained")
         axes_RC = figure.subplots(1, len(datasets), squeeze=False, sharey=True)
         for axes, dataset in zip(axes_RC[0], datasets, strict=True):
-            _dots(axes, data.filter(pl.col("dataset") == dataset), entries)
+            _dots(axes, data.filter(pl.col("dataset") == dataset), entries, plain)
             sizes = data.filter(pl.col("dataset") == dataset)["n"]
             axes.set_title(dataset)
             axes.set_xlabel(f"Accuracy (%), N = {sizes[0]}")
@@ -215,36 +223,36 @@ def draw(data: pl.DataFrame) -> Figure:
     return figure
 
 
-def _dots(axes: Axes, rows: pl.DataFrame, entries: list[tuple[str, str]]) -> None:
+def _dots(axes: Axes, rows: pl.DataFrame, entries: list[tuple[str, str]], plain: Looks) -> None:
     """Marks with their intervals; every other row is shaded, so that the eye keeps to its row."""
     for i in range(0, len(entries), 2):
         axes.axhspan(i - 0.5, i + 0.5, color=".955", linewidth=0, zorder=0)
     axes.grid(visible=False, axis="y")
     for column, shift in MARKS.items():
         known = rows.drop_nulls(column)
-        for look, part in _by_look(known, column).items():
+        for look, part in _by_look(known, column, plain).items():
             y = [entries.index(key) + shift for key in part.select("reasoner", "verifier").rows()]
             x, low, high = (100 * part[f"{column}{end}"].to_numpy() for end in ENDS)
             axes.hlines(y, low, high, color=look.color, linewidth=0.9)
             style.line(axes, x, y, replace(look, line="None"), markersize=3.4, markeredgewidth=0.4)
 
 
-def _look(column: str, role: str, scorer: str) -> style.Look:
-    """The look that a mark has in all figures; grey if it has none."""
+def _look(column: str, role: str, scorer: str, plain: Looks) -> style.Look:
+    """The look that a mark has in all figures; if it has none, that of `plain`."""
     if column == "pass_at_1" or not role or (column == "weighted_voting" and not scorer):
-        return PLAIN[column]
+        return plain[column]
     return style.look(role, column, scorer if column == "weighted_voting" else "")
 
 
-def _by_look(known: pl.DataFrame, column: str) -> dict[style.Look, pl.DataFrame]:
+def _by_look(known: pl.DataFrame, column: str, plain: Looks) -> dict[style.Look, pl.DataFrame]:
     """The rows in which a column is known, by the look that they have."""
-    looks = [_look(column, *kind) for kind in known.select("role", "scorer").rows()]
+    looks = [_look(column, role, scorer, plain) for role, scorer in known.select("role", "scorer").rows()]
     return {one: known.filter([look == one for look in looks]) for one in dict.fromkeys(looks)}
 
 
-def _looks(data: pl.DataFrame) -> list[style.Look]:
+def _looks(data: pl.DataFrame, plain: Looks) -> list[style.Look]:
     """The looks of all marks that are drawn, column by column, as a legend has them: without lines."""
-    found = [look for column in MARKS for look in _by_look(data.drop_nulls(column), column)]
+    found = [look for column in MARKS for look in _by_look(data.drop_nulls(column), column, plain)]
     found.sort(key=lambda look: look in list(PLAIN.values())[1:])  # what is grey for want of a role: last
     return [replace(look, line="None") for look in found]
 

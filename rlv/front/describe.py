@@ -15,7 +15,7 @@ from typing import Any
 from rlv.analysis.curves import DATASET, powers_of_two
 from rlv.answers.given import stated_answers
 from rlv.errors import DataError
-from rlv.imported import read_samples
+from rlv.imported import Imported, read_samples
 from rlv.imported.fields import brief
 from rlv.imported.given import Given, fewest, given_tables, scored
 from rlv.study.paths import written
@@ -47,9 +47,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Described:
-    """The study as a mapping, ready for YAML, and what was noticed in the files."""
+    """The study as a mapping, ready for YAML; what the files are, a line each, and what was noticed."""
 
     study: dict[str, Any]
+    files: list[str]
     notes: list[str]
 
 
@@ -61,10 +62,10 @@ def describe(groups: Mapping[str, Sequence[str]], options: Options, name: str) -
     """
     found = {reasoner: _seen(files, options) for reasoner, files in groups.items()}
     several = len(found) > 1
-    notes = [
-        f"{reasoner}: {note}" if several else note for reasoner, one in found.items() for note in one.notes
-    ]
+    before = {reasoner: f"{reasoner}: " if several else "" for reasoner in found}
+    notes = [f"{before[reasoner]}{note}" for reasoner, one in found.items() for note in one.notes]
     _require_common(found)
+    notes = [*_contradictions(found), *notes]
     known = dict.fromkeys(name for one in found.values() for name in one.scores)
     for name in options.free:
         if name not in known:
@@ -101,16 +102,18 @@ def describe(groups: Mapping[str, Sequence[str]], options: Options, name: str) -
     if several:
         first, *others = found
         study["claims"]["paired"] = [[other, first] for other in others]
-    return Described(study, notes)
+    files = [f"{before[reasoner]}{one.files}" for reasoner, one in found.items()]
+    return Described(study, files, notes)
 
 
 @dataclass(frozen=True)
 class _Seen:
     n: int
-    problems: set[str]
+    answers: dict[str, str | None]  # problem -> its reference
     scores: list[str]
     verifiers: list[str]
     tokens: bool
+    files: str
     notes: list[str]
 
 
@@ -131,16 +134,23 @@ def _seen(files: Sequence[str], options: Options) -> _Seen:
     words = " ".join(f"{field}={column}" for field, column in imported.mapping.items())
     return _Seen(
         n,
-        set(given.problems["problem_id"]),
+        dict(given.problems.select("problem_id", "answer").iter_rows()),
         list(imported.scores),
         scored(given),
         known or options.tokenizer is not None,
-        [
-            f"{len(given.problems):,} problems, {n:,} solutions of each; format {imported.dialect}: {words}",
-            *given.notes,
-            *imported.notes,
-        ],
+        f"{len(given.problems):,} problems, {n:,} solutions of each; format {imported.dialect}: {words}",
+        [*given.notes, *_more(imported, n), *imported.notes],
     )
+
+
+def _more(imported: Imported, n: int) -> list[str]:
+    """What another number of solutions would keep, if the smallest is that of few problems."""
+    sizes = imported.solutions.group_by("problem_id").len()["len"]
+    usual = int(sizes.median() or n)  # pyright: ignore[reportArgumentType]
+    if usual <= n:
+        return []
+    kept = int((sizes >= usual).sum())
+    return [f"-n {usual} would keep {kept:,} of {len(sizes):,} problems, with {usual:,} solutions of each"]
 
 
 def _require_answers(given: Given, options: Options) -> None:
@@ -180,12 +190,29 @@ def _absolute(path: str) -> str:
 def _require_common(found: Mapping[str, _Seen]) -> None:
     (first, base), *others = found.items()
     for name, one in others:
-        if not one.problems & base.problems:
+        if not one.answers.keys() & base.answers.keys():
             raise DataError(
-                f"{name}: none of its {len(one.problems):,} problems is among the {len(base.problems):,} of "
-                f"{first} (ids such as {min(one.problems)!r} and {min(base.problems)!r}); use "
+                f"{name}: none of its {len(one.answers):,} problems is among the {len(base.answers):,} of "
+                f"{first} (ids such as {min(one.answers)!r} and {min(base.answers)!r}); use "
                 "--problems FILE, whose ids both then have, or --map problem_id=COLUMN"
             )
+
+
+def _contradictions(found: Mapping[str, _Seen]) -> list[str]:
+    """Problems whose references differ between files that are compared: one of them judges wrongly."""
+    (first, base), *others = found.items()
+    notes = []
+    for name, one in others:
+        both = [(p, base.answers[p], a) for p, a in one.answers.items() if base.answers.get(p) and a]
+        apart = [(p, *pair) for p, *pair in both if pair[0] != pair[1]]
+        if apart:
+            problem, ours, theirs = apart[0]
+            notes.append(
+                f"{len(apart):,} of {len(both):,} problems have another reference in {name} than in {first} "
+                f"(first: {brief(problem)!r}, {brief(theirs)!r} and {brief(ours)!r}); --problems FILE judges "
+                "both alike"
+            )
+    return notes
 
 
 def name_of(path: str, taken: Sequence[str] = ()) -> str:

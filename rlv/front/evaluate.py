@@ -55,7 +55,7 @@ def evaluate(
     leave_tables(plan, store, folder / TABLES, log)
     solutions = write_explorer(plan, store, folder, log)
     write_results(plan, store, folder, solutions=solutions, note=log)
-    notes = [*described.notes, *silent_notes(plan, store)]
+    notes = [*described.files, *silent_notes(plan, store), *described.notes]
     return [*summary(_curves(folder), _claims(plan, store), notes), "", *_left(folder, solutions)]
 
 
@@ -85,8 +85,7 @@ def _claims(plan: Plan, store: Store) -> list[dict[str, Any]]:
 def _left(folder: Path, solutions: int) -> list[str]:
     named = folder.name if folder == results_folder() / folder.name else str(folder / STUDY)
     return [
-        f"{folder / 'index.html'}: claims, figures, accuracies",
-        f"{folder / 'solutions.html'}: {solutions:,} solutions",
+        f"{folder / 'index.html'}: claims, figures, accuracies; solutions.html: {solutions:,} solutions",
         f"{folder / TABLES}: the same numbers as Parquet and CSV; {folder / STUDY}: the study",
         f"rlv show PROBLEM --study {named}: one problem and its solutions in the terminal",
     ]

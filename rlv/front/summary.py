@@ -11,7 +11,7 @@ from rlv.columns import Column, table
 from rlv.evaluation.claims.rows import COLOURS, number
 
 # Columns of N, and lines of notes and claims: the pages have all of them.
-_NS, _NOTES, _CLAIMS = 6, 4, 5
+_NS, _NOTES, _CLAIMS = 6, 5, 5
 _PLAIN = (("majority", "majority voting"), ("pass_at_n", "pass@N (limit)"))
 _SCORED = (("weighted_voting", "weighted voting"), ("best_of_n", "best of N"))
 _POINTS = "Points of accuracy of "
@@ -81,4 +81,5 @@ def _some(lines: list[str], most: int, what: str) -> list[str]:
 
 
 def _rest(count: int, what: str) -> list[str]:
-    return [f"… and {count} more {what} on the page"] if count > 0 else []
+    """`what`: in the plural."""
+    return [f"… and {count} more {what if count > 1 else what[:-1]} on the page"] if count > 0 else []

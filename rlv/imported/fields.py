@@ -187,7 +187,7 @@ def require(columns: Columns, schema: Mapping[str, pl.DataType], where: str, exa
     if not any(columns.fields.get(name) in schema for name in ("text", "predicted", "correct")):
         raise DataError(
             f"{where}: it cannot be told which columns hold the solutions; {seen(schema)}; one row: "
-            f"{example}. Use {_line(suggestions(schema)) or '--map text=COLUMN'}"
+            f"{example}. Use {_line(suggestions(schema))}"
         )
 
 
@@ -224,9 +224,9 @@ def _field_of(word: str) -> str | None:
 
 
 def _line(words: Mapping[str, str]) -> str:
-    """Suggestions as a command line; "" if they hold no solutions."""
+    """Suggestions as a command line; where none is of solutions, their column is the reader's to name."""
     if not {"text", "predicted", "correct"} & set(words):
-        return ""
+        words = {"text": "COLUMN", **words}
     return "--map " + " ".join(f"{name}={brief(column)}" for name, column in words.items())
 
 

@@ -100,7 +100,7 @@ def _gaps(solutions: pl.DataFrame, scores: pl.DataFrame, imported: Imported) -> 
             "have no answer, whatever half a text says"
         )
     if (count := solutions["problem_id"].n_unique()) < FEW:
-        notes.append(f"there are {count:,} problems; intervals over so few mean little")
+        notes.append(f"{count} problem{'s' * (count != 1)}: intervals over so few mean little")
     if solutions["n_tokens"].null_count():
         notes.append("the tokens of solutions are not known, so there are no costs; a tokenizer counts them")
     if solutions["answer"].is_null().all() and solutions["text"].is_null().all():

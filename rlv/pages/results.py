@@ -202,7 +202,14 @@ def _setup(study: Study) -> dict[str, list[tuple[str, list[Any]]]]:
             (name, [one.source, _what(one), one.size, ", ".join(uses[name])])
             for name, one in study.datasets.items()
         ],
-        "reasoners": [(name, _reasoner(study, name)) for name in study.reasoners],
+        "reasoners": [
+            (name, _reasoner(study, name)) for name, one in study.reasoners.items() if one.samples is None
+        ],
+        "others": [
+            (name, [one.samples, ", ".join(one.verifiers), ", ".join(one.evaluate_on)])
+            for name, one in study.reasoners.items()
+            if one.samples is not None
+        ],
         "verifiers": [
             (name, [one.score, one.column or name if SCORES[one.score].is_given else one.reasoner])
             for name, one in study.verifiers.items()
@@ -243,12 +250,12 @@ def _reasoner(study: Study, name: str) -> list[Any]:
     trained = entry.dataset is not None or entry.recorded_by is not None
     verification = entry.verification
     return [
-        entry.model or entry.samples or "",
+        entry.model or "",
         entry.dataset or (f"what {entry.recorded_by} recorded" if entry.recorded_by else ""),
         entry.advantage or "",
         f"{verification.coefficient:g} ({verification.objective})" if verification.coefficient else "",
         study.training_of(name).seed if trained else "",
-        "" if entry.samples is not None else ", ".join(f"{t:g}" for t in study.temperatures(name)),
+        ", ".join(f"{t:g}" for t in study.temperatures(name)),
         ", ".join(entry.verifiers),
         ", ".join(entry.evaluate_on),
     ]

@@ -16,6 +16,7 @@ from rlv.evaluation.claims.rows import bar
 from rlv.imported import DIALECTS
 
 pytest.importorskip("sphinx")
+from docs import formats
 from docs.site import directives, links, mathml
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +60,9 @@ def test_bars_of_claims_are_those_of_a_scoreboard(finished_tiny):
 
 
 def test_the_table_of_formats_has_each_with_its_columns():
-    table = directives.formats_table()
+    table = formats.formats_table()
+    page = formats.PAGE.read_text(encoding="utf-8")
+    assert formats.written(page) == page
     for name, record in DIALECTS.items():
         (line,) = (line for line in table.splitlines() if line.startswith(f"| `{name}` |"))
         assert all(f"`{columns[0]}`" in line for columns in record.fields.values())

@@ -145,13 +145,16 @@ def test_a_study_that_somebody_wrote_is_not_written_over(run, here):
 
 
 def test_the_summary_fits_a_terminal(run, here):
-    plain(here / "a.jsonl", wrong=2)
-    plain(here / "b.jsonl")
-    _, one, _ = run("a.jsonl", *COLUMNS, "--out", "one")
-    assert len(one.splitlines()) <= 25
+    plain(here / "a.jsonl", wrong=2, problems=30)
+    plain(here / "b.jsonl", problems=30)
+    _, one, log = run("a.jsonl", *COLUMNS, "--out", "one")
+    assert len(one.splitlines()) <= 22
     assert one.splitlines()[-3].startswith("one/index.html")
+    # A line a job, and no more.
+    assert all(": published after " in line for line in log.splitlines())
     _, both, _ = run("--compare", "a.jsonl", "b.jsonl", *COLUMNS, "--out", "both")
-    assert "more claims on the page" in both
+    assert "more claims on the page" in both and len(both.splitlines()) <= 30
+    assert "b over a by one solution" in both
 
 
 def test_hostile_names_and_texts_stay_text(run, here):
@@ -198,3 +201,24 @@ def test_nothing_of_it_loads_torch(here):
     done = subprocess.run(command, capture_output=True, text=True, cwd=here)
     assert done.returncode == 0, done.stderr
     assert (here / "out" / "index.html").is_file()
+
+
+def test_two_files_that_disagree_on_references_are_told_apart(run, here):
+    rows = [json.loads(line) for line in plain(here / "a.jsonl").read_text().splitlines()]
+    lines(here / "b.jsonl", [{**row, "target": "0"} for row in rows])
+    _, said, _ = run("--compare", "a.jsonl", "b.jsonl", *COLUMNS, "--out", "out")
+    assert "5 of 6 problems have another reference in b than in a (first: 'p1', '0' and '1')" in said
+
+
+def test_few_problems_decide_nothing(run, here):
+    plain(here / "two.jsonl", problems=2)
+    _, said, _ = run("two.jsonl", *COLUMNS, "--out", "out")
+    assert "2 problems: intervals over so few mean little" in said
+    assert "holds" not in said and "undecided" in said
+
+
+def test_a_folder_that_cannot_be_written_is_one_message(run, here):
+    plain(here / "plain.jsonl")
+    (here / "file").write_text("")
+    status, _, error = run("plain.jsonl", *COLUMNS, "--out", "file/out")
+    assert status == 1 and "use --out with a folder to write into" in error

@@ -46,6 +46,7 @@ def test_the_first_n_of_every_problem_that_has_as_many(tmp_path, n):
         short
     )
     said += [f"{beyond} solutions beyond the first {n} of their problem are left out"] * bool(beyond)
+    said.append(f"{len(sizes) - len(short)} problem")
     said.append("the tokens of solutions are not known, so there are no costs")
     assert len(found.notes) == len(said)
     assert all(note.startswith(start) for note, start in zip(found.notes, said, strict=True))
@@ -103,5 +104,5 @@ def test_more_than_any_problem_has_is_refused(tmp_path):
 
 def test_a_hostile_id_is_shown_and_not_sent(tmp_path):
     found = given_of(tmp_path, {"\x1b[2J\u202e" + "x" * 500: 1, "b": 2}, 2)
-    note, _ = found.notes
+    note = found.notes[0]
     assert "\x1b" not in note and "\u202e" not in note and len(note) < 300

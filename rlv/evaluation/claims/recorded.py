@@ -15,11 +15,13 @@ from dataclasses import replace
 
 from rlv.evaluation.claims.controls import CHANCE, CONTROL_N, STALLED
 from rlv.evaluation.claims.evidence import Column, Evidence, Pair, base_at
-from rlv.evaluation.claims.rows import NOT_STATED, OURS, points, points_row, row, spread, where
+from rlv.evaluation.claims.rows import NOT_STATED, OURS, UNDECIDED, points, points_row, row, spread, where
 from rlv.evaluation.claims.verifiers import metrics_over_seeds
 from rlv.evaluation.verifier_metrics import ANSWERED
 
 _MAJORITY = Column("unified", "majority", 1)
+# Of fewer problems than this even one sign in all of them happens by chance in more than 5 % of cases.
+FEWEST = 6
 
 
 def headroom(evidence: Evidence) -> list[dict]:
@@ -40,7 +42,8 @@ def headroom(evidence: Evidence) -> list[dict]:
         )
         detail = f"{above:.1f} % against {below:.1f} %{evidence.unfinished(pair, ('unified',))}"
         found = points(evidence, pair, values_Q2)
-        rows.append(row("headroom", statement, NOT_STATED, found, STALLED, OURS, detail))
+        made = row("headroom", statement, NOT_STATED, found, STALLED, OURS, detail)
+        rows.append(_careful(made, len(values_Q2)))
     return rows
 
 
@@ -66,7 +69,8 @@ def verifier_gain(evidence: Evidence) -> list[dict]:
                 f"{pair.unified}, N = {n} {where(evidence, pair)}"
             )
             sides = replace(column, n=n), replace(_MAJORITY, n=n)
-            rows.append(points_row("verifier_gain", statement, evidence, pair, *sides))
+            made = points_row("verifier_gain", statement, evidence, pair, *sides)
+            rows.append(_careful(made, _problems(evidence, pair)))
     return rows
 
 
@@ -85,9 +89,8 @@ def verifier_order(evidence: Evidence) -> list[dict]:
             f"same problem {where(evidence, pair)}"
         )
         detail = "; ".join(f"{name} {spread(found, '.3f')}" for name, found in metrics.items())
-        rows.append(
-            row("verifier_order", statement, NOT_STATED, metrics["within_auroc"], CHANCE, OURS, detail)
-        )
+        made = row("verifier_order", statement, NOT_STATED, metrics["within_auroc"], CHANCE, OURS, detail)
+        rows.append(_careful(made, _problems(evidence, pair)))
     return rows
 
 
@@ -107,8 +110,20 @@ def paired(evidence: Evidence) -> list[dict]:
                 f"Points of accuracy of {pair.unified} over {pair.base} by {how} on {evidence.dataset} "
                 f"({count:,} problems that both have)"
             )
-            rows.append(points_row("paired", statement, evidence, pair, ours, base))
+            rows.append(_careful(points_row("paired", statement, evidence, pair, ours, base), count))
     return rows
+
+
+def _problems(evidence: Evidence, pair: Pair) -> int:
+    return evidence.rows(pair.unified)["problem_id"].n_unique()
+
+
+def _careful(row: dict, problems: int) -> dict:
+    """The row, undecided if it is about too few problems to decide anything."""
+    if problems >= FEWEST:
+        return row
+    said = f"{row['detail']}; {problems} problem{'s' * (problems != 1)} decide nothing"
+    return row | {"verdict": UNDECIDED, "detail": said}
 
 
 def _some(ns: list[int]) -> int:
