@@ -37,8 +37,19 @@ class Registry(MutableMapping[str, T]):
     A name of ours cannot be replaced by a package. Assigning adds a method for this process.
     """
 
-    def __init__(self, group: str, kind: type[T], own: Mapping[str, T]) -> None:
-        """`group`: of the entry points; `kind`: the type of a record; `own`: the methods that rlv brings."""
+    def __init__(
+        self,
+        group: str,
+        kind: type[T],
+        own: Mapping[str, T],
+        with_parameter: Callable[[str], T | None] = lambda name: None,
+    ) -> None:
+        """`group`: of the entry points; `kind`: the type of a record; `own`: the methods that rlv brings.
+
+        `with_parameter`: the record of a name of ours that has a parameter in it, such as "softmax:0.1"; None
+        for any other name. It raises StudyError for a parameter that cannot be.
+        """
+        self.with_parameter = with_parameter
         self.group = group
         self.kind = kind
         self.own = dict(own)
@@ -53,7 +64,7 @@ class Registry(MutableMapping[str, T]):
         if name in self.own:
             return self.own[name]
         if name not in self._loaded:
-            self._loaded[name] = self._load(self._point(name))
+            self._loaded[name] = self.with_parameter(name) or self._load(self._point(name))
         return self._loaded[name]
 
     def __setitem__(self, name: str, method: T) -> None:
@@ -63,7 +74,7 @@ class Registry(MutableMapping[str, T]):
         del self.own[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self.own or name in _brought(self.group)
+        return name in self.own or self._has_parameter(name) or name in _brought(self.group)
 
     def __iter__(self) -> Iterator[str]:
         """Names, ours first; nothing is imported for it."""
@@ -78,7 +89,15 @@ class Registry(MutableMapping[str, T]):
 
         Raises KeyError if there is none, StudyError if two packages bring it.
         """
-        return None if name in self.own else _package(self._point(name))
+        ours = name in self.own or self._has_parameter(name)
+        return None if ours else _package(self._point(name))
+
+    def _has_parameter(self, name: object) -> bool:
+        """Whether a name is of a family of ours; asking for it says whether its parameter can be."""
+        try:
+            return isinstance(name, str) and self.with_parameter(name) is not None
+        except StudyError:
+            return True
 
     def _point(self, name: str) -> EntryPoint:
         point, *others = _brought(self.group)[name]

@@ -57,6 +57,14 @@ def add_evaluate(parser: ArgumentParser) -> None:
         metavar="SCORE",
         help="scores that sampling knew, as log-probabilities: others cost reading the solution",
     )
+    parser.add_argument(
+        "--votes",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="VOTE",
+        help="more votes with scores: softmax:0.1 rank:0.5 top:0.1 log_odds; `rlv methods` lists them",
+    )
     parser.add_argument("--dialect", help="the format, if it is not recognised; `rlv methods` lists them")
     parser.add_argument("--answers", choices=("stated", "boxed", "marker"), default="stated", help=_FORMATS)
     parser.add_argument(
@@ -93,6 +101,7 @@ def _evaluate(options: Namespace) -> None:
         correct=options.correct,
         scale=dict(_pairs("--scale", options.scale)),
         free=tuple(options.free),
+        votes=tuple(options.votes),
         dialect=options.dialect,
         answer_format=options.answers,
         n=options.n,

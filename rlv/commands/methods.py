@@ -32,6 +32,8 @@ def methods_of(kinds: Mapping[str, tuple[str, str]]) -> Iterator[dict[str, str |
     """Every method: its kind, its name, its package, and what it is (`about`) or why it cannot be used."""
     for group, (module, name) in kinds.items():
         yield from _rows(group, getattr(import_module(module), name))
+        if group == "rlv.votes":
+            yield from families_of()
 
 
 def methods_lines(kinds: Mapping[str, tuple[str, str]]) -> list[str]:
@@ -62,6 +64,16 @@ def _rows(kind: str, methods: Registry[Any]) -> Iterator[dict[str, str | None]]:
         except StudyError as error:  # two packages bring it, or it cannot be imported
             row["error"] = str(error)
         yield row
+
+
+def families_of() -> Iterator[dict[str, str | None]]:
+    """Votes with a parameter in their name, as rows of `methods_of`."""
+    from rlv.evaluation.weights import FAMILIES
+
+    for name, family in FAMILIES.items():
+        said = name if family.default is not None else f"{name}:NUMBER"
+        row: dict[str, str | None] = {"kind": "rlv.votes", "name": said, "package": "rlv"}
+        yield row | {"about": family.about, "error": None}
 
 
 def description(method: object) -> str:

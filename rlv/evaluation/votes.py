@@ -11,7 +11,8 @@ Ties are broken uniformly at random and the expectation over that is returned, s
 order of nothing. A problem without a vote is wrong. The answer of a class is that of a member drawn at
 random from its votes, which only matters if grading and grouping disagree inside a class.
 
-A new vote is one function, its record in VOTES, one test.
+A new vote is one function, its record in VOTES, one test. Votes that differ in a number are families
+(weights.py): "softmax:0.1".
 Left out: accuracy over random subsets of the recorded solutions (curves.py).
 """
 
@@ -75,6 +76,22 @@ def confident_voting(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats) -> 
     return credit_P, _mean_share(totals_PC, counts_PC, tied_PC)
 
 
+def weighted_credit(classes_PN: Ints, correct_PN: Bools, weights_PN: Floats) -> Floats:
+    """The class with the highest sum of weights of any sign: credit_P."""
+    return credit_of(
+        classes_PN, correct_PN, tally(classes_PN, weights_PN), tally(classes_PN, np.abs(weights_PN))
+    )
+
+
+def credit_of(classes_PN: Ints, correct_PN: Bools, values_PC: Floats, sizes_PC: Floats) -> Floats:
+    """The class with the highest value, of those that are voted for: credit_P.
+
+    `sizes_PC`: of what a value was summed from, against which rounding is measured.
+    """
+    counts_PC = tally(classes_PN)
+    return _mean_share(tally(classes_PN, correct_PN), counts_PC, leaders(values_PC, counts_PC, sizes_PC))
+
+
 def best_of_n(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None) -> Floats:
     """The answer of the solution with the highest score among those that vote. Returns credit_P."""
     votes_PN = classes_PN >= 0
@@ -122,6 +139,13 @@ def expected_pass(classes_PS: Ints, correct_PS: Bools, scores_PS: Floats | None,
     return 1 - _within(size, n)[size - hits_P]
 
 
+def _with_parameter(name: str) -> Vote | None:
+    """A vote of a family, whose name has its parameter (weights.py)."""
+    from rlv.evaluation.weights import made  # it is made of the functions of this module
+
+    return made(name)
+
+
 VOTES = Registry(
     "rlv.votes",
     Vote,
@@ -131,6 +155,7 @@ VOTES = Registry(
         "weighted_voting": Vote(weighted_voting, reads_scores=True),
         "pass_at_n": Vote(pass_at_n, closed_form=expected_pass, limit=True),
     },
+    with_parameter=_with_parameter,
 )
 
 

@@ -8,7 +8,7 @@ tokens, if these are known.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -29,6 +29,7 @@ COLUMNS = [
     *("accuracy", "low", "high", "lead", "lead_low", "lead_high", "unfinished"),
 ]
 PLAIN, SCORED = ("majority", "pass_at_n"), ("weighted_voting", "best_of_n")
+NAMES = {"weighted_voting": "weighted voting", "best_of_n": "best of N"}
 COLORS = (style.BLUE, style.PURPLE, style.GREEN, style.VERMILION, style.INDIGO, style.OLIVE, style.WINE)
 MARKERS = ("o", "^", "D", "v", "P", "X", "p")
 
@@ -46,8 +47,7 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     for dataset in params["datasets"]:
         here = curves.filter(pl.col("dataset") == dataset)
         for reasoner in in_order(here, "reasoner"):
-            read = [v for v in in_order(here.filter(pl.col("reasoner") == reasoner), "verifier") if v]
-            for verifier, strategy in _votes(read):
+            for verifier, strategy in votes_in(here.filter(pl.col("reasoner") == reasoner)):
                 parts.append(_curve(tables, params, dataset, reasoner, verifier, strategy))
     if not parts:
         raise DataError(
@@ -56,9 +56,18 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     return pl.concat(parts)
 
 
-def _votes(verifiers: list[str]) -> Iterator[tuple[str, str]]:
-    yield from (("", strategy) for strategy in PLAIN)
-    yield from ((verifier, strategy) for verifier in verifiers for strategy in SCORED)
+def votes_in(rows: pl.DataFrame) -> list[tuple[str, str]]:
+    """(verifier, strategy) of the votes in a table, plain ones first, then verifier by verifier.
+
+    A vote that a study has asked for beside ours comes after ours.
+    """
+    there = rows.select("verifier", "strategy").unique(maintain_order=True).rows()
+    found: list[tuple[str, str]] = [("", strategy) for strategy in PLAIN if ("", strategy) in there]
+    for verifier in dict.fromkeys(verifier for verifier, _ in there if verifier):
+        known = [strategy for one, strategy in there if one == verifier]
+        ordered = [strategy for strategy in SCORED if strategy in known]
+        found += [(verifier, s) for s in [*ordered, *(s for s in known if s not in SCORED)]]
+    return found
 
 
 def _curve(
@@ -100,7 +109,11 @@ def look(verifier: str, strategy: str, verifiers: list[str]) -> style.Look:
     color, marker = COLORS[of], MARKERS[(of + around) % len(MARKERS)]
     if strategy == "weighted_voting":
         return style.Look(f"Weighted voting, {_named(verifier)}", color, marker)
-    return style.Look(f"Best of N, {_named(verifier)}", color, marker, (0, (3, 1.2)), 0.9)
+    if strategy == "best_of_n":
+        return style.Look(f"Best of N, {_named(verifier)}", color, marker, (0, (3, 1.2)), 0.9)
+    # By its name, so that a vote looks alike wherever it is drawn.
+    dots = (0, (1, 1 + sum(map(ord, strategy)) % 4))
+    return style.Look(f"{_named(strategy).capitalize()}, {_named(verifier)}", color, marker, dots, 0.9)
 
 
 def _named(verifier: str) -> str:
@@ -129,7 +142,7 @@ def draw(data: pl.DataFrame) -> Figure:
         for axes in axes_RC[:, 0]:
             axes.set_ylabel("Accuracy (%)")
         style.name_margins(axes_RC, datasets, [_named(reasoner) for reasoner in reasoners])
-        style.legend_below(figure, [look(*vote, verifiers) for vote in _votes(verifiers)], grow=True)
+        style.legend_below(figure, [look(*vote, verifiers) for vote in votes_in(data)], grow=True)
         seaborn.despine(figure)
     return figure
 
@@ -156,11 +169,11 @@ def caption(data: pl.DataFrame) -> str:
     for (dataset, reasoner), panel in data.group_by("dataset", "reasoner", maintain_order=True):
         votes = [
             (
-                f"{'weighted voting' if strategy == 'weighted_voting' else 'best of N'} with ``{verifier}``",
+                f"{NAMES.get(strategy, strategy)} with ``{verifier}``",
                 [(n, _lead(panel, verifier, strategy, n)) for n in ns],
             )
             for verifier, strategy in panel.select("verifier", "strategy").unique(maintain_order=True).rows()
-            if strategy in SCORED
+            if verifier
         ]
         found.append((dataset, reasoner, _ends(panel), votes, unfinished_shares(panel)))
     return fill(__file__, ".rst", against=data["against"][0], panels=found, ns=ns)

@@ -30,8 +30,8 @@ _TAKEN = ("self", "votes")
 @dataclass(frozen=True)
 class Options:
     """How files are read: as `rlv.read_samples`, with `n` solutions of each problem (None: the smallest
-    number that one has), the folder of a tokenizer that counts tokens, and the verifiers for whose scores
-    nothing was read (`free`)."""
+    number that one has), the folder of a tokenizer that counts tokens, the verifiers for whose scores
+    nothing was read (`free`), and votes beside ours."""
 
     problems: str | None = None
     problem_mapping: Mapping[str, str] = field(default_factory=dict)
@@ -39,6 +39,7 @@ class Options:
     correct: str | None = None
     scale: Mapping[str, str] = field(default_factory=dict)
     free: Sequence[str] = ()
+    votes: Sequence[str] = ()
     dialect: str | None = None
     answer_format: str = "stated"
     n: int | None = None
@@ -89,7 +90,7 @@ def describe(groups: Mapping[str, Sequence[str]], options: Options, name: str) -
             }
             for reasoner, one in found.items()
         },
-        "evaluation": {"ns": ns},
+        "evaluation": {"ns": ns} | ({"votes": list(options.votes)} if options.votes else {}),
         "figures": {"votes": {}, "accuracy_table": {}},
         "claims": {"dataset": DATASET},
     }

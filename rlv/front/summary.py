@@ -9,11 +9,11 @@ import polars as pl
 
 from rlv.columns import Column, table
 from rlv.evaluation.claims.rows import COLOURS, number
+from rlv.figures.votes import NAMES, votes_in
 
 # Columns of N, and lines of notes and claims: the pages have all of them.
 _NS, _NOTES, _CLAIMS = 6, 5, 5
 _PLAIN = (("majority", "majority voting"), ("pass_at_n", "pass@N (limit)"))
-_SCORED = (("weighted_voting", "weighted voting"), ("best_of_n", "best of N"))
 _POINTS = "Points of accuracy of "
 _CLAIM = (Column(whole=True, colours=COLOURS), Column(whole=True), Column())
 
@@ -31,11 +31,10 @@ def summary(curves: pl.DataFrame, claims: Sequence[dict[str, Any]], notes: Seque
 
 def _accuracies(curves: pl.DataFrame, *, several: bool) -> list[str]:
     ns = _shown(sorted(curves["n"].unique()))
-    verifiers = [v for v in curves["verifier"].unique(maintain_order=True) if v]
     (majority, limit) = (("", *one) for one in _PLAIN)
     # Of several reasoners what is compared; the page has the rest.
-    scored = _SCORED[:1] if several else _SCORED
-    votes = [majority, *((v, s, f"{name}, {v}") for v in verifiers for s, name in scored), limit]
+    scored = [(v, s) for v, s in votes_in(curves) if v and (not several or s == "weighted_voting")]
+    votes = [majority, *((v, s, f"{NAMES.get(s, s)}, {v}") for v, s in scored), limit]
     title = f"accuracy in %, {curves['reasoner'][0]}" if several else "accuracy in %"
     columns = (Column(title), *(Column(f"N = {n}", right=True) for n in ns))
     return list(table(columns, [(name, *(_cell(curves, v, s, n) for n in ns)) for v, s, name in votes]))

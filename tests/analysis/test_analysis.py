@@ -10,7 +10,7 @@ import pytest
 
 import rlv
 from rlv.cli import main
-from rlv.errors import DataError
+from rlv.errors import DataError, StudyError
 from tests.front.files import plain, qwen
 from tests.front.test_numbers import by_hand, ranks
 from tests.imported.writing import lines
@@ -113,6 +113,26 @@ def test_the_figure_has_a_panel_for_each_and_a_line_for_each_vote(both):
         rlv.plot(both[0], against="tokens")
     with pytest.raises(DataError, match="nothing to draw"):
         rlv.plot()
+
+
+def test_more_votes_are_computed_drawn_and_refused(both):
+    a, _ = both
+    asked = ["softmax:1e-6", "rank:0", "top:1"]
+    rows = rlv.curves(a, votes=asked).filter(pl.col("verifier").is_in(["", "rm"]))
+
+    def of(strategy):
+        return rows.filter(pl.col("strategy") == strategy).sort("n")["accuracy"].to_list()
+
+    # The ends of their parameters, on scores that differ within each problem.
+    assert of("softmax:1e-6") == pytest.approx(of("best_of_n"))
+    assert of("rank:0") == pytest.approx(of("majority"))
+    assert of("top:1") == pytest.approx(of("weighted_voting"))
+    figure = rlv.plot(a, votes=asked)
+    assert len(next(axes for axes in figure.axes if axes.lines).lines) == 6 + 2 * 3
+    with pytest.raises(DataError, match="votes: found 'median'"):
+        rlv.curves(a, votes=["median"])
+    with pytest.raises(StudyError, match="above 0, found '0'"):
+        rlv.curves(a, votes=["softmax:0"])
 
 
 def test_refusals(both, tmp_path):

@@ -222,3 +222,13 @@ def test_a_folder_that_cannot_be_written_is_one_message(run, here):
     (here / "file").write_text("")
     status, _, error = run("plain.jsonl", *COLUMNS, "--out", "file/out")
     assert status == 1 and "use --out with a folder to write into" in error
+
+
+def test_more_votes_stand_in_the_study_and_in_the_summary(run, here):
+    plain(here / "plain.jsonl")
+    _, said, _ = run("plain.jsonl", *COLUMNS, "--votes", "log_odds", "rank:0.5", "--out", "out")
+    assert "log_odds, rm" in said and "rank:0.5, other" in said
+    study = yaml.safe_load((here / "out" / "study.yaml").read_text())
+    assert study["evaluation"]["votes"] == ["log_odds", "rank:0.5"]
+    status, _, error = run("plain.jsonl", *COLUMNS, "--votes", "rank", "--out", "out")
+    assert status == 1 and "expected rank:PARAMETER with a number 0 or more" in error

@@ -216,7 +216,13 @@ NUMBERS = {
     *("answers/trees", "answers/values", "cluster/resources", "estimate/hours", "models/reading"),
     *("evaluation/bootstrap", "evaluation/claims/equal_compute", "evaluation/claims/overhead"),
     *("evaluation/claims/verifiers", "evaluation/curves", "evaluation/efficiency", "evaluation/selection"),
-    *("evaluation/votes", "figures/bins", "figures/coefficient", "figures/length_selection"),
+    *(
+        "evaluation/votes",
+        "evaluation/weights",
+        "figures/bins",
+        "figures/coefficient",
+        "figures/length_selection",
+    ),
     *(
         "job/progress",
         "mini/habits",

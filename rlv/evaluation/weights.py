@@ -1,0 +1,173 @@
+"""Votes that weigh scores in another way: families of votes, each with a parameter in its name.
+
+    softmax:T      exp(s / T): CISC (Taubenfeld et al. 2025, arXiv 2502.06233); T -> 0 is the best of N,
+                   T -> inf majority voting
+    rank:p         (N - rank)^p, rank 0 the best of all N: the Borda vote of self-certainty (Kang et al.
+                   2025); p = 0 is majority voting, p -> inf the best of N
+    top:eta        s of the best eta N solutions, else 0: DeepConf's filter (Fu et al. 2025, arXiv
+                   2508.15260); eta = 1 is weighted voting, 1 / N the best of N
+    power:p        s^p; p = 0 is majority voting, 1 weighted voting
+    log_odds       ln(s / (1 - s)) + ln(answers - 1): what Bayes' rule makes of calibrated scores if all wrong
+                   answers are alike; no parameter, or log_odds:b for another constant than the last term
+    pessimistic:a  not a weight: the mean score of a class less a ln N / (N_c + 1), N_c its votes (Heimdall,
+    Shi
+                   & Jin 2025, arXiv 2504.10337); a = 0 is the best mean, a -> inf majority voting
+
+Axes as in votes.py. A weight is of one solution, the class with the highest sum wins, and ties share the
+credit. Solutions without an answer keep their rank and their place among the best, and cast no vote.
+Solutions of equal scores get equal weights, whatever their order: their mean rank. A parameter is chosen on
+training problems; on those that a vote is judged on it flatters itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from rlv.errors import StudyError
+from rlv.evaluation.votes import Bools, Floats, Ints, Vote, credit_of, tally, weighted_credit
+
+# From scores_PN, which solutions vote, and the parameter to weights_PN.
+Weight = Callable[[Floats, Ints, float], Floats]
+# A score of exactly 0 or 1 would outvote everything by its log odds.
+CLIP = 1e-6
+
+
+def softmax(scores_PN: Floats, classes_PN: Ints, temperature: float) -> Floats:
+    """exp(s / T), scaled so that the best vote of a problem weighs 1."""
+    return np.exp(np.minimum(scores_PN - _best(scores_PN, classes_PN), 0.0) / temperature)
+
+
+def _best(scores_PN: Floats, classes_PN: Ints) -> Floats:
+    """The highest score of a problem's votes, best_P1; 0 without a vote."""
+    return np.where(classes_PN >= 0, scores_PN, 0.0).max(axis=1, keepdims=True, initial=0.0)
+
+
+def rank(scores_PN: Floats, classes_PN: Ints, power: float) -> Floats:
+    """((N - rank) / N)^p, ranks from 0, the best; equal scores share their mean rank."""
+    above_PN, equal_PN = _places(scores_PN)
+    size = scores_PN.shape[1]
+    return ((size - above_PN - (equal_PN - 1) / 2) / size) ** power
+
+
+def top(scores_PN: Floats, classes_PN: Ints, share: float) -> Floats:
+    """s of the solutions at or above the (1 - eta) percentile of the scores of a problem, else 0."""
+    least_P1 = np.quantile(scores_PN, 1 - share, axis=1, keepdims=True)
+    return np.where(scores_PN >= least_P1, scores_PN, 0.0)
+
+
+def power(scores_PN: Floats, classes_PN: Ints, exponent: float) -> Floats:
+    """s^p, scaled so that the best vote of a problem weighs 1: high powers vanish otherwise; 0^0 is 1."""
+    best_P1 = _best(scores_PN, classes_PN)
+    return np.minimum(scores_PN / np.where(best_P1 > 0, best_P1, 1.0), 1.0) ** exponent
+
+
+def log_odds(scores_PN: Floats, classes_PN: Ints, constant: float) -> Floats:
+    """ln(s / (1 - s)) + b; with b NaN ln(answers - 1), of the different answers of the problem."""
+    clipped_PN = np.clip(scores_PN, CLIP, 1 - CLIP)
+    logits_PN = np.log(clipped_PN) - np.log1p(-clipped_PN)
+    if not math.isnan(constant):
+        return logits_PN + constant
+    answers_P1 = (tally(classes_PN) > 0).sum(axis=1, keepdims=True)
+    return logits_PN + np.log(np.maximum(answers_P1 - 1, 1))
+
+
+def pessimistic(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None, *, parameter: float) -> Floats:
+    """The class with the highest mean score less a ln N / (N_c + 1): credit_P."""
+    assert scores_PN is not None  # the record says that it reads them
+    counts_PC, sums_PC = tally(classes_PN), tally(classes_PN, scores_PN)
+    means_PC = np.divide(sums_PC, counts_PC, out=np.zeros_like(sums_PC), where=counts_PC > 0)
+    values_PC = means_PC - parameter * math.log(scores_PN.shape[1]) / (counts_PC + 1)
+    return credit_of(classes_PN, correct_PN, values_PC, np.abs(values_PC))
+
+
+def _places(scores_PN: Floats) -> tuple[Floats, Floats]:
+    """How many scores of the problem are above each, and how many equal it, itself included."""
+    order_PN = np.argsort(scores_PN, axis=1)
+    ranked_PN = np.take_along_axis(scores_PN, order_PN, axis=1)
+    problems, size = scores_PN.shape
+    edge_PN = np.ones((problems, size + 1), dtype=bool)
+    edge_PN[:, 1:-1] = ranked_PN[:, 1:] != ranked_PN[:, :-1]
+    place = np.arange(size + 1)
+    # For each rank from below: where its group of equal scores begins, and where the next one does.
+    first_PN = np.maximum.accumulate(np.where(edge_PN, place, 0), axis=1)[:, :-1]
+    next_PN = np.minimum.accumulate(np.where(edge_PN, place, size)[:, ::-1], axis=1)[:, ::-1][:, 1:]
+    above_PN, equal_PN = np.empty_like(scores_PN), np.empty_like(scores_PN)
+    np.put_along_axis(above_PN, order_PN, (size - next_PN).astype(np.float64), axis=1)
+    np.put_along_axis(equal_PN, order_PN, (next_PN - first_PN).astype(np.float64), axis=1)
+    return above_PN, equal_PN
+
+
+@dataclass(frozen=True)
+class Family:
+    """Votes that differ in one number.
+
+    `low`, `high`: of the parameter, `low` excluded if `above`; `default`: what the name alone stands for,
+    None: it needs a number; `about`: in one sentence.
+    """
+
+    make: Callable[[float], Vote]
+    low: float = 0.0
+    high: float = math.inf
+    above: bool = True
+    default: float | None = None
+    about: str = ""
+
+
+def _by_weight(weight: Weight, parameter: float) -> Vote:
+    return Vote(partial(_weighted, weight=weight, parameter=parameter), reads_scores=True)
+
+
+def _weighted(
+    classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None, *, weight: Weight, parameter: float
+) -> Floats:
+    assert scores_PN is not None  # the record says that it reads them
+    return weighted_credit(classes_PN, correct_PN, weight(scores_PN, classes_PN, parameter))
+
+
+def _family(weight: Weight, **bounds: float | bool | str | None) -> Family:
+    return Family(partial(_by_weight, weight), **bounds)  # pyright: ignore[reportArgumentType]
+
+
+FAMILIES: dict[str, Family] = {
+    "softmax": _family(softmax, about="The sum of exp(score / T), as CISC."),
+    "rank": _family(rank, above=False, about="The sum of (N - rank)^p, a Borda vote."),
+    "top": _family(top, high=1.0, about="Weighted voting of the best share of the solutions, as DeepConf."),
+    "power": _family(power, above=False, about="The sum of score^p."),
+    "log_odds": _family(
+        log_odds, low=-math.inf, default=math.nan, about="The sum of log odds, as Bayes' rule has it."
+    ),
+    "pessimistic": Family(
+        lambda a: Vote(partial(pessimistic, parameter=a), reads_scores=True),
+        above=False,
+        about="The mean score of a class less a ln N / (votes + 1), as Heimdall.",
+    ),
+}
+
+
+def made(name: str) -> Vote | None:
+    """The vote of a name such as "softmax:0.1"; None if it is of no family.
+
+    Raises StudyError if it is, and has no parameter, or one out of range.
+    """
+    family, colon, text = name.partition(":")
+    if family not in FAMILIES:
+        return None
+    known = FAMILIES[family]
+    if not colon and known.default is not None:
+        return known.make(known.default)
+    try:
+        parameter = float(text)
+    except ValueError:
+        parameter = math.nan
+    inside = known.low < parameter if known.above else known.low <= parameter
+    if not (inside and parameter <= known.high and math.isfinite(parameter)):
+        bounds = f"above {known.low:g}" if known.above else f"{known.low:g} or more"
+        bounds = "a number" if math.isinf(known.low) else f"a number {bounds}"
+        most = "" if math.isinf(known.high) else f", {known.high:g} at most"
+        raise StudyError(f"vote {name!r}: expected {family}:PARAMETER with {bounds}{most}, found {text!r}")
+    return known.make(parameter)
