@@ -17,7 +17,7 @@ from rlv import tables
 from rlv.errors import StudyError
 from rlv.evaluation.bootstrap import Floats
 from rlv.evaluation.recorded import KEY, Recorded, recorded
-from rlv.evaluation.votes import Bools
+from rlv.evaluation.tallies import Bools
 from rlv.mini.steps import faults, last_try
 from rlv.plan import Plan
 from rlv.scoring.kept import confidence

@@ -20,7 +20,7 @@ from rlv.evaluation import verifier_metrics
 from rlv.evaluation.bootstrap import Estimate, Floats, interval, paired, resamples
 from rlv.evaluation.curves import expected
 from rlv.evaluation.recorded import Recorded
-from rlv.evaluation.votes import Bools, Ints
+from rlv.evaluation.tallies import Bools, Ints
 
 DRAWS, SEED = 1000, 0
 

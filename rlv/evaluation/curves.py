@@ -25,7 +25,8 @@ from rlv import tables
 from rlv.errors import DataError
 from rlv.evaluation.bootstrap import interval, resampled_means, resamples
 from rlv.evaluation.recorded import Recorded, recorded
-from rlv.evaluation.votes import VOTES, Bools, Floats, Ints
+from rlv.evaluation.tallies import Bools, Floats, Ints
+from rlv.evaluation.votes import VOTES
 
 SUBSETS = 256
 # Elements of the largest temporary array: under 1 MB of float64, so that it stays in the cache and is never

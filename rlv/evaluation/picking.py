@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rlv.errors import DataError
-from rlv.evaluation.votes import VOTES, Vote
+from rlv.evaluation.tallies import Vote
+from rlv.evaluation.votes import VOTES
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ from rlv.errors import DataError
 from rlv.evaluation.bootstrap import interval, resampled_means, resamples
 from rlv.evaluation.curves import SUBSETS, chosen_rows, subset_indices, typed
 from rlv.evaluation.recorded import Recorded, recorded
-from rlv.evaluation.votes import TIE, Floats, Ints, confident_voting
+from rlv.evaluation.tallies import TIE, Floats, Ints
+from rlv.evaluation.votes import confident_voting
 
 COLUMNS = ("accuracy", "length", "tokens", "flops", "confident")
 

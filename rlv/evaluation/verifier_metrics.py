@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from rlv import tables
 from rlv.evaluation.bootstrap import Floats, interval, resamples
 from rlv.evaluation.recorded import join
-from rlv.evaluation.votes import Bools, Ints
+from rlv.evaluation.tallies import Bools, Ints
 
 # Which solutions a metric is of.
 ALL, ANSWERED = "all", "answered"

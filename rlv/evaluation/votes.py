@@ -18,42 +18,26 @@ Left out: accuracy over random subsets of the recorded solutions (curves.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
+from rlv.evaluation.tallies import (
+    Bools,
+    Floats,
+    Ints,
+    Vote,
+    leaders,
+    mean_share,
+    tally,
+)
+from rlv.evaluation.weights import made
 from rlv.registry import Registry
-
-Ints = NDArray[np.integer]
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.floating]
-# Sums of the same scores in another order differ only by rounding; closer than this (relative to the largest
-# sum of the scores' sizes in a class of the problem) is a tie.
-TIE = 1e-11
-
-
-@dataclass(frozen=True)
-class Vote:
-    """A way from N solutions to one answer.
-
-    `count`: from the arrays above to credit_P. `reads_scores`: it needs a verifier, and pays for the reading.
-    `closed_form`: from the arrays of all S solutions and N to the mean of `count` over all subsets of N,
-    accuracy_P; None if there is no formula. `limit`: it knows what is right, and is no rival of other votes.
-    """
-
-    count: Callable[[Ints, Bools, Floats | None], Floats]
-    reads_scores: bool = False
-    closed_form: Callable[[Ints, Bools, Floats | None, int], Floats] | None = None
-    limit: bool = False
 
 
 def majority(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None = None) -> Floats:
     """Self-consistency: the most frequent class. Scores are ignored. Returns credit_P."""
     counts_PC = tally(classes_PN)
     hits_PC = tally(classes_PN, correct_PN)
-    return _mean_share(hits_PC, counts_PC, leaders(counts_PC, counts_PC, counts_PC))
+    return mean_share(hits_PC, counts_PC, leaders(counts_PC, counts_PC, counts_PC))
 
 
 def weighted_voting(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None) -> Floats:
@@ -72,24 +56,8 @@ def confident_voting(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats) -> 
     one_sign = bool((scores_PN >= 0).all())
     sizes_PC = totals_PC if one_sign else tally(classes_PN, np.abs(scores_PN))
     tied_PC = leaders(totals_PC, counts_PC, sizes_PC)
-    credit_P = _mean_share(tally(classes_PN, correct_PN), counts_PC, tied_PC)
-    return credit_P, _mean_share(totals_PC, counts_PC, tied_PC)
-
-
-def weighted_credit(classes_PN: Ints, correct_PN: Bools, weights_PN: Floats) -> Floats:
-    """The class with the highest sum of weights of any sign: credit_P."""
-    return credit_of(
-        classes_PN, correct_PN, tally(classes_PN, weights_PN), tally(classes_PN, np.abs(weights_PN))
-    )
-
-
-def credit_of(classes_PN: Ints, correct_PN: Bools, values_PC: Floats, sizes_PC: Floats) -> Floats:
-    """The class with the highest value, of those that are voted for: credit_P.
-
-    `sizes_PC`: of what a value was summed from, against which rounding is measured.
-    """
-    counts_PC = tally(classes_PN)
-    return _mean_share(tally(classes_PN, correct_PN), counts_PC, leaders(values_PC, counts_PC, sizes_PC))
+    credit_P = mean_share(tally(classes_PN, correct_PN), counts_PC, tied_PC)
+    return credit_P, mean_share(totals_PC, counts_PC, tied_PC)
 
 
 def best_of_n(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None) -> Floats:
@@ -139,13 +107,6 @@ def expected_pass(classes_PS: Ints, correct_PS: Bools, scores_PS: Floats | None,
     return 1 - _within(size, n)[size - hits_P]
 
 
-def _with_parameter(name: str) -> Vote | None:
-    """A vote of a family, whose name has its parameter (weights.py)."""
-    from rlv.evaluation.weights import made  # it is made of the functions of this module
-
-    return made(name)
-
-
 VOTES = Registry(
     "rlv.votes",
     Vote,
@@ -155,33 +116,8 @@ VOTES = Registry(
         "weighted_voting": Vote(weighted_voting, reads_scores=True),
         "pass_at_n": Vote(pass_at_n, closed_form=expected_pass, limit=True),
     },
-    with_parameter=_with_parameter,
+    with_parameter=made,
 )
-
-
-def tally(classes_PN: Ints, weights_PN: NDArray | None = None) -> Floats:
-    """Votes (or their weights) a class: totals_PC, C the largest class + 1."""
-    problems = classes_PN.shape[0]
-    width = max(int(classes_PN.max(initial=-1)), 0) + 2
-    # Column 0 collects the solutions that cast no vote: dropping it is cheaper than masking them out.
-    cells_PN = classes_PN + (np.arange(problems) * width + 1)[:, None]
-    weights = None if weights_PN is None else weights_PN.ravel()
-    totals = np.bincount(cells_PN.ravel(), weights, minlength=problems * width)
-    return totals.reshape(problems, width)[:, 1:].astype(np.float64, copy=False)
-
-
-def leaders(totals_PC: Floats, counts_PC: Floats, sizes_PC: Floats) -> Bools:
-    """Which classes share the highest total, of any sign; classes without votes take no part.
-
-    `sizes_PC`: sums of the absolute scores, against which rounding is measured. Raises ValueError for totals
-    that are not finite: one infinite score would outvote everything, or tie with everything.
-    """
-    votes_PC = counts_PC > 0
-    if not np.isfinite(totals_PC[votes_PC]).all():
-        raise ValueError("a total of scores is not finite; use scores with bounds, such as clipped log-odds")
-    slack_P1 = TIE * np.where(votes_PC, sizes_PC, 0.0).max(axis=1, keepdims=True)
-    totals_PC = np.where(votes_PC, totals_PC, -np.inf)
-    return votes_PC & (totals_PC >= totals_PC.max(axis=1, keepdims=True) - slack_P1)
 
 
 def _within(size: int, n: int) -> Floats:
@@ -189,12 +125,6 @@ def _within(size: int, n: int) -> Floats:
     k = np.arange(size, 0, -1)
     falling = np.concatenate([[1.0], np.cumprod(np.maximum(k - n, 0) / k)])
     return falling[::-1]
-
-
-def _mean_share(amounts_PC: Floats, counts_PC: Floats, chosen_PC: Bools) -> Floats:
-    """Amount a vote of each chosen class, averaged over the chosen classes; 0 if there are none."""
-    shares_PC = np.divide(amounts_PC, counts_PC, out=np.zeros_like(amounts_PC), where=chosen_PC)
-    return shares_PC.sum(axis=1) / np.maximum(chosen_PC.sum(axis=1), 1)
 
 
 def _required(scores_PN: Floats | None) -> Floats:

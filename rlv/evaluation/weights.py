@@ -29,7 +29,7 @@ from functools import partial
 import numpy as np
 
 from rlv.errors import StudyError
-from rlv.evaluation.votes import Bools, Floats, Ints, Vote, credit_of, tally, weighted_credit
+from rlv.evaluation.tallies import Bools, Floats, Ints, Vote, credit_of, tally, weighted_credit
 
 # From scores_PN, which solutions vote, and the parameter to weights_PN.
 Weight = Callable[[Floats, Ints, float], Floats]

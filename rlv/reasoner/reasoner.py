@@ -14,7 +14,7 @@ from rlv.answers.groups import classes_of
 from rlv.answers.pool import Limits, Pool
 from rlv.errors import DataError, ModelError
 from rlv.evaluation.picking import Candidate, candidates, vote_named
-from rlv.evaluation.votes import Vote
+from rlv.evaluation.tallies import Vote
 from rlv.models.flops import ModelShape
 from rlv.prompts import solution_end_id, solver_ids, verification_ids
 from rlv.reasoner.asking import Asking

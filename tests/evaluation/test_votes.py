@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlv.evaluation.votes import VOTES, confident_voting, leaders
+from rlv.evaluation.tallies import leaders
+from rlv.evaluation.votes import VOTES, confident_voting
 
 
 def plain_vote(strategy: str, classes: list[int], correct: list[bool], scores: list[float]) -> float:

@@ -217,6 +217,7 @@ NUMBERS = {
     *("evaluation/bootstrap", "evaluation/claims/equal_compute", "evaluation/claims/overhead"),
     *("evaluation/claims/verifiers", "evaluation/curves", "evaluation/efficiency", "evaluation/selection"),
     *(
+        "evaluation/tallies",
         "evaluation/votes",
         "evaluation/weights",
         "figures/bins",
