@@ -24,7 +24,8 @@ value a row, or a list a row, its `prepare` puts into that shape (shapes.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeAlias
 
 import polars as pl
@@ -34,6 +35,8 @@ from rlv.imported import own, shapes
 from rlv.imported.fields import FIELDS, Columns, ScoreColumn, named
 
 Schema: TypeAlias = Mapping[str, pl.DataType]
+# Its rows may come once for each of several filters.
+LM_EVAL = "lm-eval"
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ _RECORDS = (
         aggregate="last",
     ),
     Dialect(
-        "lm-eval",
+        LM_EVAL,
         _has("resps", "target", ("doc_id", "doc_hash")),
         {
             # Numbers of rows are those of a task, and files of several tasks may be read together.
@@ -222,13 +225,16 @@ MAPPING = Dialect("mapping", lambda schema: False, DIALECTS["plain"].fields, _fi
 def recognise(schema: Schema, name: str | None, *, mapped: bool) -> Dialect:
     """The dialect of a file, or the one that the user names; MAPPING if there is none.
 
-    `mapped`: whether the user maps columns. Raises DataError for a name that is no dialect.
+    `mapped`: whether the user maps columns. "lm-eval:FILTER" is that format with this one of its filters.
+    Raises DataError for a name that is no dialect.
     """
     if name == MAPPING.name:
         return MAPPING
     if name is not None:
-        if name not in DIALECTS:
+        base, colon, chosen = name.partition(":")
+        if base not in DIALECTS or (colon and (base != LM_EVAL or not chosen)):
             raise DataError(f"--dialect {name}: expected one of {', '.join([*DIALECTS, MAPPING.name])}")
-        return DIALECTS[name]
+        record = DIALECTS[base]
+        return replace(record, prepare=partial(shapes.lm_eval, chosen=chosen)) if chosen else record
     found = (one for one in DIALECTS.values() if one.recognised(schema))
     return next((one for one in found if not (mapped and one.name == "plain")), MAPPING)

@@ -16,20 +16,25 @@ _RIGHT = "human_to_GPT-4"
 _LM_EVAL_METRICS = ("exact_match", "math_verify", "acc")
 
 
-def lm_eval(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """Solutions of all requests of a row as one list; the first filter of several.
+def lm_eval(frame: pl.DataFrame, chosen: str | None = None) -> tuple[pl.DataFrame, list[str]]:
+    """Solutions of all requests of a row as one list; of several filters the chosen or the first one.
 
     A filter may leave fewer answers than there are solutions, and the metric is that of what it left: both
-    belong to a solution only if there are as many. Raises DataError for likelihoods of choices.
+    belong to a solution only if there are as many. Raises DataError for likelihoods of choices, and for a
+    filter that there is not.
     """
     notes: list[str] = []
+    there = [] if "filter" not in frame.columns else frame["filter"].drop_nulls().unique(maintain_order=True)
+    if chosen is not None and chosen not in list(there):
+        known = ", ".join(map(str, there)) or "none"
+        raise DataError(f"--dialect lm-eval:{chosen}: no such filter; the file has {known}")
     if frame.schema.get("filter") == pl.String and frame["filter"].n_unique() > 1:
-        first = frame["filter"].drop_nulls()[0]
+        first = there[0] if chosen is None else chosen
         rest = frame.height - frame.filter(pl.col("filter") == first).height
-        others = frame["filter"].drop_nulls().unique(maintain_order=True).to_list()[1:]
+        others = [str(one) for one in there if one != first]
         notes.append(
             f"lm-eval: {rest:,} rows repeat the solutions under other filters "
-            f"({', '.join(map(str, others))}); the answers read are those of {first!r}"
+            f"({', '.join(others)}); the answers read are those of {first!r} (--dialect lm-eval:{others[0]})"
         )
         frame = frame.filter(pl.col("filter") == first)
     for column in ("resps", "filtered_resps"):

@@ -120,7 +120,8 @@ def test_lm_eval_with_two_filters(tmp_path):
         lm_eval_row(1, ["so 1. #### 1"], ["1"], exact_match=1.0, filter="flexible-extract"),
         lm_eval_row(2, ["so 3."], ["3"], exact_match=0.0, filter="flexible-extract"),
     ]
-    found = read_samples(lines(tmp_path / "samples_gsm8k_2025-01-01T00-00-00.jsonl", rows))
+    path = lines(tmp_path / "samples_gsm8k_2025-01-01T00-00-00.jsonl", rows)
+    found = read_samples(path)
     assert found.dialect == "lm-eval"
     assert found.problems.rows() == [
         ("hash-1", "question 1", "1", None, None),
@@ -131,6 +132,14 @@ def test_lm_eval_with_two_filters(tmp_path):
         ("hash-2", 0, "so 3.", None, False),
     ]
     assert any("2 rows repeat the solutions under other filters (flexible-extract)" in n for n in found.notes)
+    assert any("(--dialect lm-eval:flexible-extract)" in note for note in found.notes)
+    other = read_samples(path, dialect="lm-eval:flexible-extract")
+    assert [answer for *_, answer in solutions(other, "answer")] == ["1", "3"]
+    with pytest.raises(DataError, match="no such filter; the file has strict-match, flexible-extract"):
+        read_samples(path, dialect="lm-eval:none")
+    for name in ("lm-eval:", "verl:x", "x"):
+        with pytest.raises(DataError, match=f"--dialect {name}: expected one of"):
+            read_samples(path, dialect=name)
 
 
 def test_lm_eval_with_repeats(tmp_path):
