@@ -206,6 +206,11 @@ class Run:
         """Numbers of the SLURM jobs that it has submitted so far."""
         return re.findall(r"submitted with SLURM jobid (\d+)", self.said)
 
+    @property
+    def submitted_rules(self) -> list[str]:
+        """Rules of the SLURM jobs that it has submitted so far."""
+        return re.findall(r"submitted with SLURM jobid \d+ \(log: \S*/rule_(\w+)/", self.said)
+
 
 def write_study(folder: Path) -> None:
     """Add the study to a folder with the workflow."""
