@@ -76,9 +76,10 @@ def powers_of_two(n: int) -> list[int]:
 
 def _evaluated(graded: Graded, ns: Sequence[int], votes: Sequence[str], draws: int, seed: int) -> Evaluated:
     parts: dict[str, list[pl.DataFrame]] = {name: [] for name in Evaluated.__annotations__}
-    for verifier, scores in graded.scores.items() or [("", None)]:
+    for place, (verifier, scores) in enumerate(graded.scores.items() or [("", None)]):
         names: dict[str, Any] = {"dataset": DATASET, "reasoner": graded.name, "verifier": verifier}
-        known = [name for name in votes if scores is not None or not VOTES[name].reads_scores]
+        # Votes without scores are the same with every verifier.
+        known = [name for name in votes if (scores is not None if VOTES[name].reads_scores else not place)]
         found = evaluate(graded.solutions, scores, ns=ns, strategies=known, draws=draws, seed=seed, **names)
         parts["curves"].append(found[0])
         parts["per_problem"].append(found[1])
@@ -89,10 +90,4 @@ def _evaluated(graded: Graded, ns: Sequence[int], votes: Sequence[str], draws: i
             parts["reliability"].append(
                 reliability(graded.solutions, scores, draws=draws, seed=seed, **names)
             )
-    return Evaluated(
-        **{
-            # Votes without scores come with every verifier.
-            name: pl.concat([tables.frame(name, []), *found]).unique(maintain_order=True)
-            for name, found in parts.items()
-        }
-    )
+    return Evaluated(**{name: pl.concat([tables.frame(name, []), *found]) for name, found in parts.items()})

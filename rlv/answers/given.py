@@ -19,15 +19,18 @@ if TYPE_CHECKING:
 _KEY = ["problem_id", "sample_id"]
 
 
-def stated_answers(samples: pl.DataFrame, given: pl.DataFrame, answer_format: str) -> list[str | None]:
+def answers_of(samples: pl.DataFrame, given: pl.DataFrame | None, answer_format: str) -> list[str | None]:
     """The answer of each sample: as `given` states it, else read from its text, unless that was cut off.
 
     A file that states answers states all of them: a solution without one has none. Raises DataError for an
     unknown format.
     """
-    stated = samples.select(_KEY).join(given, _KEY, "left", maintain_order="left")["answer"]
-    if stated.null_count() < len(stated):
-        return stated.to_list()
+    if given is not None:
+        stated = samples.select(_KEY).join(given, _KEY, "left", maintain_order="left")["answer"]
+        if stated.null_count() < len(stated):
+            return stated.to_list()
+    # A solution that was cut off has no answer, as in training: its last number may be half of one. One whose
+    # answer was forced has been allowed to end it.
     return [
         None if text is None or reason == "length" else extract_answer(text, answer_format)
         for text, reason in samples.select("text", "finish_reason").iter_rows()

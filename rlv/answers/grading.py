@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from rlv.answers.equivalence import Answer, Classes, Placement, plain_integer
-from rlv.answers.extract import extract_answer
-from rlv.answers.given import require_references, stated_answers, with_verdicts
+from rlv.answers.given import answers_of, require_references, with_verdicts
 from rlv.answers.groups import ungraded
 from rlv.answers.pool import Limits, Pool, Result
 from rlv.answers.worker import Job
@@ -138,15 +137,7 @@ class Grader:
                 f"{min(strangers)!r}; grade with the problems that were sampled"
             )
         require_references(samples, problems, given)
-        if given is None:
-            # A solution that was cut off has no answer, as in training: its last number may be half of one.
-            # One whose answer was forced has been allowed to end it.
-            extracted = [
-                extract_answer(text, answer_format) if reason in ("stop", "forced") else None
-                for text, reason in samples.select("text", "finish_reason").iter_rows()
-            ]
-        else:
-            extracted = stated_answers(samples, given, answer_format)
+        extracted = answers_of(samples, given, answer_format)
         keyed = samples.with_columns(pl.Series("answer", extracted, dtype=pl.String))
         ordered = keyed.drop_nulls("answer").sort("sample_id", "budget", maintain_order=True)
         per_problem = ordered.group_by("problem_id", maintain_order=True).agg(

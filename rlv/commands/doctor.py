@@ -26,12 +26,11 @@ from rlv.estimate.preflight import at_a_glance, complaints
 from rlv.hub import PATIENCE, SITE
 from rlv.job.assumptions import Assumptions
 from rlv.plan import Plan, build_plan
-from rlv.plan.reading import load
+from rlv.plan.reading import load, study_folder
 from rlv.run.stages import STAGES
 from rlv.store import Store, require_rules
 from rlv.study.configuration import CONFIG, STORE, results_folder
 
-STUDIES = Path("config/studies")
 # FLOPs that a CPU would compute for more than a day.
 _TOO_MUCH = 1e16
 # Lines on each of several studies.
@@ -60,7 +59,7 @@ def findings(options: Namespace) -> dict[str, Any]:
         store = settings_of(options, options.study or "mini").open()
     else:
         store = Store(results_folder() / STORE)
-    names = [options.study] if options.study else sorted(file.stem for file in STUDIES.glob("*.yaml"))
+    names = [options.study] if options.study else sorted(file.stem for file in study_folder().glob("*.yaml"))
     return {
         "python": installed.python(),
         "packages": installed.packages(),
@@ -97,8 +96,9 @@ def _store(store: Store) -> dict[str, Any]:
 
 
 def _hub_cache() -> Path:
-    home = os.environ.get("HF_HOME") or Path("~/.cache/huggingface").expanduser()
-    return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub")
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
 
 
 def _reachable() -> bool:

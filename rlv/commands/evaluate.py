@@ -11,6 +11,7 @@ from pathlib import Path
 from rlv.commands.printing import say, say_progress
 from rlv.errors import DataError
 
+_EXAMPLES = {"--map": "text=completion", "--map-problems": "answer=gold", "--scale": "rm=rank"}
 _FORMATS = (
     "answers stand in a box or after `answer is` or ####: stated; in a box: boxed; after Answer: marker"
 )
@@ -24,46 +25,36 @@ def add_evaluate(parser: ArgumentParser) -> None:
         help="files of solutions: JSON Lines, JSON, Parquet, CSV, a folder of datasets; NAME=FILE names them",
     )
     parser.add_argument("--problems", help="a file of problems with reference answers")
-    parser.add_argument(
-        "--map-problems",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="FIELD=COLUMN",
-        help="the same of the file of problems: answer=gold question=prompt problem_id=uid",
-    )
-    parser.add_argument(
+    _several(
+        parser,
         "--map",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="FIELD=COLUMN",
-        help="which columns hold what: text=completion answer=target score=rm; score=prm:min for steps",
+        "FIELD=COLUMN",
+        "which columns hold what: text=completion answer=target score=rm; score=prm:min for steps",
+    )
+    _several(
+        parser,
+        "--map-problems",
+        "FIELD=COLUMN",
+        "the same of the file of problems: answer=gold question=prompt problem_id=uid",
     )
     parser.add_argument("--correct", metavar="COLUMN", help="trust this column instead of our grader")
-    parser.add_argument(
+    _several(
+        parser,
         "--scale",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="COLUMN=HOW",
-        help="scores outside [0, 1]: rank keeps the order, sigmoid takes log odds, exp log-probabilities",
+        "COLUMN=HOW",
+        "scores outside [0, 1]: rank keeps the order, sigmoid takes log odds, exp log-probabilities",
     )
-    parser.add_argument(
+    _several(
+        parser,
         "--free",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="SCORE",
-        help="scores that sampling knew, as log-probabilities: others cost reading the solution",
+        "SCORE",
+        "scores that sampling knew, as log-probabilities: others cost reading the solution",
     )
-    parser.add_argument(
+    _several(
+        parser,
         "--votes",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="VOTE",
-        help="more votes with scores: softmax:0.1 rank:0.5 top:0.1 log_odds; `rlv methods` lists them",
+        "VOTE",
+        "more votes with scores: softmax:0.1 rank:0.5 top:0.1 log_odds; `rlv methods` lists them",
     )
     parser.add_argument("--dialect", help="the format, if it is not recognised; `rlv methods` lists them")
     parser.add_argument("--answers", choices=("stated", "boxed", "marker"), default="stated", help=_FORMATS)
@@ -78,6 +69,11 @@ def add_evaluate(parser: ArgumentParser) -> None:
     parser.add_argument("--name", help="of the study; default: the first file's")
     parser.add_argument("--out", type=Path, help="folder for everything; default: results/NAME")
     parser.set_defaults(run=_evaluate)
+
+
+def _several(parser: ArgumentParser, flag: str, metavar: str, help: str) -> None:
+    """An option with several values that may also be repeated."""
+    parser.add_argument(flag, nargs="+", action="extend", default=[], metavar=metavar, help=help)
 
 
 def _evaluate(options: Namespace) -> None:
@@ -172,9 +168,6 @@ def _briefly(line: str) -> None:
     """Of a stage's lines only that it is done, and how long it took."""
     if ": published after " in line:
         say_progress(line)
-
-
-_EXAMPLES = {"--map": "text=completion", "--map-problems": "answer=gold", "--scale": "rm=rank"}
 
 
 def _store(options: Namespace, folder: Path):

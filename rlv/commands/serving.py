@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from rlv.serving.requests import Limits
 
 _LIBRARIES = ("starlette", "uvicorn")
-
-
 # Solutions if neither a request nor the server names a number.
 _N = 16
 

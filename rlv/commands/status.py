@@ -21,11 +21,9 @@ from rlv.store import Artifact, Store
 from rlv.store.leases import Lease
 
 DONE, MISSING, OLDER, DAMAGED, UNREAD = "done", "missing", "made by older code", "damaged", "cannot be read"
-
-
 IN_PROGRESS, FAILED, OTHER_CODE = "in progress", "failed", "other code"
 COLOURS = {DONE: "green", MISSING: "yellow", OLDER: "yellow", DAMAGED: "red", UNREAD: "red", FAILED: "red"}
-COLOURS[IN_PROGRESS] = "cyan"
+COLOURS |= {IN_PROGRESS: "cyan"}
 _STATE = (Column(least=18, whole=True, colours=COLOURS), Column())
 
 

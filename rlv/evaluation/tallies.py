@@ -34,20 +34,18 @@ class Vote:
     limit: bool = False
 
 
-def weighted_credit(classes_PN: Ints, correct_PN: Bools, weights_PN: Floats) -> Floats:
-    """The class with the highest sum of weights of any sign: credit_P."""
-    return credit_of(
-        classes_PN, correct_PN, tally(classes_PN, weights_PN), tally(classes_PN, np.abs(weights_PN))
-    )
+def weighted_credit(classes_PN: Ints, correct_PN: Bools, weights_PN: Floats) -> tuple[Floats, Floats]:
+    """The class with the highest sum of weights of any sign: credit_P, and the mean weight of its votes.
 
-
-def credit_of(classes_PN: Ints, correct_PN: Bools, values_PC: Floats, sizes_PC: Floats) -> Floats:
-    """The class with the highest value, of those that are voted for: credit_P.
-
-    `sizes_PC`: of what a value was summed from, against which rounding is measured.
+    That mean is over classes that tie the mean of theirs, and 0 without a vote.
     """
-    counts_PC = tally(classes_PN)
-    return mean_share(tally(classes_PN, correct_PN), counts_PC, leaders(values_PC, counts_PC, sizes_PC))
+    totals_PC, counts_PC = tally(classes_PN, weights_PN), tally(classes_PN)
+    # Weights of both signs may cancel: their sum is then smaller than the rounding of what was summed.
+    one_sign = bool((weights_PN >= 0).all())
+    sizes_PC = totals_PC if one_sign else tally(classes_PN, np.abs(weights_PN))
+    tied_PC = leaders(totals_PC, counts_PC, sizes_PC)
+    credit_P = mean_share(tally(classes_PN, correct_PN), counts_PC, tied_PC)
+    return credit_P, mean_share(totals_PC, counts_PC, tied_PC)
 
 
 def tally(classes_PN: Ints, weights_PN: NDArray | None = None) -> Floats:
@@ -79,3 +77,10 @@ def mean_share(amounts_PC: Floats, counts_PC: Floats, chosen_PC: Bools) -> Float
     """Amount a vote of each chosen class, averaged over the chosen classes; 0 if there are none."""
     shares_PC = np.divide(amounts_PC, counts_PC, out=np.zeros_like(amounts_PC), where=chosen_PC)
     return shares_PC.sum(axis=1) / np.maximum(chosen_PC.sum(axis=1), 1)
+
+
+def required(scores_PN: Floats | None) -> Floats:
+    """The scores that a vote reads. Raises ValueError if there are none."""
+    if scores_PN is None:
+        raise ValueError("this vote needs scores")
+    return scores_PN

@@ -27,7 +27,9 @@ from rlv.evaluation.tallies import (
     Vote,
     leaders,
     mean_share,
+    required,
     tally,
+    weighted_credit,
 )
 from rlv.evaluation.weights import made
 from rlv.registry import Registry
@@ -42,7 +44,7 @@ def majority(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None = Non
 
 def weighted_voting(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None) -> Floats:
     """The class with the highest sum of scores: the paper's main strategy. Returns credit_P."""
-    return confident_voting(classes_PN, correct_PN, _required(scores_PN))[0]
+    return confident_voting(classes_PN, correct_PN, required(scores_PN))[0]
 
 
 def confident_voting(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats) -> tuple[Floats, Floats]:
@@ -51,19 +53,13 @@ def confident_voting(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats) -> 
     The confidence is the mean score of the solutions that give the voted answer: over classes that tie the
     mean of theirs, and 0 without a vote.
     """
-    totals_PC, counts_PC = tally(classes_PN, scores_PN), tally(classes_PN)
-    # Scores of both signs may cancel: their sum is then smaller than the rounding of what was summed.
-    one_sign = bool((scores_PN >= 0).all())
-    sizes_PC = totals_PC if one_sign else tally(classes_PN, np.abs(scores_PN))
-    tied_PC = leaders(totals_PC, counts_PC, sizes_PC)
-    credit_P = mean_share(tally(classes_PN, correct_PN), counts_PC, tied_PC)
-    return credit_P, mean_share(totals_PC, counts_PC, tied_PC)
+    return weighted_credit(classes_PN, correct_PN, scores_PN)
 
 
 def best_of_n(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None) -> Floats:
     """The answer of the solution with the highest score among those that vote. Returns credit_P."""
     votes_PN = classes_PN >= 0
-    scores_PN = np.where(votes_PN, _required(scores_PN), -np.inf)
+    scores_PN = np.where(votes_PN, required(scores_PN), -np.inf)
     tied_PN = votes_PN & (scores_PN == scores_PN.max(axis=1, keepdims=True))
     return (tied_PN & correct_PN).sum(axis=1) / np.maximum(tied_PN.sum(axis=1), 1)
 
@@ -76,7 +72,7 @@ def expected_best(classes_PS: Ints, correct_PS: Bools, scores_PS: Floats | None,
     Solutions that cast no vote rank below all others and are wrong.
     """
     votes_PS = classes_PS >= 0
-    scores_PS = np.where(votes_PS, _required(scores_PS), -np.inf)
+    scores_PS = np.where(votes_PS, required(scores_PS), -np.inf)
     order_PS = np.argsort(scores_PS, axis=1)
     ranked_PS = np.take_along_axis(scores_PS, order_PS, axis=1)
     hits_PS = np.take_along_axis(votes_PS & correct_PS, order_PS, axis=1)
@@ -125,9 +121,3 @@ def _within(size: int, n: int) -> Floats:
     k = np.arange(size, 0, -1)
     falling = np.concatenate([[1.0], np.cumprod(np.maximum(k - n, 0) / k)])
     return falling[::-1]
-
-
-def _required(scores_PN: Floats | None) -> Floats:
-    if scores_PN is None:
-        raise ValueError("this vote needs scores")
-    return scores_PN

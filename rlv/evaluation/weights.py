@@ -9,9 +9,9 @@
     power:p        s^p; p = 0 is majority voting, 1 weighted voting
     log_odds       ln(s / (1 - s)) + ln(answers - 1): what Bayes' rule makes of calibrated scores if all wrong
                    answers are alike; no parameter, or log_odds:b for another constant than the last term
-    pessimistic:a  not a weight: the mean score of a class less a ln N / (N_c + 1), N_c its votes (Heimdall,
-    Shi
-                   & Jin 2025, arXiv 2504.10337); a = 0 is the best mean, a -> inf majority voting
+    pessimistic:a  not a weight: the mean score of a class less a ln N / (N_c + 1), N_c its votes
+                   (Heimdall: Shi & Jin 2025, arXiv 2504.10337); a = 0 is the best mean, a -> inf majority
+                   voting
 
 Axes as in votes.py. A weight is of one solution, the class with the highest sum wins, and ties share the
 credit. Solutions without an answer keep their rank and their place among the best, and cast no vote.
@@ -29,7 +29,17 @@ from functools import partial
 import numpy as np
 
 from rlv.errors import StudyError
-from rlv.evaluation.tallies import Bools, Floats, Ints, Vote, credit_of, tally, weighted_credit
+from rlv.evaluation.tallies import (
+    Bools,
+    Floats,
+    Ints,
+    Vote,
+    leaders,
+    mean_share,
+    required,
+    tally,
+    weighted_credit,
+)
 
 # From scores_PN, which solutions vote, and the parameter to weights_PN.
 Weight = Callable[[Floats, Ints, float], Floats]
@@ -78,11 +88,12 @@ def log_odds(scores_PN: Floats, classes_PN: Ints, constant: float) -> Floats:
 
 def pessimistic(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None, *, parameter: float) -> Floats:
     """The class with the highest mean score less a ln N / (N_c + 1): credit_P."""
-    assert scores_PN is not None  # the record says that it reads them
+    scores_PN = required(scores_PN)
     counts_PC, sums_PC = tally(classes_PN), tally(classes_PN, scores_PN)
     means_PC = np.divide(sums_PC, counts_PC, out=np.zeros_like(sums_PC), where=counts_PC > 0)
     values_PC = means_PC - parameter * math.log(scores_PN.shape[1]) / (counts_PC + 1)
-    return credit_of(classes_PN, correct_PN, values_PC, np.abs(values_PC))
+    first_PC = leaders(values_PC, counts_PC, np.abs(values_PC))
+    return mean_share(tally(classes_PN, correct_PN), counts_PC, first_PC)
 
 
 def _places(scores_PN: Floats) -> tuple[Floats, Floats]:
@@ -118,28 +129,27 @@ class Family:
     about: str = ""
 
 
-def _by_weight(weight: Weight, parameter: float) -> Vote:
-    return Vote(partial(_weighted, weight=weight, parameter=parameter), reads_scores=True)
-
-
 def _weighted(
     classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None, *, weight: Weight, parameter: float
 ) -> Floats:
-    assert scores_PN is not None  # the record says that it reads them
-    return weighted_credit(classes_PN, correct_PN, weight(scores_PN, classes_PN, parameter))
+    weights_PN = weight(required(scores_PN), classes_PN, parameter)
+    return weighted_credit(classes_PN, correct_PN, weights_PN)[0]
 
 
-def _family(weight: Weight, **bounds: float | bool | str | None) -> Family:
-    return Family(partial(_by_weight, weight), **bounds)  # pyright: ignore[reportArgumentType]
+def _by(weight: Weight) -> Callable[[float], Vote]:
+    """From a parameter to the vote with these weights."""
+    return lambda number: Vote(partial(_weighted, weight=weight, parameter=number), reads_scores=True)
 
 
 FAMILIES: dict[str, Family] = {
-    "softmax": _family(softmax, about="The sum of exp(score / T), as CISC."),
-    "rank": _family(rank, above=False, about="The sum of (N - rank)^p, a Borda vote."),
-    "top": _family(top, high=1.0, about="Weighted voting of the best share of the solutions, as DeepConf."),
-    "power": _family(power, above=False, about="The sum of score^p."),
-    "log_odds": _family(
-        log_odds, low=-math.inf, default=math.nan, about="The sum of log odds, as Bayes' rule has it."
+    "softmax": Family(_by(softmax), about="The sum of exp(score / T), as CISC."),
+    "rank": Family(_by(rank), above=False, about="The sum of (N - rank)^p, a Borda vote."),
+    "top": Family(
+        _by(top), high=1.0, about="Weighted voting of the best share of the solutions, as DeepConf."
+    ),
+    "power": Family(_by(power), above=False, about="The sum of score^p."),
+    "log_odds": Family(
+        _by(log_odds), low=-math.inf, default=math.nan, about="The sum of log odds, as Bayes' rule has it."
     ),
     "pessimistic": Family(
         lambda a: Vote(partial(pessimistic, parameter=a), reads_scores=True),

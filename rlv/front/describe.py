@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rlv.analysis.curves import DATASET, powers_of_two
-from rlv.answers.given import stated_answers
+from rlv.answers.given import answers_of
 from rlv.errors import DataError
 from rlv.imported import Imported, read_samples
 from rlv.imported.fields import brief
@@ -159,7 +159,7 @@ def _require_answers(given: Given, options: Options) -> None:
     first = given.samples.head(_LOOKED_AT)
     if given.given["correct"].null_count() < len(given.given) or first["text"].is_null().all():
         return
-    answers = stated_answers(first, given.given, options.answer_format)
+    answers = answers_of(first, given.given, options.answer_format)
     if all(answer is None for answer in answers):
         text = next(text for text in first["text"] if text is not None)
         raise DataError(

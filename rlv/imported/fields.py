@@ -122,11 +122,8 @@ def overridden(
     unknown = [name for name in said if name not in FIELDS]
     if unknown:
         column = said[unknown[0]]
-        near = (
-            [_field_of(unknown[0])]
-            if _field_of(unknown[0])
-            else get_close_matches(unknown[0], FIELDS, 1, 0.5)
-        )
+        known = _field_of(unknown[0])
+        near = [known] if known else get_close_matches(unknown[0], FIELDS, 1, 0.5)
         meant = f"{near[0]}={column}" if near else ""
         if column in FIELDS and unknown[0] in schema:  # the pair the other way round
             meant = f"{column}={unknown[0]}"

@@ -68,7 +68,7 @@ def read_samples(
 
     `problems`: a file of problems (JSON Lines or Parquet) with reference answers; `problem_mapping`: its
     field -> column, if the columns have other names than a data set's. `mapping`: field -> column
-    before what the dialect says. `correct`: the column that says which solutions are right,
+    (fields.py), before what the dialect says. `correct`: the column that says which solutions are right,
     which is trusted. `dialect`: a name of DIALECTS, if it is not recognised. `scale`: column of scores ->
     "rank", "sigmoid" or "exp", for those outside [0, 1].
 

@@ -32,9 +32,11 @@ def lm_eval(frame: pl.DataFrame, chosen: str | None = None) -> tuple[pl.DataFram
         first = there[0] if chosen is None else chosen
         rest = frame.height - frame.filter(pl.col("filter") == first).height
         others = [str(one) for one in there if one != first]
+        said = f"({', '.join(others)})" if others else "(without a name)"
+        use = f" (--dialect lm-eval:{others[0]})" if others else ""
         notes.append(
-            f"lm-eval: {rest:,} rows repeat the solutions under other filters "
-            f"({', '.join(others)}); the answers read are those of {first!r} (--dialect lm-eval:{others[0]})"
+            f"lm-eval: {rest:,} rows repeat the solutions under other filters {said}; the answers read are "
+            f"those of {first!r}{use}"
         )
         frame = frame.filter(pl.col("filter") == first)
     for column in ("resps", "filtered_resps"):

@@ -21,6 +21,8 @@ from rlv.errors import DataError
 
 # No text that people or hubs write comes near it: configurations, indices of weights, studies.
 LARGEST_TEXT = 64 * 2**20
+# No row of a file comes near it, though it may hold all solutions of a problem.
+LARGEST_LINE = 2**30
 
 
 class NotRegularError(OSError):
@@ -64,10 +66,14 @@ def json_lines(path: Path) -> Iterator[tuple[int, int, Any]]:
     """(line, its bytes, value) of every line of a file of JSON Lines that is not blank; lines count from 1.
 
     The mark of UTF-8 that some editors write first is passed over. Raises DataError, naming the line, for
-    one that is no JSON; OSError as `open_regular` does.
+    one that is no JSON, or longer than LARGEST_LINE; OSError as `open_regular` does.
     """
     with open_regular(path) as file:
-        for number, line in enumerate(file, start=1):
+        for number, line in enumerate(iter(lambda: file.readline(LARGEST_LINE + 1), b""), start=1):
+            if len(line) > LARGEST_LINE:
+                raise DataError(
+                    f"{path} line {number}: more than {LARGEST_LINE:,} bytes; one object a line would do"
+                )
             if number == 1:
                 line = line.removeprefix(codecs.BOM_UTF8)
             if not line.strip():

@@ -29,9 +29,9 @@ def problem_spec(name: str, dataset: Dataset, study: str) -> tuple[dict[str, Any
     described = {"source": dataset.source, **brought(SOURCES, dataset.source, "source_package")}
     if source.load is not None:
         said = dataset.model_dump(mode="json", include=set(source.keys))
-        for name in Dataset.having(Role.YOUNG) & said.keys():
-            if getattr(dataset, name) == Dataset.model_fields[name].default:
-                del said[name]
+        for key in Dataset.having(Role.YOUNG) & said.keys():
+            if getattr(dataset, key) == Dataset.model_fields[key].default:
+                del said[key]
         params = {**described, **said}
         if "path" in params:
             assert path is not None  # a source that reads `path` is given one, see checks/datasets.py

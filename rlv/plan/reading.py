@@ -68,6 +68,11 @@ def _with_replicas(study: Study) -> Study:
     return study.model_copy(update={"reasoners": reasoners})
 
 
+def study_folder() -> Path:
+    """Where studies are that are called by their name: $RLV_STUDIES, or config/studies."""
+    return expand(os.environ.get("RLV_STUDIES", str(STUDY_FOLDER)), "RLV_STUDIES")
+
+
 def study_path(name_or_path: str) -> Path:
     """The file of a study. Raises StudyError with the nearest name if there is none."""
     if name_or_path.endswith((".yaml", ".yml")):
@@ -75,7 +80,7 @@ def study_path(name_or_path: str) -> Path:
         if direct.is_file():
             return direct
         raise StudyError(f"{direct}: no such study file")
-    folder = expand(os.environ.get("RLV_STUDIES", str(STUDY_FOLDER)), "RLV_STUDIES")
+    folder = study_folder()
     path = _named(folder, name_or_path, "--study")
     # What `rlv evaluate` has written lies with its results.
     evaluated = below(results_folder(), f"{name_or_path}/{EVALUATED}", nested=True, error=StudyError)

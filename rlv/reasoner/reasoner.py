@@ -135,9 +135,9 @@ class Reasoner:
         `problem_id` and its number, as in the stage `sample`: with the study's seed and the problem's id it
         is the same solution, and raising n keeps the first ones. `problem_id` None: the question stands for
         it. `system_prompt`: instead of the one that it was loaded with. `progress(done, n, tokens)` is called
-        every half second while solutions are written; what it raises ends that. Raises DataError
-        for arguments out of range and a question without words, ModelError for a question that does not fit
-        the model, and as the engine and the score do.
+        every half second while solutions are written; what it raises ends that. Raises
+        DataError for arguments out of range and a question without words, ModelError for a question that does
+        not fit the model, and as the engine and the score do.
         """
         counts = require_arguments(n, vote, temperature, top_p, max_tokens)
         x, room = self._with_room(question, counts, system_prompt)

@@ -17,8 +17,8 @@ def given_scores(
 
     Nobody knows what a given score has cost. It is charged as reading its solution whole, prompt included, in
     the tokens of the samples; null if these are not known. `free`: sampling knew it already, so nothing was
-    read for it. Raises DataError, naming the first solution, if
-    one has no score, or if there is no such verifier.
+    read for it. Raises DataError, naming the first solution, if one has no score, or if there is no such
+    verifier.
     """
     mine = given.filter(pl.col("verifier") == verifier)
     if mine.is_empty():

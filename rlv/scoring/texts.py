@@ -17,8 +17,7 @@ def with_token_ids(samples: pl.DataFrame, tokenizer: PreTrainedTokenizerBase, st
     """A "samples" table with token_ids: where it has none, those of the text and the style's end token.
 
     A solution that is known to have run into its end (finish_reason "length") has no end token, as in what
-    our engines sample.
-    Raises DataError, naming the first, for a solution that has neither tokens nor text.
+    our engines sample. Raises DataError, naming the first, for a solution that has neither tokens nor text.
     """
     if not samples["token_ids"].null_count():
         return samples

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 
 import polars as pl
 import pytest
@@ -165,3 +166,21 @@ def test_what_is_listed_is_there_and_importing_it_loads_little():
         "assert not {'torch', 'transformers', 'matplotlib', 'scipy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_votes_without_scores_are_computed_once_for_all_verifiers(both, monkeypatch):
+    module = import_module("rlv.analysis.curves")  # the package has a function of that name
+    asked = []
+
+    def recorded(solutions, scores, **how):
+        asked.append((how["verifier"], tuple(how["strategies"])))
+        return compute(solutions, scores, **how)
+
+    compute = module.evaluate
+    monkeypatch.setattr(module, "evaluate", recorded)
+    several = next(one for one in both if len(one.scores) > 1)
+    found = rlv.curves(several, draws=7, seed=3)
+    assert len(asked) == len(several.scores)
+    assert [sum("majority" in votes for _, votes in asked), asked[-1][1].count("pass_at_n")] == [1, 0]
+    keys = found.select("verifier", "strategy", "n", "budget").rows()
+    assert len(keys) == len(set(keys))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rlv import tables
 from rlv.answers import Grader, grade
-from rlv.answers.given import stated_answers, with_verdicts
+from rlv.answers.given import answers_of, with_verdicts
 from rlv.errors import DataError
 from rlv.evaluation.curves import evaluate
 from tests.evaluation.test_votes import plain_vote
@@ -60,28 +60,28 @@ def column(found: pl.DataFrame, name: str) -> list:
     return found[name].to_list()
 
 
-def test_stated_answers_come_before_those_of_the_text():
+def test_answers_of_come_before_those_of_the_text():
     samples, stated = imported([("a", r"\boxed{1}", "2", None), ("a", r"\boxed{3}", None, None)])
     # One states none: it has none, whatever its text says.
-    assert stated_answers(samples, stated, "boxed") == ["2", None]
+    assert answers_of(samples, stated, "boxed") == ["2", None]
     none = stated.with_columns(answer=pl.lit(None, pl.String))
-    assert stated_answers(samples, none, "boxed") == ["1", "3"]
+    assert answers_of(samples, none, "boxed") == ["1", "3"]
 
 
 def test_a_text_is_read_unless_it_was_cut_off_or_is_not_there():
     ends = (None, "stop", "eos", "forced", "length")
     rows = [("a", r"\boxed{1}", None, None, reason) for reason in ends]
     samples, stated = imported([*rows, ("a", None, None, None)])
-    assert stated_answers(samples, stated, "boxed") == ["1"] * 4 + [None, None]
+    assert answers_of(samples, stated, "boxed") == ["1"] * 4 + [None, None]
     with pytest.raises(DataError, match="unknown answer format 'box'"):
-        stated_answers(samples, stated, "box")
+        answers_of(samples, stated, "box")
 
 
 def test_answers_belong_to_their_solution_in_any_order_of_the_rows():
     samples, stated = imported([(p, None, f"{p}{i}", None) for p in "ab" for i in range(3)])
     mixed = samples.sample(fraction=1.0, shuffle=True, seed=1)
     expected = [f"{p}{i}" for p, i in mixed.select("problem_id", "sample_id").rows()]
-    assert stated_answers(mixed, stated.reverse(), "boxed") == expected
+    assert answers_of(mixed, stated.reverse(), "boxed") == expected
 
 
 def test_a_stated_verdict_counts_and_the_others_are_judged(graded):

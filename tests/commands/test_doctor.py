@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from rlv.cli import main
 from rlv.commands import installed
@@ -26,7 +27,7 @@ def found(store: Path, capsys, *words: str) -> tuple[int, dict]:
 @pytest.fixture(autouse=True)
 def in_the_checkout(monkeypatch):
     monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("HF_HUB_CACHE", "/nowhere/hub")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", "/nowhere/hub")
 
 
 def test_every_shipped_study_is_judged(tmp_path, capsys, monkeypatch):
@@ -43,6 +44,16 @@ def test_every_shipped_study_is_judged(tmp_path, capsys, monkeypatch):
     assert versions["polars"] == metadata.version("polars")
     section = PAGE.split("\n### `rlv doctor --json`")[1].split("\n### ")[0]
     assert all(f"`{key}`" in section for key in keys(said))
+
+
+def test_studies_and_cache_are_those_that_commands_and_libraries_use(tmp_path, capsys, monkeypatch):
+    studies = tmp_path / "studies"
+    studies.mkdir()
+    (studies / "own.yaml").write_text((ROOT / "config/studies/mini.yaml").read_text())
+    monkeypatch.setenv("RLV_STUDIES", str(studies))
+    _, said = found(tmp_path / "store", capsys)
+    assert [one["study"] for one in said["studies"]] == ["own"]
+    assert said["hub"]["cache"] == "/nowhere/hub"
 
 
 def test_the_exit_status_is_that_of_the_study_that_was_asked_for(tmp_path, capsys):

@@ -113,6 +113,16 @@ def lm_eval_row(doc_id: int, responses: list[str], filtered: list, **more) -> di
     }
 
 
+def test_lm_eval_rows_without_a_filter_beside_those_of_one(tmp_path):
+    rows = [
+        lm_eval_row(1, ["so 1. #### 1"], ["1"], exact_match=1.0),
+        lm_eval_row(1, ["so 1. #### 1"], ["2"], exact_match=0.0, filter=None),
+    ]
+    found = read_samples(lines(tmp_path / "samples_gsm8k.jsonl", rows))
+    assert solutions(found, "answer", "correct") == [("hash-1", 0, "1", True)]
+    assert any("1 rows repeat the solutions under other filters (without a name)" in n for n in found.notes)
+
+
 def test_lm_eval_with_two_filters(tmp_path):
     rows = [
         lm_eval_row(1, ["so 1. #### 1"], ["1"], exact_match=1.0),

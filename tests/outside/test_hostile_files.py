@@ -11,7 +11,8 @@ import pytest
 
 from rlv.errors import DataError, RlvError, StoreError, StudyError
 from rlv.estimate.preflight import complaints
-from rlv.outside.files import open_regular, parse_json, read_text
+from rlv.outside import files
+from rlv.outside.files import json_lines, open_regular, parse_json, read_text
 from rlv.plan import build_plan
 from rlv.plan.reading import load
 from rlv.problems.files import file_rows
@@ -281,3 +282,15 @@ def test_deep_json_is_an_error_of_this_project_wherever_it_comes_from(tmp_path):
     os.mkfifo(tmp_path / METADATA)
     with pytest.raises(StoreError, match="a pipe, no regular file"):
         read_crate(tmp_path)
+
+
+def test_a_line_without_an_end_is_not_read_to_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "LARGEST_LINE", 20)
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'{"a": 1}\n\n{"a": "%s"}\n' % (b"x" * 100))
+    rows = json_lines(path)
+    assert next(rows) == (1, 9, {"a": 1})
+    with pytest.raises(DataError, match=r"rows\.jsonl line 3: more than 20 bytes"):
+        next(rows)
+    path.write_bytes(b'{"a": "xxxxxxxxxx"}\n')
+    assert len(list(json_lines(path))) == 1  # 20 bytes are not more
