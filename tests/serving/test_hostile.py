@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from rlv.escapes import escaped
 from rlv.serving import app
 from rlv.serving import server as serving_server
 from rlv.serving.requests import MOST_BYTES
@@ -28,10 +29,8 @@ def error_of(answer: bytes, status: int) -> dict:
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.split(b" ")[1] == str(status).encode(), answer[:500]
     found = json.loads(body)["error"]
-    assert (
-        set(found) == {"message", "type", "param", "code"}
-        and found["message"].replace("\n", "").isprintable()
-    )
+    assert set(found) == {"message", "type", "param", "code"}
+    assert found["message"] == escaped(found["message"], lines=True)
     return found
 
 
