@@ -28,7 +28,7 @@ LAYERS = (
         *("problems", "reasoner", "sampling", "scoring", "training"),
     ),
     ("job", "study"),
-    ("columns", "errors", "escapes", "hub", "outside", "prompts", "registry", "store", "tables"),
+    ("columns", "errors", "escapes", "families", "hub", "outside", "prompts", "registry", "store", "tables"),
 )
 Arrows = Mapping[str, set[str]]
 

@@ -18,6 +18,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from rlv.errors import StudyError
+from rlv.families import Family, member
 
 T = TypeVar("T")
 # Entry-point group of each kind -> the module and the name of its registry. `rlv methods` lists them all.
@@ -42,14 +43,13 @@ class Registry(MutableMapping[str, T]):
         group: str,
         kind: type[T],
         own: Mapping[str, T],
-        with_parameter: Callable[[str], T | None] = lambda name: None,
+        families: Mapping[str, Family[T]] | None = None,
     ) -> None:
         """`group`: of the entry points; `kind`: the type of a record; `own`: the methods that rlv brings.
 
-        `with_parameter`: the record of a name of ours that has a parameter in it, such as "softmax:0.1"; None
-        for any other name. It raises StudyError for a parameter that cannot be.
+        `families`: methods of ours with a number in their name, such as "softmax:0.1".
         """
-        self.with_parameter = with_parameter
+        self.families: Mapping[str, Family[T]] = families or {}
         self.group = group
         self.kind = kind
         self.own = dict(own)
@@ -58,13 +58,13 @@ class Registry(MutableMapping[str, T]):
     def __getitem__(self, name: str) -> T:
         """The record of a method.
 
-        Raises KeyError if there is none, StudyError if two packages bring it, or if the one that does cannot
-        be imported or brings something else.
+        Raises KeyError if there is none, StudyError if two packages bring it, if the one that does cannot be
+        imported or brings something else, and for a number in a name that cannot be.
         """
         if name in self.own:
             return self.own[name]
         if name not in self._loaded:
-            self._loaded[name] = self.with_parameter(name) or self._load(self._point(name))
+            self._loaded[name] = self._member(name) or self._load(self._point(name))
         return self._loaded[name]
 
     def __setitem__(self, name: str, method: T) -> None:
@@ -92,10 +92,14 @@ class Registry(MutableMapping[str, T]):
         ours = name in self.own or self._has_parameter(name)
         return None if ours else _package(self._point(name))
 
+    def _member(self, name: str) -> T | None:
+        """The record of a name with a number in it; None if no family of ours has it."""
+        return member(self.families, name, self.group.removeprefix("rlv.").removesuffix("s"))
+
     def _has_parameter(self, name: object) -> bool:
         """Whether a name is of a family of ours; asking for it says whether its parameter can be."""
         try:
-            return isinstance(name, str) and self.with_parameter(name) is not None
+            return isinstance(name, str) and self._member(name) is not None
         except StudyError:
             return True
 

@@ -31,9 +31,9 @@ def _methods(options: Namespace) -> None:
 def methods_of(kinds: Mapping[str, tuple[str, str]]) -> Iterator[dict[str, str | None]]:
     """Every method: its kind, its name, its package, and what it is (`about`) or why it cannot be used."""
     for group, (module, name) in kinds.items():
-        yield from _rows(group, getattr(import_module(module), name))
-        if group == "rlv.votes":
-            yield from families_of()
+        methods = getattr(import_module(module), name)
+        yield from _rows(group, methods)
+        yield from families_of(group, methods)
 
 
 def methods_lines(kinds: Mapping[str, tuple[str, str]]) -> list[str]:
@@ -66,13 +66,11 @@ def _rows(kind: str, methods: Registry[Any]) -> Iterator[dict[str, str | None]]:
         yield row
 
 
-def families_of() -> Iterator[dict[str, str | None]]:
-    """Votes with a parameter in their name, as rows of `methods_of`."""
-    from rlv.evaluation.weights import FAMILIES
-
-    for name, family in FAMILIES.items():
+def families_of(kind: str, methods: Registry[Any]) -> Iterator[dict[str, str | None]]:
+    """Methods with a number in their name, as rows of `methods_of`."""
+    for name, family in methods.families.items():
         said = name if family.default is not None else f"{name}:NUMBER"
-        row: dict[str, str | None] = {"kind": "rlv.votes", "name": said, "package": "rlv"}
+        row: dict[str, str | None] = {"kind": kind, "name": said, "package": "rlv"}
         yield row | {"about": family.about, "error": None}
 
 

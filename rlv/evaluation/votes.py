@@ -31,7 +31,7 @@ from rlv.evaluation.tallies import (
     tally,
     weighted_credit,
 )
-from rlv.evaluation.weights import made
+from rlv.evaluation.weights import FAMILIES
 from rlv.registry import Registry
 
 
@@ -112,7 +112,7 @@ VOTES = Registry(
         "weighted_voting": Vote(weighted_voting, reads_scores=True),
         "pass_at_n": Vote(pass_at_n, closed_form=expected_pass, limit=True),
     },
-    with_parameter=made,
+    families=FAMILIES,
 )
 
 

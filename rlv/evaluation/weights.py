@@ -23,12 +23,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from rlv.errors import StudyError
 from rlv.evaluation.tallies import (
     Bools,
     Floats,
@@ -40,6 +38,7 @@ from rlv.evaluation.tallies import (
     tally,
     weighted_credit,
 )
+from rlv.families import Family
 
 # From scores_PN, which solutions vote, and the parameter to weights_PN.
 Weight = Callable[[Floats, Ints, float], Floats]
@@ -113,22 +112,6 @@ def _places(scores_PN: Floats) -> tuple[Floats, Floats]:
     return above_PN, equal_PN
 
 
-@dataclass(frozen=True)
-class Family:
-    """Votes that differ in one number.
-
-    `low`, `high`: of the parameter, `low` excluded if `above`; `default`: what the name alone stands for,
-    None: it needs a number; `about`: in one sentence.
-    """
-
-    make: Callable[[float], Vote]
-    low: float = 0.0
-    high: float = math.inf
-    above: bool = True
-    default: float | None = None
-    about: str = ""
-
-
 def _weighted(
     classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None, *, weight: Weight, parameter: float
 ) -> Floats:
@@ -141,7 +124,7 @@ def _by(weight: Weight) -> Callable[[float], Vote]:
     return lambda number: Vote(partial(_weighted, weight=weight, parameter=number), reads_scores=True)
 
 
-FAMILIES: dict[str, Family] = {
+FAMILIES: dict[str, Family[Vote]] = {
     "softmax": Family(_by(softmax), about="The sum of exp(score / T), as CISC."),
     "rank": Family(_by(rank), above=False, about="The sum of (N - rank)^p, a Borda vote."),
     "top": Family(
@@ -157,27 +140,3 @@ FAMILIES: dict[str, Family] = {
         about="The mean score of a class less a ln N / (votes + 1), as Heimdall.",
     ),
 }
-
-
-def made(name: str) -> Vote | None:
-    """The vote of a name such as "softmax:0.1"; None if it is of no family.
-
-    Raises StudyError if it is, and has no parameter, or one out of range.
-    """
-    family, colon, text = name.partition(":")
-    if family not in FAMILIES:
-        return None
-    known = FAMILIES[family]
-    if not colon and known.default is not None:
-        return known.make(known.default)
-    try:
-        parameter = float(text)
-    except ValueError:
-        parameter = math.nan
-    inside = known.low < parameter if known.above else known.low <= parameter
-    if not (inside and parameter <= known.high and math.isfinite(parameter)):
-        bounds = f"above {known.low:g}" if known.above else f"{known.low:g} or more"
-        bounds = "a number" if math.isinf(known.low) else f"a number {bounds}"
-        most = "" if math.isinf(known.high) else f", {known.high:g} at most"
-        raise StudyError(f"vote {name!r}: expected {family}:PARAMETER with {bounds}{most}, found {text!r}")
-    return known.make(parameter)

@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
-from rlv.answers import RULES
 from rlv.choosing import VOTERS
 from rlv.errors import StudyError
 from rlv.evaluation.votes import VOTES
 from rlv.models.sources import model_spec
 from rlv.plan.external import dataset_size, problem_spec, samples_spec, step_rule
 from rlv.plan.methods import brought
+from rlv.plan.naming import CUT, numbered, once, tag
+from rlv.plan.scores import scored
+from rlv.plan.training_params import training_params
 from rlv.problems import IN_SAMPLES, SOURCES
 from rlv.problems.overlap import NGRAM
 from rlv.run.stages import STAGES
 from rlv.sampling.shards import Shard, shard_ranges
-from rlv.scoring import CHAIN_KEYS, SCORES, end
+from rlv.scoring import SCORES
 from rlv.store import Artifact
-from rlv.study.types import Dataset, Reasoner, Role, Sampling, Study
-from rlv.training.advantages import ADVANTAGES
-from rlv.training.objectives import OBJECTIVES
+from rlv.study.types import Role, Sampling, Study
 from rlv.training.run import Run
-
-# Marks the names of artifacts that were made from solutions at length budgets.
-_CUT = "-cut"
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def _once(method: Callable[Concatenate[Chain, P], R]) -> Callable[Concatenate[Chain, P], R]:
-    """A builder's method that remembers its results: evaluations share shards, figures share evaluations."""
-
-    @wraps(method)
-    def remembered(self: Chain, *args: P.args, **kwargs: P.kwargs) -> R:
-        call = (method.__name__, args, tuple(sorted(kwargs.items())))
-        if call not in self.remembered:
-            self.remembered[call] = method(self, *args, **kwargs)
-        return self.remembered[call]
-
-    return remembered
 
 
 class Chain:
@@ -79,7 +59,7 @@ class Chain:
 
     # ---- external things
 
-    @_once
+    @once
     def model(self, name: str) -> Artifact:
         """A start model of the study: external weights, as the stage `model` stores them."""
         params, how = model_spec(name, self.study.models[name], self.study.name)
@@ -89,12 +69,12 @@ class Chain:
         """A mini base that the study pretrains from scratch."""
         return self.make("pretrain", name, self.study.pretraining[name].recipe())
 
-    @_once
+    @once
     def problems(self, name: str) -> Artifact:
         """The problems table of a data set, without the problems of the data sets that it excludes."""
         dataset = self.study.datasets[name]
         params, how = problem_spec(name, dataset, self.study.name)
-        elsewhere = _numbered("exclude", [self.problems(other) for other in dataset.exclude])
+        elsewhere = numbered("exclude", [self.problems(other) for other in dataset.exclude])
         return self.make("problems", name, params, elsewhere, how)
 
     def overlaps(self) -> list[Artifact]:
@@ -114,13 +94,13 @@ class Chain:
         theirs = {name for name, d in self.study.datasets.items() if d.source == IN_SAMPLES}
         return [self.overlap(t, e) for t, e in pairs if e not in theirs and not generated.issuperset((t, e))]
 
-    @_once
+    @once
     def overlap(self, trained: str, evaluated: str) -> Artifact:
         """The problems that two data sets share: one trained on, one evaluated on."""
         inputs = {"trained": self.problems(trained), "evaluated": self.problems(evaluated)}
         return self.make("overlap", f"{trained}-{evaluated}", {"ngram": NGRAM}, inputs)
 
-    @_once
+    @once
     def imported(self, name: str, dataset: str) -> Artifact:
         """Solutions that others sampled, with all that their files state.
 
@@ -135,7 +115,7 @@ class Chain:
 
     # ---- training
 
-    @_once
+    @once
     def reasoner(self, name: str) -> Artifact:
         """The weights of a reasoner: its training run, or its start model if it is not trained."""
         entry = self.study.reasoners[name]
@@ -156,11 +136,11 @@ class Chain:
             **({} if entry.advantage is None else {"advantage": entry.advantage}),
             answer_format=dataset.answer_format,
             step_rule=step_rule(dataset),
-            **self._asked(name, trained_on),
+            **self.asked(name, trained_on),
         )
-        return self.make("train", name, _training_params(entry, dataset, run), inputs, run.how())
+        return self.make("train", name, training_params(entry, dataset, run), inputs, run.how())
 
-    def _asked(self, reasoner: str, dataset: str) -> dict[str, Any]:
+    def asked(self, reasoner: str, dataset: str) -> dict[str, Any]:
         """The parameters that decide how a data set's questions are put to a reasoner."""
         params = {"prompt_style": self.study.prompt_style(reasoner, dataset)}
         system_prompt = self.study.system_prompt(reasoner)
@@ -176,7 +156,7 @@ class Chain:
 
     # ---- solutions and scores
 
-    @_once
+    @once
     def shards(self, reasoner: str, dataset: str) -> list[Shard]:
         """The ranges of problems and samples in which a reasoner samples a data set.
 
@@ -194,7 +174,7 @@ class Chain:
             return {}, {"choice": self.temperature(reasoner)}
         return {"temperature": self.study.sampling_of(reasoner).temperature}, {}
 
-    @_once
+    @once
     def sample(self, reasoner: str, dataset: str, shard: Shard, tried: float | None = None) -> Artifact:
         """One shard of solutions, as sampled; `tried`: at this temperature, for choices."""
         theirs = self.study.reasoners[reasoner].samples
@@ -208,15 +188,15 @@ class Chain:
             "top_p": s.top_p,
             "max_tokens": s.max_tokens,
             "seed": s.seed,
-            **self._asked(reasoner, dataset),
+            **self.asked(reasoner, dataset),
             "problems": [shard.problem_start, shard.problem_stop],
             "samples": [shard.sample_start, shard.sample_stop],
         }
         inputs = {"model": self.reasoner(reasoner), "problems": self.problems(dataset), **choice}
         at = "" if tried is None else f"-t{tried:g}"
-        return self.make("sample", f"{reasoner}-{dataset}{at}-{_tag(shard)}", params, inputs, _engine_how(s))
+        return self.make("sample", f"{reasoner}-{dataset}{at}-{tag(shard)}", params, inputs, _engine_how(s))
 
-    @_once
+    @once
     def solutions(self, reasoner: str, dataset: str, shard: Shard, cut: bool) -> Artifact:
         """One shard of solutions as sampled, or (`cut`) at every length budget with forced answers."""
         sampled = self.sample(reasoner, dataset, shard)
@@ -231,7 +211,7 @@ class Chain:
             "answer_tokens": lengths.answer_tokens,
             "step_rule": step_rule(described),
             "answer_format": described.answer_format,
-            **self._asked(reasoner, dataset),
+            **self.asked(reasoner, dataset),
             **drawn,
             "top_p": s.top_p,
             "seed": s.seed,
@@ -246,7 +226,7 @@ class Chain:
             params["engine"] = s.engine
         return self.make("force", sampled.name, params, inputs, _engine_how(s))
 
-    @_once
+    @once
     def grade(self, reasoner: str, dataset: str, cut: bool) -> Artifact:
         """The graded solutions of all shards of a reasoner on a data set; `cut`: at every length budget."""
         shards = [self.solutions(reasoner, dataset, shard, cut) for shard in self.shards(reasoner, dataset)]
@@ -256,40 +236,15 @@ class Chain:
             problems = shards[0]
         else:
             problems = self.problems(dataset)
-        inputs = {"problems": problems, **_numbered("samples", shards)}
-        return self.make("grade", f"{reasoner}-{dataset}{_CUT if cut else ''}", params, inputs)
+        inputs = {"problems": problems, **numbered("samples", shards)}
+        return self.make("grade", f"{reasoner}-{dataset}{CUT if cut else ''}", params, inputs)
 
-    @_once
+    @once
     def score(self, reasoner: str, dataset: str, verifier: str, shard: Shard, cut: bool) -> Artifact:
         """A verifier's scores of one shard of solutions; `cut`: at every length budget."""
-        entry = self.study.verifiers[verifier]
-        name = f"{reasoner}-{dataset}-{verifier}{_CUT if cut else ''}-{_tag(shard)}"
-        params = {"score": entry.score, **brought(SCORES, entry.score, "score_package")}
+        name = f"{reasoner}-{dataset}-{verifier}{CUT if cut else ''}-{tag(shard)}"
         solutions = self.solutions(reasoner, dataset, shard, cut)
-        if SCORES[entry.score].is_given:
-            params |= {"column": entry.column or verifier} | ({"free": True} if entry.free else {})
-            return self.make("score", name, params, {"samples": solutions})
-        if SCORES[entry.score].loads_no_model:
-            choice = {"choice": self.confidence(reasoner, verifier)} if SCORES[entry.score].is_chosen else {}
-            return self.make("score", name, params, {"samples": solutions, **choice})
-        reader = reasoner if entry.reasoner == "self" else entry.reasoner
-        params |= self._asked(reader, dataset)
-        if SCORES[entry.score].places is not end:
-            params["step_rule"] = step_rule(self.study.datasets[dataset])
-        if entry.engine != "transformers":
-            params["engine"] = entry.engine
-        sampling = self.study.sampling_of(reader)
-        how = {"tensor_parallel": sampling.tensor_parallel}
-        if SCORES[entry.score].writes:
-            params |= {key: getattr(entry, key) for key in CHAIN_KEYS} | {"seed": sampling.seed}
-            how["max_batch"] = sampling.max_batch
-        theirs = self.study.reasoners[reasoner].samples is not None
-        inputs = {
-            "model": self.reasoner(reader),
-            "problems": solutions if theirs else self.problems(dataset),
-            "samples": solutions,
-        }
-        return self.make("score", name, params, inputs, how)
+        return scored(self, reasoner, dataset, verifier, solutions, name)
 
     # ---- choices on the problems of `tuning`
 
@@ -297,23 +252,58 @@ class Chain:
         """Solutions of the tuning problems at a temperature: the shards as sampled, and all graded."""
         tuning = self.study.tuning
         assert tuning is not None  # choices without it are refused when the study is read
-        s, dataset = self.study.sampling_of(reasoner), self.study.datasets[tuning.dataset]
-        size = dataset_size(tuning.dataset, dataset)
-        ranges = shard_ranges(size, tuning.n, s.problems_per_shard, min(tuning.n, s.samples_per_shard))
+        dataset, ranges = self.study.datasets[tuning.dataset], self._tuning_shards(reasoner)
         shards = [self.sample(reasoner, tuning.dataset, shard, temperature) for shard in ranges]
-        inputs = {"problems": self.problems(tuning.dataset), **_numbered("samples", shards)}
+        inputs = {"problems": self.problems(tuning.dataset), **numbered("samples", shards)}
         name = f"{reasoner}-{tuning.dataset}-t{temperature:g}"
         return shards, self.make("grade", name, {"answer_format": dataset.answer_format}, inputs)
 
-    @_once
+    def _tuning_shards(self, reasoner: str) -> list[Shard]:
+        tuning = self.study.tuning
+        assert tuning is not None
+        s = self.study.sampling_of(reasoner)
+        size = dataset_size(tuning.dataset, self.study.datasets[tuning.dataset])
+        return shard_ranges(size, tuning.n, s.problems_per_shard, min(tuning.n, s.samples_per_shard))
+
+    @once
+    def tuned_solutions(self, reasoner: str) -> Artifact:
+        """A reasoner's graded solutions of the tuning problems, for what is fitted there."""
+        (temperature,) = self.study.temperatures(reasoner)  # others are refused when the study is read
+        return self._tried(reasoner, temperature)[1]
+
+    @once
+    def tuned_scores(self, reasoner: str, verifier: str) -> list[Artifact]:
+        """A verifier's scores of these solutions, one artifact a shard."""
+        (temperature,) = self.study.temperatures(reasoner)
+        assert self.study.tuning is not None  # what is fitted without it is refused when the study is read
+        dataset, made = self.study.tuning.dataset, []
+        for shard in self._tuning_shards(reasoner):
+            sampled = self.sample(reasoner, dataset, shard, temperature)
+            name = f"{reasoner}-{dataset}-{verifier}-t{temperature:g}-{tag(shard)}"
+            made.append(scored(self, reasoner, dataset, verifier, sampled, name))
+        return made
+
+    def tuned(self, reasoner: str, *verifiers: str) -> dict[str, Artifact]:
+        """Inputs of what is fitted on training problems: the reasoner's solutions and verifiers' scores.
+
+        Roles: `tuned_solutions`, and `tuned_scores:00000`, or `tuned_scores:VERIFIER:00000` of several.
+        rlv/evaluation/tuned.py reads them.
+        """
+        inputs = {"tuned_solutions": self.tuned_solutions(reasoner)}
+        for verifier in verifiers:
+            role = "tuned_scores" if len(verifiers) == 1 else f"tuned_scores:{verifier}"
+            inputs |= numbered(role, self.tuned_scores(reasoner, verifier))
+        return inputs
+
+    @once
     def temperature(self, reasoner: str) -> Artifact:
         """The choice of a reasoner's temperature: by the accuracy of one solution of a tuning problem."""
         tried = self.study.temperatures(reasoner)
         graded = [self._tried(reasoner, temperature)[1] for temperature in tried]
         params = {"kind": "temperature", "temperatures": list(tried)}
-        return self.make("choose", f"temperature-{reasoner}", params, _numbered("solutions", graded))
+        return self.make("choose", f"temperature-{reasoner}", params, numbered("solutions", graded))
 
-    @_once
+    @once
     def confidence(self, reasoner: str, verifier: str) -> Artifact:
         """The choice of a confidence: by weighted voting over a reasoner's solutions of tuning problems.
 
@@ -333,12 +323,12 @@ class Chain:
         for number, temperature in enumerate(temperatures):
             shards, graded = self._tried(reasoner, temperature)
             inputs[f"solutions:{number:05d}"] = graded
-            inputs |= _numbered(f"samples:{number:05d}", shards)
+            inputs |= numbered(f"samples:{number:05d}", shards)
         return self.make("choose", f"confidence-{reasoner}-{verifier}", params, inputs)
 
     # ---- tables and pictures
 
-    @_once
+    @once
     def evaluation(self, reasoner: str, dataset: str, verifier: str, cut: bool = False) -> Artifact:
         """Curves of one reasoner on one data set: with a verifier's scores, or of plain votes ("")."""
         params = {
@@ -359,8 +349,8 @@ class Chain:
         if verifier:
             shards = self.shards(reasoner, dataset)
             scores = [self.score(reasoner, dataset, verifier, shard, cut) for shard in shards]
-            inputs |= _numbered("scores", scores)
-        name = f"{dataset}-{reasoner}-{verifier or 'votes'}{_CUT if cut else ''}"
+            inputs |= numbered("scores", scores)
+        name = f"{dataset}-{reasoner}-{verifier or 'votes'}{CUT if cut else ''}"
         return self.make("evaluate", name, params, inputs)
 
     def votes(self, reasoner: str, dataset: str) -> Artifact:
@@ -368,32 +358,6 @@ class Chain:
         return self.evaluation(reasoner, dataset, "")
 
 
-def _training_params(entry: Reasoner, dataset: Dataset, run: Run) -> dict[str, Any]:
-    """What decides the weights of a reasoner."""
-    params = run.deciding(recorded=entry.recorded_by is not None)
-    # The trainer follows the rollouts' temperature. It once did not: what it made then must not be taken for
-    # this, and at 1 it is this.
-    if params.get("temperature", 1.0) != 1.0:
-        params["logprobs"] = "tempered"
-    if entry.recorded_by is None:
-        params |= brought(ADVANTAGES, run.advantage, "advantage_package")
-        # Generated answers are plain integers: no rule has changed anything for them.
-        if not SOURCES[dataset.source].generated:
-            params["grading"] = RULES
-    if run.verifies:
-        params |= brought(OBJECTIVES, run.verification.objective, "objective_package")
-    return params
-
-
 def _engine_how(sampling: Sampling) -> dict[str, Any]:
     """The settings of engines that decide no token."""
     return sampling.model_dump(mode="json", include=set(Sampling.having(Role.HOW)))
-
-
-def _numbered(role: str, artifacts: list[Artifact]) -> dict[str, Artifact]:
-    """Roles of a sharded input; zero-padded so that their order is the shards' order."""
-    return {f"{role}:{i:05d}": artifact for i, artifact in enumerate(artifacts)}
-
-
-def _tag(shard: Shard) -> str:
-    return f"p{shard.problem_start}-{shard.problem_stop}-s{shard.sample_start}-{shard.sample_stop}"
