@@ -230,7 +230,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
     "claims": {
         "id": pl.String(),
         "statement": pl.String(),
-        "paper": pl.String(),  # what the paper states of it
+        "paper": pl.String(),  # what the paper states of it, or another one, by its authors
         "ours": pl.Float64(),  # null: undefined
         "low": pl.Float64(),
         "high": pl.Float64(),  # null beside a low: unbounded

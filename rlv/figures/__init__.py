@@ -14,7 +14,7 @@ from typing import Literal
 from rlv.registry import Registry
 
 # What a figure draws the evaluations (or steps) of; the plan gathers its inputs by this.
-Needs = Literal["comparisons", "controls", "training", "reasoners", "lengths", "everything"]
+Needs = Literal["comparisons", "controls", "starts", "training", "reasoners", "lengths", "everything"]
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,11 @@ class Drawing:
     """A figure's module, the tables that its `data` is given (as in rlv/tables.py), and what they are of.
 
     `needs`: "comparisons", both reasoners of every comparison with their verifiers; "controls", the same
-    with their controls; "training", their training runs; "reasoners", the figure's own lists of reasoners;
-    "lengths", comparisons at several budgets; "everything", all evaluations of the study. `texts`: endings
-    of the text files that the figure leaves beside its picture. `costs`: whether it can be drawn against
-    tokens or FLOPs (`against`). `title`: what it is about, for readers; "": its name.
+    with their controls; "starts", with the models that they started from; "training", their training runs;
+    "reasoners", the figure's own lists of reasoners; "lengths", comparisons at several budgets; "everything",
+    all evaluations of the study. `texts`: endings of the text files that the figure leaves beside its
+    picture. `costs`: whether it can be drawn against tokens or FLOPs (`against`). `title`: what it is about,
+    for readers; "": its name.
     """
 
     module: str
@@ -83,6 +84,12 @@ FIGURES = Registry(
             "controls",
             costs=True,
             title="Controls: leads without a trained verifier",
+        ),
+        "boundary": Drawing(
+            "rlv.figures.boundary",
+            VOTED,
+            "starts",
+            title="What training finds, and what it loses",
         ),
         "objectives": Drawing(
             "rlv.figures.objectives",

@@ -39,9 +39,15 @@ AGAINST = {
 }
 
 
+# Roles that no training changes.
+UNTRAINED = ("start", "cold")
+
+
 @dataclass(frozen=True)
 class Curve:
-    """One line of every panel: whose solutions ("base", "rl_v" or "cold"), and how they become an answer.
+    """One line of every panel: whose solutions, and how they become an answer.
+
+    `role`: "base" or "rl_v", which are trained, "start" or "cold", which are not.
 
     `scorer`: "own", the unified verifier; else the comparison's key of a verifier, such as "judge" or
     "separate"; None for votes without scores.
@@ -54,11 +60,11 @@ class Curve:
     def source(self, comparison: Mapping[str, Any]) -> tuple[list[str], str]:
         """(reasoners, verifier) of this curve in a comparison: all training seeds of the reasoner.
 
-        A cold start is not trained: it stands beside every seed of the others.
+        A start is not trained: it stands beside every seed of the others.
         """
         replicas = comparison.get("replicas") or {}
         names = replicas.get(self.role) or [comparison[self.role]]
-        if self.role == "cold":
+        if self.role in UNTRAINED:
             names = names * max([1, *map(len, replicas.values())])
         if self.scorer is None or not VOTES[self.strategy].reads_scores:
             return names, ""
@@ -77,7 +83,11 @@ class Measured:
 
 
 def select(
-    tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any], curves: Sequence[Curve]
+    tables: Mapping[str, pl.DataFrame],
+    params: Mapping[str, Any],
+    curves: Sequence[Curve],
+    *,
+    of_limits: bool = False,
 ) -> pl.DataFrame:
     """The rows that are drawn, panel by panel and curve by curve, with N ascending.
 
@@ -87,8 +97,9 @@ def select(
     lead_low, lead_high: accuracy of the first curve less this one's, with the paired 95 % interval. Against
     N at the same N; otherwise at the cost of this row, the first curve's accuracy interpolated linearly in
     log2 cost (costs taken as known). Null outside the first curve's range, for the first curve itself, and
-    for pass@N, which is a limit and no rival. Interval ends come from `params` draws and seed. `unfinished`:
-    the share of the reasoner's solutions that ran into their budget; null if it was not counted.
+    for pass@N, which is a limit and no rival, unless the figure is `of_limits`. Interval ends come from
+    `params` draws and seed. `unfinished`: the share of the reasoner's solutions that ran into their budget;
+    null if it was not counted.
 
     Raises DataError naming the panel and curve that the tables lack.
     """
@@ -106,7 +117,7 @@ def select(
                     scorer=pl.lit(curve.scorer or ""),
                     dataset=pl.lit(dataset),
                 )
-                if first is None or VOTES[curve.strategy].limit:
+                if first is None or (VOTES[curve.strategy].limit and not of_limits):
                     lead = [pl.lit(None, pl.Float64).alias(c) for c in ("lead", "lead_low", "lead_high")]
                 else:
                     lead = paired_lead(first, found, params, dataset)

@@ -2,9 +2,9 @@
 
 Columns are data sets, rows are methods. In each panel RL^V by weighted voting with its own scores; the base
 method by majority voting and by weighted voting with each control: itself as judge (in one token, and after
-it has reasoned), its own confidence, which costs nothing, and brevity; RL^V's solutions by that confidence;
-the cold start by majority voting; and pass@N of the base method as the limit. Controls that a comparison does
-not name are left out.
+it has reasoned), its own confidence, which costs nothing, and brevity; RL^V's solutions by that confidence,
+by a separate verifier and by a trained head; the cold start by majority voting; and pass@N of the base method
+as the limit. Controls that a comparison does not name are left out.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ RIVALS = {
     "the base method's confidence": Curve("base", "weighted_voting", "confidence"),
     "brevity": Curve("base", "weighted_voting", "brevity"),
     "its own solutions by confidence": Curve("rl_v", "weighted_voting", "confidence"),
+    "its own solutions by the separate verifier": Curve("rl_v", "weighted_voting", "separate"),
+    "its own solutions by the head": Curve("rl_v", "weighted_voting", "head"),
     "the cold start": Curve("cold", "majority"),
 }
 LIMIT = Curve("base", "pass_at_n")
@@ -44,7 +46,7 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     """What is drawn; columns as in `accuracy_panels.select`, the lead is that of RL^V's weighted voting.
 
     `tables`: curves and per_problem. `params`: comparisons, datasets, against, draws, seed. RL^V's solutions
-    are drawn by the confidence if it read them on all data sets. Raises DataError if the tables lack a curve.
+    are drawn by a control if it read them on all data sets. Raises DataError if the tables lack a curve.
     """
     parts = []
     for method, comparison in params["comparisons"].items():
@@ -60,9 +62,9 @@ def _drawn(
     needed = "cold" if curve.role == "cold" else curve.scorer
     if needed is not None and not comparison.get(needed):
         return False
-    if (curve.role, curve.scorer) != ("rl_v", "confidence"):
+    if curve.role != "rl_v" or needed is None:
         return True
-    ours = curves.filter(reasoner=comparison["rl_v"], verifier=comparison["confidence"])
+    ours = curves.filter(reasoner=comparison["rl_v"], verifier=comparison[needed])
     return set(params["datasets"]) <= set(ours["dataset"])
 
 

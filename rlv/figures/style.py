@@ -55,9 +55,9 @@ class Look:
 
 
 # (role, strategy) -> look. Instead of a strategy also: "", the method itself while it is trained; "separate",
-# weighted voting with a separate verifier, and so "chain", "confidence" and "brevity"; for objectives, what
-# the verifier was trained with; "selection", the budget chosen problem by problem; "fixed", one budget for
-# all problems.
+# weighted voting with a separate verifier, and so "chain", "confidence", "brevity" and "head"; for
+# objectives, what the verifier was trained with; "selection", the budget chosen problem by problem; "fixed",
+# one budget for all problems.
 LOOKS: dict[tuple[str, str], Look] = {
     ("rl_v", "weighted_voting"): Look("RL$^V$, weighted voting (own scores)", BLUE, "o"),
     ("rl_v", "best_of_n"): Look("RL$^V$, best of N (own scores)", VERMILION, "D", (0, (5, 1.5))),
@@ -79,6 +79,7 @@ LOOKS: dict[tuple[str, str], Look] = {
     ("rl_v", "confidence"): Look("RL$^V$, weighted voting (own confidence)", FOREST, "D"),
     ("base", "pass_at_n"): Look("Base RL, pass@N (upper limit)", DARK_GREY, "", (0, (4, 2.5)), 0.8),
     ("cold", "majority"): Look("Cold start, majority voting", MAROON, "p", (0, (1, 1))),
+    ("rl_v", "head"): Look("RL$^V$, weighted voting (head)", OLIVE, "s", (0, (5, 1.5))),
     ("rl_v", "generative"): Look("Generative Yes/No", BLUE, "o"),
     ("rl_v", "bce"): Look("Classification head (BCE)", OLIVE, "s", (0, (5, 1.5))),
     ("rl_v", "regression"): Look("Regression head", WINE, "^", (0, (3, 1.2, 1, 1.2))),
@@ -91,7 +92,7 @@ LOOKS: dict[tuple[str, str], Look] = {
 
 
 # Scorers whose weighted voting has a look of its own.
-SCORERS = ("separate", "chain", "confidence", "brevity")
+SCORERS = ("separate", "chain", "confidence", "brevity", "head")
 
 
 def look(role: str, strategy: str, scorer: str = "") -> Look:

@@ -41,10 +41,15 @@ class Products:
                 if verifier in self.study.reasoners[reasoner].verifiers:
                     replicas = self.study.replicas(reasoner)
                     made += [self.chain.evaluation(replica, dataset, verifier) for replica in replicas]
-        cold = comparison.cold
-        if cold is not None and dataset in self.study.reasoners[cold].evaluate_on:
-            made.append(self.chain.votes(cold, dataset))
+        if comparison.cold is not None:
+            made += [a for a in self._starts(comparison, dataset) if a.params["reasoner"] == comparison.cold]
         return made
+
+    def _starts(self, comparison: Comparison, dataset: str) -> list[Artifact]:
+        """The votes of the models that both reasoners of a comparison started from, where evaluated."""
+        names = filter(None, (comparison.start, comparison.cold))
+        evaluated = [name for name in names if dataset in self.study.reasoners[name].evaluate_on]
+        return [self.chain.votes(name, dataset) for name in evaluated]
 
     def _cut(self, comparison: Comparison, dataset: str) -> list[Artifact]:
         """The evaluations of a comparison at every length budget: votes of the base, scores of RL^V."""
@@ -93,6 +98,8 @@ class Products:
             compared += [c.cold for c in chosen.values() if needs == "controls" and c.cold is not None]
             datasets = datasets or _evaluated_on(self.study, compared)
             made = [a for d in datasets for c in chosen.values() for a in self._compared(c, d)]
+            if needs == "starts":
+                made += [a for d in datasets for c in chosen.values() for a in self._starts(c, d)]
             if needs == "controls":
                 made += [a for d in datasets for c in chosen.values() for a in self._controls(c, d)]
         params: dict[str, Any] = {
@@ -123,9 +130,7 @@ class Products:
                 if dataset not in _evaluated_on(self.study, [comparison.base, comparison.rl_v]):
                     continue
                 made = self._compared(comparison, dataset) + self._controls(comparison, dataset)
-                start = comparison.start
-                if start is not None and dataset in self.study.reasoners[start].evaluate_on:
-                    made.append(self.chain.votes(start, dataset))
+                made += self._starts(comparison, dataset)
                 inputs |= {f"evaluate:{a.name}": a for a in made}
             inputs |= {f"evaluate:{a.name}": a for a in self._as_they_are(dataset)}
         if lengths is not None:

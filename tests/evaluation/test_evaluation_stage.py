@@ -183,7 +183,7 @@ def test_claims_of_a_study(claims_job):
     board = tables.read(claims_job.out / "claims.parquet", "claims")
     assert set(board["id"]) == {
         *("math_gain", "early_gain", "efficiency", "token_gain", "token_efficiency", "easy_to_hard"),
-        *("joint_scaling", "length_selection", "overhead", "verifier_accuracy"),
+        *("joint_scaling", "length_selection", "regret", "overhead", "verifier_accuracy"),
         *("over_majority", "over_judge", "over_best", "majority_stalls", "within_problem"),
     }
     about = {(row["id"], row["method"], row["dataset"]) for row in board.iter_rows(named=True)}

@@ -107,7 +107,10 @@ def test_lines_are_told_apart_and_only_two_have_bands(drawn):
 def test_caption_quotes_the_leads_over_every_control(drawn):
     text = figure.caption(drawn)
     assert "{" not in text and text.count("\n* ") == 2
+    unread = ("its own solutions by the separate verifier", "its own solutions by the head")
     for name, curve in figure.RIVALS.items():
+        if name in unread:
+            continue
         row = drawn.filter(
             *(pl.col("dataset") == "hard", pl.col("n") == 4, pl.col("role") == curve.role),
             *(pl.col("strategy") == curve.strategy, pl.col("scorer") == (curve.scorer or "")),
@@ -139,3 +142,19 @@ def test_captions_say_how_many_solutions_are_unfinished(tables):
     assert said in text
     old = tables | {"curves": tables["curves"].with_columns(unfinished=pl.lit(None, pl.Float64))}
     assert "unfinished" not in figure.caption(figure.data(old, params("test")))
+
+
+def test_other_verifiers_of_its_own_solutions_are_lines_where_they_read_all():
+    read = {"unified": 4.0, "free": 1.2, "apart": 2.0, "head": 0.1}
+    made = make_reasoners({**REASONERS, "grpo_v": (0.02, read)}, ns=(1, 2, 4, 8), problems=20)
+    found = figure.data(made, params("test", "hard", separate="apart", head="head"))
+    new = {("grpo_v", "apart", "weighted_voting"), ("grpo_v", "head", "weighted_voting")}
+    assert set(curves_of(found)) == {*CURVES, *new}
+    assert "by a trained head (olive)" in figure.caption(found) and "light blue" in figure.caption(found)
+    hard = {
+        name: t.filter((pl.col("verifier") != "head") | (pl.col("dataset") != "hard"))
+        for name, t in made.items()
+    }
+    assert ("grpo_v", "head", "weighted_voting") not in curves_of(
+        figure.data(hard, params("test", "hard", head="head"))
+    )

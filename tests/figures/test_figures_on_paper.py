@@ -29,9 +29,10 @@ COEFFICIENTS = {
     3.0: ("_v3", "unified"),
 }
 PAPER = ("objectives", "coefficient", "sequential_parallel", "length_selection", "controls")
+OTHERS = ("boundary",)  # of other papers
 # Of any solutions and scores: of the paper they speak only where something is compared.
 ANY = ("votes", "reliability", "accuracy_table")
-NAMES = (*PAPER, *ANY)
+NAMES = (*PAPER, *OTHERS, *ANY)
 CONTROLS = {"cold": "base", "confidence": "free", "brevity": "brevity", "chain": "chain"}
 
 
@@ -75,6 +76,10 @@ def given():
         "accuracy_table": (evaluated, common),
         **{name: (outside, {**common, "against": "n"}) for name in ANY},
         "controls": (
+            controlled,
+            {**common, "comparisons": {m: c | CONTROLS for m, c in COMPARISONS.items()}},
+        ),
+        "boundary": (
             controlled,
             {**common, "comparisons": {m: c | CONTROLS for m, c in COMPARISONS.items()}},
         ),

@@ -10,7 +10,16 @@ import polars as pl
 
 from rlv import tables
 from rlv.errors import DataError
-from rlv.evaluation.claims import controls, equal_compute, lengths, overhead, parallel, recorded, verifiers
+from rlv.evaluation.claims import (
+    boundary,
+    controls,
+    equal_compute,
+    lengths,
+    overhead,
+    parallel,
+    recorded,
+    verifiers,
+)
 from rlv.evaluation.claims.evidence import HARD, IN_DISTRIBUTION, LENGTHS, OUT_OF_DOMAIN, Evidence
 from rlv.evaluation.claims.predictions import judged, predicted_row
 
@@ -55,6 +64,8 @@ CLAIMS: dict[str, Claim] = {
     "over_best": Claim(controls.over_best, EVERYWHERE),
     "majority_stalls": Claim(controls.majority_stalls, EVERYWHERE),
     "within_problem": Claim(controls.within_problem, EVERYWHERE),
+    "boundary": Claim(boundary.boundary, EVERYWHERE),
+    "regret": Claim(boundary.regret, (LENGTHS,)),
     "headroom": Claim(recorded.headroom, EVERYWHERE, "recorded"),
     "verifier_gain": Claim(recorded.verifier_gain, EVERYWHERE, "recorded"),
     "verifier_order": Claim(recorded.verifier_order, EVERYWHERE, "recorded"),

@@ -37,7 +37,8 @@ def _comparisons(study: Study) -> Iterator[tuple[str, str]]:
             if entry.dataset is not None or entry.recorded_by is not None:
                 yield f"{key}.cold", f"{comparison.cold!r} is trained; a cold start has only a `model`"
         scorers = [("verifier", comparison.rl_v), ("judge", comparison.base)]
-        scorers += [(c, comparison.base) for c in CONTROLS if getattr(comparison, c) is not None]
+        sides = dict.fromkeys(CONTROLS, comparison.base) | {"head": comparison.rl_v}
+        scorers += [(c, reasoner) for c, reasoner in sides.items() if getattr(comparison, c) is not None]
         if comparison.separate is not None:
             scorers += [("separate", comparison.base), ("separate", comparison.rl_v)]
         for role, reasoner in scorers:
@@ -120,7 +121,7 @@ def _drawn(study: Study, key: str, figure: Figure, drawing: Drawing, name: str) 
                 yield from unknown(
                     f"{key}.{part}", one, getattr(study.lengths, part), f"{what} with length budgets"
                 )
-    elif drawing.needs in ("comparisons", "controls", "training"):
+    elif drawing.needs in ("comparisons", "controls", "starts", "training"):
         if not chosen:
             yield f"{key}.comparisons", "this figure compares methods; `comparisons` is empty"
         compared = [r for comparison in chosen for r in (comparison.base, comparison.rl_v)]

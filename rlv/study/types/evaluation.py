@@ -160,6 +160,9 @@ class Comparison(Section):
     chain: Young[Name | None] = Field(
         default=None, description="control: a judge that reasons before its verdict"
     )
+    head: Young[Name | None] = Field(
+        default=None, description="control: a trained head that scores the RL^V reasoner's solutions"
+    )
 
 
 class Overhead(Section):
@@ -215,7 +218,7 @@ class Claims(Section):
 
 
 # The verifiers of a comparison that are controls; its control `cold` is a reasoner.
-CONTROLS = ("confidence", "brevity", "chain")
+CONTROLS = ("confidence", "brevity", "chain", "head")
 
 
 class Prediction(Section):

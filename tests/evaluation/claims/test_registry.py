@@ -52,6 +52,7 @@ def test_every_claim_for_the_data_sets_that_it_is_about(per_problem, overhead):
         "out_of_domain": 2 * 2,
         "joint_scaling": 1,
         "length_selection": 1,
+        "regret": 1,
         "overhead": 2,
         "over_majority": 2 * 3,
         "over_judge": 2 * 3,
@@ -61,7 +62,7 @@ def test_every_claim_for_the_data_sets_that_it_is_about(per_problem, overhead):
     # The others had no evidence; the order is that of the registry.
     assert set(CLAIMS) - set(counts) == {
         *("rl_gain", "verifier_accuracy", "separate", "rl_over_cold", "over_confidence", "over_brevity"),
-        *("over_chain", "within_problem"),
+        *("over_chain", "within_problem", "boundary"),
         *AS_THEY_ARE,
     }
     assert board["id"].unique(maintain_order=True).to_list() == [name for name in CLAIMS if name in counts]
@@ -81,8 +82,12 @@ def test_a_statement_is_short_enough_for_a_table():
     everything = [
         two_methods(),
         rows("grpo_v", apart, "weighted_voting", [0.5] * 5),
-        rows("base", "", "majority", [0.3] * 5),
-        rows("base_cold", "", "majority", [0.3] * 5),
+        *(
+            rows(start, "", vote, [0.3] * 5)
+            for start in ("base", "base_cold")
+            for vote in ("majority", "pass_at_n")
+        ),
+        rows("grpo_v", "", "pass_at_n", [0.3] * 5),
         rows("grpo", free, "weighted_voting", [0.3] * 5),
         rows("grpo_v", free, "weighted_voting", [0.3] * 5),
     ]
@@ -126,7 +131,7 @@ def test_words_and_bars_of_the_paper_are_those_that_it_states(per_problem, overh
     assert ours.height + papers.height == board.height
     assert set(ours["verdict"]) <= {"holds", "does not hold", "undecided"}
     stated = ours.filter(pl.col("paper") != "not stated")
-    assert set(stated["id"]) == {"easy_to_hard", "out_of_domain", "overhead"}
+    assert set(stated["id"]) == {"easy_to_hard", "out_of_domain", "overhead", "regret"}
 
 
 def test_claims_by_name(per_problem):
