@@ -52,9 +52,8 @@ def synthetic(problems: int, size: int, answers: int, seed: int = 0) -> tuple[pl
         answer_class=pl.select(pl.when(~pl.Series(silent_PS.ravel())).then(classes)).to_series(),
         correct=pl.Series(correct_PS.ravel()),
     )
-    scores = pl.DataFrame(key).with_columns(
-        score=pl.Series(score_PS.ravel()), n_tokens_read=pl.lit(50), flops=pl.lit(5e7)
-    )
+    read = {"n_tokens_read": 50, "flops": 5e7, "n_tokens_new": 10, "flops_new": 1e7}
+    scores = pl.DataFrame(key).with_columns(score=pl.Series(score_PS.ravel()), **read)
     return (
         solutions.select([pl.col(c).cast(t) for c, t in tables.SCHEMAS["solutions"].items()]),
         scores.select([pl.col(c).cast(t) for c, t in tables.SCHEMAS["scores"].items()]),

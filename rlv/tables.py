@@ -86,6 +86,10 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "score": pl.Float64(),  # in [0, 1]
         "n_tokens_read": pl.Int32(),  # by the verifier, tokens of chains that it generated itself included
         "flops": pl.Float64(),  # of reading and generating them
+        # of n_tokens_read, what is left if the keys and values that sampling computed are kept: all of them
+        # unless the verifier is the very reasoner that wrote the solution; null: nobody knows
+        "n_tokens_new": pl.Int32(),
+        "flops_new": pl.Float64(),  # of reading and generating those
     },
     # One row a training step.
     "steps": {
@@ -135,6 +139,8 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "high": pl.Float64(),
         "tokens": pl.Float64(),  # mean tokens a problem at this n: generated + read by the verifier
         "flops": pl.Float64(),  # the same in FLOPs
+        "tokens_new": pl.Float64(),  # as tokens, of the read ones n_tokens_new; null: not known
+        "flops_new": pl.Float64(),
         # share of all recorded solutions at this budget that ran into its end: finish_reason "length"
         "unfinished": pl.Float64(),
     },
@@ -150,6 +156,8 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "accuracy": pl.Float64(),
         "tokens": pl.Float64(),  # n times the problem's mean a solution
         "flops": pl.Float64(),
+        "tokens_new": pl.Float64(),  # as in "curves"
+        "flops_new": pl.Float64(),
     },
     # How good the scores are as a classifier of correctness.
     "verification": {
@@ -256,7 +264,9 @@ LEFT_WITH = {
 YOUNG = {
     "steps": ("policy_grad_norm", "verification_grad_norm"),
     "samples": ("token_logprobs", "self_certainty"),
-    "curves": ("unfinished",),
+    "scores": ("n_tokens_new", "flops_new"),
+    "curves": ("unfinished", "tokens_new", "flops_new"),
+    "per_problem": ("tokens_new", "flops_new"),
     "claims": ("predicted", "method", "dataset"),
 }
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from rlv import tables
 from rlv.errors import DataError
 from rlv.evaluation.bootstrap import interval, resampled_means, resamples
+from rlv.evaluation.prices import COSTS, costs_per_solution
 from rlv.evaluation.recorded import Recorded, recorded
 from rlv.evaluation.tallies import Bools, Floats, Ints
 from rlv.evaluation.votes import VOTES
@@ -52,7 +53,8 @@ def evaluate(
     Strategies are names of votes, by default all of ours that the inputs allow. Those that read no scores
     carry verifier "" and the same numbers whatever the verifier. Tokens and FLOPs are what N solutions of a
     problem cost in the mean: N times what its recorded solutions cost to generate and, for strategies with
-    scores, the verifier to read. `unfinished` is of all recorded solutions at a budget, whatever the vote.
+    scores, the verifier to read, whole and with a cache (prices.py). `unfinished` is of all recorded
+    solutions at a budget, whatever the vote.
 
     Raises DataError if solutions and scores do not join one to one, problems have unequal numbers of
     solutions, an N exceeds that number, or a strategy is unknown or lacks its scores.
@@ -80,10 +82,8 @@ def evaluate(
             for name, n in cells
         )
         costs = {name: costs_per_solution(data, read=VOTES[name].reads_scores) for name in names}
-        tokens_PK, flops_PK = (
-            np.stack([n * costs[name][unit] for name, n in cells], axis=1) for unit in range(2)
-        )
-        values = {"accuracy": accuracy_PK, "tokens": tokens_PK, "flops": flops_PK}
+        costs_PK = {c: np.stack([n * costs[name][c] for name, n in cells], axis=1) for c in COSTS}
+        values = {"accuracy": accuracy_PK, **costs_PK}
         means = {column: value_PK.mean(axis=0) for column, value_PK in values.items()}
         summary = labels.with_columns(
             pl.DataFrame(means | {"low": low_K, "high": high_K}), unfinished=pl.lit(unfinished[data.budget])
@@ -174,16 +174,6 @@ def _strategies(asked: Sequence[str] | None, scored: bool, where: str) -> list[s
         if VOTES[name].reads_scores and not scored:
             raise DataError(f"{where}: strategy {name!r} needs scores and there are none; name a verifier")
     return list(asked)
-
-
-def costs_per_solution(data: Recorded, *, read: bool) -> tuple[Floats, Floats]:
-    """Mean tokens_P and flops_P of a problem's solutions: generated, and with `read` read by the verifier."""
-    tokens_P, flops_P = data.tokens_PS.mean(axis=1), data.flops_PS.mean(axis=1)
-    if not read:
-        return tokens_P, flops_P
-    if data.read_PS is None or data.read_flops_PS is None:
-        raise ValueError("what was read is known only with scores")
-    return tokens_P + data.read_PS.mean(axis=1), flops_P + data.read_flops_PS.mean(axis=1)
 
 
 def typed(data: pl.DataFrame, table: str) -> pl.DataFrame:

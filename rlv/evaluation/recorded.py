@@ -32,11 +32,15 @@ class Recorded:
     scores_PS: NDArray[np.float64] | None = None
     read_PS: NDArray[np.int64] | NDArray[np.float64] | None = None  # tokens that the verifier read
     read_flops_PS: NDArray[np.float64] | None = None
+    read_new_PS: NDArray[np.int64] | NDArray[np.float64] | None = None  # if sampling's cache is kept
+    read_new_flops_PS: NDArray[np.float64] | None = None
     sample_ids_PS: NDArray[np.int64] | None = None
 
 
 def join(solutions: pl.DataFrame, scores: pl.DataFrame, *, where: str) -> pl.DataFrame:
-    """Solutions with score, n_tokens_read and flops_read beside them, one to one on the KEY.
+    """Solutions with scores and what they cost beside them, one to one on the KEY.
+
+    The columns are those of a scores table, its `flops` as flops_read.
 
     Raises DataError naming the first row that is there twice, lacks its partner, or has a score outside
     [0, 1].
@@ -49,7 +53,8 @@ def join(solutions: pl.DataFrame, scores: pl.DataFrame, *, where: str) -> pl.Dat
     _refuse(unsolved, where, "has a score but no solution; these tables do not belong together")
     valid = pl.col("score").is_between(0.0, 1.0).fill_null(False)
     _refuse(scores.filter(~valid), where, "has a score outside [0, 1]", column="score")
-    beside = scores.select(*KEY, "score", "n_tokens_read", pl.col("flops").alias("flops_read"))
+    costs = ("n_tokens_read", pl.col("flops").alias("flops_read"), "n_tokens_new", "flops_new")
+    beside = scores.select(*KEY, "score", *costs)
     return solutions.join(beside, on=KEY, how="left")
 
 
@@ -109,6 +114,8 @@ def _arrays(data: pl.DataFrame, budget: int, where: str) -> Recorded:
         scores_PS=table("score").astype(np.float64) if scored else None,
         read_PS=counts("n_tokens_read") if scored else None,
         read_flops_PS=table("flops_read").astype(np.float64) if scored else None,
+        read_new_PS=counts("n_tokens_new") if scored else None,
+        read_new_flops_PS=table("flops_new").astype(np.float64) if scored else None,
         sample_ids_PS=table("sample_id").astype(np.int64),
     )
 

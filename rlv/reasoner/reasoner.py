@@ -247,8 +247,8 @@ class Reasoner:
             return []
         xs, ys = [x for x, _ in distinct], [y for _, y in distinct]
         said = [called[pair] for pair in distinct]
-        scores_U, _, _ = score_solutions(self._verifier, xs, ys, self.asking.prompt_style, said)
-        found = dict(zip(distinct, scores_U.tolist(), strict=True))
+        scored = score_solutions(self._verifier, xs, ys, self.asking.prompt_style, said)
+        found = dict(zip(distinct, scored.scores_B.tolist(), strict=True))
         return [found[pair] for pair in pairs]
 
     @cached_property

@@ -13,7 +13,8 @@ have copied, no other counts than one on the chain's last line. A tokenizer that
 token (the mini task's) belongs to a model that was trained on chains; those say Yes or No without a lead.
 
 Costs: [x, y, I_chain] is read once, and every token of every chain up to its verdict is generated. The pass
-that reads the probability is not counted: it is at hand when the verdict is drawn.
+that reads the probability is not counted: it is at hand when the verdict is drawn. To a judge that has
+written y itself, and kept its keys and values, only I_chain and the chains are new.
 """
 
 from __future__ import annotations
@@ -136,11 +137,13 @@ def chain_scores_table(
     drawing: Drawing,
     system_prompt: str | None = None,
     progress: Progress | None = None,
+    own: bool = False,
 ) -> Judged:
     """A "samples" table judged by chains, row for row in the same order.
 
     A solution that ended early is the same at every budget, and gets the same chains, written once; two
     samples get chains of their own, even if they are equal. Tokens and FLOPs count for each row all the same.
+    `own`: as of `scores_table` (rlv/scoring/verifier.py).
     Raises DataError for a sample of no problem in `problems`; ModelError for a sequence that with its chain
     is too long for the model, for a tokenizer without the words, and for scores that are not finite.
     """
@@ -173,6 +176,8 @@ def chain_scores_table(
     # As for solutions: a forward pass a generated token, at its own position.
     chain_flops_UD = flops(judge.shape, asked_U1, asked_U1 + written_UD)
     flops_U = flops(judge.shape, 0, asked_U1[:, 0]) + chain_flops_UD.sum(1)
+    there_U = asked_U1[:, 0] - len(words) if own else np.zeros_like(tokens_U)
+    new_flops_U = flops(judge.shape, there_U, asked_U1[:, 0]) + chain_flops_UD.sum(1)
     row_S = [number[identity] for identity in identities]
     table = tables.frame(
         "scores",
@@ -183,6 +188,8 @@ def chain_scores_table(
             "score": scores_U[row_S].tolist(),
             "n_tokens_read": tokens_U[row_S].tolist(),
             "flops": flops_U[row_S].tolist(),
+            "n_tokens_new": (tokens_U - there_U)[row_S].tolist(),
+            "flops_new": new_flops_U[row_S].tolist(),
         },
     )
     return Judged(table, len(chains), places.count(None))

@@ -16,9 +16,9 @@ def given_scores(
     """The "scores" table of a "samples" table, row for row, with what `given` has of a verifier.
 
     Nobody knows what a given score has cost. It is charged as reading its solution whole, prompt included, in
-    the tokens of the samples; null if these are not known. `free`: sampling knew it already, so nothing was
-    read for it. Raises DataError, naming the first solution, if one has no score, or if there is no such
-    verifier.
+    the tokens of the samples; null if these are not known; all of them new. `free`: sampling knew it already,
+    so nothing was read for it. Raises DataError, naming the first solution, if one has no score, or if there
+    is no such verifier.
     """
     mine = given.filter(pl.col("verifier") == verifier)
     if mine.is_empty():
@@ -34,6 +34,6 @@ def given_scores(
         )
     read = pl.lit(0) if free else pl.col("n_tokens") + pl.col("n_prompt_tokens").fill_null(0)
     flops = pl.lit(0.0 if free else None, pl.Float64)
-    return found.with_columns(n_tokens_read=read.cast(pl.Int32), flops=flops).select(
-        list(tables.SCHEMAS["scores"])
-    )
+    read = read.cast(pl.Int32)
+    costs = {"n_tokens_read": read, "flops": flops, "n_tokens_new": read, "flops_new": flops}
+    return found.with_columns(**costs).select(list(tables.SCHEMAS["scores"]))

@@ -44,5 +44,7 @@ def kept_table(kept: Kept, needs: Column | None, samples: pl.DataFrame) -> pl.Da
             "score": scores,
             "n_tokens_read": [0] * len(scores),
             "flops": [0.0] * len(scores),
+            "n_tokens_new": [0] * len(scores),
+            "flops_new": [0.0] * len(scores),
         },
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rlv.job import Job, Stage
 from rlv.job.choice import CHOICE, read_choice
 from rlv.scoring import work
+from rlv.scoring.own import reads_its_own
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,7 +77,8 @@ def _read(job: Job) -> pl.DataFrame:
     step_rule = job.params.get("step_rule", "sentence")  # absent if only the end is read
     with _verifier(job) as verifier:
         samples = with_token_ids(samples, verifier.tokenizer, style)
-        return scores_table(verifier, problems, samples, style, system_prompt, step_rule)
+        own = reads_its_own(job.artifact)
+        return scores_table(verifier, problems, samples, style, system_prompt, step_rule, own)
 
 
 def _run_chains(job: Job) -> dict[str, Any]:
@@ -96,6 +98,7 @@ def _run_chains(job: Job) -> dict[str, Any]:
             drawing,
             p.get("system_prompt"),
             progress,
+            reads_its_own(job.artifact),
         )
     job.write(found.scores, "scores")
     job.log(

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float64, Int64
+from numpy.typing import NDArray
 
 from rlv import tables
 from rlv.errors import DataError, ModelError
@@ -44,6 +45,20 @@ class Verifier:
             raise ValueError("no model reads for a score of what sampling kept; use rlv.scoring.kept_table")
 
 
+class Scored(NamedTuple):
+    """Scores of B solutions, and what reading them costs in tokens and FLOPs.
+
+    Read whole, from the first token of the prompt on; and what is `new` of that to a verifier that has
+    written the solutions itself, and kept the keys and values: the instruction, once a place.
+    """
+
+    scores_B: Float64[np.ndarray, " B"]
+    read_B: Int64[np.ndarray, " B"]
+    flops_B: Float64[np.ndarray, " B"]
+    new_B: Int64[np.ndarray, " B"]
+    new_flops_B: Float64[np.ndarray, " B"]
+
+
 def score_solutions(
     verifier: Verifier,
     prompts: Sequence[Sequence[int]],
@@ -51,8 +66,8 @@ def score_solutions(
     style: str,
     names: Sequence[str] | None = None,
     step_rule: str = "sentence",
-) -> tuple[Float64[np.ndarray, " B"], Int64[np.ndarray, " B"], Float64[np.ndarray, " B"]]:
-    """Scores of B pairs, the tokens read for each, and the FLOPs of reading them, in the order given.
+) -> Scored:
+    """Scores of B pairs, and what reading each of them costs, in the order given.
 
     `prompts` are x and `solutions` y as token ids (y's end token included); `style` decides I; `names`: what
     each pair is called in messages (default: its number); `step_rule`: the data set's, for scores that read
@@ -70,12 +85,19 @@ def score_solutions(
     for y, passages in zip(solutions, passages_B, strict=True):
         read_K = np.concatenate([np.empty(0), *islice(found, len(passages))])
         scores.append(verifier.score.along(y, read_K))
-        lengths.append([len(passage.ids) for passage in passages])
+        lengths.append(np.array([len(passage.ids) for passage in passages]))
     scores_B = np.array(scores, dtype=np.float64)
     if np.isnan(scores_B).any():
         raise ModelError("a score is not a number: the model's output is not finite; check its weights")
-    flops_B = np.array([flops(verifier.shape, 0, n).sum() for n in lengths], dtype=np.float64)
-    return scores_B, np.array([sum(n) for n in lengths], dtype=np.int64), flops_B
+
+    def cost(kept: list[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Tokens and FLOPs of each solution's passages, from as many tokens of each on."""
+        spans = list(zip(kept, lengths, strict=True))
+        tokens = [(stop_K - start_K).sum() for start_K, stop_K in spans]
+        operations = [flops(verifier.shape, *span).sum() for span in spans]
+        return np.array(tokens, dtype=np.int64), np.array(operations, dtype=np.float64)
+
+    return Scored(scores_B, *cost([0 * n for n in lengths]), *cost([n - len(words) for n in lengths]))
 
 
 def _passages(
@@ -106,8 +128,12 @@ def scores_table(
     style: str,
     system_prompt: str | None = None,
     step_rule: str = "sentence",
+    own: bool = False,
 ) -> pl.DataFrame:
     """A "samples" table scored, as a "scores" table, row for row in the same order.
+
+    `own`: whether the verifier has written these solutions itself (rlv/scoring/own.py), so that keys and
+    values of prompt and solution are there; else all that it reads is new.
 
     Equal solutions of a problem (after RL there are many, and a solution that ended early is the same at
     every budget) are read once. Tokens read and FLOPs count for each row all the same: the cost of a
@@ -120,9 +146,8 @@ def scores_table(
     for pair, sample_id in zip(pairs, samples["sample_id"], strict=True):
         names.setdefault(pair, f"problem {pair[0]!r}, sample {sample_id}")
     prompts_U, solutions_U = [prompt_of[i] for i, _ in names], [list(y) for _, y in names]
-    scores_U, read_U, flops_U = score_solutions(
-        verifier, prompts_U, solutions_U, style, list(names.values()), step_rule
-    )
+    found = score_solutions(verifier, prompts_U, solutions_U, style, list(names.values()), step_rule)
+    new_U, new_flops_U = (found.new_B, found.new_flops_B) if own else (found.read_B, found.flops_B)
     number = {pair: u for u, pair in enumerate(names)}
     row_S = [number[pair] for pair in pairs]
     return tables.frame(
@@ -131,9 +156,11 @@ def scores_table(
             "problem_id": ids,
             "sample_id": samples["sample_id"].to_list(),
             "budget": samples["budget"].to_list(),
-            "score": scores_U[row_S].tolist(),
-            "n_tokens_read": read_U[row_S].tolist(),
-            "flops": flops_U[row_S].tolist(),
+            "score": found.scores_B[row_S].tolist(),
+            "n_tokens_read": found.read_B[row_S].tolist(),
+            "flops": found.flops_B[row_S].tolist(),
+            "n_tokens_new": new_U[row_S].tolist(),
+            "flops_new": new_flops_U[row_S].tolist(),
         },
     )
 

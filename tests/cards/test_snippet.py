@@ -59,7 +59,7 @@ def test_prompt_and_score_are_ours(tmp_path, model, family, style):
     assert names["prompt_of"](QUESTION) == x
     verifier = transformers_verifier(SCORES["generative"], model, tokenizer)
     y = [*tokenizer.encode(SOLUTION, add_special_tokens=False), solution_end_id(tokenizer, style)]
-    (ours,), _, _ = score_solutions(verifier, [x], [y], style)
+    (ours,), *_ = score_solutions(verifier, [x], [y], style)
     assert names["verify"](QUESTION, SOLUTION) == pytest.approx(ours, abs=1e-4)
     assert isinstance(names["solve"](QUESTION), str)
 
@@ -77,7 +77,7 @@ def test_a_head_gives_our_score(tmp_path, model, objective):
     assert verifier.shape == shape_of(model)
     x = solver_ids(tokenizer, QUESTION, "chat")
     y = [*tokenizer.encode(SOLUTION, add_special_tokens=False), solution_end_id(tokenizer, "chat")]
-    (ours,), _, _ = score_solutions(verifier, [x], [y], "chat")
+    (ours,), *_ = score_solutions(verifier, [x], [y], "chat")
     assert names["verify"](QUESTION, SOLUTION) == pytest.approx(ours, abs=1e-4)
 
 

@@ -9,7 +9,14 @@ from rlv import tables
 
 
 def make_tables(
-    classes_PS, correct_PS, scores_PS=None, *, budget: int = 64, tokens: int = 10, read: int = 12
+    classes_PS,
+    correct_PS,
+    scores_PS=None,
+    *,
+    budget: int = 64,
+    tokens: int = 10,
+    read: int = 12,
+    new: int = 2,
 ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     """Solutions and scores of problems p0, p1, …; class -1 becomes null."""
     classes_PS, correct_PS = np.asarray(classes_PS), np.asarray(correct_PS)
@@ -35,6 +42,6 @@ def make_tables(
     if scores_PS is None:
         return tables.frame("solutions", solutions), None
     flat = np.asarray(scores_PS).ravel().tolist()
-    cost = {"n_tokens_read": read, "flops": 3.0 * read}
+    cost = {"n_tokens_read": read, "flops": 3.0 * read, "n_tokens_new": new, "flops_new": 3.0 * new}
     scores = [row | {"score": score} | cost for row, score in zip(key, flat, strict=True)]
     return tables.frame("solutions", solutions), tables.frame("scores", scores)

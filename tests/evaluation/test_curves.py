@@ -19,6 +19,7 @@ from rlv.evaluation.curves import (
     expected,
     subset_indices,
 )
+from rlv.evaluation.prices import COLUMNS, COSTS
 from rlv.evaluation.recorded import Recorded
 from rlv.evaluation.votes import VOTES, expected_best, expected_pass
 from tests.evaluation.tables_for_tests import make_tables
@@ -157,6 +158,7 @@ def test_costs_are_those_of_each_problem():
     lengths = pl.Series([10, 20, 30, 40, 50, 60], dtype=pl.Int32)
     solutions = solutions.with_columns(n_tokens=lengths, flops=2.0 * lengths)
     scores = scores.with_columns(n_tokens_read=lengths + 1, flops=3.0 * (lengths + 1))
+    scores = scores.with_columns(n_tokens_new=pl.Series([1, 1, 1, 1, 1, 7], dtype=pl.Int32), flops_new=6.0)
     curves, per_problem = evaluate(solutions, scores, ns=[1, 2], **NAMES)
     cost = {(r["strategy"], r["n"]): (r["tokens"], r["flops"]) for r in curves.to_dicts()}
     assert cost["majority", 1] == (35, 70) and cost["pass_at_n", 2] == (70, 140)
@@ -164,6 +166,28 @@ def test_costs_are_those_of_each_problem():
     rows = per_problem.filter((pl.col("n") == 2) & (pl.col("strategy") == "weighted_voting"))
     assert rows["tokens"].to_list() == [30 + 32, 70 + 72, 110 + 112]
     assert rows["flops"].to_list() == [60 + 96, 140 + 216, 220 + 336]
+    # Generated, and of the read ones those that are new.
+    assert rows["tokens_new"].to_list() == [30 + 2, 70 + 2, 110 + 8]
+    assert rows["flops_new"].to_list() == [60 + 12, 140 + 12, 220 + 12]
+    plain = curves.filter(verifier="")
+    assert plain["tokens_new"].equals(plain["tokens"]) and plain["flops_new"].equals(plain["flops"])
+    scored = curves.filter(pl.col("verifier") != "")
+    assert (scored["tokens_new"] <= scored["tokens"]).all()
+    assert (scored["flops_new"] <= scored["flops"]).all()
+
+
+def test_the_cached_price_of_scores_from_before_it_was_recorded_is_not_known():
+    solutions, scores = make_tables([[0, 1], [0, -1]], np.ones((2, 2)) > 2, np.full((2, 2), 0.5))
+    assert scores is not None
+    known, _ = evaluate(solutions, scores, ns=[1, 2], **NAMES)
+    old = scores.with_columns(n_tokens_new=pl.lit(None, pl.Int32), flops_new=pl.lit(None, pl.Float64))
+    for found in evaluate(solutions, old, ns=[1, 2], **NAMES):
+        scored = found.filter(pl.col("verifier") != "")
+        assert scored["tokens_new"].is_null().all() and scored["flops_new"].is_null().all()
+        assert found.filter(verifier="").select(COSTS).null_count().row(0) == (0,) * 4
+        assert found["tokens"].null_count() == found["flops"].null_count() == 0
+    again, _ = evaluate(solutions, old, ns=[1, 2], **NAMES)
+    assert again.drop(COLUMNS["cached"]).equals(known.drop(COLUMNS["cached"]))
 
 
 def test_rows_in_any_order_and_any_class_names_give_the_same():

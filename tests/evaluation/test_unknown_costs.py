@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlv import tables
-from rlv.evaluation.curves import costs_per_solution, evaluate, typed
+from rlv.evaluation.curves import evaluate, typed
+from rlv.evaluation.prices import COSTS, costs_per_solution
 from rlv.evaluation.recorded import recorded
 from rlv.evaluation.verifier_metrics import reliability, verification
 from tests.evaluation.tables_for_tests import make_tables
 
 NAMES = {"dataset": "given", "reasoner": "mine", "verifier": "rm"}
-COSTS = ("tokens", "flops")
 
 
 def drawn(seed=0, problems=4, size=3):
@@ -26,7 +26,9 @@ def drawn(seed=0, problems=4, size=3):
     assert scores is not None
     counts, more = (pl.Series(rng.integers(1, 99, problems * size), dtype=pl.Int32) for _ in range(2))
     solutions = solutions.with_columns(n_tokens=counts, flops=2.5 * counts)
-    return solutions, scores.with_columns(n_tokens_read=more, flops=3.5 * more)
+    new = more // 3
+    read = {"n_tokens_read": more, "flops": 3.5 * more, "n_tokens_new": new, "flops_new": 3.5 * new}
+    return solutions, scores.with_columns(**read)
 
 
 def without(table: pl.DataFrame, column: str, rows) -> pl.DataFrame:
@@ -49,16 +51,20 @@ def test_unknown_numbers_are_nan_and_the_others_stay_what_they_are():
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 99), *[st.sets(st.integers(0, 11), max_size=3)] * 4)
-def test_a_cost_is_null_exactly_where_a_solution_s_is_unknown(seed, tokens, flops, read, read_flops):
+@given(st.integers(0, 99), *[st.sets(st.integers(0, 11), max_size=3)] * 6)
+def test_a_cost_is_null_exactly_where_a_solution_s_is_unknown(
+    seed, tokens, flops, read, read_flops, new, new_flops
+):
     """Of a problem if one of its solutions is so, and of the curve if one of its problems is."""
     whole = drawn(seed)
     solutions = without(without(whole[0], "n_tokens", tokens), "flops", flops)
     scores = without(without(whole[1], "n_tokens_read", read), "flops", read_flops)
+    scores = without(without(scores, "n_tokens_new", new), "flops_new", new_flops)
     how = {"ns": [1, 2, 3], "draws": 100, **NAMES}
     (curves, each), (all_curves, all_each) = evaluate(solutions, scores, **how), evaluate(*whole, **how)
     assert curves.drop(COSTS).equals(all_curves.drop(COSTS)) and each.drop(COSTS).equals(all_each.drop(COSTS))
     unknown = {"tokens": (tokens, read), "flops": (flops, read_flops)}
+    unknown |= {"tokens_new": (tokens, new), "flops_new": (flops, new_flops)}
     for cost, (generated, by_reader) in unknown.items():
         for row, before in zip(each.to_dicts(), all_each.to_dicts(), strict=True):
             mine = {3 * int(row["problem_id"][1:]) + k for k in range(3)}
@@ -76,13 +82,19 @@ def test_no_cost_at_all_is_known_of_a_column_of_nulls():
         flops=pl.lit(None, pl.Float64),
         n_prompt_tokens=pl.lit(None, pl.Int32),
     )
-    scores = scores.with_columns(n_tokens_read=pl.lit(None, pl.Int32), flops=pl.lit(None, pl.Float64))
+    nothing = {
+        "n_tokens_read": pl.Int32,
+        "n_tokens_new": pl.Int32,
+        "flops": pl.Float64,
+        "flops_new": pl.Float64,
+    }
+    scores = scores.with_columns(**{name: pl.lit(None, kind) for name, kind in nothing.items()})
     curves, each = evaluate(solutions, scores, ns=[1, 3], **NAMES)
     for table, name in ((curves, "curves"), (each, "per_problem")):
-        assert tables.check(table, name, "here").select(COSTS).null_count().row(0) == (len(table),) * 2
+        assert tables.check(table, name, "here").select(COSTS).null_count().row(0) == (len(table),) * 4
         assert table["accuracy"].null_count() == 0
     (data,) = recorded(solutions, scores, where="here")
-    assert all(np.isnan(one).all() for one in costs_per_solution(data, read=True))
+    assert all(np.isnan(one).all() for one in costs_per_solution(data, read=True).values())
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ def scored(solutions, sharpness, *, seed=(0,)):
     score = 1 / (1 + np.exp(-(sharpness * (correct - 0.5) + rng.normal(size=len(correct)))))
     read = solutions["n_prompt_tokens"] + solutions["n_tokens"] + 3
     rows = {"score": score.tolist(), "n_tokens_read": read.to_list(), "flops": (2.0e6 * read).to_list()}
+    rows |= {"n_tokens_new": [3] * len(read), "flops_new": [6.0e6] * len(read)}
     keys = solutions.select("problem_id", "sample_id", "budget").to_dict(as_series=False)
     return tables.frame("scores", {**keys, **rows})
 

@@ -379,6 +379,8 @@ def own_tables(folder, budgets=(64,)):
         score=pl.col("sample_id") / 4 + pl.col("budget") / 256,
         n_tokens_read=pl.lit(1, pl.Int32),
         flops=pl.lit(1.0),
+        n_tokens_new=pl.lit(1, pl.Int32),
+        flops_new=pl.lit(1.0),
     )
     folder.mkdir(exist_ok=True)
     tables.write(solved, folder / "solutions.parquet", "solutions")

@@ -198,13 +198,22 @@ def test_draws_are_averaged_and_one_without_a_verdict_counts_a_half(tiny_model, 
 def test_reading_once_and_every_chain_up_to_its_verdict_is_paid_for(tiny_model, tiny_tokenizer) -> None:
     judge = planted(tiny_model, tiny_tokenizer, "Check 5 8 ok Answer ok Yes <eos> Yes", "Check 5")
     problems, samples = inputs(tiny_tokenizer)
-    found = chain_scores_table(judge, problems, samples, "plain", replace(DRAWING, draws=2)).scores
+    drawing = replace(DRAWING, draws=2)
+    found = chain_scores_table(judge, problems, samples, "plain", drawing).scores
+    own = chain_scores_table(judge, problems, samples, "plain", drawing, own=True).scores
+    new = ["n_tokens_new", "flops_new"]
+    assert own.drop(new).equals(found.drop(new))
+    assert found.select(new).rows() == found.select("n_tokens_read", "flops").rows()
+    i = len(chain_ids(tiny_tokenizer, "plain"))
     shape = shape_of(tiny_model)
-    for row, (problem_id, _, text) in zip(found.iter_rows(named=True), SHARD, strict=True):
+    for row, (problem_id, _, text) in zip(own.iter_rows(named=True), SHARD, strict=True):
         n = len(asked(tiny_tokenizer, problem_id, text))
         assert row["n_tokens_read"] == n + 7 + 2
         chains = flops(shape, n, n + 7) + flops(shape, n, n + 2)
         assert row["flops"] == pytest.approx(float(flops(shape, 0, n) + chains))
+        # The instruction once, and both chains.
+        assert row["n_tokens_new"] == i + 7 + 2
+        assert row["flops_new"] == pytest.approx(float(flops(shape, n - i, n) + chains))
 
 
 def test_a_chain_belongs_to_its_solution_and_is_written_once_for_all_budgets(

@@ -68,7 +68,11 @@ def test_given_scores_stand_beside_their_solutions_row_for_row():
 def test_what_reading_costs_is_known_only_with_the_solution_s_tokens():
     found = given_scores(MINE, SAID, "rm")
     assert found["n_tokens_read"].to_list() == [7, 7, None]  # 5 + 2, 7 without a known prompt, unknown
-    assert found["flops"].to_list() == [None] * 3
+    assert found["flops"].to_list() == found["flops_new"].to_list() == [None] * 3
+    assert found["n_tokens_new"].to_list() == [7, 7, None]  # nobody knows of anything that was kept
+    free = given_scores(MINE, SAID, "rm", free=True)
+    for column in ("n_tokens_read", "flops", "n_tokens_new", "flops_new"):
+        assert free[column].to_list() == [0] * 3
 
 
 def test_a_verifier_that_is_not_there_is_named_with_those_that_are():

@@ -51,7 +51,7 @@ def test_scores_are_those_of_the_last_hidden_state_in_any_batch(headed, tiny_mod
         verifier = transformers_verifier(
             SCORES[objective], tiny_model, tiny_tokenizer, folder, token_budget=budget
         )
-        scores_B, read_B, _ = score_solutions(verifier, prompts, solutions, "plain")
+        scores_B, read_B, *_ = score_solutions(verifier, prompts, solutions, "plain")
         np.testing.assert_allclose(scores_B, expected, atol=1e-5)
         assert scores_B.dtype == np.float64 and scores_B.min() >= 0 and scores_B.max() <= 1
         assert read_B.tolist() == [len(x) + len(y) for x, y in zip(prompts, solutions, strict=True)]
@@ -67,7 +67,7 @@ def test_a_head_reads_all_tokens_of_a_solution_in_one_pass(headed, tiny_model, t
     )
     prompts, solutions = pairs(6)
     verifier = transformers_verifier(every, tiny_model, tiny_tokenizer, folder, token_budget=60)
-    scores_B, read_B, _ = score_solutions(verifier, prompts, solutions, "plain")
+    scores_B, read_B, *_ = score_solutions(verifier, prompts, solutions, "plain")
     for x, y, score, read in zip(prompts, solutions, scores_B, read_B, strict=True):
         expected = [by_hand(tiny_model, head, objective, x, y[:k]) for k in range(1, len(y) + 1)]
         assert score == pytest.approx(np.mean(expected), abs=1e-5)
@@ -99,6 +99,10 @@ def test_a_shard_is_scored_as_with_any_score(headed, tiny_model, tiny_tokenizer)
     expected = [by_hand(tiny_model, head, objective, x, y) for y in solutions]
     np.testing.assert_allclose(found["score"], expected, atol=1e-5)
     assert found["n_tokens_read"].to_list() == [len(x) + len(y) for y in solutions]
+    # The hidden state after what it wrote itself is there.
+    own = scores_table(verifier, problems, samples, "plain", own=True)
+    assert own["n_tokens_new"].to_list() == own["flops_new"].to_list() == [0] * 4
+    assert found["n_tokens_new"].equals(found["n_tokens_read"], check_names=False)
 
 
 def test_a_head_that_is_not_there_is_named(headed, tiny_model, tiny_tokenizer, tmp_path):

@@ -95,6 +95,8 @@ def test_a_table_is_scored_row_by_row_at_no_cost() -> None:
                 "score": [1 / 3, 1 / 2],
                 "n_tokens_read": [0, 0],
                 "flops": [0.0, 0.0],
+                "n_tokens_new": [0, 0],
+                "flops_new": [0.0, 0.0],
             },
         )
     )

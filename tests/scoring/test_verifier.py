@@ -47,7 +47,7 @@ def test_scores_are_those_of_a_plain_forward_in_any_batch(tiny_model, tiny_token
         expected.append(float(logits.double().softmax(-1)[yes]))
     assert len(set(expected)) == len(expected)
     for budget in (1, 64, 200, 16_384):
-        scores, read, _ = score_solutions(
+        scores, read, *_ = score_solutions(
             verifier(tiny_model, tiny_tokenizer, token_budget=budget), prompts, solutions, "plain"
         )
         np.testing.assert_allclose(scores, expected, atol=1e-6)
@@ -77,7 +77,7 @@ def test_only_last_positions_meet_the_vocabulary(tiny_model, tiny_tokenizer, mon
 
 def test_nothing_to_score(tiny_model, tiny_tokenizer) -> None:
     found = score_solutions(verifier(tiny_model, tiny_tokenizer), [], [], "plain")
-    assert [numbers.shape for numbers in found] == [(0,)] * 3
+    assert [numbers.shape for numbers in found] == [(0,)] * 5
 
 
 QUESTIONS = {"a": "Find x to 3", "b": "Find x to 4"}
@@ -120,7 +120,7 @@ def test_a_shard_keeps_the_order_of_its_samples(tiny_model, tiny_tokenizer) -> N
     )
     for row, ids in zip(found.iter_rows(named=True), samples["token_ids"], strict=True):
         x = solver_ids(tiny_tokenizer, QUESTIONS[row["problem_id"]], "plain")
-        score, read, _ = score_solutions(verifier(tiny_model, tiny_tokenizer), [x], [ids.to_list()], "plain")
+        score, read, *_ = score_solutions(verifier(tiny_model, tiny_tokenizer), [x], [ids.to_list()], "plain")
         assert row["score"] == pytest.approx(score[0], abs=1e-6)
         assert row["n_tokens_read"] == read[0]
 
@@ -132,6 +132,25 @@ def test_rows_count_the_flops_of_the_tokens_read(tiny_model, tiny_tokenizer) -> 
         sum(2 * shape.parameters + 4 * 2 * 32 * (t + 1) for t in range(n)) for n in found["n_tokens_read"]
     ]
     assert found["flops"].to_list() == expected
+
+
+def test_of_what_it_wrote_itself_a_verifier_reads_only_the_instruction_anew(
+    tiny_model, tiny_tokenizer
+) -> None:
+    usual, shape = verifier(tiny_model, tiny_tokenizer), shape_of(tiny_model)
+    strange, own = (scores_table(usual, *shard_inputs(), "plain", own=own) for own in (False, True))
+    new = ["n_tokens_new", "flops_new"]
+    assert own.drop(new).equals(strange.drop(new))
+    whole = [strange[c].to_list() for c in ("n_tokens_read", "flops")]
+    assert [strange[c].to_list() for c in new] == whole
+    i = len(verification_ids(tiny_tokenizer, "plain"))
+    assert own["n_tokens_new"].to_list() == [i] * len(own)
+    # At positions m + n … m + n + i - 1, of 2 layers of width 32.
+    expected = [
+        sum(2 * shape.parameters + 4 * 2 * 32 * (t + 1) for t in range(n - i, n))
+        for n in own["n_tokens_read"]
+    ]
+    assert own["flops_new"].to_list() == expected and (own["flops_new"] < own["flops"]).all()
 
 
 def test_equal_solutions_of_a_problem_are_read_once_and_paid_for_each_time(
@@ -202,14 +221,17 @@ def test_a_score_of_steps_reads_each_beginning_of_a_solution(tiny_model, tiny_to
     )
     prompts, solutions = pairs()
     steps = verifier(tiny_model, tiny_tokenizer, thirds)
-    scores_B, read_B, flops_B = score_solutions(steps, prompts, solutions, "plain")
+    scores_B, read_B, flops_B, new_B, new_flops_B = score_solutions(steps, prompts, solutions, "plain")
+    i = len(verification_ids(tiny_tokenizer, "plain"))
     whole = verifier(tiny_model, tiny_tokenizer)
-    for i, (x, y) in enumerate(zip(prompts, solutions, strict=True)):
+    for row, (x, y) in enumerate(zip(prompts, solutions, strict=True)):
         beginnings = [y[:k] for k in thirds.places(y, tiny_tokenizer, "sentence")]
         assert beginnings[-1] == y
         each = score_solutions(whole, [x] * len(beginnings), beginnings, "plain")
-        assert scores_B[i] == pytest.approx(each[0].min(), abs=1e-6)
-        assert (read_B[i], flops_B[i]) == (each[1].sum(), each[2].sum())
+        assert scores_B[row] == pytest.approx(each[0].min(), abs=1e-6)
+        assert (read_B[row], flops_B[row]) == (each.read_B.sum(), each.flops_B.sum())
+        # With the keys and values of the solution kept, the instruction is new at each place.
+        assert (new_B[row], new_flops_B[row]) == (i * len(beginnings), each.new_flops_B.sum())
     assert (read_B > score_solutions(whole, prompts, solutions, "plain")[1]).any()
 
 
@@ -238,7 +260,7 @@ def test_vllm_is_asked_for_yes_and_refuses_heads(tiny_model, tiny_tokenizer) -> 
 
     engine, shape = Engine(), shape_of(tiny_model)
     found = vllm_verifier(SCORES["judge"], engine, tiny_tokenizer, shape)
-    scores_B, read_B, _ = score_solutions(found, [[5], [6]], [[7], [8, 9]], "plain")
+    scores_B, read_B, *_ = score_solutions(found, [[5], [6]], [[7], [8, 9]], "plain")
     words = verification_ids(tiny_tokenizer, "plain")
     sequences = [[5, 7, *words], [6, 8, 9, *words]]
     assert engine.asked == (sequences, label_ids(tiny_tokenizer)[0], ["sequence 0", "sequence 1"])

@@ -8,8 +8,8 @@ import polars as pl
 from rlv import tables
 
 NS = [1, 2, 4, 8, 16]
-# What a solution costs: generated, and with the verifier's reading.
-GENERATED, READ = 10.0, 15.0
+# What a solution costs: generated, and with the verifier's reading, of which NEW is left with a cache.
+GENERATED, READ, NEW = 10.0, 15.0, 2.0
 
 
 def rows(
@@ -23,15 +23,18 @@ def rows(
     ns=NS,
     generated=GENERATED,
     read=READ,
+    new=NEW,
 ):
     """Accuracy N by N; each is a number or one of every problem. A token costs two FLOPs."""
     price = generated + (read if verifier else 0.0)
+    cached = generated + (min(new, read) if verifier else 0.0)
     return tables.frame(
         "per_problem",
         [
             {"problem_id": f"p{p}", "dataset": dataset, "reasoner": reasoner, "verifier": verifier}
             | {"strategy": strategy, "n": n, "budget": budget, "accuracy": float(value)}
             | {"tokens": n * price, "flops": 2 * n * price}
+            | {"tokens_new": n * cached, "flops_new": 2 * n * cached}
             for n, accuracy in zip(ns, accuracies, strict=True)
             for p, value in enumerate(np.broadcast_to(accuracy, problems))
         ],
