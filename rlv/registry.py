@@ -26,6 +26,7 @@ KINDS = {
     "rlv.advantages": ("rlv.training.advantages", "ADVANTAGES"),
     "rlv.objectives": ("rlv.training.objectives", "OBJECTIVES"),
     "rlv.scores": ("rlv.scoring", "SCORES"),
+    "rlv.panels": ("rlv.evaluation.panels", "PANELS"),
     "rlv.votes": ("rlv.evaluation.votes", "VOTES"),
     "rlv.datasets": ("rlv.problems.sources", "SOURCES"),
     "rlv.figures": ("rlv.figures", "FIGURES"),

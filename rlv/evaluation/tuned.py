@@ -21,12 +21,16 @@ def has_tuned(job: Job) -> bool:
     return ROLE in job.artifact.inputs
 
 
-def read_tuned(job: Job, verifier: str | None = None) -> Recorded:
-    """The training problems' solutions, with the scores of a job's verifier, or of this one of several."""
+def read_tuned(job: Job, verifier: str | None = None, *, scored: bool = True) -> Recorded:
+    """The training problems' solutions, with the scores of a job's verifier, or of this one of several.
+
+    Not `scored`: only the solutions, for a job that got no scores of them.
+    """
     from rlv import tables
     from rlv.evaluation.recorded import recorded
 
     read = [column for column in tables.SCHEMAS["solutions"] if column != "text"]
-    scores = job.parts("tuned_scores" if verifier is None else f"tuned_scores:{verifier}", "scores")
+    role = "tuned_scores" if verifier is None else f"tuned_scores:{verifier}"
+    scores = job.parts(role, "scores") if scored else None
     (data,) = recorded(job.table(ROLE, "solutions", read), scores, where=job.artifact.inputs[ROLE].path)
     return data

@@ -36,7 +36,7 @@ from rlv.provenance.times import Making, makings, slowest, stage_times
 from rlv.run.stages import leaves
 from rlv.scoring import SCORES
 from rlv.store import Artifact, Store
-from rlv.study.types import Dataset, Model, Samples, Study
+from rlv.study.types import Dataset, Model, Samples, Study, Verifier
 
 # Files of a figure that the page links to if they are published beside it (rlv/snakemake/copies.py).
 FIGURE_FOLDER = "figures"
@@ -210,10 +210,7 @@ def _setup(study: Study) -> dict[str, list[tuple[str, list[Any]]]]:
             for name, one in study.reasoners.items()
             if one.samples is not None
         ],
-        "verifiers": [
-            (name, [one.score, one.column or name if SCORES[one.score].is_given else one.reasoner])
-            for name, one in study.verifiers.items()
-        ],
+        "verifiers": [(name, [one.score, _read_by(name, one)]) for name, one in study.verifiers.items()],
         "samples": [
             (name, [", ".join(one.files), one.n, one.dialect or "", _mapped(one), one.correct or ""])
             for name, one in study.samples.items()
@@ -222,6 +219,13 @@ def _setup(study: Study) -> dict[str, list[tuple[str, list[Any]]]]:
             (name, [one.base, one.rl_v, one.verifier, one.judge]) for name, one in study.comparisons.items()
         ],
     }
+
+
+def _read_by(name: str, verifier: Verifier) -> str:
+    """What gives a verifier's scores: a reasoner, a column of the files, or other verifiers."""
+    if verifier.panel is not None:
+        return f"{verifier.panel} of {', '.join(verifier.of)}"
+    return verifier.column or name if SCORES[verifier.score].is_given else verifier.reasoner
 
 
 def _mapped(samples: Samples) -> str:

@@ -36,6 +36,18 @@ class Builder(Protocol):
         """The parameters that decide how a data set's questions are put to a reasoner."""
         ...
 
+    def scores(self, reasoner: str, dataset: str, verifier: str, cut: bool = False) -> list[Artifact]:
+        """A verifier's scores of all solutions of a reasoner on a data set."""
+        ...
+
+    def tuned_scores(self, reasoner: str, verifier: str) -> list[Artifact]:
+        """A verifier's scores of a reasoner's solutions of the tuning problems."""
+        ...
+
+    def tuned(self, reasoner: str, *verifiers: str) -> dict[str, Artifact]:
+        """Inputs of what is fitted on training problems: the reasoner's solutions and verifiers' scores."""
+        ...
+
     def confidence(self, reasoner: str, verifier: str) -> Artifact:
         """The choice of a confidence."""
         ...

@@ -11,6 +11,7 @@ from rlv.models.sources import model_spec
 from rlv.plan.external import dataset_size, problem_spec, samples_spec, step_rule
 from rlv.plan.methods import brought
 from rlv.plan.naming import CUT, numbered, once, tag
+from rlv.plan.panels import is_panel, panel_of
 from rlv.plan.scores import scored
 from rlv.plan.training_params import training_params
 from rlv.problems import IN_SAMPLES, SOURCES
@@ -246,6 +247,14 @@ class Chain:
         solutions = self.solutions(reasoner, dataset, shard, cut)
         return scored(self, reasoner, dataset, verifier, solutions, name)
 
+    @once
+    def scores(self, reasoner: str, dataset: str, verifier: str, cut: bool = False) -> list[Artifact]:
+        """A verifier's scores of all of a reasoner's solutions: an artifact a shard, of a panel one."""
+        if is_panel(self.study, verifier):
+            return [panel_of(self, reasoner, dataset, verifier)]
+        shards = self.shards(reasoner, dataset)
+        return [self.score(reasoner, dataset, verifier, shard, cut) for shard in shards]
+
     # ---- choices on the problems of `tuning`
 
     def _tried(self, reasoner: str, temperature: float) -> tuple[list[Artifact], Artifact]:
@@ -274,6 +283,8 @@ class Chain:
     @once
     def tuned_scores(self, reasoner: str, verifier: str) -> list[Artifact]:
         """A verifier's scores of these solutions, one artifact a shard."""
+        if is_panel(self.study, verifier):
+            return [panel_of(self, reasoner, None, verifier)]
         (temperature,) = self.study.temperatures(reasoner)
         assert self.study.tuning is not None  # what is fitted without it is refused when the study is read
         dataset, made = self.study.tuning.dataset, []
@@ -347,9 +358,7 @@ class Chain:
             params["thresholds"] = list(self.study.lengths.thresholds)
         inputs = {"solutions": self.grade(reasoner, dataset, cut)}
         if verifier:
-            shards = self.shards(reasoner, dataset)
-            scores = [self.score(reasoner, dataset, verifier, shard, cut) for shard in shards]
-            inputs |= numbered("scores", scores)
+            inputs |= numbered("scores", self.scores(reasoner, dataset, verifier, cut))
         name = f"{dataset}-{reasoner}-{verifier or 'votes'}{CUT if cut else ''}"
         return self.make("evaluate", name, params, inputs)
 

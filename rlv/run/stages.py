@@ -5,6 +5,7 @@ from __future__ import annotations
 from rlv import models, problems
 from rlv.answers import stage as answers
 from rlv.choosing import stage as choosing
+from rlv.evaluation import panelled
 from rlv.evaluation import stage as evaluation
 from rlv.evaluation.claims import stage as claims
 from rlv.figures import stage as figures
@@ -30,6 +31,7 @@ STAGES: dict[str, Stage] = {
     "grade": answers.GRADE,
     "choose": choosing.CHOOSE,
     "score": scoring.SCORE,
+    "panel": panelled.PANEL,
     "evaluate": evaluation.EVALUATE,
     "figures": figures.FIGURE,
     "claims": claims.CLAIMS,

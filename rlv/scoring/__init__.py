@@ -65,7 +65,8 @@ class Score:
     π(No) where a sampled chain says its verdict, one number a chain (rlv/scoring/chains.py); "kept", no
     model: `kept` of y's tokens and of what sampling kept of them, of which it `needs` a column or none
     (kept.py); "chosen", a power of a score that is "kept", both chosen for each reasoner on training problems
-    (rlv/choosing); "given", no model: a column of the files that solutions of others come from.
+    (rlv/choosing); "given", no model: a column of the files that solutions of others come from;
+    "panel", no model: scores of other verifiers (rlv/evaluation/panels.py).
     `trained`: the verification objective that the reader must have been trained with; None: any weights do.
     `padded_tokens`: of a batch, by kind of device; a longer sequence is a batch of its own, and kinds left
     out have those of _PADDED_TOKENS. `about`: what it is, in one sentence, as `rlv methods` prints it. Raises
@@ -73,7 +74,7 @@ class Score:
     """
 
     along: Along = last
-    reads: Literal["yes", "head", "chain", "kept", "chosen", "given"] = "kept"
+    reads: Literal["yes", "head", "chain", "kept", "chosen", "given", "panel"] = "kept"
     places: Places = end
     kept: Kept | None = None
     needs: Column | None = None
@@ -94,12 +95,17 @@ class Score:
     @property
     def loads_no_model(self) -> bool:
         """Whether tables are all that it needs: no weights, no tokenizer, no GPU."""
-        return self.reads in ("kept", "chosen", "given")
+        return self.reads in ("kept", "chosen", "given", "panel")
 
     @property
     def is_given(self) -> bool:
         """Whether it comes with the solutions, which others sampled and scored."""
         return self.reads == "given"
+
+    @property
+    def is_panel(self) -> bool:
+        """Whether it is made of scores of other verifiers, which a verifier of it names."""
+        return self.reads == "panel"
 
     @property
     def is_chosen(self) -> bool:
@@ -178,6 +184,7 @@ SCORES: Registry[Score] = Registry(
             reads="given",
             about="Given: a column of the files that the solutions come from, such as a reward model's.",
         ),
+        "panel": Score(reads="panel", about="Several other verifiers' scores as one; `panel` says how."),
         **{
             name: Score(reads="kept", kept=CONFIDENCES[name], needs=NEEDS.get(name), about=about)
             for name, about in _FREE.items()

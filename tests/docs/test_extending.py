@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from rlv.evaluation.curves import evaluate
+from rlv.evaluation.panels import PANELS
 from rlv.evaluation.votes import VOTES
 from rlv.figures import FIGURES
 from rlv.models.flops import shape_of
@@ -37,7 +38,8 @@ SECTIONS = {part.split("\n", 1)[0]: BLOCK.findall(part) for part in PAGE.split("
 @pytest.fixture
 def registries():
     """Puts the dictionaries back as they were."""
-    tables = (ADVANTAGES.own, SCORES.own, VOTES.own, SOURCES.own, FIGURES.own, OBJECTIVES.own)
+    methods = (ADVANTAGES, SCORES, PANELS, VOTES, SOURCES, FIGURES, OBJECTIVES)
+    tables = [registry.own for registry in methods]
     before = [dict(table) for table in tables]
     yield
     for table, content in zip(tables, before, strict=True):
@@ -81,7 +83,7 @@ def test_every_block_runs_and_its_test_passes(section, registries, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "section", ["An advantage", "A verification objective", "A score", "A data set", "A figure"]
+    "section", ["An advantage", "A verification objective", "A score", "A panel", "A data set", "A figure"]
 )
 def test_a_study_can_name_what_was_added(section, registries, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)

@@ -217,6 +217,9 @@ NUMBERS = {
     *("evaluation/bootstrap", "evaluation/claims/equal_compute", "evaluation/claims/overhead"),
     *("evaluation/claims/verifiers", "evaluation/curves", "evaluation/efficiency", "evaluation/selection"),
     *(
+        "evaluation/label_model",
+        "evaluation/panels",
+        "evaluation/stacking",
         "evaluation/tallies",
         "evaluation/votes",
         "evaluation/weights",

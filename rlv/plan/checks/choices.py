@@ -115,10 +115,10 @@ def _confidences(study: Study) -> Iterator[tuple[str, str]]:
                 yield f"verifiers.{name}.{unread}", f"score {verifier.score!r} is not chosen; leave it out"
             continue
         yield from _candidates(f"verifiers.{name}", verifier)
-        for reasoner, entry in study.reasoners.items():
-            if name in entry.verifiers and study.tuning is None:
+        for reasoner in study.reasoners:
+            if name in study.scoring(reasoner) and study.tuning is None:
                 yield f"reasoners.{reasoner}.verifiers", f"{name!r} is chosen: {WHERE}"
-            elif name in entry.verifiers and study.tuning is not None and study.tuning.n < VOTERS:
+            elif name in study.scoring(reasoner) and study.tuning is not None and study.tuning.n < VOTERS:
                 yield (
                     "tuning.n",
                     f"{name!r} is chosen by {VOTERS} votes a problem, found n = {study.tuning.n}",

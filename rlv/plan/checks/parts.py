@@ -13,6 +13,7 @@ from rlv.plan.checks.choices import broken_choices
 from rlv.plan.checks.datasets import broken_datasets
 from rlv.plan.checks.models import broken_models
 from rlv.plan.checks.names import broken_method, unknown
+from rlv.plan.checks.panels import broken_panels
 from rlv.plan.checks.samples import broken_samples
 from rlv.prompts import STYLES
 from rlv.sampling.engine import VLLM_TEMPERATURES
@@ -35,6 +36,7 @@ def broken_references(study: Study) -> Iterator[tuple[str, str]]:
     yield from _reasoners(study)
     yield from _system_prompts(study)
     yield from _verifiers(study)
+    yield from broken_panels(study)
     yield from _temperatures(study)
     yield from _evaluation(study)
     yield from _lengths(study)
@@ -139,8 +141,8 @@ def _verifiers(study: Study) -> Iterator[tuple[str, str]]:
         if verifier.reasoner != "self":
             yield from unknown(f"verifiers.{name}.reasoner", verifier.reasoner, study.reasoners, "reasoner")
         yield from _reader(study, f"verifiers.{name}.reasoner", name, verifier.reasoner)
-    for name, reasoner in study.reasoners.items():
-        for used in reasoner.verifiers:
+    for name in study.reasoners:
+        for used in study.scoring(name):
             if used in study.verifiers and study.verifiers[used].reasoner == "self":
                 yield from _reader(study, f"reasoners.{name}.verifiers", used, name)
 
@@ -177,7 +179,7 @@ def _kept(study: Study, name: str) -> Iterator[tuple[str, str]]:
     needs = {score.needs for score in read} - {None}
     if "self_certainty" in needs:
         for reasoner, entry in study.reasoners.items():
-            known = name in entry.verifiers and entry.model in study.models
+            known = name in study.scoring(reasoner) and entry.model in study.models
             if known and study.sampling_of(reasoner).engine == "vllm":
                 yield (
                     f"reasoners.{reasoner}.verifiers",

@@ -30,7 +30,7 @@ def broken_samples(study: Study) -> Iterator[tuple[str, str]]:
             yield key, f"a reasoner has a `model`, or `samples` that others have sampled; found {found}"
         elif reasoner.samples is not None:
             yield from unknown(f"{key}.samples", reasoner.samples, study.samples, "samples")
-            yield from _reasoner(study, key, reasoner)
+            yield from _reasoner(study, name, reasoner)
     yield from _verifiers(study)
     for name, dataset in study.datasets.items():
         if dataset.source == IN_SAMPLES:
@@ -65,7 +65,8 @@ def _verifiers(study: Study) -> Iterator[tuple[str, str]]:
             )
 
 
-def _reasoner(study: Study, key: str, reasoner: Reasoner) -> Iterator[tuple[str, str]]:
+def _reasoner(study: Study, called: str, reasoner: Reasoner) -> Iterator[tuple[str, str]]:
+    key = f"reasoners.{called}"
     for unread in (field for field in _UNREAD if field in reasoner.model_fields_set):
         yield f"{key}.{unread}", "others sampled its solutions, and nothing is trained; leave it out"
     if len(reasoner.evaluate_on) != 1:
@@ -86,12 +87,12 @@ def _reasoner(study: Study, key: str, reasoner: Reasoner) -> Iterator[tuple[str,
                 f"samples.{reasoner.samples}.problems",
                 f"references come from data set {name!r}; leave it out, or give that source {IN_SAMPLES!r}",
             )
-    for name in reasoner.verifiers:
+    for name in study.scoring(called):
         verifier = study.verifiers.get(name)
         if verifier is None or verifier.score not in SCORES:
             continue  # parts.py complains about it
         score = SCORES[verifier.score]
-        if score.loads_no_model and not score.is_given:
+        if score.loads_no_model and not (score.is_given or score.is_panel):
             yield (
                 f"{key}.verifiers",
                 f"{name!r} (score {verifier.score!r}) reads what our sampling keeps, which files of others "
@@ -118,7 +119,7 @@ def _lengths(study: Study) -> Iterator[tuple[str, str]]:
 
 def _given(study: Study, name: str) -> Iterator[tuple[str, str]]:
     for reasoner, entry in study.reasoners.items():
-        if name in entry.verifiers and entry.samples is None:
+        if name in study.scoring(reasoner) and entry.samples is None:
             yield (
                 f"reasoners.{reasoner}.verifiers",
                 f"{name!r} (score 'given') comes with solutions that others sampled, and {reasoner!r} "

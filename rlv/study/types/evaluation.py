@@ -58,7 +58,8 @@ class Verifier(Section):
         "`mean_logprob`, `tail_logprob`, `lowest_logprob`, "
         "`self_certainty`, `brevity`: of what sampling kept, no model reads; "
         "`confidence`: a power of one of these, both chosen, see `best_of`; "
-        "`given`: of a column of the files that the solutions come from"
+        "`given`: of a column of the files that the solutions come from; "
+        "`panel`: of several other verifiers, see `panel`"
     )
     column: str | None = Field(
         default=None,
@@ -68,6 +69,15 @@ class Verifier(Section):
         default=False,
         description="`given`: sampling knew it already, as a log-probability, and nothing was read for it; "
         "other given scores are charged as reading the solution whole",
+    )
+    panel: Young[str | None] = Field(
+        default=None,
+        description="`panel`: how scores of one solution become one (rlv/evaluation/panels.py); `stacked` "
+        "and `best_member` learn from the problems of `tuning`, of which `label_model` takes the share of "
+        "right solutions if they are there",
+    )
+    of: Young[tuple[Name, ...]] = Field(
+        default=(), description="`panel`: the verifiers whose scores it combines; it costs what they cost"
     )
     reasoner: Name = Field(
         default="self", description="the reasoner that reads the solution; `self`: the one that wrote it"

@@ -111,6 +111,17 @@ class Study(Section):
         temperature = self.reasoners[reasoner].temperature
         return temperature.best_of if temperature is not None else (self.sampling_of(reasoner).temperature,)
 
+    def scoring(self, reasoner: str) -> tuple[str, ...]:
+        """The verifiers that score a reasoner's solutions: those it lists, and the members of its panels."""
+        listed = self.reasoners[reasoner].verifiers
+        panels = [self.verifiers[name].of for name in listed if name in self.verifiers]
+        return tuple(dict.fromkeys((*listed, *(member for of in panels for member in of))))
+
+    def has_tuned(self, reasoner: str) -> bool:
+        """Whether there are solutions of training problems of a reasoner, at the one temperature it has."""
+        sampled = self.reasoners[reasoner].samples is None
+        return sampled and self.tuning is not None and len(self.temperatures(reasoner)) == 1
+
     def replicas(self, reasoner: str) -> tuple[str, ...]:
         """A compared reasoner, once for each training seed, in the order of the study's seeds."""
         if not self.seeds or self.reasoners[reasoner].dataset is None:
