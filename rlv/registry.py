@@ -27,6 +27,7 @@ KINDS = {
     "rlv.objectives": ("rlv.training.objectives", "OBJECTIVES"),
     "rlv.scores": ("rlv.scoring", "SCORES"),
     "rlv.panels": ("rlv.evaluation.panels", "PANELS"),
+    "rlv.aggregations": ("rlv.scoring.aggregations", "AGGREGATIONS"),
     "rlv.votes": ("rlv.evaluation.votes", "VOTES"),
     "rlv.datasets": ("rlv.problems.sources", "SOURCES"),
     "rlv.figures": ("rlv.figures", "FIGURES"),

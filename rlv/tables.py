@@ -91,6 +91,19 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "n_tokens_new": pl.Int32(),
         "flops_new": pl.Float64(),  # of reading and generating those
     },
+    # What a verifier read along each solution, before it became one score (rlv/scoring/aggregations.py).
+    "traces": {
+        "problem_id": pl.String(),
+        "sample_id": pl.Int32(),
+        "budget": pl.Int32(),
+        # tokens of the solution before each value, ascending; null: of steps that others scored
+        "places": pl.List(pl.Int32()),
+        "values": pl.List(pl.Float64()),  # in [0, 1]
+        "n_tokens_read": pl.Int32(),  # for all values together
+        "flops": pl.Float64(),
+        "n_tokens_new": pl.Int32(),  # as in "scores"
+        "flops_new": pl.Float64(),
+    },
     # One row a training step.
     "steps": {
         "step": pl.Int32(),

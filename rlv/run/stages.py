@@ -15,6 +15,7 @@ from rlv.mini import stage as mini
 from rlv.problems import overlap
 from rlv.sampling import stage as sampling
 from rlv.scoring import stage as scoring
+from rlv.scoring import trace_stage as tracing
 from rlv.store import Artifact
 from rlv.training import stage as training
 
@@ -30,6 +31,7 @@ STAGES: dict[str, Stage] = {
     "force": sampling.FORCE,
     "grade": answers.GRADE,
     "choose": choosing.CHOOSE,
+    "trace": tracing.TRACE,
     "score": scoring.SCORE,
     "panel": panelled.PANEL,
     "evaluate": evaluation.EVALUATE,

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from rlv.answers.steps import step_starts
+from rlv.families import Family
 from rlv.registry import Registry
-from rlv.scoring.kept import CONFIDENCES, NEEDS, Column, Kept
+from rlv.scoring.kept import CONFIDENCES, NEEDS, WINDOWED, Column, Kept
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -48,6 +49,13 @@ def step_ends(solution: Sequence[int], tokenizer: PreTrainedTokenizerBase, step_
     return [*step_starts(tokenizer, solution, step_rule)[1:], len(solution)]
 
 
+def every_token(solution: Sequence[int], tokenizer: PreTrainedTokenizerBase, step_rule: str) -> Sequence[int]:
+    """A place after each token; the end of a solution without tokens."""
+    return range(1, len(solution) + 1) or [0]
+
+
+# The places of a trace (rlv/scoring/traces.py) by the names that study files use.
+PLACES: Mapping[str, Places] = {"end": end, "steps": step_ends, "tokens": every_token}
 # The settings of a verifier (rlv/study/types) that say how chains are drawn.
 CHAIN_KEYS = ("draws", "chain_tokens", "temperature")
 
@@ -122,13 +130,22 @@ class Score:
         """Whether the reader samples verification chains, for which a study says how many and how."""
         return self.reads == "chain"
 
-    def readings(self, tokens: int, assumed: Assumptions) -> int:
-        """How many sequences are read of a solution of so many tokens, at most; for estimates."""
+    @property
+    def traces(self) -> bool:
+        """Whether a model reads a number at any place of a solution, so that there can be several."""
+        return self.reads in ("yes", "head")
+
+    def readings(self, tokens: int, assumed: Assumptions, places: Places | None = None) -> int:
+        """How many sequences are read of a solution of so many tokens, at most; for estimates.
+
+        `places`: those of a trace, if not the score's own.
+        """
+        places = places or self.places
         if self.loads_no_model:
             return 0
-        if not self.asks or self.places is end:
+        if not self.asks or places is end:
             return 1
-        return min(tokens, assumed.steps_per_solution) if self.places is step_ends else tokens
+        return min(tokens, assumed.steps_per_solution) if places is step_ends else tokens
 
     @property
     def on_vllm(self) -> bool:
@@ -143,7 +160,21 @@ _FREE = {
     "lowest_logprob": "Free: the probability of the least probable token when it was sampled.",
     "self_certainty": "Free: how far from uniform the reasoner's predictions were, c / (1 + c).",
     "brevity": "Free: 1 / tokens, what length says and nothing else.",
+    "claims": 'Free: whether the last try of a solution to a mini task is marked "yes".',
 }
+
+
+def _windowed(family: Family[Kept]) -> Family[Score]:
+    """A family of free confidences as scores; its numbers are whole ones."""
+    return Family(
+        lambda size: Score(kept=family.make(size), needs="token_logprobs", about=family.about),
+        low=family.low,
+        above=family.above,
+        whole=family.whole,
+        default=family.default,
+        about=family.about,
+    )
+
 
 # The unified verifier (paper, "The method") is s(x, y) = π_θ(Yes | x, y, I) with θ trained by J_verify.
 # LLM-as-a-judge is the same question put to a model that was never trained to verify (the base, or the
@@ -190,6 +221,7 @@ SCORES: Registry[Score] = Registry(
             for name, about in _FREE.items()
         },
     },
+    {name: _windowed(family) for name, family in WINDOWED.items()},
 )
 
-__all__ = ["CHAIN_KEYS", "SCORES", "Score", "end", "last", "mean", "step_ends"]
+__all__ = ["CHAIN_KEYS", "PLACES", "SCORES", "Score", "end", "every_token", "last", "mean", "step_ends"]

@@ -15,8 +15,8 @@ from rlv.scoring.kept import COLUMNS, Column, Kept, confidence_by
 def sharpened(kept: Kept, sharpness: float) -> Kept:
     """The confidence u ** sharpness: votes weigh differences between sure solutions by more above 1."""
 
-    def power(token_ids: Sequence[int], logprobs_T: Any, certainty: Any) -> float:
-        return kept(token_ids, logprobs_T, certainty) ** sharpness
+    def power(token_ids: Sequence[int], *known: Any) -> float:
+        return kept(token_ids, *known) ** sharpness
 
     return power
 

@@ -29,7 +29,9 @@ def _run(job: Job) -> dict[str, Any]:
     if SCORES[job.params["score"]].writes:
         return _run_chains(job)
 
-    if SCORES[job.params["score"]].is_given:
+    if "aggregate" in job.params:
+        scores = _aggregated(job)
+    elif SCORES[job.params["score"]].is_given:
         scores = _given(job)
     else:
         scores = _of_kept(job) if SCORES[job.params["score"]].loads_no_model else _read(job)
@@ -38,16 +40,32 @@ def _run(job: Job) -> dict[str, Any]:
     return {"tokens": int(scores["n_tokens_read"].sum())}
 
 
+# What the costs of given scores are made of.
+_COUNTED = ("problem_id", "sample_id", "budget", "n_prompt_tokens", "n_tokens")
+
+
 def _given(job: Job) -> pl.DataFrame:
     """Scores that came with the solutions, in the column that the study names."""
     from rlv.scoring.given import given_scores
 
-    return given_scores(
-        job.table("samples", "samples", ["problem_id", "sample_id", "budget", "n_prompt_tokens", "n_tokens"]),
-        job.table("samples", "given_scores"),
-        job.params["column"],
-        free=job.params.get("free", False),
-    )
+    samples, given = job.table("samples", "samples", _COUNTED), job.table("samples", "given_scores")
+    return given_scores(samples, given, job.params["column"], free=job.params.get("free", False))
+
+
+def _aggregated(job: Job) -> pl.DataFrame:
+    """Scores of values along the solutions: of a trace, or of the steps that others have scored."""
+    from rlv.scoring.aggregations import AGGREGATIONS
+    from rlv.scoring.along import aggregated
+    from rlv.scoring.given_steps import given_traces
+
+    p = job.params
+    if "trace" in job.artifact.inputs:
+        traces, where = job.table("trace", "traces"), job.artifact.inputs["trace"].path
+    else:
+        samples, given = job.table("samples", "samples", _COUNTED), job.table("samples", "given_scores")
+        traces = given_traces(samples, given, p["column"], free=p.get("free", False))
+        where = f"scores of {p['column']!r}"
+    return aggregated(traces, AGGREGATIONS[p["aggregate"]], where)
 
 
 def _of_kept(job: Job) -> pl.DataFrame:
@@ -75,7 +93,7 @@ def _read(job: Job) -> pl.DataFrame:
     problems = job.table("problems", "problems")
     style, system_prompt = job.params["prompt_style"], job.params.get("system_prompt")
     step_rule = job.params.get("step_rule", "sentence")  # absent if only the end is read
-    with _verifier(job) as verifier:
+    with open_verifier(job) as verifier:
         samples = with_token_ids(samples, verifier.tokenizer, style)
         own = reads_its_own(job.artifact)
         return scores_table(verifier, problems, samples, style, system_prompt, step_rule, own)
@@ -132,7 +150,8 @@ def _chain_judge(job: Job) -> Iterator[ChainJudge]:
 
 
 @contextmanager
-def _verifier(job: Job) -> Iterator[Verifier]:
+def open_verifier(job: Job) -> Iterator[Verifier]:
+    """The verifier of a job's parameter `score`, with the model of its input `model`."""
     import torch
 
     from rlv.job.progress import reporter

@@ -77,7 +77,7 @@ def score_solutions(
     words = verification_ids(verifier.tokenizer, style) if verifier.score.asks else []
     names = names or [f"sequence {i}" for i in range(len(solutions))]
     passages_B = [
-        _passages(verifier, x, y, words, name, step_rule)
+        passages_of(verifier, x, y, words, name, verifier.score.places(y, verifier.tokenizer, step_rule))
         for x, y, name in zip(prompts, solutions, names, strict=True)
     ]
     found = iter(verifier.read([passage for passages in passages_B for passage in passages]))
@@ -100,15 +100,19 @@ def score_solutions(
     return Scored(scores_B, *cost([0 * n for n in lengths]), *cost([n - len(words) for n in lengths]))
 
 
-def _passages(
-    verifier: Verifier, x: Sequence[int], y: Sequence[int], words: Sequence[int], name: str, step_rule: str
+def passages_of(
+    verifier: Verifier,
+    x: Sequence[int],
+    y: Sequence[int],
+    words: Sequence[int],
+    name: str,
+    places: Sequence[int],
 ) -> list[Passage]:
     """What is read of one solution: a passage a place if `words` follow it, else one for all places.
 
-    Raises ModelError if the score finds no place in it.
+    `places`: tokens of y before each. Raises ModelError if there are none.
     """
     score = verifier.score
-    places = score.places(y, verifier.tokenizer, step_rule)
     if not len(places):
         asked = f"{score.places.__module__}.{getattr(score.places, '__qualname__', score.places)}"
         raise ModelError(

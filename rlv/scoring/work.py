@@ -1,4 +1,4 @@
-"""What the stage `score` has a model do, before it runs. Imports no torch."""
+"""What the stages `score` and `trace` have a model do, before they run. Imports no torch."""
 
 from __future__ import annotations
 
@@ -8,19 +8,25 @@ from rlv.job.assumptions import Assumptions
 from rlv.job.work import Memory, Pass, Positions, Size, Work, budget_of
 from rlv.models.work import layer_bytes
 from rlv.sampling import work as sampling
-from rlv.scoring import SCORES, Score
+from rlv.scoring import PLACES, SCORES, Score
 from rlv.store import Artifact
 
 _ROW_BYTES = 16
+_PLACE_BYTES = 12
 
 
 def gpus(artifact: Artifact) -> int:
     """GPUs of one job: those that share the model, none if there is no model."""
-    return 0 if _score(artifact).loads_no_model else sampling.gpus(artifact)
+    return 0 if _reads_nothing(artifact) else sampling.gpus(artifact)
 
 
 def _score(artifact: Artifact) -> Score:
     return SCORES[artifact.params["score"]]
+
+
+def _reads_nothing(artifact: Artifact) -> bool:
+    """Whether tables are all that a job reads: also those of a trace, for which a model has read before."""
+    return _score(artifact).loads_no_model or "aggregate" in artifact.params
 
 
 def _is_imported(artifact: Artifact) -> bool:
@@ -31,8 +37,9 @@ def _is_imported(artifact: Artifact) -> bool:
 
 def _passes(artifact: Artifact, assumed: Assumptions) -> list[Pass]:
     score = _score(artifact)
-    if score.loads_no_model or _is_imported(artifact):
+    if _reads_nothing(artifact) or _is_imported(artifact):
         return []
+    places = PLACES[artifact.params["places"]] if "places" in artifact.params else None
     read = artifact.inputs["samples"]
     sampled = read.inputs.get("samples", read)  # cut solutions are made from whole ones
     _, n = sampling.shard_size(sampled.params)
@@ -43,7 +50,7 @@ def _passes(artifact: Artifact, assumed: Assumptions) -> list[Pass]:
         if score.writes:
             made += _chains(artifact, n, end + more, assumed)
             continue
-        sequences = n * score.readings(end - assumed.prompt_tokens, assumed)
+        sequences = n * score.readings(end - assumed.prompt_tokens, assumed, places)
         made.append(Pass("read", sequences, 0, end + more, n))
     return made
 
@@ -64,7 +71,7 @@ def _instruction(score: Score, assumed: Assumptions) -> int:
 
 
 def _memory(artifact: Artifact, size: Size, assumed: Assumptions, device: float | None) -> list[Memory]:
-    if _score(artifact).loads_no_model or _is_imported(artifact):
+    if _reads_nothing(artifact) or _is_imported(artifact):
         return []
     if artifact.params.get("engine") == "vllm":  # it keeps a cache also of tokens that are only read
         return sampling.engine_memory(artifact, size, assumed, device)
@@ -85,11 +92,12 @@ def scoring_memory(size: Size, padded_tokens: int, longest: int) -> Memory:
 def _stored(artifact: Artifact, passes: list[Pass], size: Size, assumed: Assumptions) -> float:
     # A row a solution, however often it is read, and whatever else is read or written for it.
     rows = passes[::3] if _score(artifact).writes else passes
-    return sum(p.together for p in rows) * _ROW_BYTES
+    places = sum(p.sequences for p in rows) * _PLACE_BYTES if "places" in artifact.params else 0
+    return sum(p.together for p in rows) * _ROW_BYTES + places
 
 
 def _positions(artifact: Artifact) -> Positions | None:
-    if _score(artifact).loads_no_model or _is_imported(artifact):
+    if _reads_nothing(artifact) or _is_imported(artifact):
         return None
     solutions = sampling.positions(artifact.inputs["samples"])
     score, chain = _score(artifact), artifact.params.get("chain_tokens", 0)
@@ -103,4 +111,5 @@ def _keys(artifact: Artifact, setting: str) -> tuple[str, ...]:
     return (f"{verifier}.engine" if setting == "engine" else verifier,)
 
 
+# Of both stages: a trace has the parameter `places`.
 SCORE = Work(_passes, _memory, _stored, positions=_positions, keys=_keys)

@@ -21,6 +21,7 @@ from rlv.problems import SOURCES
 from rlv.sampling import SamplingParams, sample_shard
 from rlv.sampling.transformers_engine import TransformersEngine
 from rlv.scoring import SCORES
+from rlv.scoring.aggregations import AGGREGATIONS
 from rlv.scoring.kept_table import kept_table
 from rlv.training.advantages import ADVANTAGES
 from rlv.training.loop import train
@@ -38,7 +39,7 @@ SECTIONS = {part.split("\n", 1)[0]: BLOCK.findall(part) for part in PAGE.split("
 @pytest.fixture
 def registries():
     """Puts the dictionaries back as they were."""
-    methods = (ADVANTAGES, SCORES, PANELS, VOTES, SOURCES, FIGURES, OBJECTIVES)
+    methods = (ADVANTAGES, SCORES, AGGREGATIONS, PANELS, VOTES, SOURCES, FIGURES, OBJECTIVES)
     tables = [registry.own for registry in methods]
     before = [dict(table) for table in tables]
     yield
@@ -83,7 +84,11 @@ def test_every_block_runs_and_its_test_passes(section, registries, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "section", ["An advantage", "A verification objective", "A score", "A panel", "A data set", "A figure"]
+    "section",
+    [
+        *("An advantage", "A verification objective", "A score", "An aggregation", "A panel", "A data set"),
+        "A figure",
+    ],
 )
 def test_a_study_can_name_what_was_added(section, registries, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)

@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from rlv import tables
-from rlv.errors import DataError
+from rlv.errors import DataError, StudyError
 from rlv.job import Job
 from rlv.scoring import SCORES
-from rlv.scoring.kept import CONFIDENCES, NEEDS, TAIL_TOKENS, confidence
+from rlv.scoring.kept import CONFIDENCES, NEEDS, TAIL_TOKENS, WINDOWED, confidence
 from rlv.scoring.kept_table import kept_table
 from rlv.scoring.stage import SCORE
 from rlv.store import Artifact, Store
@@ -29,10 +29,45 @@ LOGPROBS = np.log([0.5, 0.25, *[1.0] * TAIL_TOKENS]).tolist()
         ("lowest_logprob", 0.25),
         ("self_certainty", 3 / 4),
         ("brevity", 1 / (2 + TAIL_TOKENS)),
+        ("claims", 1.0),
+        ("tail_logprob:8", 0.25 ** (1 / 8)),
+        ("group_logprob:2", 0.125 ** (1 / 2)),
+        ("group_logprob", 0.125 ** (1 / TAIL_TOKENS)),
+        ("bottom_logprob:1", 0.25),
     ],
 )
 def test_closed_forms(name: str, expected: float) -> None:
-    assert confidence(name, range(2 + TAIL_TOKENS), LOGPROBS, 3.0) == pytest.approx(expected)
+    text = "Try 1 no Try 2 yes Answer 2"
+    assert confidence(name, range(2 + TAIL_TOKENS), LOGPROBS, 3.0, text) == pytest.approx(expected)
+
+
+def test_windows_by_brute_force_and_longer_than_the_solution() -> None:
+    """The lowest group is the worst window, the bottom the mean of the worst tenth of them."""
+    logprobs = -np.random.default_rng(0).exponential(size=60)
+    means = sorted(logprobs[i : i + 5].mean() for i in range(56))
+    asked = [
+        confidence(name, range(60), logprobs.tolist(), None)
+        for name in ("group_logprob:5", "bottom_logprob:5")
+    ]
+    np.testing.assert_allclose(asked, np.exp([means[0], np.mean(means[:5])]))
+    whole = confidence("mean_logprob", range(60), logprobs.tolist(), None)
+    for family in WINDOWED:
+        assert confidence(f"{family}:61", range(60), logprobs.tolist(), None) == pytest.approx(whole)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("Try 1 yes Try 2 no Answer 1", 0), ("", 0), ("yes", 1), ("Try 3 no yes", 1)]
+)
+def test_claims_is_the_last_mark(text: str, expected: float) -> None:
+    assert confidence("claims", [5], None, None, text) == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["group_logprob:0", "group_logprob:1.5", "bottom_logprob:x", "tail_logprob:"]
+)
+def test_a_window_that_cannot_be_is_refused(name: str) -> None:
+    with pytest.raises(StudyError, match=r"expected .*:PARAMETER with a whole number of 1 or more"):
+        SCORES[name]
 
 
 def test_the_tail_of_a_short_solution_is_all_of_it() -> None:
@@ -43,18 +78,18 @@ def test_the_tail_of_a_short_solution_is_all_of_it() -> None:
 def test_scores_stay_in_their_range_where_rounding_leaves_it(name: str) -> None:
     """A certain token may have a log-probability of a rounding above 0, and uniform ones a KL below 0."""
     for logprob, certainty in ((1e-7, -1e-7), (-1e4, 1e30)):
-        assert 0 <= confidence(name, [5, 6], [logprob, logprob], certainty) <= 1
+        assert 0 <= confidence(name, [5, 6], [logprob, logprob], certainty, "") <= 1
 
 
 @pytest.mark.parametrize("name", CONFIDENCES)
 def test_what_is_not_needed_may_be_missing_and_what_is_needed_not(name: str) -> None:
-    kept = {"token_logprobs": [-1.0, -2.0], "self_certainty": 2.0}
+    kept = {"token_logprobs": [-1.0, -2.0], "self_certainty": 2.0, "text": "yes"}
     needed = NEEDS.get(name)
     alone = [kept[column] if column == needed else None for column in kept]
     assert confidence(name, [5, 6], *alone) == confidence(name, [5, 6], *kept.values())
     if needed is not None:
         others = [None if column == needed else kept[column] for column in kept]
-        with pytest.raises(DataError, match=rf"no {needed} was kept .*sample again"):
+        with pytest.raises(DataError, match=rf"no {needed} was kept .*(sample again|text)"):
             confidence(name, [5, 6], *others)
 
 

@@ -15,6 +15,7 @@ from rlv.plan.checks.models import broken_models
 from rlv.plan.checks.names import broken_method, unknown
 from rlv.plan.checks.panels import broken_panels
 from rlv.plan.checks.samples import broken_samples
+from rlv.plan.checks.traces import broken_traces
 from rlv.prompts import STYLES
 from rlv.sampling.engine import VLLM_TEMPERATURES
 from rlv.scoring import CHAIN_KEYS, SCORES
@@ -37,6 +38,7 @@ def broken_references(study: Study) -> Iterator[tuple[str, str]]:
     yield from _system_prompts(study)
     yield from _verifiers(study)
     yield from broken_panels(study)
+    yield from broken_traces(study)
     yield from _temperatures(study)
     yield from _evaluation(study)
     yield from _lengths(study)
@@ -176,7 +178,7 @@ def _kept(study: Study, name: str) -> Iterator[tuple[str, str]]:
             f"score {verifier.score!r} reads what the writer of a solution said of it; leave it out",
         )
     read = [SCORES[score] for score in verifier.best_of or (verifier.score,) if score in SCORES]
-    needs = {score.needs for score in read} - {None}
+    needs = {score.needs for score in read} - {None, "text"}
     if "self_certainty" in needs:
         for reasoner, entry in study.reasoners.items():
             known = name in study.scoring(reasoner) and entry.model in study.models

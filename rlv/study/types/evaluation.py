@@ -55,8 +55,8 @@ class Verifier(Section):
     score: str = Field(
         description="`generative`, `bce`, `regression`: the objective that the reader was trained with, "
         "lambda > 0; `judge`: the prompt to any model; `judge_chain`: the same after a chain of thought; "
-        "`mean_logprob`, `tail_logprob`, `lowest_logprob`, "
-        "`self_certainty`, `brevity`: of what sampling kept, no model reads; "
+        "`mean_logprob`, `tail_logprob`, `group_logprob:W`, `bottom_logprob:W`, `lowest_logprob`, "
+        "`self_certainty`, `brevity`, `claims`: of what sampling kept, no model reads; "
         "`confidence`: a power of one of these, both chosen, see `best_of`; "
         "`given`: of a column of the files that the solutions come from; "
         "`panel`: of several other verifiers, see `panel`"
@@ -100,6 +100,15 @@ class Verifier(Section):
     )
     temperature: float = Field(
         default=1.0, ge=0, description="`judge_chain`: of the chains; 0 is greedy, with one draw"
+    )
+    aggregate: Young[str | None] = Field(
+        default=None,
+        description="the score is an aggregation of values along the solution: "
+        "`last`, `min`, `prod`, `mean`, `geometric`, `mean_logit`, `sum`, `softmin:T`, `tail:M`, `group:W`, "
+        "`bottom:W`; verifiers that differ only in it share one reading; `given`: of the scores of steps",
+    )
+    places: Young[Literal["end", "steps", "tokens"] | None] = Field(
+        default=None, description="where these values are read; absent: `steps`, at the end of each"
     )
 
 
