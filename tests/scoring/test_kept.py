@@ -189,7 +189,7 @@ def test_every_free_confidence_is_a_score_that_loads_no_torch() -> None:
     assert free == list(CONFIDENCES)
     # The others that load no model: one is chosen among these, one comes with solutions of others.
     rest = {name for name, score in SCORES.own.items() if score.loads_no_model} - set(free)
-    assert rest == {"confidence", "given"}
+    assert rest == {"confidence", "given", "panel"}
     code = (
         "import sys\nfrom tests.scoring.test_kept import CONFIDENCES, kept_table, samples\n"
         "import rlv.scoring.stage\nkept_table(CONFIDENCES['brevity'], None, samples())\n"
