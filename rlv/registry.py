@@ -29,6 +29,7 @@ KINDS = {
     "rlv.panels": ("rlv.evaluation.panels", "PANELS"),
     "rlv.aggregations": ("rlv.scoring.aggregations", "AGGREGATIONS"),
     "rlv.votes": ("rlv.evaluation.votes", "VOTES"),
+    "rlv.difficulties": ("rlv.evaluation.allocation.bins", "DIFFICULTIES"),
     "rlv.datasets": ("rlv.problems.sources", "SOURCES"),
     "rlv.figures": ("rlv.figures", "FIGURES"),
 }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from rlv.errors import StudyError
+from rlv.plan.allocation import allocations
 from rlv.plan.chain import Chain
 from rlv.plan.products import Products
 from rlv.run.order import places
@@ -59,6 +60,7 @@ def build_plan(study: Study) -> Plan:
     claims = products.claims() if study.claims is not None else None
     models = {name: chain.pretrained(name) for name in study.pretraining}
     products.everything()
+    allocations(chain)
     chain.overlaps()
     found: dict[str, Artifact] = {}
     for root in chain.made.values():

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rlv.figures import FIGURES
+from rlv.plan.allocation import allocations, chains_of
 from rlv.plan.chain import Chain
 from rlv.plan.methods import brought
 from rlv.store import Artifact
@@ -86,6 +87,10 @@ class Products:
             made = self.everything()
             datasets = datasets or tuple({str(a.params["dataset"]): None for a in made})
             made = [a for a in made if a.params["dataset"] in datasets]
+        elif needs == "allocation":
+            made = allocations(self.chain)
+            datasets = datasets or tuple({str(a.params["dataset"]): None for a in made})
+            made = [a for a in made if a.params["dataset"] in datasets]
         elif needs == "reasoners":
             listed = [r for reasoners in figure.reasoners.values() for r in reasoners]
             datasets = datasets or _evaluated_on(self.study, listed)
@@ -116,7 +121,7 @@ class Products:
         if needs != "training":
             evaluation = self.study.evaluation
             params |= {"datasets": list(datasets), "seed": evaluation.seed, "draws": evaluation.draws}
-        return self.chain.make("figures", name, params, trained | {f"evaluate:{a.name}": a for a in made})
+        return self.chain.make("figures", name, params, trained | {f"{a.stage}:{a.name}": a for a in made})
 
     def claims(self) -> Artifact:
         """The artifact of the scoreboard: all evaluations that claims compare, and the overhead."""
@@ -133,6 +138,8 @@ class Products:
                 made += self._starts(comparison, dataset)
                 inputs |= {f"evaluate:{a.name}": a for a in made}
             inputs |= {f"evaluate:{a.name}": a for a in self._as_they_are(dataset)}
+        allocated = [a for a in allocations(self.chain) if a.params["dataset"] in roles.values()]
+        inputs |= {f"allocate:{a.name}": a for a in allocated}
         if lengths is not None:
             for dataset in lengths.datasets:
                 for method in lengths.comparisons:
@@ -167,6 +174,7 @@ class Products:
         reasoners = self.study.reasoners.items()
         recorded = {name: list(entry.verifiers) for name, entry in reasoners if entry.samples is not None}
         found = {"recorded": recorded, "paired": [list(pair) for pair in self.study.claims.paired]}
+        found["allocated"] = chains_of(self.study)
         return {name: value for name, value in found.items() if value}
 
     def _described(self, comparisons: dict[str, Comparison]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from rlv.errors import StudyError
 from rlv.outside.names import below, fault_of
+from rlv.plan.checks.allocation import broken_allocation
 from rlv.plan.checks.names import nearest
 from rlv.plan.checks.parts import broken_references
 from rlv.plan.checks.products import broken_products
@@ -50,7 +51,7 @@ def load(name_or_path: str) -> Study:
             if isinstance(entry, dict) and isinstance(entry.get(key), dict):
                 _validated(settings, entry[key], path, (section, name, key))
     study = _validated(Study, {**raw, "assumed": assumed}, path, ())
-    for key, message in chain(broken_references(study), broken_products(study)):
+    for key, message in chain(broken_references(study), broken_products(study), broken_allocation(study)):
         raise StudyError(f"{path}: {key}: {message}")
     return _with_replicas(study)
 

@@ -7,6 +7,7 @@ from rlv.answers import stage as answers
 from rlv.choosing import stage as choosing
 from rlv.evaluation import panelled
 from rlv.evaluation import stage as evaluation
+from rlv.evaluation.allocation import stage as allocation
 from rlv.evaluation.claims import stage as claims
 from rlv.figures import stage as figures
 from rlv.imported import stage as imported
@@ -35,6 +36,7 @@ STAGES: dict[str, Stage] = {
     "score": scoring.SCORE,
     "panel": panelled.PANEL,
     "evaluate": evaluation.EVALUATE,
+    "allocate": allocation.ALLOCATE,
     "figures": figures.FIGURE,
     "claims": claims.CLAIMS,
 }

@@ -82,6 +82,7 @@ class Evidence:
 
     `recorded`: reasoners of which nothing is known but their solutions, as pairs with themselves: once
     without a verifier, and once with each. `rivals`: any two reasoners, `unified` set against `base`.
+    `allocated`: reasoners of `savings`, as pairs with themselves; `chain`, a verifier that reasons first.
     """
 
     dataset: str
@@ -96,6 +97,8 @@ class Evidence:
     budgets: tuple[int, ...] = ()  # if the role is LENGTHS
     recorded: tuple[Pair, ...] = ()
     rivals: tuple[Pair, ...] = ()
+    allocated: tuple[Pair, ...] = ()
+    savings: pl.DataFrame | None = None
     draws: int = 1000
     seed: int = 0
 

@@ -11,6 +11,7 @@ import polars as pl
 from rlv import tables
 from rlv.errors import DataError
 from rlv.evaluation.claims import (
+    allocation,
     boundary,
     controls,
     equal_compute,
@@ -30,13 +31,13 @@ class Claim:
 
     `compute` returns no rows if the study has no evidence (no separate verifier, nothing measured). It raises
     DataError if there is evidence and it is incomplete. `about`: the pairs that it is given, one at a time:
-    "comparisons", the compared methods; "recorded" and "rivals", those of the evidence; "study", none, for
-    its rows are about the whole.
+    "comparisons", the compared methods; "recorded", "rivals" and "allocated", those of the evidence; "study",
+    none, for its rows are about the whole.
     """
 
     compute: Callable[[Evidence], list[dict]]
     roles: tuple[str, ...]
-    about: Literal["comparisons", "recorded", "rivals", "study"] = "comparisons"
+    about: Literal["comparisons", "recorded", "rivals", "allocated", "study"] = "comparisons"
 
 
 EVERYWHERE = (IN_DISTRIBUTION, HARD, OUT_OF_DOMAIN)
@@ -70,6 +71,9 @@ CLAIMS: dict[str, Claim] = {
     "verifier_gain": Claim(recorded.verifier_gain, EVERYWHERE, "recorded"),
     "verifier_order": Claim(recorded.verifier_order, EVERYWHERE, "recorded"),
     "paired": Claim(recorded.paired, EVERYWHERE, "rivals"),
+    "compute_optimal": Claim(allocation.compute_optimal, EVERYWHERE, "allocated"),
+    "compute_optimal_null": Claim(allocation.compute_optimal_null, EVERYWHERE, "allocated"),
+    "voting_first": Claim(allocation.voting_first, EVERYWHERE, "allocated"),
 }
 
 
@@ -91,6 +95,7 @@ def scoreboard(
     pieces = {
         "comparisons": [replace(one, pairs=(pair,)) for one in evidence for pair in one.pairs],
         "recorded": [replace(one, pairs=(pair,)) for one in evidence for pair in one.recorded],
+        "allocated": [replace(one, pairs=(pair,)) for one in evidence for pair in one.allocated],
         "rivals": [one.on_common_problems(pair) for one in evidence for pair in one.rivals],
     }
     given = {

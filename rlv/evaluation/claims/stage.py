@@ -36,6 +36,7 @@ def evidence(job: Job) -> list[Evidence]:
     per_problem = _gather(job, "evaluate", "per_problem")
     curves = _gather(job, "evaluate", "curves")
     verification = _gather(job, "evaluate", "verification")
+    savings = _gather(job, "allocate", "savings")
     found = []
     for role, dataset in p["roles"].items():
         # What a training step costs depends on no data set: it goes with the first.
@@ -49,6 +50,8 @@ def evidence(job: Job) -> list[Evidence]:
                 curves=curves,
                 verification=verification if verification.height else None,
                 overhead=job.table("overhead", "overhead") if measured else None,
+                allocated=allocated_on(p, dataset, savings),
+                savings=savings if savings.height else None,
                 **pairs_without_training(p, dataset, per_problem),
                 **resampling,
             )
@@ -91,6 +94,16 @@ def pairs_without_training(
         "recorded": tuple(pair for pair in recorded if pair.unified in known),
         "rivals": tuple(pair for pair in rivals if {pair.unified, pair.base} <= known),
     }
+
+
+def allocated_on(params: Mapping[str, Any], dataset: str, savings: pl.DataFrame) -> tuple[Pair, ...]:
+    """The evidence's `allocated`: reasoners of the study that have savings on a data set."""
+    known = set(savings.filter(pl.col("dataset") == dataset)["reasoner"].unique())
+    return tuple(
+        Pair(name, name, "", chain=next(iter(chains), None), method=name)
+        for name, chains in params.get("allocated", {}).items()
+        if name in known
+    )
 
 
 def compared_on(dataset: str, pairs: Iterable[Pair], per_problem: pl.DataFrame) -> tuple[Pair, ...]:

@@ -4,6 +4,7 @@ config/README.md is generated from them (rlv/study/docs.py). Left out on purpose
 (rlv/plan/reading.py), rules that need more than one section (rlv/plan/checks/), and artifacts (rlv/plan/).
 """
 
+from rlv.study.types.allocation import Allocation
 from rlv.study.types.data import (
     AnswerFormat,
     Architecture,
@@ -36,6 +37,7 @@ __all__ = [
     "CLAIM_ROLES",
     "CONTROLS",
     "LARGEST_SEED",
+    "Allocation",
     "AnswerFormat",
     "Architecture",
     "Assumption",

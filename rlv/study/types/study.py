@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from rlv.study.types.allocation import Allocation
 from rlv.study.types.data import Dataset, Model, Pretraining, PromptStyle
 from rlv.study.types.evaluation import (
     Claims,
@@ -50,6 +51,9 @@ class Study(Section):
     evaluation: Evaluation = Field(default=Evaluation(), description="votes and curves")
     comparisons: dict[Name, Comparison] = Field(default={}, description="methods by name")
     lengths: Lengths | None = Field(default=None, description="length budgets, if present")
+    allocation: Allocation | None = Field(
+        default=None, description="which strategy for which problem, if present"
+    )
     overhead: Overhead | None = Field(default=None, description="measured if present")
     figures: dict[Name, Figure] = Field(default={}, description="figures to draw, by the figure's own name")
     claims: Claims | None = Field(default=None, description="scoreboard, if present")

@@ -1,0 +1,56 @@
+"""What the section `allocation` needs of a study's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rlv.evaluation.allocation.bins import DIFFICULTIES
+from rlv.evaluation.votes import VOTES
+from rlv.plan.allocation import allocated_on, readers_of
+from rlv.plan.checks.names import broken_method, unknown
+
+if TYPE_CHECKING:
+    from rlv.study.types import Study
+
+# Two solutions on each half: with fewer there is nothing to choose.
+FEWEST = 4
+
+
+def broken_allocation(study: Study) -> Iterator[tuple[str, str]]:
+    """(key path, message) of what the section cannot be made of."""
+    section = study.allocation
+    if section is None:
+        return
+    for dataset in section.datasets:
+        yield from unknown("allocation.datasets", dataset, study.datasets, "data set")
+    for reasoner, verifiers in section.readers.items():
+        key = f"allocation.readers.{reasoner}"
+        yield from unknown(key, reasoner, study.reasoners, "reasoner")
+        for verifier in verifiers:
+            if verifier not in study.reasoners[reasoner].verifiers:
+                yield key, f"{verifier!r} is not among the verifiers of reasoner {reasoner!r}"
+        for dataset in section.datasets:
+            if dataset not in study.reasoners[reasoner].evaluate_on:
+                yield key, f"{reasoner!r} is not evaluated on {dataset!r} (reasoners.{reasoner}.evaluate_on)"
+    for name in section.strategies:
+        yield from broken_method("allocation.strategies", name, VOTES, "vote")
+        if VOTES[name].limit:
+            yield "allocation.strategies", f"{name!r} knows what is right; it is no strategy"
+    for name in section.difficulties:
+        yield from broken_method("allocation.difficulties", name, DIFFICULTIES, "difficulty")
+    yield from _pools(study)
+
+
+def _pools(study: Study) -> Iterator[tuple[str, str]]:
+    readers = readers_of(study)
+    if not any(allocated_on(study, reasoner) for reasoner in readers):
+        yield "allocation.readers", "no reasoner with verifiers is evaluated on these data sets; name one"
+    for reasoner in readers:
+        found = study.solutions_of(reasoner)
+        if found < FEWEST or not any(2 <= n <= found // 2 for n in study.evaluation.ns):
+            yield (
+                f"allocation.readers.{reasoner}",
+                f"{found} solutions of a problem, and `evaluation.ns` has no N of 2 to {found // 2}; cells "
+                "are judged on halves of the solutions; sample more, or name other reasoners",
+            )
