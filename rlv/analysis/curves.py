@@ -21,7 +21,7 @@ DATASET = "problems"
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The tables of that name (rlv/tables.py), of all verifiers."""
+    """The tables of that name (rlv/tables), of all verifiers."""
 
     curves: pl.DataFrame
     per_problem: pl.DataFrame

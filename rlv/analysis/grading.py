@@ -20,7 +20,7 @@ from rlv.scoring.given import given_scores
 class Graded:
     """n solutions of each problem, graded, with the scores that came with them.
 
-    `problems`, `solutions`: tables (rlv/tables.py), a row a problem and a row a solution; `solutions` has
+    `problems`, `solutions`: tables (rlv/tables), a row a problem and a row a solution; `solutions` has
     answer, answer_class and correct. `scores`: verifier -> a scores table, a row a solution. `name`: of the
     reasoner, in tables and pictures. `notes`: what was left out, in words.
     """

@@ -19,7 +19,7 @@ Needs = Literal["comparisons", "controls", "starts", "training", "reasoners", "l
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure's module, the tables that its `data` is given (as in rlv/tables.py), and what they are of.
+    """A figure's module, the tables that its `data` is given (as in rlv/tables), and what they are of.
 
     `needs`: "comparisons", both reasoners of every comparison with their verifiers; "controls", the same
     with their controls; "starts", with the models that they started from; "training", their training runs;

@@ -1,6 +1,6 @@
 """How others write down the solutions that they sample: one record a format, recognised by its columns.
 
-    rlv                this project's tables (rlv/tables.py): samples or solutions, scores, problems; own.py
+    rlv                this project's tables (rlv/tables): samples or solutions, scores, problems; own.py
     qwen2.5-math       QwenLM/Qwen2.5-Math, evaluation/math_eval.py (`score` says which are right) and
                        evaluation/rm_maj_eval.py (`pred_score` has the reward model's scores)
     search-and-learn   huggingface/search-and-learn, src/sal/search/best_of_n.py and src/sal/utils/score.py

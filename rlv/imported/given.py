@@ -19,7 +19,7 @@ FEW = 20
 
 @dataclass(frozen=True)
 class Given:
-    """n solutions of each problem. The tables of these names (rlv/tables.py); `notes`: what was left out."""
+    """n solutions of each problem. The tables of these names (rlv/tables); `notes`: what was left out."""
 
     problems: pl.DataFrame
     samples: pl.DataFrame

@@ -1,6 +1,6 @@
 """This project's own tables as solutions: a table of samples or solutions, and those of their scores.
 
-A table is told by its columns (rlv/tables.py). Scores belong to a solution by problem, sample and budget; the
+A table is told by its columns (rlv/tables). Scores belong to a solution by problem, sample and budget; the
 verifier is called as its file, or as the folder of a file called scores.parquet. Of solutions at several
 budgets the largest is read.
 """

@@ -38,7 +38,7 @@ class Imported:
     """Solutions that somebody else sampled. Rows are sorted by problem, so the order of problems in the
     files does not matter; that of a problem's solutions does.
 
-    `problems`: a problems table (rlv/tables.py) in which question and answer may be null; without an answer,
+    `problems`: a problems table (rlv/tables) in which question and answer may be null; without an answer,
     every solution of the problem has `correct`. `solutions`: SOLUTIONS. `scores`: verifier -> problem_id,
     sample_id, score in [0, 1], steps (the scores of steps that it is made of, as the file has them; null: of
     none), for the solutions that have one. `dialect`: the format's name. `mapping`:

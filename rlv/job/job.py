@@ -65,7 +65,7 @@ class Stage:
     run: leaves files in `job.out` and returns facts for the manifest (tokens, counts), all JSON.
     doing: the first words of a line about one of its jobs.
     memory_mb, minutes: the least that a job asks a scheduler for.
-    leaves: names of the tables that an artifact consists of, each a file NAME.parquet (rlv/tables.py).
+    leaves: names of the tables that an artifact consists of, each a file NAME.parquet (rlv/tables).
     code: from an artifact's parameters the digest of the code that makes it, which then is part of its key:
     for artifacts that are made again in seconds (figures). None: the key contains only the recipe.
     runs_models: whether jobs need the environment of the engines.

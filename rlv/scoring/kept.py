@@ -2,7 +2,7 @@
 
     u = confidence("tail_logprob", token_ids, logprobs_T, self_certainty)
 
-Pure functions of a row of a "samples" table (rlv/tables.py), all about the reasoner that sampled it, at
+Pure functions of a row of a "samples" table (rlv/tables), all about the reasoner that sampled it, at
 temperature 1. They cost nothing beyond sampling, so what a trained verifier adds is what it adds to these.
 Higher is surer; only the order within a problem has a meaning, and a vote may sharpen it.
 """

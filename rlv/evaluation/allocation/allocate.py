@@ -55,7 +55,7 @@ def allocate(
     dataset: str,
     reasoner: str,
 ) -> dict[str, pl.DataFrame]:
-    """The tables by name (TABLES; schemas in rlv/tables.py). `scores`: by verifier; `levels`: by problem.
+    """The tables by name (TABLES; schemas in rlv/tables). `scores`: by verifier; `levels`: by problem.
 
     Difficulty is predicted by the first verifier. Raises DataError as `recorded` does, for solutions at
     several budgets, and for fewer than four of a problem.

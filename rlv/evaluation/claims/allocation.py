@@ -97,9 +97,11 @@ def voting_first(evidence: Evidence) -> list[dict]:
     """
     rows = []
     for pair in evidence.pairs:
+        if pair.chain is None:
+            continue
         known = _savings(evidence, pair, what="over_majority", verifier=pair.chain)
         weighted = known.filter(strategy="weighted_voting", price="whole")
-        if pair.chain is None or weighted.is_empty():
+        if weighted.is_empty():
             continue
         parts = [f"by N {_each(weighted)}"]
         best = known.filter(strategy="best_of_n", price="whole")

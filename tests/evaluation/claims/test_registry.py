@@ -23,6 +23,8 @@ from tests.evaluation.claims.test_verifiers import METRICS, metrics
 PAIR = Pair("grpo", "grpo_v")
 # Those about reasoners as they are, see test_recorded.py.
 AS_THEY_ARE = {name for name, claim in CLAIMS.items() if claim.about in ("recorded", "rivals")}
+# Those about allocations, see test_allocation.py.
+ALLOCATED = {name for name, claim in CLAIMS.items() if claim.about == "allocated"}
 
 
 def whole_study(per_problem, overhead) -> list[Evidence]:
@@ -64,6 +66,7 @@ def test_every_claim_for_the_data_sets_that_it_is_about(per_problem, overhead):
         *("rl_gain", "verifier_accuracy", "separate", "rl_over_cold", "over_confidence", "over_brevity"),
         *("over_chain", "within_problem", "boundary"),
         *AS_THEY_ARE,
+        *ALLOCATED,
     }
     assert board["id"].unique(maintain_order=True).to_list() == [name for name in CLAIMS if name in counts]
     gains = board.filter(pl.col("id") == "math_gain")["ours"]
@@ -101,7 +104,7 @@ def test_a_statement_is_short_enough_for_a_table():
     board = scoreboard(
         [*evidence, Evidence("long", (pair,), cut, LENGTHS, selection=chosen, budgets=BUDGETS)]
     )
-    assert set(CLAIMS) - set(board["id"]) == {"overhead", *AS_THEY_ARE}
+    assert set(CLAIMS) - set(board["id"]) == {"overhead", *AS_THEY_ARE, *ALLOCATED}
     assert board["statement"].str.contains("with one training seed (leave_one_out_v)", literal=True).all()
     assert max(map(len, board["statement"])) <= 175
     alone = tuple(Pair(name, name, v) for name, v in ((unified, ""), (unified, "unified")))

@@ -1,6 +1,7 @@
 """The tables that stages hand to each other: their columns are a contract, checked on write and read.
 
-One schema a table, Parquet through polars. A column's meaning stands beside it.
+One schema a table, Parquet through polars. A column's meaning stands beside it; some tables of one stage have
+a module of their own here.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import IO, Any
 import polars as pl
 
 from rlv.errors import DataError
+from rlv.tables.allocation import ALLOCATION
+from rlv.tables.training import TRAINING
 
 SCHEMAS: dict[str, dict[str, pl.DataType]] = {
     "problems": {
@@ -103,41 +106,6 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "flops": pl.Float64(),
         "n_tokens_new": pl.Int32(),  # as in "scores"
         "flops_new": pl.Float64(),
-    },
-    # One row a training step.
-    "steps": {
-        "step": pl.Int32(),
-        "reward": pl.Float64(),  # mean over the batch's solutions
-        "finished": pl.Float64(),  # fraction of solutions that ended by themselves
-        "solution_tokens": pl.Float64(),  # mean length of a solution
-        "policy_loss": pl.Float64(),
-        "verification_loss": pl.Float64(),  # null without the verification objective
-        "verifier_balanced_accuracy": pl.Float64(),  # of all solutions; null too if all are of one class
-        "kl": pl.Float64(),  # k3 estimate to the reference; null if the coefficient is 0
-        "clip_fraction": pl.Float64(),
-        # mean surprisal of the sampled tokens at the rollouts' temperature, in nats; null: recorded solutions
-        "entropy": pl.Float64(),
-        # mean |log-prob when sampled - when trained|, both at temperature 1; null: recorded solutions
-        "logprob_gap": pl.Float64(),
-        "grad_norm": pl.Float64(),
-        # of each objective, λ and KL included; null: only one, ZeRO, or they were not measured in this step
-        "policy_grad_norm": pl.Float64(),
-        "verification_grad_norm": pl.Float64(),
-        "learning_rate": pl.Float64(),
-        "tokens_sampled": pl.Int64(),
-        "tokens_values": pl.Int64(),  # sampled for Monte-Carlo values (VinePPO); 0 if there are none
-        "tokens_trained": pl.Int64(),
-        "seconds_sample": pl.Float64(),
-        "seconds_update": pl.Float64(),
-    },
-    # Every solution that a training run sampled, so that a separate verifier can learn from the same data.
-    "rollouts": {
-        "step": pl.Int32(),  # from 1
-        "problem_id": pl.String(),
-        "sample_id": pl.Int32(),
-        "token_ids": pl.List(pl.Int32()),
-        "reward": pl.Float64(),
-        "finished": pl.Boolean(),
     },
     # Accuracy against N with 95 % intervals over problems.
     "curves": {
@@ -240,93 +208,6 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "flops": pl.Float64(),
         "confident": pl.Float64(),
     },
-    # Cells (a strategy, its verifier and N) and choices among them, on halves of the recorded solutions.
-    "frontier": {
-        "dataset": pl.String(),
-        "reasoner": pl.String(),
-        "price": pl.String(),  # of reading: "whole", or "cached" if sampling's keys and values are kept
-        "unit": pl.String(),  # what `cost` is: "flops", "tokens", or "solutions" if neither is known
-        # "" of a cell; else how difficulty was told for the choice: "none", the same cell for all problems,
-        # a name of DIFFICULTIES, or "shuffled", bins that know nothing
-        "binning": pl.String(),
-        "lambda": pl.Float64(),  # accuracy that a unit of cost must bring to be chosen; null of a cell
-        "strategy": pl.String(),  # "" of a choice, as the verifier
-        "verifier": pl.String(),
-        "n": pl.Float64(),  # solutions a problem, in the mean
-        "accuracy": pl.Float64(),  # of a choice: on problems that it was not made on
-        "low": pl.Float64(),  # of a choice: of the accuracy at this cost, chosen anew in every resample
-        "high": pl.Float64(),
-        "cost": pl.Float64(),  # mean a problem, as the rest
-        "tokens": pl.Float64(),
-        "flops": pl.Float64(),
-        "on_hull": pl.Boolean(),  # whether some price chooses this cell for all problems; null of a choice
-    },
-    # The cell that problems of a bin choose at a price; chosen on all problems.
-    "allocation": {
-        "dataset": pl.String(),
-        "reasoner": pl.String(),
-        "price": pl.String(),
-        "unit": pl.String(),
-        "binning": pl.String(),
-        "lambda": pl.Float64(),
-        "bin": pl.Int32(),  # from 1, the easiest
-        "hardness_low": pl.Float64(),  # in this bin: 1 - pass@1, 1 - score, or the level
-        "hardness_high": pl.Float64(),
-        "problems": pl.Float64(),  # mean of both halves
-        "strategy": pl.String(),
-        "verifier": pl.String(),
-        "n": pl.Int32(),
-        "accuracy": pl.Float64(),  # of the cell on the bin's problems
-        "low": pl.Float64(),
-        "high": pl.Float64(),
-        "cost": pl.Float64(),
-        "stable": pl.Float64(),  # share of resamples that choose the same strategy and verifier
-    },
-    # The most accurate strategy of each bin of problems, at a budget that N solutions cost without reading.
-    "winners": {
-        "dataset": pl.String(),
-        "reasoner": pl.String(),
-        "price": pl.String(),
-        "unit": pl.String(),
-        "binning": pl.String(),
-        "bin": pl.Int32(),
-        "problems": pl.Float64(),
-        "n": pl.Int32(),
-        "budget": pl.Float64(),
-        "strategy": pl.String(),
-        "verifier": pl.String(),
-        "accuracy": pl.Float64(),
-        "second": pl.String(),  # null: the budget affords no other
-        "second_verifier": pl.String(),
-        "lead": pl.Float64(),  # over the second, as the interval
-        "low": pl.Float64(),
-        "high": pl.Float64(),
-    },
-    # What one way to answer pays for the accuracy of another, over what that pays.
-    "savings": {
-        "dataset": pl.String(),
-        "reasoner": pl.String(),
-        "price": pl.String(),
-        "unit": pl.String(),
-        # "over_choice": the best of N over the choice by `binning`; "over_bins": one choice for all problems
-        # over that by `binning`; "over_majority": the vote over majority voting
-        "what": pl.String(),
-        "strategy": pl.String(),
-        "verifier": pl.String(),
-        "binning": pl.String(),
-        "n": pl.Int32(),  # at the accuracy of so many solutions; null: the median
-        "ratio": pl.Float64(),  # infinite or 0 where an accuracy is never reached
-        "low": pl.Float64(),
-        "high": pl.Float64(),
-    },
-    # One training update with and without the verification objective, on the same rollouts.
-    "overhead": {
-        "repeat": pl.Int32(),
-        "objective": pl.String(),  # "rl" or "rl_v"
-        "tokens": pl.Int64(),
-        "seconds_sample": pl.Float64(),
-        "seconds_update": pl.Float64(),
-    },
     "claims": {
         "id": pl.String(),
         "statement": pl.String(),
@@ -344,6 +225,8 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "method": pl.String(),
         "dataset": pl.String(),
     },
+    **TRAINING,
+    **ALLOCATION,
 }
 
 
