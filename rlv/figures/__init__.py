@@ -14,7 +14,9 @@ from typing import Literal
 from rlv.registry import Registry
 
 # What a figure draws the evaluations (or steps) of; the plan gathers its inputs by this.
-Needs = Literal["comparisons", "controls", "starts", "training", "reasoners", "lengths", "everything"]
+Needs = Literal[
+    "comparisons", "controls", "starts", "training", "reasoners", "lengths", "allocation", "everything"
+]
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,10 @@ class Drawing:
 
     `needs`: "comparisons", both reasoners of every comparison with their verifiers; "controls", the same
     with their controls; "starts", with the models that they started from; "training", their training runs;
-    "reasoners", the figure's own lists of reasoners; "lengths", comparisons at several budgets; "everything",
-    all evaluations of the study. `texts`: endings of the text files that the figure leaves beside its
-    picture. `costs`: whether it can be drawn against tokens or FLOPs (`against`). `title`: what it is about,
-    for readers; "": its name.
+    "reasoners", the figure's own lists of reasoners; "lengths", comparisons at several budgets; "allocation",
+    all allocations; "everything", all evaluations of the study. `texts`: endings of the text files that the
+    figure leaves beside its picture. `costs`: whether it can be drawn against tokens or FLOPs (`against`).
+    `title`: what it is about, for readers; "": its name.
     """
 
     module: str
@@ -116,6 +118,18 @@ FIGURES = Registry(
             ("selection", "selection_per_problem", *VOTED),
             "lengths",
             title="Lengths chosen by the verifier's confidence",
+        ),
+        "frontier": Drawing(
+            "rlv.figures.frontier",
+            ("frontier",),
+            "allocation",
+            title="What accuracy costs, and what choosing by difficulty saves",
+        ),
+        "allocation": Drawing(
+            "rlv.figures.allocation",
+            ("winners", "frontier"),
+            "allocation",
+            title="Which strategy wins at which difficulty and budget",
         ),
         "calibration": Drawing(
             "rlv.figures.calibration",

@@ -25,6 +25,8 @@ from rlv.job.own_code import drawing_code
 from rlv.outside.names import below
 from rlv.registry import imported
 
+# Where tables come from, as roles of inputs begin; all others come from evaluations.
+SOURCES = {"steps": "train:", "frontier": "allocate:", "winners": "allocate:"}
 # How a message calls the parameters without which an evaluation lacks a table.
 NEEDED = {"verifier": "a verifier", "thresholds": "thresholds"}
 
@@ -63,7 +65,7 @@ def gather(job: Job, table: str, *, optional: bool = False) -> pl.DataFrame:
     has a table that is not optional; StoreError as the store does.
     """
     # Roles that the plan gives; it refuses reasoners without steps (rlv/plan/checks/products.py).
-    source = "train:" if table == "steps" else "evaluate:"
+    source = SOURCES.get(table, "evaluate:")
     inputs = {role: a for role, a in job.artifact.inputs.items() if role.startswith(source)}
     having = [role for role, artifact in inputs.items() if tables.leaves(artifact.params, table)]
     if inputs and not having and optional:

@@ -61,9 +61,7 @@ def _allocation(chain: Chain, reasoner: str, dataset: str, verifiers: tuple[str,
     solutions = chain.grade(reasoner, dataset, False)
     inputs = {"solutions": solutions, "problems": solutions.inputs["problems"]}
     for verifier in verifiers:
-        shards = chain.shards(reasoner, dataset)
-        scores = [chain.score(reasoner, dataset, verifier, shard, False) for shard in shards]
-        inputs |= numbered(f"scores:{verifier}", scores)
+        inputs |= numbered(f"scores:{verifier}", chain.scores(reasoner, dataset, verifier))
     half = study.solutions_of(reasoner) // 2
     params = {
         "dataset": dataset,

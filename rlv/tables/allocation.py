@@ -47,7 +47,7 @@ ALLOCATION: dict[str, dict[str, pl.DataType]] = {
         "cost": pl.Float64(),
         "stable": pl.Float64(),  # share of resamples that choose the same strategy and verifier
     },
-    # The most accurate strategy of each bin of problems, at a budget that N solutions cost without reading.
+    # The most accurate strategy of each bin of problems, at what N of its solutions cost without reading.
     "winners": {
         "dataset": pl.String(),
         "reasoner": pl.String(),

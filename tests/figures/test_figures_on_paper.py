@@ -9,6 +9,7 @@ import jinja2
 import pytest
 
 from rlv.figures import style
+from tests.evaluation.allocation.test_allocate import allocations
 from tests.figures.tables_for_tests import make_lengths, make_reasoners
 
 DATASETS = {"test": 0.45, "hard": 0.2, "ood": 0.3}
@@ -29,7 +30,7 @@ COEFFICIENTS = {
     3.0: ("_v3", "unified"),
 }
 PAPER = ("objectives", "coefficient", "sequential_parallel", "length_selection", "controls")
-OTHERS = ("boundary",)  # of other papers
+OTHERS = ("boundary", "frontier", "allocation")  # of other papers
 # Of any solutions and scores: of the paper they speak only where something is compared.
 ANY = ("votes", "reliability", "accuracy_table")
 NAMES = (*PAPER, *OTHERS, *ANY)
@@ -63,6 +64,7 @@ def given():
     given = {name: (0.0, read) for name, read in theirs.items()}
     outside = make_reasoners(given, DATASETS, ns=(1, 2, 4, 8, 16, 32, 64), problems=20)
     common = {"draws": 100, "seed": 0, "datasets": list(DATASETS)}
+    allocated = allocations({"grpo": ("judge", "free"), "grpo_v": ("unified", "free")}, list(DATASETS))
     lengthy = {**common, "comparisons": COMPARISONS, "datasets": ["test", "hard"]}
     by = {
         "objectives": {m: entries(m, OBJECTIVES, coefficient=0.3) for m in METHODS},
@@ -79,6 +81,7 @@ def given():
             controlled,
             {**common, "comparisons": {m: c | CONTROLS for m, c in COMPARISONS.items()}},
         ),
+        **dict.fromkeys(("frontier", "allocation"), (allocated, common)),
         "boundary": (
             controlled,
             {**common, "comparisons": {m: c | CONTROLS for m, c in COMPARISONS.items()}},

@@ -77,3 +77,28 @@ def test_what_cannot_be_allocated_is_refused_with_its_key(tmp_path, section, com
 def test_too_few_solutions_are_refused(tmp_path):
     with pytest.raises(StudyError, match=r"allocation.readers.grpo.*2 solutions of a problem"):
         planned(tmp_path, "sampling: {n: 2, samples_per_shard: 2}\nevaluation: {ns: [1, 2]}\nallocation: {}")
+
+
+def test_figures_are_drawn_of_the_allocations_of_their_data_sets(tmp_path):
+    figures = "figures: {frontier: {}, allocation: {datasets: [hard]}}"
+    plan = planned(tmp_path, f"allocation: {{}}\n{figures}")
+    found = {name: set(plan.figures[name].inputs) for name in ("frontier", "allocation")}
+    assert found["frontier"] == {f"allocate:{name}" for name in allocated(plan)}
+    assert found["allocation"] == {"allocate:hard-grpo", "allocate:hard-grpo_v"}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("figures: {frontier: {}}", "figures.frontier: this figure needs the section `allocation`"),
+        (
+            "allocation: {datasets: [hard]}\nfigures: {frontier: {datasets: [test]}}",
+            "figures.frontier.datasets: no data set with an allocation named 'test'",
+        ),
+        ("allocation: {}\nfigures: {allocation: {against: flops}}", "figures.allocation.against"),
+    ],
+)
+def test_a_figure_without_allocations_is_refused(tmp_path, text, complaint):
+    with pytest.raises(StudyError) as refused:
+        planned(tmp_path, text)
+    assert complaint in str(refused.value)

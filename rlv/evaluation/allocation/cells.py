@@ -39,13 +39,13 @@ class Menu:
     """All cells, on each half of the solutions: rows Q are the first half's problems, then the second's.
 
     `costs`: by column, SOLUTIONS and those of prices.py; NaN where not known. `generated`: what one solution
-    costs a problem in the mean without reading, by the same columns.
+    of each row costs in the mean without reading, cost_Q by the same columns.
     """
 
     cells: tuple[Cell, ...]
     accuracy_QK: Floats
     costs: Mapping[str, Floats]
-    generated: Mapping[str, float]
+    generated: Mapping[str, Floats]
 
     def unit(self, price: Price) -> str | None:
         """What a price is counted in: "flops", "tokens" or "solutions"; None for a price that is not known.
@@ -69,7 +69,7 @@ class Menu:
 
     def budgets(self, unit: str) -> Floats:
         """What N solutions cost a problem in the mean without reading, for every N: budgets_N."""
-        return self.generated[unit] * np.array(self.ns)
+        return self.generated[unit].mean() * np.array(self.ns)
 
     def curves(self) -> dict[tuple[str, str], list[int]]:
         """(strategy, verifier) -> its cells by rising N."""
@@ -119,5 +119,6 @@ def menu(
         costs[column] = np.concatenate(by_half)
     accuracy_QK = np.concatenate([np.stack(columns, axis=1) for columns in accuracy])
     solutions_QK = np.broadcast_to(np.array([float(c.n) for c in cells]), accuracy_QK.shape)
-    generated = {c: float(np.mean([side[c] for side in each[""]])) for c in each[""][0]}
-    return Menu(cells, accuracy_QK, {SOLUTIONS: solutions_QK, **costs}, {SOLUTIONS: 1.0, **generated})
+    generated = {column: np.concatenate([side[column] for side in each[""]]) for column in each[""][0]}
+    generated[SOLUTIONS] = np.ones(len(accuracy_QK))
+    return Menu(cells, accuracy_QK, {SOLUTIONS: solutions_QK, **costs}, generated)

@@ -15,7 +15,7 @@ from rlv.evaluation.prices import Price
 from rlv.evaluation.tallies import Floats, Ints
 
 # Bins that know nothing: those of the first difficulty, dealt out to the problems at random.
-SHUFFLED, SHUFFLES = "shuffled", 8
+SHUFFLED, SHUFFLES = "shuffled", 4
 
 
 @dataclass(frozen=True)

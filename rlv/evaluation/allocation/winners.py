@@ -1,7 +1,8 @@
 """Which strategy is the most accurate in a bin of problems, at a budget: rows of the table `winners`.
 
-Budgets are what N solutions cost without reading. A strategy with a verifier reaches fewer solutions with
-the same budget; its accuracy is linear in the logarithm of cost between its N, and held beyond the largest.
+Budgets are what N solutions of the bin cost without reading. A strategy with a verifier reaches fewer
+solutions with the same budget. Its accuracy is linear in the logarithm of cost between its N, and held beyond
+the largest.
 Winners are those of the problems that they are told of; their lead over the second has an interval.
 """
 
@@ -19,7 +20,7 @@ from rlv.evaluation.bootstrap import interval, resampled_means
 from rlv.evaluation.equal_cost import accuracy_at
 from rlv.evaluation.tallies import Floats
 
-# Accuracies that differ by rounding are equal; the strategy that stands first in the study wins then.
+# Accuracies and costs that differ by rounding are equal; the strategy that the study has first wins then.
 ROUNDING = 1e-9
 
 
@@ -35,21 +36,23 @@ def winner_rows(priced: Priced, told: Mapping[str, Bins]) -> list[dict[str, Any]
             weights_Di = weights_Di[weights_Di.sum(axis=1) > 0]
             accuracy_DK, cost_DK = (resampled_means(value_QK[inside_Q], weights_Di) for value_QK in values)
             label = {"binning": binning, "bin": one + 1, "problems": inside_Q.sum() / 2}
-            for n, budget in zip(offered.ns, offered.budgets(priced.unit), strict=True):
-                at_budget = _at(offered, float(budget), accuracy_DK, cost_DK)
+            one_D = resampled_means(offered.generated[priced.unit][inside_Q, None], weights_Di)[:, 0]
+            for n in offered.ns:
+                at_budget = _at(offered, n * one_D, accuracy_DK, cost_DK)
                 if at_budget:
-                    rows.append(label | {"n": n, "budget": float(budget)} | _first(at_budget))
+                    rows.append(label | {"n": n, "budget": n * one_D[0]} | _first(at_budget))
     return rows
 
 
-def _at(offered: Menu, budget: float, accuracy_DK: Floats, cost_DK: Floats) -> dict[tuple[str, str], Floats]:
-    """(strategy, verifier) -> accuracy_D at a budget, of those whose cheapest cell it affords."""
+def _at(
+    offered: Menu, budget_D: Floats, accuracy_DK: Floats, cost_DK: Floats
+) -> dict[tuple[str, str], Floats]:
+    """(strategy, verifier) -> accuracy_D at budgets, of those whose cheapest cell it affords."""
     found = {}
     for vote, cells in offered.curves().items():
         costs_DN = cost_DK[:, cells]
-        # The budget is that of all problems together: those of a bin may be a little dearer.
-        if costs_DN[0].min() <= 1.25 * budget:
-            found[vote] = accuracy_at(np.log(budget), np.log(costs_DN), accuracy_DK[:, cells])
+        if costs_DN[0].min() <= budget_D[0] * (1 + ROUNDING):
+            found[vote] = accuracy_at(np.log(budget_D), np.log(costs_DN), accuracy_DK[:, cells])
     return found
 
 

@@ -11,7 +11,7 @@ from rlv.plan.allocation import allocated_on, readers_of
 from rlv.plan.checks.names import broken_method, unknown
 
 if TYPE_CHECKING:
-    from rlv.study.types import Study
+    from rlv.study.types import Figure, Study
 
 # Two solutions on each half: with fewer there is nothing to choose.
 FEWEST = 4
@@ -40,6 +40,16 @@ def broken_allocation(study: Study) -> Iterator[tuple[str, str]]:
     for name in section.difficulties:
         yield from broken_method("allocation.difficulties", name, DIFFICULTIES, "difficulty")
     yield from _pools(study)
+
+
+def undrawn(study: Study, key: str, figure: Figure) -> Iterator[tuple[str, str]]:
+    """(key path, message) of a figure of allocations that has none to draw."""
+    if study.allocation is None:
+        yield key, "this figure needs the section `allocation`; `allocation: {}` takes its defaults"
+        return
+    made = {dataset for reasoner in readers_of(study) for dataset in allocated_on(study, reasoner)}
+    for dataset in figure.datasets:
+        yield from unknown(f"{key}.datasets", dataset, made, "data set with an allocation")
 
 
 def _pools(study: Study) -> Iterator[tuple[str, str]]:

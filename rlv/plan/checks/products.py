@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rlv.errors import StudyError
 from rlv.figures import FIGURES
 from rlv.figures.stage import module_of
+from rlv.plan.checks.allocation import undrawn
 from rlv.plan.checks.names import broken_method, unknown
 from rlv.plan.checks.predictions import broken_predictions
 from rlv.plan.rules import RULES
@@ -95,6 +96,8 @@ def _figures(study: Study) -> Iterator[tuple[str, str]]:
             for reasoner in reasoners:
                 yield from unknown(f"{key}.reasoners.{label}", reasoner, study.reasoners, "reasoner")
         yield from _drawn(study, key, figure, FIGURES[figure.drawing or name], figure.drawing or name)
+        if FIGURES[figure.drawing or name].needs == "allocation":
+            yield from undrawn(study, key, figure)
 
 
 def _module(key: str, name: str) -> Iterator[tuple[str, str]]:

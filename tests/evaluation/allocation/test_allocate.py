@@ -46,6 +46,17 @@ def made(solutions, scores, levels=None, settings=SETTINGS):
     return allocate(solutions, scores, levels or {}, settings, dataset="test", reasoner="rl")
 
 
+def allocations(readers, datasets, price=0.1) -> dict[str, pl.DataFrame]:
+    """Allocations of reasoners by their verifiers, on several data sets: all tables of all."""
+    parts = []
+    for seed, dataset in enumerate(datasets):
+        for reasoner, verifiers in readers.items():
+            solutions, _ = simulated(problems=20, seed=seed)
+            read = {v: cached(simulated(20, seed=seed, skill=len(v) / 3)[1], price) for v in verifiers}
+            parts.append(allocate(solutions, read, {}, SETTINGS, dataset=dataset, reasoner=reasoner))
+    return {table: pl.concat([part[table] for part in parts]) for table in TABLES}
+
+
 @pytest.fixture(scope="module")
 def left():
     solutions, scores = simulated()

@@ -1,0 +1,73 @@
+"""The figures of allocations: what they draw of which tables, and what their captions say."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from rlv.errors import DataError
+from rlv.figures import allocation, frontier
+from tests.evaluation.allocation.test_allocate import allocations
+
+PARAMS = {"figure": "mine", "datasets": ["hard", "test"]}
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return allocations({"grpo": ("judge", "free"), "grpo_v": ("unified",)}, ["test", "hard"])
+
+
+def test_a_frontier_has_all_cells_and_choices_but_the_shuffled_ones(tables):
+    data = frontier.data(tables, PARAMS)
+    shuffled = tables["frontier"].filter(binning="shuffled").height
+    assert data.height == tables["frontier"].height - shuffled
+    assert data["dataset"].unique(maintain_order=True).to_list() == ["hard", "test"]
+    figure = frontier.draw(data)
+    assert len(figure.axes) == 2 * 4  # two prices; two data sets with two reasoners
+    drawn = [line.get_xydata() for line in figure.axes[0].get_lines()]
+    majority = data.filter(dataset="hard", reasoner="grpo", price="whole", strategy="majority").sort("n")
+    expected = majority.select("cost", 100 * pl.col("accuracy")).to_numpy()
+    assert any(line.shape == expected.shape and (line == expected).all() for line in drawn)
+
+
+def test_a_price_that_is_not_known_has_no_panel(tables):
+    whole = {"frontier": tables["frontier"].filter(price="whole")}
+    assert len(frontier.draw(frontier.data(whole, PARAMS)).axes) == 4
+
+
+def test_a_caption_quotes_what_a_budget_reaches(tables):
+    data = frontier.data(tables, PARAMS)
+    reached = data.filter(dataset="test", reasoner="grpo", price="whole", strategy="majority", n=8.0)[
+        "accuracy"
+    ][0]
+    said = frontier.caption(data)
+    assert f"``grpo`` on ``test``, whole price, N = 8: majority voting {100 * reached:.1f} %" in said
+    # Two probes cost more than a solution, and less than eight at the cached price.
+    assert "mean score" in said
+
+
+def test_a_map_has_a_colour_for_each_winner_and_is_pale_where_undecided(tables):
+    data = allocation.data(tables, PARAMS)
+    assert data["binning"].unique().to_list() == ["oracle"]
+    figure = allocation.draw(data)
+    one = data.filter(dataset="hard", reasoner="grpo", price="whole")
+    patches = figure.axes[0].patches
+    assert len(patches) == one.height
+    for row, patch in zip(one.iter_rows(named=True), patches, strict=True):
+        full = allocation._decided(row)
+        assert (min(patch.get_facecolor()[:3]) >= 1 - allocation.PALE) == (not full)
+        assert bool(patch.get_hatch()) == (row["strategy"] == "best_of_n")
+
+
+def test_colours_are_those_of_the_frontier(tables):
+    data = allocation.data(tables, PARAMS)
+    places = dict(data.filter(pl.col("place") >= 0).select("verifier", "place").unique().iter_rows())
+    assert places.items() <= {"judge": 0, "free": 1, "unified": 2}.items()
+
+
+def test_nothing_to_draw_is_an_error_that_says_what_lacks(tables):
+    elsewhere = {"figure": "mine", "datasets": ["ood"]}
+    with pytest.raises(DataError, match="figure mine: no allocation of ood"):
+        frontier.data(tables, elsewhere)
+    with pytest.raises(DataError, match=r"figure mine: no bins of difficulty.*allocation\.difficulties"):
+        allocation.data(tables, elsewhere)
