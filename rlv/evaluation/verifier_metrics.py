@@ -4,12 +4,21 @@
     auroc              chance that a correct solution outscores a wrong one, ties counting half (exact)
     within_auroc       the same of two solutions of one problem, in the mean over problems that have both
                        correct and wrong ones (exact)
+    one_of_k           chance that a correct solution has the highest score among K - 1 wrong ones of its
+                       problem, drawn without replacement, K = 4 (RewardBench 2, Malik et al. 2025); of m
+                       that tie for it, each gets 1/m; in the mean over problems with a correct and K - 1
+                       wrong ones (exact). Scores that say nothing have 1/K
+    mrr                mean reciprocal rank of a correct solution among itself and all wrong ones of its
+                       problem (RewardMATH, Kim et al. 2024), in the mean over problems that have both (exact)
     calibration_error  expected calibration error: 15 bins of equal width on [0, 1], mean |mean score -
                        fraction correct| weighted by the solutions in the bin (Guo et al. 2017, eq. 5)
 
 auroc mixes two things: to know which problems are easy, and which solution of a problem is right. Votes use
 only the second, which within_auroc measures. Problems count alike, as in most published numbers; the
-within-question discrimination of CISC (Taubenfeld et al. 2025, arXiv 2502.06233) counts pairs alike.
+within-question discrimination of CISC (Taubenfeld et al. 2025, arXiv 2502.06233) counts pairs alike. Ties are
+in a random order, as in votes; RewardMATH counts them against the correct solution, which punishes verifiers
+with few different scores, and the other way round a constant would win. mrr depends on how many wrong
+solutions there are: compare it on the same solutions only.
 
 Every metric is there twice. Of "all" solutions: a verifier should reject those that cast no vote, too, but
 most of these are unfinished, which is easy to see. Of the "answered" ones, which vote: what a verifier is
@@ -20,6 +29,7 @@ purpose: what votes make of the scores.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -36,6 +46,7 @@ from rlv.evaluation.tallies import Bools, Ints
 ALL, ANSWERED = "all", "answered"
 THRESHOLD = 0.5
 BINS = 15
+K = 4  # solutions that one_of_k chooses among
 CHUNK = 100_000
 
 
@@ -179,27 +190,79 @@ def auroc(score_B: Floats, correct_B: Bools, problem_B: Ints, weights_DP: Floats
     return np.concatenate(parts)
 
 
+@dataclass(frozen=True)
+class _Ranked:
+    """Groups U of solutions of one problem with equal scores, and the wrong solutions around them."""
+
+    owner_U: Ints  # the problem
+    right_U: Floats  # how many in the group are right
+    below_U: Floats  # wrong ones of the problem with a lower score
+    tied_U: Floats  # with the same
+    wrong_U: Floats  # all of the problem
+
+    def mean(self, value_U: Floats, least: int, weights_DP: Floats) -> Floats:
+        """The mean over right solutions of a problem, then over problems with `least` wrong ones: value_D."""
+        problems = weights_DP.shape[1]
+        enough_U = self.wrong_U >= least
+        sums = np.where(enough_U, self.right_U * value_U, 0), self.right_U * enough_U
+        total_P, right_P = (np.bincount(self.owner_U, sum_U, minlength=problems) for sum_U in sums)
+        mean_P = np.nan_to_num(_ratio(total_P, right_P))
+        return _ratio(weights_DP @ mean_P, weights_DP @ (right_P > 0))
+
+
+def _ranked(score_B: Floats, correct_B: Bools, problem_B: Ints) -> _Ranked:
+    order = np.lexsort((score_B, problem_B))
+    ranked_B, hit_B, owner_B = score_B[order], correct_B[order], problem_B[order]
+    # Runs of equal scores within a problem, and for each the wrong solutions of the problem below it.
+    new_B = np.ones(len(ranked_B), dtype=np.bool_)
+    new_B[1:] = (ranked_B[1:] != ranked_B[:-1]) | (owner_B[1:] != owner_B[:-1])
+    run_B, owner_U = np.cumsum(new_B) - 1, owner_B[new_B]
+    right_U, tied_U = (_counted(run_B, kind_B, len(owner_U)) for kind_B in (hit_B, ~hit_B))
+    wrong_P = _counted(owner_B, ~hit_B, int(owner_B.max(initial=-1)) + 1)
+    earlier_P = np.cumsum(wrong_P) - wrong_P
+    below_U = np.cumsum(tied_U) - tied_U - earlier_P[owner_U]
+    return _Ranked(owner_U, right_U, below_U, tied_U, wrong_P[owner_U])
+
+
 def within_auroc(score_B: Floats, correct_B: Bools, problem_B: Ints, weights_DP: Floats) -> Floats:
     """Chance that a right solution outscores a wrong one of the same problem, ties half: value_D.
 
     The mean over problems that have both kinds; NaN without one.
     """
-    order = np.lexsort((score_B, problem_B))
-    ranked_B, hit_B, owner_B = score_B[order], correct_B[order], problem_B[order]
-    if len(ranked_B) == 0:
-        return np.full(len(weights_DP), np.nan)
-    # Runs of equal scores within a problem, and for each the wrong solutions of the problem up to its end.
-    new_B = np.concatenate([[True], (ranked_B[1:] != ranked_B[:-1]) | (owner_B[1:] != owner_B[:-1])])
-    starts = np.flatnonzero(new_B)
-    right_U, wrong_U = (np.add.reduceat(kind_B.astype(np.float64), starts) for kind_B in (hit_B, ~hit_B))
-    problems = weights_DP.shape[1]
-    owner_U = owner_B[starts]
-    right_P, wrong_P = (np.bincount(owner_U, kind_U, minlength=problems) for kind_U in (right_U, wrong_U))
-    earlier_P = np.cumsum(wrong_P) - wrong_P
-    below_U = np.cumsum(wrong_U) - wrong_U / 2 - earlier_P[owner_U]
-    wins_P = np.bincount(owner_U, right_U * below_U, minlength=problems)
-    chance_P = _ratio(wins_P, right_P * wrong_P)
-    return _ratio(weights_DP @ np.nan_to_num(chance_P), weights_DP @ ~np.isnan(chance_P))
+    ranked = _ranked(score_B, correct_B, problem_B)
+    return ranked.mean(_ratio(ranked.below_U + ranked.tied_U / 2, ranked.wrong_U), 1, weights_DP)
+
+
+def one_of_k(score_B: Floats, correct_B: Bools, problem_B: Ints, weights_DP: Floats) -> Floats:
+    """Chance that a right solution wins against K - 1 random wrong ones of the same problem: value_D.
+
+    With L of W wrong ones below it and T tied, Σ_j C(T, j) C(L, K-1-j) / (j + 1) / C(W, K-1), and by
+    C(T, j) / (j + 1) = C(T+1, j+1) / (T + 1) that is (C(L+T+1, K) - C(L, K)) / ((T + 1) C(W, K-1)). The mean
+    over problems with a right one and K - 1 wrong ones; NaN without one.
+    """
+    ranked = _ranked(score_B, correct_B, problem_B)
+    below_U, tied_U = ranked.below_U, ranked.tied_U
+    won_U = _choose(below_U + tied_U + 1, K) - _choose(below_U, K)
+    chance_U = _ratio(won_U, (tied_U + 1) * _choose(ranked.wrong_U, K - 1))
+    return ranked.mean(chance_U, K - 1, weights_DP)
+
+
+def _choose(n_U: Floats, k: int) -> Floats:
+    """Binomial coefficients of whole numbers, exact up to 2^53."""
+    return np.prod([n_U - i for i in range(k)], axis=0) / math.factorial(k)
+
+
+def mrr(score_B: Floats, correct_B: Bools, problem_B: Ints, weights_DP: Floats) -> Floats:
+    """Mean reciprocal rank of a right solution among itself and the wrong ones of its problem: value_D.
+
+    With A wrong ones above it and T tied, in a random order, (1/(A+1) + … + 1/(A+T+1)) / (T + 1). The mean
+    over problems that have both kinds; NaN without one.
+    """
+    ranked = _ranked(score_B, correct_B, problem_B)
+    last_U = (ranked.wrong_U - ranked.below_U).astype(np.int64)  # A + T
+    first_U = last_U - ranked.tied_U.astype(np.int64)
+    harmonic_N = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, last_U.max(initial=0) + 2))])
+    return ranked.mean((harmonic_N[last_U + 1] - harmonic_N[first_U]) / (ranked.tied_U + 1), 1, weights_DP)
 
 
 def calibration_error(score_B: Floats, correct_B: Bools, problem_B: Ints, weights_DP: Floats) -> Floats:
@@ -221,13 +284,20 @@ METRICS = {
     "balanced_accuracy": balanced_accuracy,
     "auroc": auroc,
     "within_auroc": within_auroc,
+    "one_of_k": one_of_k,
+    "mrr": mrr,
     "calibration_error": calibration_error,
 }
 
 
 def _per_problem(problem_B: Ints, kind_B: Bools, weights_DP: Floats) -> Floats:
     """How many solutions of a kind each problem has: count_P."""
-    return np.bincount(problem_B[kind_B], minlength=weights_DP.shape[1]).astype(np.float64)
+    return _counted(problem_B, kind_B, weights_DP.shape[1])
+
+
+def _counted(group_B: Ints, kind_B: Bools, groups: int) -> Floats:
+    """How many of a kind each group has."""
+    return np.bincount(group_B[kind_B], minlength=groups).astype(np.float64)
 
 
 def _ratio(above: NDArray, below: NDArray) -> Floats:

@@ -143,6 +143,12 @@ FIGURES = Registry(
             "everything",
             title="Are scores the chance of being right?",
         ),
+        "pooled_within": Drawing(
+            "rlv.figures.pooled_within",
+            ("verification",),
+            "everything",
+            title="Which solution is right, or which problem is easy?",
+        ),
         "accuracy_table": Drawing(
             "rlv.figures.accuracy_table",
             (*VOTED, "verification"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import polars as pl
 import pytest
@@ -14,6 +16,8 @@ from rlv.evaluation.verifier_metrics import (
     auroc,
     balanced_accuracy,
     calibration_error,
+    mrr,
+    one_of_k,
     reliability,
     verification,
     within_auroc,
@@ -40,6 +44,28 @@ def pairwise_within_auroc(score, correct, problem) -> float:
     return float(np.mean([pairwise_auroc(score[rows], correct[rows]) for rows in both]))
 
 
+def drawn_one_of_k(score, correct, problem) -> float:
+    """Every right solution among every three wrong ones of its problem."""
+    chances = []
+    for p in np.unique(problem):
+        right, wrong = score[(problem == p) & correct], score[(problem == p) & ~correct]
+        if len(right) and len(wrong) >= 3:
+            rounds = [(one, [one, *three]) for one in right for three in combinations(wrong, 3)]
+            chances.append(np.mean([(one == max(four)) / four.count(max(four)) for one, four in rounds]))
+    return float(np.mean(chances)) if chances else np.nan
+
+
+def ordered_mrr(score, correct, problem) -> float:
+    """Every right solution in every place that ties with wrong ones leave it."""
+    means = []
+    for p in np.unique(problem):
+        right, wrong = score[(problem == p) & correct], score[(problem == p) & ~correct]
+        if len(right) and len(wrong):
+            places = [range((wrong > one).sum(), (wrong >= one).sum() + 1) for one in right]
+            means.append(np.mean([np.mean([1 / (k + 1) for k in place]) for place in places]))
+    return float(np.mean(means))
+
+
 def plain_balanced_accuracy(score, correct, problem=None) -> float:
     return float(((score[correct] >= 0.5).mean() + (score[~correct] < 0.5).mean()) / 2)
 
@@ -58,6 +84,8 @@ PLAIN = {
     "auroc": pairwise_auroc,
     "balanced_accuracy": plain_balanced_accuracy,
     "within_auroc": pairwise_within_auroc,
+    "one_of_k": drawn_one_of_k,
+    "mrr": ordered_mrr,
     "calibration_error": plain_calibration_error,
 }
 
@@ -100,6 +128,56 @@ def test_within_auroc_compares_solutions_of_one_problem_only():
     assert np.isnan(within_auroc(score[:0], correct[:0], problem[:0], one)[0])
 
 
+def test_one_of_k_of_scores_that_say_nothing_is_one_in_four_and_needs_three_wrong_ones():
+    # Problems of 3, 1, and 0 right ones of 6, and one with 2 wrong ones, which has no four to choose among.
+    right = np.array([3, 1, 0, 4])
+    correct = np.concatenate([np.arange(6) < n for n in right])
+    problem, weights_DP = np.repeat(np.arange(4), 6), np.ones((1, 4))
+    for constant in (0.0, 0.3, 1.0):
+        assert one_of_k(np.full(24, constant), correct, problem, weights_DP)[0] == 1 / 4
+    # Always the highest, and never.
+    assert one_of_k(correct.astype(float), correct, problem, weights_DP)[0] == 1
+    assert one_of_k(1.0 - correct, correct, problem, weights_DP)[0] == 0
+    # Only the problem that is too small.
+    assert np.isnan(one_of_k(correct.astype(float), correct, problem, np.array([[0.0, 0.0, 1.0, 1.0]]))[0])
+    # One of the three is above it, or two are where it is.
+    score = np.array([0.5, 0.2, 0.5, 0.9])
+    first, alone, one = np.arange(4) == 0, np.zeros(4, int), np.ones((1, 1))
+    assert one_of_k(score, first, alone, one)[0] == 0
+    assert one_of_k(np.minimum(score, 0.5), first, alone, one)[0] == 1 / 3
+
+
+def test_one_of_k_is_exact_with_many_solutions():
+    correct = np.arange(513) == 0
+    score = np.zeros(513)
+    for constant in (score, score + 1):
+        assert one_of_k(constant, correct, np.zeros(513, int), np.ones((1, 1)))[0] == 1 / 4
+
+
+def test_mrr_of_ties_is_the_mean_over_their_orders():
+    correct, problem, one = np.array([True, False, False, False]), np.zeros(4, int), np.ones((1, 1))
+    for score, expected in (
+        ([0.9, 0.1, 0.1, 0.1], 1),
+        ([0.1, 0.9, 0.9, 0.9], 1 / 4),
+        ([0.5, 0.9, 0.5, 0.1], (1 / 2 + 1 / 3) / 2),
+        ([0.5, 0.5, 0.5, 0.5], (1 + 1 / 2 + 1 / 3 + 1 / 4) / 4),
+    ):
+        assert mrr(np.array(score), correct, problem, one)[0] == pytest.approx(expected)
+    assert np.isnan(mrr(np.ones(4), np.ones(4, bool), problem, one)[0])
+    assert np.isnan(mrr(np.ones(0), np.ones(0, bool), problem[:0], one)[0])
+
+
+@pytest.mark.parametrize("metric", ["auroc", "within_auroc", "one_of_k", "mrr"])
+def test_the_order_of_scores_is_all_that_ranks_solutions(metric):
+    score, correct, problem = random_scores(seed=3)
+    found, mapped = (METRICS[metric](s, correct, problem, np.ones((1, 12))) for s in (score, score**3 / 2))
+    assert found == mapped
+    mixed = np.random.default_rng(1).permutation(len(score))
+    assert METRICS[metric](score[mixed], correct[mixed], problem[mixed], np.ones((1, 12))) == pytest.approx(
+        found
+    )
+
+
 def test_perfect_and_useless_scores():
     correct, problem = np.array([True, False, True, False]), np.zeros(4, int)
     one = np.ones((1, 1))
@@ -122,10 +200,11 @@ def test_table_with_intervals():
     )
     tables.check(table, "verification", "test")
     assert table["metric"].to_list() == [*METRICS] * 2
-    assert table["over"].to_list() == ["all"] * 4 + ["answered"] * 4
+    assert table["over"].to_list() == ["all"] * len(METRICS) + ["answered"] * len(METRICS)
     assert (table["low"] < table["value"])[:3].all() and (table["value"] < table["high"])[:3].all()
     # All of them vote.
-    assert table[:4].drop("over").equals(table[4:].drop("over"))
+    halves = table.partition_by("over")
+    assert halves[0].drop("over").equals(halves[1].drop("over"))
     for metric, value in zip(table["metric"], table["value"], strict=True):
         assert value == pytest.approx(PLAIN[metric](score, correct, problem))
     with pytest.raises(DataError, match="'p3', sample 1"):
@@ -169,7 +248,8 @@ def test_without_any_answer_nothing_is_known_of_the_answered():
     assert scores is not None
     table = verification(solutions, scores, **NAMES)
     assert table.filter(pl.col("over") == "answered")["value"].is_null().all()
-    assert table["value"].to_list()[3] == pytest.approx(0.25)
+    error = table.filter(over="all", metric="calibration_error")["value"]
+    assert error.to_list() == pytest.approx([0.25])
 
 
 def test_one_class_alone_is_undefined():
@@ -197,7 +277,7 @@ NAMES = {"dataset": "d", "reasoner": "r", "verifier": "v"}
 def test_every_budget_has_its_own_metrics():
     (solutions, scores), score, correct = at_two_budgets()
     table = verification(solutions, scores, **NAMES)
-    assert table["budget"].to_list() == [32] * 8 + [64] * 8
+    assert table["budget"].to_list() == [32] * 2 * len(METRICS) + [64] * 2 * len(METRICS)
     values = {(r["budget"], r["metric"]): r["value"] for r in table.iter_rows(named=True)}
     assert values[64, "auroc"] == pytest.approx(pairwise_auroc(score, correct))
     assert values[32, "auroc"] == pytest.approx(1 - values[64, "auroc"])

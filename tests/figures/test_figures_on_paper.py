@@ -32,7 +32,7 @@ COEFFICIENTS = {
 PAPER = ("objectives", "coefficient", "sequential_parallel", "length_selection", "controls")
 OTHERS = ("boundary", "frontier", "allocation")  # of other papers
 # Of any solutions and scores: of the paper they speak only where something is compared.
-ANY = ("votes", "reliability", "accuracy_table")
+ANY = ("votes", "reliability", "pooled_within", "accuracy_table")
 NAMES = (*PAPER, *OTHERS, *ANY)
 CONTROLS = {"cold": "base", "confidence": "free", "brevity": "brevity", "chain": "chain"}
 
