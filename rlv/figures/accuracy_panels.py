@@ -18,10 +18,11 @@ import polars as pl
 
 from rlv.errors import DataError
 from rlv.evaluation.bootstrap import Floats, interval, resampled_means, resamples
+from rlv.evaluation.prices import COSTS
 from rlv.evaluation.votes import VOTES
 from rlv.figures import style
 from rlv.figures.rows import curve as rows_of
-from rlv.figures.rows import refuse_empty, same_problems
+from rlv.figures.rows import refuse_empty, refuse_unknown, same_problems
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,6 +37,8 @@ AGAINST = {
     "n": "Solutions per problem, N",
     "tokens": "Tokens per problem",
     "flops": "FLOPs per problem",
+    "tokens_new": "Tokens per problem,\nkeys and values kept",
+    "flops_new": "FLOPs per problem,\nkeys and values kept",
 }
 
 
@@ -92,6 +95,7 @@ def select(
     """The rows that are drawn, panel by panel and curve by curve, with N ascending.
 
     Columns: COLUMNS. `x` is N, or the mean tokens or FLOPs a problem (generated, and read by the verifier).
+    With "_new" of those read only the ones that are left if sampling's keys and values are kept.
     Accuracy, low and high are fractions, as measured; if a comparison has several training seeds
     (`replicas`), accuracy and x are means over them and the interval is over problems and seeds. lead,
     lead_low, lead_high: accuracy of the first curve less this one's, with the paired 95 % interval. Against
@@ -101,7 +105,7 @@ def select(
     `params` draws and seed. `unfinished`: the share of the reasoner's solutions that ran into their budget;
     null if it was not counted.
 
-    Raises DataError naming the panel and curve that the tables lack.
+    Raises DataError naming the panel and curve that the tables lack, or whose cost is not known.
     """
     refuse_empty(params)
     parts = []
@@ -159,12 +163,13 @@ def measured(
             )
         accuracy_QN = np.concatenate([accuracy_QN, again.drop("problem_id").to_numpy()])
         rows = pl.concat([rows, other.sort("n")])
+    refuse_unknown(rows, against, params["figure"])
     if len(reasoners) > 1:
         counts = resamples(len(problems), params["draws"], params["seed"], len(reasoners))
         # A resample that extrapolates over few seeds may leave what an accuracy can be.
         low, high = (np.clip(end, 0.0, 1.0) for end in interval(resampled_means(accuracy_QN, counts)))
         rows = rows.group_by("n", maintain_order=True).agg(
-            pl.first("budget", "strategy", "verifier"), pl.mean("accuracy", "tokens", "flops", "unfinished")
+            pl.first("budget", "strategy", "verifier"), pl.mean("accuracy", *COSTS, "unfinished")
         )
         rows = rows.with_columns(low=pl.Series(low), high=pl.Series(high))
     if wide.columns[1:] != [str(n) for n in ns]:

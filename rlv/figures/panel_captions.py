@@ -16,8 +16,15 @@ from rlv.figures import style
 from rlv.figures.accuracy_panels import Curve, of_curve, panels, quoted_ns
 from rlv.figures.sides import counted
 
-SAME = {"n": "the same N", "tokens": "equal tokens", "flops": "equal FLOPs"}
-UNIT = {"n": "solutions", "tokens": "tokens", "flops": "FLOPs"}
+SAME = {
+    "n": "the same N",
+    "tokens": "equal tokens",
+    "flops": "equal FLOPs",
+    "tokens_new": "equal tokens with keys and values kept",
+    "flops_new": "equal FLOPs with keys and values kept",
+}
+UNIT = {"n": "solutions", **dict.fromkeys(("tokens", "tokens_new"), "tokens")}
+UNIT |= dict.fromkeys(("flops", "flops_new"), "FLOPs")
 
 
 def about(data: pl.DataFrame, rivals: Mapping[str, Curve], ns: Sequence[int] | None = None) -> dict[str, Any]:

@@ -57,6 +57,22 @@ def curve(
     return rows
 
 
+def refuse_unknown(rows: pl.DataFrame, against: str, figure: str) -> None:
+    """Raises DataError, naming the first, if curves are drawn against a cost that nobody knows of a row."""
+    lacking = rows.filter(pl.col(against).is_null())
+    if lacking.is_empty():
+        return
+    reasoner, dataset, verifier = lacking.select("reasoner", "dataset", "verifier").row(0)
+    instead = against.removesuffix("_new")
+    remedy = "draw it against n"
+    if against != instead:
+        remedy = f"scores of older versions lack it: make them again, or draw it against {instead}"
+    scorer = f" with {verifier!r}" if verifier else ""
+    raise DataError(
+        f"figure {figure}: nobody knows the {against} of {reasoner!r}{scorer} on {dataset!r}; {remedy}"
+    )
+
+
 def _instead(table: pl.DataFrame, wanted: Mapping[str, str]) -> str:
     """What the table holds for this reasoner on this data set, else for which reasoners it has anything."""
     there = table.filter(pl.col("dataset") == wanted["dataset"], pl.col("reasoner") == wanted["reasoner"])

@@ -16,12 +16,13 @@ import polars as pl
 
 from rlv.errors import DataError
 from rlv.evaluation.bootstrap import Floats
+from rlv.evaluation.prices import COSTS
 from rlv.evaluation.ratio import ratio
 from rlv.evaluation.templates import fill
 from rlv.figures import style
 from rlv.figures.accuracy_panels import AGAINST, in_order, panels, percent_axis, same_points
 from rlv.figures.panel_captions import number
-from rlv.figures.rows import curve, refuse_empty, same_problems
+from rlv.figures.rows import curve, refuse_empty, refuse_unknown, same_problems
 from rlv.figures.sides import counted
 
 if TYPE_CHECKING:
@@ -39,14 +40,14 @@ ARROW: dict[str, Any] = {
 }
 COLUMNS = ["dataset", "method", "role", "strategy", "reasoner", "verifier", "n", "budget", "against", "x"]
 RATIO = ["ratio", "ratio_low", "ratio_high"]
-VALUES = ["accuracy", "low", "high", "tokens", "flops", *RATIO]
+VALUES = ["accuracy", "low", "high", *COSTS, *RATIO]
 
 
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
     """What is drawn: one row a line (role and N) and budget, at the smallest, the middle and the largest N.
 
     Columns: dataset, method, role, strategy, reasoner, verifier, n, budget (tokens), against, x (the budget,
-    or mean tokens or FLOPs a problem at it), accuracy, low, high (fractions), tokens, flops (mean a problem,
+    or mean tokens or FLOPs a problem at it), accuracy, low, high (fractions), COSTS (mean a problem,
     generated and read), and for RL^V ratio, ratio_low, ratio_high: its accuracy over the base method's at the
     same N and budget, paired over problems as in `rlv.evaluation.ratio`, whose ends may be infinite; null
     if the base method's accuracy is 0 or it lacks the budget.
@@ -78,6 +79,7 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
             same_problems(figure, dataset, *sides)
             for role in LINES:
                 found = rows[role].filter(pl.col("n").is_in(levels)).sort("n", "budget")
+                refuse_unknown(found, axis, figure)
                 found = found.with_columns(
                     method=pl.lit(method),
                     role=pl.lit(role),

@@ -19,7 +19,7 @@ from rlv.evaluation.votes import VOTES
 from rlv.figures import style
 from rlv.figures.accuracy_panels import AGAINST, in_order, percent_axis, quoted_ns
 from rlv.figures.panel_captions import points, unfinished_shares
-from rlv.figures.rows import compared, curve
+from rlv.figures.rows import compared, curve, refuse_unknown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,10 +81,7 @@ def _curve(
     figure, against = params["figure"], params.get("against", "n")
     wanted = {"dataset": dataset, "reasoner": reasoner, "verifier": verifier, "strategy": strategy}
     rows = curve(tables["curves"], wanted, figure=figure, name="curves")
-    if rows[against].null_count():
-        raise DataError(
-            f"figure {figure}: nobody knows the {against} of {reasoner!r} on {dataset!r}; draw it against n"
-        )
+    refuse_unknown(rows, against, figure)
     lead = {name: pl.lit(None, pl.Float64) for name in ("lead", "lead_low", "lead_high")}
     rows = rows.with_columns(against=pl.lit(against), x=pl.col(against).cast(pl.Float64))
     if strategy in PLAIN:

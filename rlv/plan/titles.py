@@ -9,7 +9,10 @@ from rlv.figures import FIGURES
 if TYPE_CHECKING:
     from rlv.plan import Plan
 
-AXES = {"tokens": "tokens", "flops": "FLOPs"}
+AXES = {
+    **{"tokens": "tokens", "tokens_new": "tokens with keys and values kept"},
+    **{"flops": "FLOPs", "flops_new": "FLOPs with keys and values kept"},
+}
 
 
 def title(plan: Plan, name: str) -> str:

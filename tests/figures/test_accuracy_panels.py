@@ -84,6 +84,19 @@ def test_flops_and_tokens_give_the_same_lead_where_they_are_proportional():
     assert None not in leads[0][2:]
 
 
+def test_a_cost_that_is_not_known_of_a_curve_is_no_axis():
+    tables = made(
+        {"ours": {1: 20, 2: 40}, "base": {1: 10, 2: 20}}, {"ours": lambda n, p: 0.5, "base": lambda n, p: 0.2}
+    )
+    known = pl.when(pl.col("verifier") == "").then("tokens").alias("tokens_new")
+    tables["curves"] = tables["curves"].with_columns(known)
+    message = (
+        "figure f: nobody knows the tokens_new of 'g_v' with 'u' on 'd'; scores of older versions lack it"
+    )
+    with pytest.raises(DataError, match=message):
+        panels.select(tables, settings("tokens_new"), [OURS, MAJORITY])
+
+
 def test_against_n_only_common_n_have_a_lead():
     tables = made(
         {"ours": {1: 20, 4: 80}, "base": {1: 10, 2: 20, 4: 40}},

@@ -165,7 +165,7 @@ def test_a_figure_may_leave_texts_of_its_own(evaluations, params, tmp_path, monk
         "training_curves",
     ],
 )
-@pytest.mark.parametrize("against", ["n", "flops"])
+@pytest.mark.parametrize("against", ["n", "flops", "tokens_new"])
 def test_captions_are_valid_markup(name, against, separate_evaluations, training, params):
     """As the report reads them: a Jinja template of reStructuredText."""
     core = pytest.importorskip("docutils.core")

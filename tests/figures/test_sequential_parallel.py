@@ -114,7 +114,13 @@ def test_a_ratio_of_zero_stands_at_the_lower_edge(drawn):
 
 
 @pytest.mark.parametrize(
-    ("against", "label"), [("tokens", "Tokens per problem"), ("flops", "FLOPs per problem")]
+    ("against", "label"),
+    [
+        ("tokens", "Tokens per problem"),
+        ("flops", "FLOPs per problem"),
+        ("tokens_new", "Tokens per problem,\nkeys and values kept"),
+        ("flops_new", "FLOPs per problem,\nkeys and values kept"),
+    ],
 )
 def test_against_cost_points_lie_at_their_own_cost(tables, drawn, against, label):
     data = figure.data(tables, PARAMS | {"against": against})

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from rlv.errors import DataError
+from rlv.evaluation.prices import COSTS
 from rlv.figures import style
 from rlv.figures import votes as figure
 from tests.figures.tables_for_tests import make_reasoners
@@ -77,14 +78,17 @@ def test_a_reasoner_need_not_be_on_every_data_set(tables):
     assert "``other`` on ``test``" not in figure.caption(data)
 
 
-@pytest.mark.parametrize("against", ["tokens", "flops"])
+@pytest.mark.parametrize("against", COSTS)
 def test_against_costs_that_are_known(tables, against):
     data = figure.data(tables, params("test", against=against))
     measured = tables["curves"].unique(["dataset", "reasoner", "verifier", "strategy", "n"])
     both = data.join(measured, on=["dataset", "reasoner", "verifier", "strategy", "n"])
     assert both.height == data.height and both["x"].to_list() == both[against].to_list()
     assert set(data["against"]) == {against} and "N of solutions" not in figure.caption(data).split(",")[0]
-    figure.draw(data).draw_without_rendering()
+    assert ("keys and values are kept" in figure.caption(data)) == against.endswith("_new")
+    picture = figure.draw(data)
+    picture.draw_without_rendering()
+    assert ("keys and values kept" in picture.axes[-1].get_xlabel()) == against.endswith("_new")
 
 
 def test_costs_that_nobody_knows_are_refused_and_n_needs_none(tables):
@@ -92,7 +96,13 @@ def test_costs_that_nobody_knows_are_refused_and_n_needs_none(tables):
     curves = tables["curves"].with_columns(unknown)
     with pytest.raises(DataError, match=r"nobody knows the tokens of 'other' on 'test'; draw it against n"):
         figure.data(tables | {"curves": curves}, params("test", against="tokens"))
-    bare = curves.with_columns(**{c: pl.lit(None, pl.Float64) for c in ("tokens", "flops", "unfinished")})
+    old = tables["curves"].with_columns(tokens_new=pl.when(pl.col("verifier") == "").then("tokens"))
+    with pytest.raises(
+        DataError,
+        match=r"the tokens_new of 'mine' with .* make them again, or draw it against tokens",
+    ):
+        figure.data(tables | {"curves": old}, params("test", against="tokens_new"))
+    bare = curves.with_columns(**{c: pl.lit(None, pl.Float64) for c in (*COSTS, "unfinished")})
     data = figure.data(tables | {"curves": bare}, params("test"))
     figure.draw(data).draw_without_rendering()
     text = figure.caption(data)

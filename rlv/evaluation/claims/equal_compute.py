@@ -1,49 +1,58 @@
 """Does RL^V still pay when its verifier pays for what it reads? Claims at equal tokens instead of equal N.
 
 Tokens of RL^V are generated and read, those of the base method's majority voting only generated. At N = 1 a
-vote needs no scores, and reading is charged all the same. The paper states nothing about tokens: the bars are
-ours, to be better than the base method.
+vote needs no scores, and reading is charged all the same. It is charged whole, which flatters nobody; details
+have the same with sampling's keys and values kept (rlv/evaluation/prices.py). The paper states nothing about
+tokens: the bars are ours, to be better than the base method.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from rlv.evaluation.claims.equal_tokens import match
+import numpy as np
+
+from rlv.evaluation.claims.equal_tokens import CACHED, NOT_KNOWN, cached, match
 from rlv.evaluation.claims.evidence import Evidence, Pair, base_at, ours_at
 from rlv.evaluation.claims.parallel import EARLY_NS
 from rlv.evaluation.claims.rows import NOT_STATED, OURS, row, spread, where
 from rlv.evaluation.efficiency import Efficiency
 from rlv.evaluation.efficiency import efficiency as efficiency_ratios
+from rlv.evaluation.prices import COLUMNS
 
 
 def token_efficiency(evidence: Evidence) -> list[dict]:
     """`efficiency` with tokens for N: what the base method pays for its accuracy over what RL^V pays for it.
 
-    The base method pays for no more solutions than it needs. In `detail` by N_ref, and the same in FLOPs.
+    The base method pays for no more solutions than it needs. In `detail` by N_ref, and the same in FLOPs and
+    with keys and values kept.
     """
     rows = []
     for pair in evidence.pairs:
         ns = evidence.common_ns(pair)
-        tokens, (ours, base) = _cost_ratios(evidence, pair, ns, "tokens")
-        operations, _ = _cost_ratios(evidence, pair, ns, "flops")
+        (tokens, (ours, base)), (operations, _) = (
+            _cost_ratios(evidence, pair, ns, unit) for unit in COLUMNS["whole"]
+        )
         late = [r for r in tokens.ratios if r.n_ref >= 2]
         each = ", ".join(f"{r.n_ref}: {spread(r.ratio, '.2f') if r.reached else 'never'}" for r in late)
         detail = (
             f"range {tokens.lowest:.2f} to {tokens.highest:.2f} over N_ref (never reached counts as 0); by "
-            f"N_ref {each}; in FLOPs {spread(operations.median, '.2f')}; a solution takes {ours:.1f} tokens "
-            f"(read ones included) against {base:.1f}{evidence.unfinished(pair)}"
+            f"N_ref {each}; in FLOPs {spread(operations.median, '.2f')}; a solution takes {ours:.1f} tokens, "
+            f"read whole, against {base:.1f}; {_cached_ratios(evidence, pair, ns)}{evidence.unfinished(pair)}"
         )
         statement = (
-            f"Tokens of {pair.base} by majority over those of {pair.unified} by weighted voting at equal "
-            f"accuracy (median over N) {where(evidence, pair)}"
+            f"Tokens of {pair.base} by majority over {pair.unified}'s by weighted voting, read whole, at "
+            f"equal accuracy (median over N) {where(evidence, pair)}"
         )
         rows.append(row("token_efficiency", statement, NOT_STATED, tokens.median, 1.0, OURS, detail))
     return rows
 
 
 def token_gain(evidence: Evidence) -> list[dict]:
-    """Points of weighted voting at N = 4 and 8 over the base method's majority voting at equal tokens."""
+    """Points of weighted voting at N = 4 and 8 over the base method's majority voting at equal tokens.
+
+    In `detail` the same with keys and values kept.
+    """
     rows = []
     for pair in evidence.pairs:
         largest_n = evidence.base_ns(pair)[-1]
@@ -55,16 +64,28 @@ def token_gain(evidence: Evidence) -> list[dict]:
                 else f"; its largest N = {largest_n} has only {found.largest:.0f} tokens and stands in"
             )
             detail = (
-                f"{found.ours:.1f} % against {found.base:.1f} % at {found.tokens:.0f} tokens a problem (read "
-                f"ones included){beyond}{evidence.unfinished(pair)}"
+                f"{found.ours:.1f} % against {found.base:.1f} % at {found.tokens:.0f} tokens a problem, read "
+                f"whole{beyond}; {cached(evidence, pair, n)}{evidence.unfinished(pair)}"
             )
             against = "with as many tokens" if found.covered else f"at N = {largest_n} (fewer tokens)"
             statement = (
-                f"Points of accuracy of {pair.unified} by weighted voting at N = {n} over {pair.base} by "
-                f"majority {against} {where(evidence, pair)}"
+                f"Points of {pair.unified} by weighted voting at N = {n}, read whole, over "
+                f"{pair.base} by majority {against} {where(evidence, pair)}"
             )
             rows.append(row("token_gain", statement, NOT_STATED, found.points, 0.0, OURS, detail))
     return rows
+
+
+def _cached_ratios(evidence: Evidence, pair: Pair, ns: list[int]) -> str:
+    """The ratios with keys and values kept, in words."""
+    found = [_cost_ratios(evidence, pair, ns, unit) for unit in COLUMNS["cached"]]
+    if any(np.isnan(prices).any() for _, prices in found):
+        return NOT_KNOWN
+    (tokens, (ours, _)), (operations, _) = found
+    return (
+        f"{CACHED} {ours:.1f}, ratio {spread(tokens.median, '.2f')}, in FLOPs "
+        f"{spread(operations.median, '.2f')}"
+    )
 
 
 def _cost_ratios(

@@ -1,9 +1,12 @@
 """RL^V beside the base method with as many tokens: what every claim at equal N lacks.
 
 The rival is majority voting of the base method if no other vote over its solutions is given. Tokens are
-generated and, where a verifier gives scores, read; majority voting pays only for what it generates. The
-rival's accuracy is linear in log2 tokens between its N, and held at its largest N beyond. A claim that holds
-it there states so, and repeats the comparison at the largest N of RL^V whose tokens the rival covers.
+generated and, where a verifier gives scores, read; majority voting pays only for what it generates. What is
+read is charged whole. Beside that number stands the one with sampling's keys and values kept
+(rlv/evaluation/prices.py), unless scores are too old for it to be known.
+
+The rival's accuracy is linear in log2 tokens between its N, and held at its largest N beyond. A claim that
+holds it there states so, and repeats the comparison at the largest N of RL^V whose tokens the rival covers.
 """
 
 from __future__ import annotations
@@ -16,8 +19,12 @@ from rlv.evaluation.bootstrap import Estimate, Floats
 from rlv.evaluation.claims.evidence import Column, Evidence, Pair, base_at, ours_at
 from rlv.evaluation.claims.rows import spread
 from rlv.evaluation.equal_cost import accuracy_at
+from rlv.evaluation.prices import COLUMNS, Price
 
 MAJORITY = base_at(1)
+# How details call the second price.
+CACHED = "with keys and values kept"
+NOT_KNOWN = f"{CACHED} not known, from scores of older versions"
 
 
 @dataclass(frozen=True)
@@ -39,11 +46,17 @@ class Match:
 
 
 def columns(
-    pair: Pair, n: int, ns: list[int], budget: int | None = None, rival: Column = MAJORITY
+    pair: Pair,
+    n: int,
+    ns: list[int],
+    budget: int | None = None,
+    rival: Column = MAJORITY,
+    price: Price = "whole",
 ) -> list[Column]:
     """Accuracy of RL^V at N and of the rival at `ns`, then the tokens of the same."""
     accuracy = [ours_at(pair, n, budget), *(replace(rival, n=m, budget=budget) for m in ns)]
-    return accuracy + [replace(column, value="tokens") for column in accuracy]
+    tokens, _ = COLUMNS[price]
+    return accuracy + [replace(column, value=tokens) for column in accuracy]
 
 
 def matched(means: Floats) -> tuple[Floats, Floats]:
@@ -55,9 +68,13 @@ def matched(means: Floats) -> tuple[Floats, Floats]:
 
 
 def match(evidence: Evidence, pair: Pair, n: int, rival: Column = MAJORITY) -> Match:
-    """RL^V at N against the rival at equal tokens, paired over problems."""
+    """RL^V at N against the rival at equal tokens, read whole, paired over problems."""
     ns = evidence.ns(pair, rival)
-    values_QK = evidence.values(pair, columns(pair, n, ns, rival=rival))
+    return _match(evidence, pair, ns, evidence.values(pair, columns(pair, n, ns, rival=rival)))
+
+
+def _match(evidence: Evidence, pair: Pair, ns: list[int], values_QK: Floats) -> Match:
+    """Of the values of `columns`."""
     means = values_QK.mean(axis=0)
     ours, base = (100 * float(found) for found in matched(means))
     tokens, *others = means[len(ns) + 1 :].tolist()
@@ -84,11 +101,27 @@ def covered_n(
     return None
 
 
+def cached(evidence: Evidence, pair: Pair, n: int, rival: Column = MAJORITY) -> str:
+    """The gap in points at equal tokens with keys and values kept, for a detail of one at the whole price."""
+    ns = evidence.ns(pair, rival)
+    values_QK = evidence.values(pair, columns(pair, n, ns, rival=rival, price="cached"))
+    if np.isnan(values_QK).any():
+        return NOT_KNOWN
+    found = _match(evidence, pair, ns, values_QK)
+    gap = f"{spread(found.points, '+.1f')} points at {found.tokens:.0f} tokens"
+    largest = "" if found.covered else ", the largest, with fewer tokens"
+    return f"{CACHED} {gap} over N = {found.equal_n:.1f} ({found.base:.1f} %{largest})"
+
+
 def beside(evidence: Evidence, pair: Pair, n: int, rival: Column = MAJORITY) -> str:
-    """The gap in points at equal tokens, for the detail of a claim at equal N."""
+    """The gap in points at equal tokens, by both prices, for the detail of a claim at equal N."""
+    return f"{_whole(evidence, pair, n, rival)}; {cached(evidence, pair, n, rival)}"
+
+
+def _whole(evidence: Evidence, pair: Pair, n: int, rival: Column) -> str:
     found = match(evidence, pair, n, rival)
     voting = f"weighted voting with {rival.verifier}" if rival.verifier else "majority voting"
-    said = f"at equal tokens ({found.tokens:.0f} a problem, read ones included) "
+    said = f"at equal tokens ({found.tokens:.0f} a problem, read whole) "
     if found.covered and found.tokens < found.smallest:
         return (
             f"{said}{voting} is not possible; its N = {found.equal_n:.0f} with {found.smallest:.0f} tokens "

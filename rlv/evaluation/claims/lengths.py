@@ -10,10 +10,11 @@ import polars as pl
 
 from rlv.errors import DataError
 from rlv.evaluation.bootstrap import Estimate, Floats
-from rlv.evaluation.claims.equal_tokens import columns, covered_n, matched
+from rlv.evaluation.claims.equal_tokens import CACHED, NOT_KNOWN, columns, covered_n, matched
 from rlv.evaluation.claims.evidence import Column, Evidence, Pair, base_at, ours_at
 from rlv.evaluation.claims.rows import NOT_STATED, OURS, PAPER, row, spread, where
 from rlv.evaluation.equal_cost import accuracy_at
+from rlv.evaluation.prices import Price
 from rlv.evaluation.ratio import divided, ratio
 
 
@@ -101,8 +102,8 @@ def length_selection(evidence: Evidence) -> list[dict]:
         ours, fixed = _spent(evidence, pair, n, chosen, at[length_column:])
         detail = (
             f"{100 * at[0]:.1f} % against {matched:.1f} % at {at[length_column]:.1f} tokens a solution; all "
-            f"that was spent, earlier answers and reading included, is {ours:.0f} tokens a problem against "
-            f"{fixed:.0f}; threshold {chosen:g}, the middle of those swept; by threshold {swept}"
+            f"that was spent, earlier answers and whole readings included, is {ours:.0f} tokens a problem "
+            f"against {fixed:.0f}; threshold {chosen:g}, the middle of those swept; by threshold {swept}"
         )
         statement = (
             f"Points of accuracy of {pair.unified} with length selection over fixed budgets of equal "
@@ -155,10 +156,18 @@ def _spent(evidence: Evidence, pair: Pair, n: int, threshold: float, length_K: F
 
 
 def _at_equal_tokens(evidence: Evidence, pair: Pair, n: int) -> str:
-    """The ratio of joint_scaling with the base method's majority at as many tokens as RL^V, in words."""
+    """The ratio of joint_scaling with the base method's majority at RL^V's tokens, by both prices."""
+    blocks = _blocks(evidence, pair, n, "cached")
+    said = NOT_KNOWN
+    if not any(np.isnan(block).any() for block in blocks):
+        said = f"{CACHED} {spread(_matched_median(evidence, pair, blocks)[0], '.2f')}"
+    return f"{_read_whole(evidence, pair, n)}; {said}"
+
+
+def _read_whole(evidence: Evidence, pair: Pair, n: int) -> str:
     largest_n = evidence.base_ns(pair)[-1]
-    found, short = _matched_median(evidence, pair, n)
-    said = f"at equal tokens (read ones included) with {pair.unified} at N = {n}: {spread(found, '.2f')}"
+    found, short = _matched_median(evidence, pair, _blocks(evidence, pair, n))
+    said = f"at equal tokens (read whole) with {pair.unified} at N = {n}: {spread(found, '.2f')}"
     if not short:
         return said
     said += (
@@ -168,16 +177,20 @@ def _at_equal_tokens(evidence: Evidence, pair: Pair, n: int) -> str:
     fewer = covered_n(evidence, pair, evidence.budgets)
     if fewer is None:
         return said
-    found, _ = _matched_median(evidence, pair, fewer)
+    found, _ = _matched_median(evidence, pair, _blocks(evidence, pair, fewer))
     return f"{said}; at N = {fewer}, where it has as many at every budget: {spread(found, '.2f')}"
 
 
-def _matched_median(evidence: Evidence, pair: Pair, n: int) -> tuple[Estimate, int]:
-    """The median over budgets of the ratio at equal tokens, and at how many budgets the base has too few."""
+def _blocks(evidence: Evidence, pair: Pair, n: int, price: Price = "whole") -> list[Floats]:
+    """What is compared at equal tokens, budget by budget."""
     ns = evidence.base_ns(pair)
-    blocks = [evidence.values(pair, columns(pair, n, ns, budget)) for budget in evidence.budgets]
+    return [evidence.values(pair, columns(pair, n, ns, budget, price=price)) for budget in evidence.budgets]
+
+
+def _matched_median(evidence: Evidence, pair: Pair, blocks: list[Floats]) -> tuple[Estimate, int]:
+    """The median over budgets of the ratio at equal tokens, and at how many budgets the base has too few."""
     means_KC = np.stack([block.mean(axis=0) for block in blocks])
-    tokens_KC = means_KC[:, len(ns) + 1 :]
+    tokens_KC = means_KC[:, means_KC.shape[1] // 2 :]
     short = int((tokens_KC[:, 0] > tokens_KC[:, -1]).sum())
     known = [block for block, means in zip(blocks, means_KC, strict=True) if matched(means)[1] > 0]
     values_QK = np.concatenate(known or [np.empty((len(blocks[0]), 0))], axis=1)

@@ -212,9 +212,10 @@ class Figure(Section):
     drawing: str | None = Field(
         default=None, description="which figure to draw under this name; absent: the one of the name"
     )
-    against: Literal["n", "tokens", "flops"] = Field(
+    against: Literal["n", "tokens", "flops", "tokens_new", "flops_new"] = Field(
         default="n",
-        description="the axis that accuracy is drawn against; costs include the tokens that a verifier reads",
+        description="the axis that accuracy is drawn against; costs include the tokens that a verifier "
+        "reads, those with `_new` only what is left of them if the keys and values of sampling are kept",
     )
     reasoners: dict[str, tuple[Name, ...]] = Field(
         default={}, description="objectives, coefficient: reasoners by method"

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from rlv.evaluation.claims.equal_compute import token_efficiency, token_gain
-from rlv.evaluation.claims.equal_tokens import beside, covered_n, match
+from rlv.evaluation.claims.equal_tokens import beside, cached, covered_n, match
 from rlv.evaluation.claims.evidence import Evidence, Pair
 from rlv.evaluation.claims.parallel import early_gain, efficiency
 from tests.evaluation.claims.tables_for_claims import rows
@@ -67,9 +67,41 @@ def test_beside_a_claim_at_equal_n_stands_one_at_equal_tokens(per_problem):
     said = beside(evidence, PAIR, 16)
     assert "(400 a problem" in said and "largest N = 16 with 160 tokens stands in: +20.0" in said
     assert "that it has (100, N = 4 against 10.0) +6.8 [+6.8, +6.8] points (70.0 % against 63.2 %)" in said
-    assert beside(evidence, PAIR, 4).endswith(
-        "+6.8 [+6.8, +6.8] points over majority voting at N = 10.0 (63.2 %)"
+    assert "read whole) +6.8 [+6.8, +6.8] points over majority voting at N = 10.0 (63.2 %); " in beside(
+        evidence, PAIR, 4
     )
+
+
+def test_with_keys_and_values_kept_the_same_is_beside_it(per_problem):
+    evidence = Evidence("test", (PAIR,), per_problem)
+    # Of 15 tokens that are read 2 are new: at N = 4 RL^V has 48, the base method's N = 4.8.
+    there = 100 * (0.5 + 0.1 * np.log2(4.8 / 4))
+    gap = f"{70 - there:+.1f}"
+    said = f"with keys and values kept {gap} [{gap}, {gap}] points at 48 tokens over N = 4.8 ({there:.1f} %)"
+    assert cached(evidence, PAIR, 4) == said and beside(evidence, PAIR, 4).endswith(said)
+    assert said in token_gain(evidence)[0]["detail"]
+    # At N = 16 it has 192, and majority voting at most 160.
+    assert "points at 192 tokens over N = 16.0 (70.0 %, the largest, with fewer tokens)" in cached(
+        evidence, PAIR, 16
+    )
+    (row,) = token_efficiency(evidence)
+    ratio = 4 * 10 / 12
+    assert f"with keys and values kept 12.0, ratio {ratio:.2f}" in row["detail"]
+    assert row["ours"] == pytest.approx(4 * 10 / 25)  # the headline stays that of reading whole
+    for found in (row, *token_gain(evidence)):
+        assert "read whole" in found["statement"]
+
+
+def test_a_price_that_old_scores_do_not_have_is_left_out_and_named(per_problem):
+    unknown = pl.when(pl.col("verifier") == "")
+    old = per_problem.with_columns(unknown.then(c).alias(c) for c in ("tokens_new", "flops_new"))
+    evidence, new = Evidence("test", (PAIR,), old), Evidence("test", (PAIR,), per_problem)
+    said = "with keys and values kept not known, from scores of older versions"
+    assert cached(evidence, PAIR, 4) == said and beside(evidence, PAIR, 16).endswith(said)
+    for claim in (token_gain, token_efficiency):
+        for row, same in zip(claim(evidence), claim(new), strict=True):
+            assert said in row["detail"] and "nan" not in row["detail"]
+            assert {**row, "detail": ""} == {**same, "detail": ""}
 
 
 def test_the_base_method_may_have_more_solutions_than_rl_v(per_problem):
