@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 from rlv.errors import StudyError
 
 T = TypeVar("T")
+# In place of a number: it is chosen on training problems.
+FIT = "fit"
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,8 @@ class Family(Generic[T]):
 
     `make`: from the number to the method's record. `low`, `high`: of the number, `low` excluded if `above`;
     `whole`: it must be an integer; `default`: what the name alone stands for, None: it needs a number;
-    `about`: in one sentence.
+    `grid`: the numbers that NAME:fit chooses among, the one nearest to no choice first; `unfitted`: what
+    NAME:fit stands for until its number is chosen; None: it cannot be. `about`: in one sentence.
     """
 
     make: Callable[[float], T]
@@ -26,8 +29,24 @@ class Family(Generic[T]):
     high: float = math.inf
     above: bool = True
     whole: bool = False
+    grid: tuple[float, ...] = ()
+    unfitted: T | None = None
     default: float | None = None
     about: str = ""
+
+    def candidates(self, name: str) -> list[str]:
+        """The members that NAME:fit chooses among, by their names."""
+        return [f"{name}:{number:g}" for number in self.grid]
+
+
+def family_of(name: str) -> str:
+    """The family in the name of one of its members."""
+    return name.partition(":")[0]
+
+
+def is_fitted(name: str) -> bool:
+    """Whether the number in a method's name is chosen on training problems: "softmax:fit"."""
+    return name.partition(":")[2] == FIT
 
 
 def member(families: Mapping[str, Family[T]], name: str, kind: str) -> T | None:
@@ -42,6 +61,8 @@ def member(families: Mapping[str, Family[T]], name: str, kind: str) -> T | None:
     known = families[family]
     if not colon and known.default is not None:
         return known.make(known.default)
+    if text == FIT and known.unfitted is not None:
+        return known.unfitted
     try:
         parameter = float(text)
     except ValueError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rlv.choosing.votes import choose_vote
 from rlv.job import Job, Stage
 from rlv.job.choice import CHOICE, Choice, read_choice, write_choice
 
@@ -85,5 +86,5 @@ def _recorded(job: Job, number: int, scores: pl.DataFrame | None = None) -> Reco
 
 
 # What is chosen -> how.
-CHOOSE_BY = {"temperature": _temperature, "confidence": _confidence}
+CHOOSE_BY = {"temperature": _temperature, "confidence": _confidence, "vote": choose_vote}
 CHOOSE = Stage(recipe=1, run=_run, doing="choosing", memory_mb=2000, minutes=30)

@@ -12,7 +12,7 @@ Left out: votes on one set of solutions (votes.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from math import ceil, comb
 
@@ -28,6 +28,7 @@ from rlv.evaluation.prices import COSTS, costs_per_solution
 from rlv.evaluation.recorded import Recorded, recorded
 from rlv.evaluation.tallies import Bools, Floats, Ints
 from rlv.evaluation.votes import VOTES
+from rlv.families import is_fitted
 
 SUBSETS = 256
 # Elements of the largest temporary array: under 1 MB of float64, so that it stays in the cache and is never
@@ -44,6 +45,7 @@ def evaluate(
     verifier: str,
     ns: Sequence[int],
     strategies: Sequence[str] | None = None,
+    fitted: Mapping[str, str] | None = None,
     subsets: int = SUBSETS,
     draws: int = 1000,
     seed: int = 0,
@@ -54,15 +56,18 @@ def evaluate(
     carry verifier "" and the same numbers whatever the verifier. Tokens and FLOPs are what N solutions of a
     problem cost in the mean: N times what its recorded solutions cost to generate and, for strategies with
     scores, the verifier to read, whole and with a cache (prices.py). `unfinished` is of all recorded
-    solutions at a budget, whatever the vote.
+    solutions at a budget, whatever the vote. `fitted`: the vote that a strategy such as softmax:fit stands
+    for, whose number was chosen on other problems.
 
     Raises DataError if solutions and scores do not join one to one, problems have unequal numbers of
-    solutions, an N exceeds that number, or a strategy is unknown or lacks its scores.
+    solutions, an N exceeds that number, or a strategy is unknown or lacks its scores
+    or its number.
     """
     where = f"solutions of {reasoner!r} on {dataset!r}" + (
         f" scored by {verifier!r}" if scores is not None else ""
     )
-    names = _strategies(strategies, scores is not None, where)
+    stands_for = fitted or {}
+    names = _strategies(strategies, scores is not None, stands_for, where)
     unfinished = unfinished_share(solutions)
     curves: list[pl.DataFrame] = []
     per_problem: list[pl.DataFrame] = []
@@ -74,7 +79,8 @@ def evaluate(
                 f"{where}: N = {wrong[0]} with {size} solutions a problem; N must be in 1 … {size}"
             )
         cells = [(name, n) for name in names for n in ns]
-        accuracy_PK = np.stack([expected(data, *cell, subsets=subsets, seed=seed) for cell in cells], axis=1)
+        votes = [(stands_for.get(name, name), n) for name, n in cells]
+        accuracy_PK = np.stack([expected(data, *vote, subsets=subsets, seed=seed) for vote in votes], axis=1)
         low_K, high_K = interval(resampled_means(accuracy_PK, resamples(problems, draws, seed)))
         labels = pl.DataFrame(
             {"dataset": dataset, "reasoner": reasoner, "budget": data.budget}
@@ -165,7 +171,9 @@ def subset_indices(size: int, n: int, subsets: int, seed: int) -> NDArray[np.int
     return shuffled[:, : blocks * n].reshape(-1, n)[:subsets]
 
 
-def _strategies(asked: Sequence[str] | None, scored: bool, where: str) -> list[str]:
+def _strategies(
+    asked: Sequence[str] | None, scored: bool, fitted: Mapping[str, str], where: str
+) -> list[str]:
     if asked is None:
         return [name for name, vote in VOTES.own.items() if scored or not vote.reads_scores]
     for name in asked:
@@ -173,6 +181,11 @@ def _strategies(asked: Sequence[str] | None, scored: bool, where: str) -> list[s
             raise DataError(f"{where}: unknown strategy {name!r}; known: {', '.join(VOTES)}")
         if VOTES[name].reads_scores and not scored:
             raise DataError(f"{where}: strategy {name!r} needs scores and there are none; name a verifier")
+        if is_fitted(name) and name not in fitted:
+            raise DataError(
+                f"{where}: the number of {name!r} is chosen on training problems, which only a study with "
+                "the section `tuning` has; name a number"
+            )
     return list(asked)
 
 

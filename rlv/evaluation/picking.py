@@ -11,6 +11,7 @@ import numpy as np
 from rlv.errors import DataError
 from rlv.evaluation.tallies import Vote
 from rlv.evaluation.votes import VOTES
+from rlv.families import is_fitted
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ def vote_named(name: str) -> Vote:
     if name not in VOTES:
         raise DataError(f"vote: found {name!r}, expected one of {', '.join(able)}, or one of a package")
     vote = VOTES[name]
+    if is_fitted(name):
+        raise DataError(f"vote: the number of {name!r} is chosen on training problems; name a number here")
     if vote.limit:
         raise DataError(
             f"vote: {name!r} knows which answers are right, and here nobody does; use {', '.join(able)}"

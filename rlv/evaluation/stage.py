@@ -1,6 +1,7 @@
 """The stage `evaluate`: curves of one reasoner, data set and verifier.
 
-It leaves curves, per_problem and answered; with a verifier also verification and reliability; with
+It leaves curves, per_problem and answered; with a verifier also verification and reliability; with votes
+whose number is chosen, fitted; with
 thresholds, at several budgets, also selection and selection_per_problem.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rlv.job import Job, Stage
+from rlv.job.choice import CHOICE, read_choice
 from rlv.store import Artifact
 
 if TYPE_CHECKING:
@@ -32,9 +34,13 @@ def _evaluate(job: Job) -> dict[str, Any]:
     read = [column for column in tables.SCHEMAS["solutions"] if column != "text"]
     solutions = job.table("solutions", "solutions", read)
     scores = job.parts("scores", "scores") if p["verifier"] else None
-    curves, per_problem = evaluate(solutions, scores, strategies=strategies, **voted)
+    fitted = _fitted(job)
+    curves, per_problem = evaluate(solutions, scores, strategies=strategies, fitted=fitted, **voted)
     job.write(curves, "curves")
     job.write(per_problem, "per_problem")
+    if fitted:
+        rows = [{**names, "strategy": strategy, "vote": vote} for strategy, vote in fitted.items()]
+        job.write(tables.frame("fitted", rows), "fitted")
     if scores is not None:
         metrics = verification(solutions, scores, **names, **resampling)
         job.write(metrics, "verification")
@@ -57,7 +63,17 @@ def _evaluate(job: Job) -> dict[str, Any]:
             "budget {budget}: {without_vote} of {solutions} solutions have no answer and cast no vote "
             "({never_voting} at no budget); nobody votes in {unanswered} problems".format(**row)
         )
-    return {"without_vote": int(counted["without_vote"].sum())}
+    return {"without_vote": int(counted["without_vote"].sum())} | ({"fitted": fitted} if fitted else {})
+
+
+def _fitted(job: Job) -> dict[str, str]:
+    """Votes with a chosen number -> the vote that was chosen, on training problems."""
+    found = {}
+    for vote in job.params.get("fitted", ()):
+        choice = read_choice(job.file(f"vote:{vote}", CHOICE))
+        found[vote] = str(choice.chosen["vote"])
+        job.log(f"{vote} is {found[vote]}, chosen by {choice.by} on {choice.problems} other problems")
+    return found
 
 
 def answered(solutions: pl.DataFrame, *, dataset: str, reasoner: str) -> pl.DataFrame:

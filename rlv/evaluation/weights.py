@@ -16,7 +16,7 @@
 Axes as in votes.py. A weight is of one solution, the class with the highest sum wins, and ties share the
 credit. Solutions without an answer keep their rank and their place among the best, and cast no vote.
 Solutions of equal scores get equal weights, whatever their order: their mean rank. A parameter is chosen on
-training problems; on those that a vote is judged on it flatters itself.
+training problems (`softmax:fit`, one of `grid`); on those that a vote is judged on it flatters itself.
 """
 
 from __future__ import annotations
@@ -124,19 +124,50 @@ def _by(weight: Weight) -> Callable[[float], Vote]:
     return lambda number: Vote(partial(_weighted, weight=weight, parameter=number), reads_scores=True)
 
 
+def _undecided(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None) -> Floats:
+    """Of a vote whose number is not chosen yet."""
+    raise ValueError("the number of this vote is chosen on training problems; count the vote that was chosen")
+
+
+UNFITTED = Vote(_undecided, reads_scores=True)
+
 FAMILIES: dict[str, Family[Vote]] = {
-    "softmax": Family(_by(softmax), about="The sum of exp(score / T), as CISC."),
-    "rank": Family(_by(rank), above=False, about="The sum of (N - rank)^p, a Borda vote."),
-    "top": Family(
-        _by(top), high=1.0, about="Weighted voting of the best share of the solutions, as DeepConf."
+    "softmax": Family(
+        _by(softmax),
+        grid=(3, 1, 0.3, 0.1, 0.03, 0.01),
+        unfitted=UNFITTED,
+        about="The sum of exp(score / T), as CISC.",
     ),
-    "power": Family(_by(power), above=False, about="The sum of score^p."),
+    "rank": Family(
+        _by(rank),
+        above=False,
+        grid=(0, 0.5, 1, 2, 4, 8),
+        unfitted=UNFITTED,
+        about="The sum of (N - rank)^p, a Borda vote.",
+    ),
+    "top": Family(
+        _by(top),
+        high=1.0,
+        grid=(1, 0.75, 0.5, 0.25, 0.1),
+        unfitted=UNFITTED,
+        about="Weighted voting of the best share of the solutions, as DeepConf.",
+    ),
+    "power": Family(
+        _by(power), above=False, grid=(1, 2, 4, 8, 16), unfitted=UNFITTED, about="The sum of score^p."
+    ),
     "log_odds": Family(
-        _by(log_odds), low=-math.inf, default=math.nan, about="The sum of log odds, as Bayes' rule has it."
+        _by(log_odds),
+        low=-math.inf,
+        default=math.nan,
+        grid=(3, 2, 1, 0.5, 0),
+        unfitted=UNFITTED,
+        about="The sum of log odds, as Bayes' rule has it.",
     ),
     "pessimistic": Family(
         lambda a: Vote(partial(pessimistic, parameter=a), reads_scores=True),
         above=False,
+        grid=(2, 1, 0.5, 0.2, 0.1),
+        unfitted=UNFITTED,
         about="The mean score of a class less a ln N / (votes + 1), as Heimdall.",
     ),
 }

@@ -28,7 +28,7 @@ from rlv.registry import imported
 # Where tables come from, as roles of inputs begin; all others come from evaluations.
 SOURCES = {"steps": "train:", "frontier": "allocate:", "winners": "allocate:"}
 # How a message calls the parameters without which an evaluation lacks a table.
-NEEDED = {"verifier": "a verifier", "thresholds": "thresholds"}
+NEEDED = {"verifier": "a verifier", "thresholds": "thresholds", "fitted": "a vote such as softmax:fit"}
 
 
 def _run(job: Job) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from rlv.errors import StudyError
 from rlv.evaluation.votes import VOTES
 from rlv.models.sources import model_spec
 from rlv.plan.external import dataset_size, problem_spec, samples_spec, step_rule
+from rlv.plan.fitted import choices_of_votes, fitted_votes
 from rlv.plan.methods import brought
 from rlv.plan.naming import CUT, numbered, once, tag
 from rlv.plan.panels import is_panel, panel_of
@@ -359,6 +360,9 @@ class Chain:
         inputs = {"solutions": self.grade(reasoner, dataset, cut)}
         if verifier:
             inputs |= numbered("scores", self.scores(reasoner, dataset, verifier, cut))
+            inputs |= choices_of_votes(self, reasoner, verifier)
+            if fitted := fitted_votes(self.study.evaluation.votes):
+                params["fitted"] = fitted
         name = f"{dataset}-{reasoner}-{verifier or 'votes'}{CUT if cut else ''}"
         return self.make("evaluate", name, params, inputs)
 

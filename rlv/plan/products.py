@@ -9,6 +9,7 @@ from rlv.figures import FIGURES
 from rlv.plan.allocation import allocations, chains_of
 from rlv.plan.chain import Chain
 from rlv.plan.methods import brought
+from rlv.plan.panels import is_panel
 from rlv.store import Artifact
 from rlv.study.types import CLAIM_ROLES, CONTROLS, Comparison, Role, Study
 
@@ -51,6 +52,15 @@ class Products:
         names = filter(None, (comparison.start, comparison.cold))
         evaluated = [name for name in names if dataset in self.study.reasoners[name].evaluate_on]
         return [self.chain.votes(name, dataset) for name in evaluated]
+
+    def _panels(self, comparison: Comparison, dataset: str) -> list[Artifact]:
+        """The evaluations of both reasoners of a comparison by the panels that they list."""
+        made = []
+        for reasoner in (comparison.base, comparison.rl_v):
+            panels = [v for v in self.study.reasoners[reasoner].verifiers if is_panel(self.study, v)]
+            replicas = self.study.replicas(reasoner)
+            made += [self.chain.evaluation(r, dataset, panel) for panel in panels for r in replicas]
+        return made
 
     def _cut(self, comparison: Comparison, dataset: str) -> list[Artifact]:
         """The evaluations of a comparison at every length budget: votes of the base, scores of RL^V."""
@@ -135,7 +145,7 @@ class Products:
                 if dataset not in _evaluated_on(self.study, [comparison.base, comparison.rl_v]):
                     continue
                 made = self._compared(comparison, dataset) + self._controls(comparison, dataset)
-                made += self._starts(comparison, dataset)
+                made += self._starts(comparison, dataset) + self._panels(comparison, dataset)
                 inputs |= {f"evaluate:{a.name}": a for a in made}
             inputs |= {f"evaluate:{a.name}": a for a in self._as_they_are(dataset)}
         allocated = [a for a in allocations(self.chain) if a.params["dataset"] in roles.values()]
@@ -155,6 +165,9 @@ class Products:
             "seed": self.study.evaluation.seed,
         }
         params |= self._without_training()
+        panels = {name: v for name, v in self.study.verifiers.items() if is_panel(self.study, name)}
+        if panels:
+            params["panels"] = {name: {"panel": v.panel, "of": list(v.of)} for name, v in panels.items()}
         if self.study.predictions:
             expected = self.study.predictions.items()
             params["predictions"] = {row: prediction.model_dump() for row, prediction in expected}

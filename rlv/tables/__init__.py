@@ -152,6 +152,14 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "low": pl.Float64(),
         "high": pl.Float64(),
     },
+    # Votes whose number was chosen on training problems: which one `strategy` stands for here.
+    "fitted": {
+        "dataset": pl.String(),
+        "reasoner": pl.String(),
+        "verifier": pl.String(),
+        "strategy": pl.String(),  # "softmax:fit"
+        "vote": pl.String(),  # "softmax:0.1"
+    },
     # How many solutions cast no vote, having no answer.
     "answered": {
         "dataset": pl.String(),
@@ -233,6 +241,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
 # Tables that an evaluation leaves only if it is made with these parameters.
 LEFT_WITH = {
     **dict.fromkeys(("verification", "reliability"), ("verifier",)),
+    "fitted": ("verifier", "fitted"),
     **dict.fromkeys(("selection", "selection_per_problem"), ("verifier", "thresholds")),
 }
 # Columns younger than tables that stores hold: if a table that is read lacks them, they are null.

@@ -28,6 +28,24 @@ verifiers:
 sampling: {{n: 8, max_tokens: 48, samples_per_shard: 8}}
 evaluation: {{ns: [1, 4], draws: 100}}
 """
+# Votes and panels that learn from training problems, of a reasoner at one temperature.
+LEARNT = f"""
+name: learnt
+datasets:
+  tune: {{source: mini, reach: 9, split: train, size: 4}}
+  test: {{source: mini, reach: 9, split: test, size: 3}}
+models: {{base: {{source: local, path: {ROOT}/rlv/mini/base}}}}
+tuning: {{dataset: tune, n: 8}}
+reasoners: {{base: {{model: base, verifiers: [sure, team, model], evaluate_on: [test]}}}}
+verifiers:
+  sure: {{score: mean_logprob}}
+  short: {{score: brevity}}
+  certain: {{score: self_certainty}}
+  team: {{score: panel, panel: stacked, of: [sure, short]}}
+  model: {{score: panel, panel: label_model, of: [sure, short, certain]}}
+sampling: {{n: 8, max_tokens: 48, samples_per_shard: 4, problems_per_shard: 2}}
+evaluation: {{ns: [1, 4], draws: 100, votes: ['softmax:fit', 'rank:fit']}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +97,23 @@ def test_a_history_has_choices_before_what_waits_for_them(made):
     for artifact in ordered(of_stage(plan, "evaluate")[0]):
         assert all(parent.path in seen for parent in artifact.inputs.values()), artifact.path
         seen.add(artifact.path)
+
+
+def test_votes_and_panels_learn_from_training_problems_alone(tmp_path):
+    study = tmp_path / "learnt.yaml"
+    study.write_text(LEARNT)
+    plan, store = build_plan(load(str(study))), finished_store(study, tmp_path / "store")
+    for evaluated in of_stage(plan, "evaluate"):
+        found = tables.read(store.open(evaluated, "fitted.parquet"), "fitted")
+        assert found["verifier"].unique().to_list() == [evaluated.params["verifier"]]
+        curves = tables.read(store.open(evaluated, "curves.parquet"), "curves")
+        for strategy, vote in found.select("strategy", "vote").iter_rows():
+            choice = read_choice(store.open(evaluated.inputs[f"vote:{strategy}"], CHOICE))
+            assert choice.chosen == {"vote": vote} and (choice.problems, choice.solutions) == (4, 8)
+            assert curves.filter(strategy=strategy)["n"].to_list() == [1, 4]
+        assert store.manifest(evaluated)["facts"]["fitted"] == dict(
+            found.select("strategy", "vote").iter_rows()
+        )
+    for panel in of_stage(plan, "panel"):
+        scores = tables.read(store.open(panel, "scores.parquet"), "scores")
+        assert len(scores) == (32 if "-tuned-" in panel.name else 24)

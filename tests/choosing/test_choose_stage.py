@@ -140,3 +140,15 @@ def test_scores_are_the_chosen_confidence_to_the_power_that_was_chosen(plant, tm
     np.testing.assert_allclose(scores["score"], [0.729, 0.125, 0.125, 0.125, 0.125, 0.729], atol=1e-6)
     assert facts == {"tokens": 0} and scores["flops"].sum() == scores["n_tokens_read"].sum() == 0
     assert SCORE.gpus(artifact) == 0
+
+
+def test_a_votes_number_is_chosen_with_the_verifiers_scores_and_of_equals_the_first(run):
+    # Two wrong solutions of 0.5 outvote a right one of 0.9 unless the temperature is low.
+    scores_PS = [[0.9, 0.5, 0.5], [0.5, 0.5, 0.9]]
+    planted, scores = make_tables(CLASSES_PS, CORRECT_PS, scores_PS)
+    params = {"kind": "vote", "votes": ["softmax:3", "softmax:0.1", "softmax:0.01"], "n": 3}
+    inputs = {"tuned_solutions": (planted, "solutions"), "tuned_scores:00000": (scores, "scores")}
+    choice, said = run(params, inputs)
+    assert [c["accuracy"] for c in choice.candidates] == [0, 1, 1]
+    assert choice.chosen == {"vote": "softmax:0.1"} and choice.by == "accuracy at N = 3"
+    assert "chosen: vote softmax:0.1" in said

@@ -215,7 +215,8 @@ READERS = sorted((ROOT / "rlv").rglob("*.py"))
 NUMBERS = {
     *("answers/trees", "answers/values", "cluster/resources", "estimate/hours", "models/reading"),
     *("evaluation/bootstrap", "evaluation/claims/equal_compute", "evaluation/claims/overhead"),
-    *("evaluation/claims/verifiers", "evaluation/curves", "evaluation/efficiency", "evaluation/selection"),
+    *("evaluation/claims/panels", "evaluation/claims/verifiers", "evaluation/claims/weights"),
+    *("evaluation/curves", "evaluation/efficiency", "evaluation/selection"),
     *(
         "evaluation/label_model",
         "evaluation/panels",

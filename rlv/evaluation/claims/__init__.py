@@ -3,7 +3,8 @@
     evidence.py   the tables of one data set, and values of compared methods side by side, problem by problem
     rows.py       a row of the claims table and its verdict
     equal_tokens.py   RL^V beside majority voting, or another vote of the base method, with as many tokens
-    parallel.py, equal_compute.py, lengths.py, verifiers.py, controls.py, overhead.py   the claims, by topic
+    parallel.py, equal_compute.py, lengths.py, verifiers.py, controls.py, overhead.py, weights.py, panels.py
+                  the claims, by topic
     predictions.py    what a study predicted, and whether a number hit it
     registry.py   CLAIMS by name, and the scoreboard
     page.py       the scoreboard as a page of the report

@@ -7,9 +7,10 @@ is paired. With several training seeds it stacks them (all problems of the first
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -94,6 +95,8 @@ class Evidence:
     overhead: pl.DataFrame | None = None
     selection: pl.DataFrame | None = None  # selection_per_problem
     answered: pl.DataFrame | None = None
+    fitted: pl.DataFrame | None = None  # which votes with a chosen number stand for
+    panels: Mapping[str, Any] | None = None  # by verifier: its `panel`, and the members, `of`
     budgets: tuple[int, ...] = ()  # if the role is LENGTHS
     recorded: tuple[Pair, ...] = ()
     rivals: tuple[Pair, ...] = ()

@@ -17,9 +17,11 @@ from rlv.evaluation.claims import (
     equal_compute,
     lengths,
     overhead,
+    panels,
     parallel,
     recorded,
     verifiers,
+    weights,
 )
 from rlv.evaluation.claims.evidence import HARD, IN_DISTRIBUTION, LENGTHS, OUT_OF_DOMAIN, Evidence
 from rlv.evaluation.claims.predictions import judged, predicted_row
@@ -65,6 +67,12 @@ CLAIMS: dict[str, Claim] = {
     "over_best": Claim(controls.over_best, EVERYWHERE),
     "majority_stalls": Claim(controls.majority_stalls, EVERYWHERE),
     "within_problem": Claim(controls.within_problem, EVERYWHERE),
+    "vote_temperature": Claim(weights.vote_temperature, EVERYWHERE),
+    "confidence_saving": Claim(weights.confidence_saving, EVERYWHERE),
+    "bayes_vote": Claim(weights.bayes_vote, EVERYWHERE),
+    "best_of_n_decay": Claim(weights.best_of_n_decay, EVERYWHERE),
+    "weaver_gap": Claim(panels.weaver_gap, EVERYWHERE),
+    "added_information": Claim(panels.added_information, EVERYWHERE),
     "boundary": Claim(boundary.boundary, EVERYWHERE),
     "regret": Claim(boundary.regret, (LENGTHS,)),
     "headroom": Claim(recorded.headroom, EVERYWHERE, "recorded"),

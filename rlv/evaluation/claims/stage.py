@@ -37,6 +37,7 @@ def evidence(job: Job) -> list[Evidence]:
     curves = _gather(job, "evaluate", "curves")
     verification = _gather(job, "evaluate", "verification")
     savings = _gather(job, "allocate", "savings")
+    fitted = _gather(job, "evaluate", "fitted")
     found = []
     for role, dataset in p["roles"].items():
         # What a training step costs depends on no data set: it goes with the first.
@@ -49,6 +50,8 @@ def evidence(job: Job) -> list[Evidence]:
                 role,
                 curves=curves,
                 verification=verification if verification.height else None,
+                fitted=fitted if fitted.height else None,
+                panels=p.get("panels"),
                 overhead=job.table("overhead", "overhead") if measured else None,
                 allocated=allocated_on(p, dataset, savings),
                 savings=savings if savings.height else None,

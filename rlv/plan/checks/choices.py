@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rlv.choosing import VOTERS
+from rlv.families import is_fitted
 from rlv.plan.checks.names import broken_method, unknown
+from rlv.plan.checks.panels import why_not_tuned
 from rlv.problems import SOURCES
 from rlv.sampling.engine import VLLM_TEMPERATURES
 from rlv.scoring import SCORES
@@ -23,6 +25,7 @@ def broken_choices(study: Study) -> Iterator[tuple[str, str]]:
     yield from _tuning(study)
     yield from _temperatures(study)
     yield from _confidences(study)
+    yield from _votes(study)
 
 
 def _tuning(study: Study) -> Iterator[tuple[str, str]]:
@@ -123,6 +126,20 @@ def _confidences(study: Study) -> Iterator[tuple[str, str]]:
                     "tuning.n",
                     f"{name!r} is chosen by {VOTERS} votes a problem, found n = {study.tuning.n}",
                 )
+
+
+def _votes(study: Study) -> Iterator[tuple[str, str]]:
+    """Complaints about votes whose number is chosen for a reasoner without solutions of training problems."""
+    fitted = [vote for vote in study.evaluation.votes if is_fitted(vote)]
+    if not fitted:
+        return
+    said = f"the number of {fitted[0]!r} is chosen on training problems"
+    for reasoner, entry in study.reasoners.items():
+        if entry.verifiers and entry.evaluate_on and not study.has_tuned(reasoner):
+            yield "evaluation.votes", f"{said}, {why_not_tuned(study, reasoner)}"
+            return
+    if study.tuning is not None and study.tuning.n < VOTERS:
+        yield "tuning.n", f"{said}, by {VOTERS} votes a problem, found n = {study.tuning.n}"
 
 
 def _candidates(key: str, verifier: Verifier) -> Iterator[tuple[str, str]]:

@@ -148,7 +148,10 @@ class Evaluation(Section):
     draws: int = Field(default=1000, ge=100, description="bootstrap draws over problems")
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="of subsets and draws")
     votes: Young[tuple[str, ...]] = Field(
-        default=(), description="votes of installed packages that are computed beside those of rlv"
+        default=(),
+        description="votes that are computed beside those of every evaluation, such as `softmax:0.1`, or of "
+        "installed packages; with `fit` for the number it is chosen on the problems of `tuning`, for each "
+        "reasoner and verifier its own",
     )
 
 

@@ -21,6 +21,12 @@ from tests.evaluation.claims.test_lengths import BUDGETS, at_budgets, selected
 from tests.evaluation.claims.test_verifiers import METRICS, metrics
 
 PAIR = Pair("grpo", "grpo_v")
+MEMBERS = ["unified", "free_confidence", "brevity"]
+PANELS = {
+    "team_label": {"panel": "label_model", "of": MEMBERS},
+    "team_rank": {"panel": "mean_rank", "of": MEMBERS},
+    "both": {"panel": "stacked", "of": MEMBERS[:2]},
+}
 # Those about reasoners as they are, see test_recorded.py.
 AS_THEY_ARE = {name for name, claim in CLAIMS.items() if claim.about in ("recorded", "rivals")}
 # Those about allocations, see test_allocation.py.
@@ -64,7 +70,8 @@ def test_every_claim_for_the_data_sets_that_it_is_about(per_problem, overhead):
     # The others had no evidence; the order is that of the registry.
     assert set(CLAIMS) - set(counts) == {
         *("rl_gain", "verifier_accuracy", "separate", "rl_over_cold", "over_confidence", "over_brevity"),
-        *("over_chain", "within_problem", "boundary"),
+        *("over_chain", "within_problem", "boundary", "vote_temperature", "confidence_saving"),
+        *("bayes_vote", "best_of_n_decay", "weaver_gap", "added_information"),
         *AS_THEY_ARE,
         *ALLOCATED,
     }
@@ -93,12 +100,16 @@ def test_a_statement_is_short_enough_for_a_table():
         rows("grpo_v", "", "pass_at_n", [0.3] * 5),
         rows("grpo", free, "weighted_voting", [0.3] * 5),
         rows("grpo_v", free, "weighted_voting", [0.3] * 5),
+        *(rows("grpo_v", "unified", vote, [0.3] * 5) for vote in ("softmax:fit", "log_odds", "best_of_n")),
+        rows("grpo_v", "team_label", "best_of_n", [0.3] * 5),
+        rows("grpo_v", "team_rank", "best_of_n", [0.3] * 5),
+        rows("grpo_v", "both", "weighted_voting", [0.3] * 5),
     ]
     table = pl.concat(everything).with_columns(longer)
     cut, chosen = at_budgets().with_columns(longer), selected().with_columns(longer)
     verification = metrics(unified, [*METRICS, ("within_auroc", 0.7, 0.6, 0.8)])
     evidence = [
-        Evidence("test", (pair,), table, role, verification=verification)
+        Evidence("test", (pair,), table, role, verification=verification, panels=PANELS)
         for role in (IN_DISTRIBUTION, HARD, OUT_OF_DOMAIN)
     ]
     board = scoreboard(
