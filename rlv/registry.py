@@ -30,6 +30,7 @@ KINDS = {
     "rlv.aggregations": ("rlv.scoring.aggregations", "AGGREGATIONS"),
     "rlv.votes": ("rlv.evaluation.votes", "VOTES"),
     "rlv.difficulties": ("rlv.evaluation.allocation.bins", "DIFFICULTIES"),
+    "rlv.stops": ("rlv.evaluation.stopping.rules", "STOPS"),
     "rlv.datasets": ("rlv.problems.sources", "SOURCES"),
     "rlv.figures": ("rlv.figures", "FIGURES"),
 }

@@ -15,7 +15,15 @@ from rlv.registry import Registry
 
 # What a figure draws the evaluations (or steps) of; the plan gathers its inputs by this.
 Needs = Literal[
-    "comparisons", "controls", "starts", "training", "reasoners", "lengths", "allocation", "everything"
+    "comparisons",
+    "controls",
+    "starts",
+    "training",
+    "reasoners",
+    "lengths",
+    "allocation",
+    "stopping",
+    "everything",
 ]
 
 
@@ -23,12 +31,12 @@ Needs = Literal[
 class Drawing:
     """A figure's module, the tables that its `data` is given (as in rlv/tables), and what they are of.
 
-    `needs`: "comparisons", both reasoners of every comparison with their verifiers; "controls", the same
-    with their controls; "starts", with the models that they started from; "training", their training runs;
+    `needs`: "comparisons", both reasoners of every comparison with their verifiers; "controls", the same with
+    their controls; "starts", with the models that they started from; "training", their training runs;
     "reasoners", the figure's own lists of reasoners; "lengths", comparisons at several budgets; "allocation",
-    all allocations; "everything", all evaluations of the study. `texts`: endings of the text files that the
-    figure leaves beside its picture. `costs`: whether it can be drawn against tokens or FLOPs (`against`).
-    `title`: what it is about, for readers; "": its name.
+    all allocations; "stopping", all replays of stopping rules; "everything", all evaluations of the study.
+    `texts`: endings of the text files that the figure leaves beside its picture. `costs`: whether it can be
+    drawn against tokens or FLOPs (`against`). `title`: what it is about, for readers; "": its name.
     """
 
     module: str
@@ -130,6 +138,13 @@ FIGURES = Registry(
             ("winners", "frontier"),
             "allocation",
             title="Which strategy wins at which difficulty and budget",
+        ),
+        "adaptive": Drawing(
+            "rlv.figures.adaptive",
+            ("adaptive",),
+            "stopping",
+            costs=True,
+            title="Stopping when there are enough solutions",
         ),
         "calibration": Drawing(
             "rlv.figures.calibration",

@@ -14,6 +14,7 @@ from rlv.errors import StudyError
 from rlv.plan.allocation import allocations
 from rlv.plan.chain import Chain
 from rlv.plan.products import Products
+from rlv.plan.stopping import stops
 from rlv.run.order import places
 from rlv.store import KEY_DIGITS, Artifact
 from rlv.study.types import Study
@@ -61,6 +62,7 @@ def build_plan(study: Study) -> Plan:
     models = {name: chain.pretrained(name) for name in study.pretraining}
     products.everything()
     allocations(chain)
+    stops(chain)
     chain.overlaps()
     found: dict[str, Artifact] = {}
     for root in chain.made.values():

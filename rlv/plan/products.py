@@ -10,6 +10,7 @@ from rlv.plan.allocation import allocations, chains_of
 from rlv.plan.chain import Chain
 from rlv.plan.methods import brought
 from rlv.plan.panels import is_panel
+from rlv.plan.stopping import stops
 from rlv.store import Artifact
 from rlv.study.types import CLAIM_ROLES, CONTROLS, Comparison, Role, Study
 
@@ -76,6 +77,12 @@ class Products:
             for verifier in entry.verifiers or ("",)
         ]
 
+    def _all(self, needs: str) -> list[Artifact]:
+        """All evaluations of the study, all its allocations, or all replays of stopping rules."""
+        if needs == "allocation":
+            return allocations(self.chain)
+        return stops(self.chain) if needs == "stopping" else self.everything()
+
     def figure(self, name: str) -> Artifact:
         """The artifact of a figure of the study: what it draws, from which evaluations or training runs."""
         figure = self.study.figures[name]
@@ -93,12 +100,8 @@ class Products:
             for comparison in chosen.values():
                 for reasoner in (comparison.base, comparison.rl_v):
                     trained |= {f"train:{r}": self.chain.reasoner(r) for r in self.study.replicas(reasoner)}
-        elif needs == "everything":
-            made = self.everything()
-            datasets = datasets or tuple({str(a.params["dataset"]): None for a in made})
-            made = [a for a in made if a.params["dataset"] in datasets]
-        elif needs == "allocation":
-            made = allocations(self.chain)
+        elif needs in ("everything", "allocation", "stopping"):
+            made = self._all(needs)
             datasets = datasets or tuple({str(a.params["dataset"]): None for a in made})
             made = [a for a in made if a.params["dataset"] in datasets]
         elif needs == "reasoners":
@@ -164,6 +167,8 @@ class Products:
             "draws": self.study.evaluation.draws,
             "seed": self.study.evaluation.seed,
         }
+        replayed = [a for a in stops(self.chain) if a.params["dataset"] in roles.values()]
+        inputs |= {f"stop:{a.name}": a for a in replayed}
         params |= self._without_training()
         panels = {name: v for name, v in self.study.verifiers.items() if is_panel(self.study, name)}
         if panels:

@@ -9,6 +9,7 @@ from rlv.evaluation import panelled
 from rlv.evaluation import stage as evaluation
 from rlv.evaluation.allocation import stage as allocation
 from rlv.evaluation.claims import stage as claims
+from rlv.evaluation.stopping import stage as stopping
 from rlv.figures import stage as figures
 from rlv.imported import stage as imported
 from rlv.job import Stage
@@ -37,6 +38,7 @@ STAGES: dict[str, Stage] = {
     "panel": panelled.PANEL,
     "evaluate": evaluation.EVALUATE,
     "allocate": allocation.ALLOCATE,
+    "stop": stopping.STOP,
     "figures": figures.FIGURE,
     "claims": claims.CLAIMS,
 }

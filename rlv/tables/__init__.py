@@ -16,6 +16,7 @@ import polars as pl
 
 from rlv.errors import DataError
 from rlv.tables.allocation import ALLOCATION
+from rlv.tables.stopping import STOPPING
 from rlv.tables.training import TRAINING
 
 SCHEMAS: dict[str, dict[str, pl.DataType]] = {
@@ -235,6 +236,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
     },
     **TRAINING,
     **ALLOCATION,
+    **STOPPING,
 }
 
 

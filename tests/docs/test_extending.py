@@ -13,6 +13,7 @@ import pytest
 from rlv.evaluation.allocation.bins import DIFFICULTIES
 from rlv.evaluation.curves import evaluate
 from rlv.evaluation.panels import PANELS
+from rlv.evaluation.stopping.rules import STOPS
 from rlv.evaluation.votes import VOTES
 from rlv.figures import FIGURES
 from rlv.models.flops import shape_of
@@ -40,7 +41,8 @@ SECTIONS = {part.split("\n", 1)[0]: BLOCK.findall(part) for part in PAGE.split("
 @pytest.fixture
 def registries():
     """Puts the dictionaries back as they were."""
-    methods = (ADVANTAGES, SCORES, AGGREGATIONS, PANELS, VOTES, SOURCES, FIGURES, OBJECTIVES, DIFFICULTIES)
+    methods = (ADVANTAGES, SCORES, AGGREGATIONS, PANELS, VOTES, SOURCES, FIGURES, OBJECTIVES)
+    methods += (DIFFICULTIES, STOPS)
     tables = [registry.own for registry in methods]
     before = [dict(table) for table in tables]
     yield
@@ -88,7 +90,7 @@ def test_every_block_runs_and_its_test_passes(section, registries, tmp_path):
     "section",
     [
         *("An advantage", "A verification objective", "A score", "An aggregation", "A panel", "A data set"),
-        *("A difficulty", "A figure"),
+        *("A difficulty", "A stopping rule", "A figure"),
     ],
 )
 def test_a_study_can_name_what_was_added(section, registries, tmp_path, monkeypatch):
@@ -98,7 +100,7 @@ def test_a_study_can_name_what_was_added(section, registries, tmp_path, monkeypa
         study(tmp_path, lines_of(section))
     run(section)
     added = study(tmp_path, lines_of(section))
-    # What was there keeps its key; the scoreboard has rows about allocations, where there are any.
+    # What was there keeps its key; the scoreboard is of all that a study has.
     kept = {path for path in before if not path.startswith("claims/")}
     assert kept <= set(build_plan(added).artifacts)
 

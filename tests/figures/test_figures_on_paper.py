@@ -11,6 +11,7 @@ import pytest
 from rlv.figures import style
 from tests.evaluation.allocation.test_allocate import allocations
 from tests.figures.tables_for_tests import make_lengths, make_reasoners
+from tests.figures.test_adaptive import replayed
 
 DATASETS = {"test": 0.45, "hard": 0.2, "ood": 0.3}
 METHODS = ("grpo", "leave_one_out")
@@ -30,7 +31,7 @@ COEFFICIENTS = {
     3.0: ("_v3", "unified"),
 }
 PAPER = ("objectives", "coefficient", "sequential_parallel", "length_selection", "controls")
-OTHERS = ("boundary", "frontier", "allocation")  # of other papers
+OTHERS = ("boundary", "frontier", "allocation", "adaptive")  # of other papers
 # Of any solutions and scores: of the paper they speak only where something is compared.
 ANY = ("votes", "reliability", "pooled_within", "accuracy_table")
 NAMES = (*PAPER, *OTHERS, *ANY)
@@ -82,6 +83,7 @@ def given():
             {**common, "comparisons": {m: c | CONTROLS for m, c in COMPARISONS.items()}},
         ),
         **dict.fromkeys(("frontier", "allocation"), (allocated, common)),
+        "adaptive": (replayed(), {**common, "against": "n", "datasets": ["test", "hard"]}),
         "boundary": (
             controlled,
             {**common, "comparisons": {m: c | CONTROLS for m, c in COMPARISONS.items()}},

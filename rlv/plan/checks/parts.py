@@ -15,6 +15,7 @@ from rlv.plan.checks.models import broken_models
 from rlv.plan.checks.names import broken_method, unknown
 from rlv.plan.checks.panels import broken_panels
 from rlv.plan.checks.samples import broken_samples
+from rlv.plan.checks.stopping import broken_stopping
 from rlv.plan.checks.traces import broken_traces
 from rlv.prompts import STYLES
 from rlv.sampling.engine import VLLM_TEMPERATURES
@@ -43,6 +44,7 @@ def broken_references(study: Study) -> Iterator[tuple[str, str]]:
     yield from _evaluation(study)
     yield from _lengths(study)
     yield from broken_choices(study)
+    yield from broken_stopping(study)
     yield from broken_models(study)
     for name, recipe in study.pretraining.items():
         for field, fault in recipe.faults():

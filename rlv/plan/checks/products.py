@@ -11,6 +11,7 @@ from rlv.figures.stage import module_of
 from rlv.plan.checks.allocation import undrawn
 from rlv.plan.checks.names import broken_method, unknown
 from rlv.plan.checks.predictions import broken_predictions
+from rlv.plan.checks.stopping import without_rules
 from rlv.plan.rules import RULES
 from rlv.study.types import CLAIM_ROLES, CONTROLS, LARGEST_SEED, replica_name
 
@@ -98,6 +99,8 @@ def _figures(study: Study) -> Iterator[tuple[str, str]]:
         yield from _drawn(study, key, figure, FIGURES[figure.drawing or name], figure.drawing or name)
         if FIGURES[figure.drawing or name].needs == "allocation":
             yield from undrawn(study, key, figure)
+        if FIGURES[figure.drawing or name].needs == "stopping":
+            yield from without_rules(study, key, figure)
 
 
 def _module(key: str, name: str) -> Iterator[tuple[str, str]]:

@@ -30,6 +30,7 @@ from rlv.study.types.evaluation import (
     Verifier,
 )
 from rlv.study.types.section import LARGEST_SEED, Name, Role, Section
+from rlv.study.types.stopping import Stopping
 from rlv.study.types.study import Assumption, Study, replica_name
 from rlv.study.types.training import EngineName, Reasoner, Schedule, Temperature, Training, Verification
 
@@ -61,6 +62,7 @@ __all__ = [
     "Schedule",
     "Section",
     "StepRule",
+    "Stopping",
     "Study",
     "Temperature",
     "Training",

@@ -22,6 +22,7 @@ from rlv.study.types.evaluation import (
     Verifier,
 )
 from rlv.study.types.section import Name, Section
+from rlv.study.types.stopping import Stopping
 from rlv.study.types.training import Reasoner, Training
 
 
@@ -54,6 +55,7 @@ class Study(Section):
     allocation: Allocation | None = Field(
         default=None, description="which strategy for which problem, if present"
     )
+    stopping: Stopping | None = Field(default=None, description="stopping rules, if present")
     overhead: Overhead | None = Field(default=None, description="measured if present")
     figures: dict[Name, Figure] = Field(default={}, description="figures to draw, by the figure's own name")
     claims: Claims | None = Field(default=None, description="scoreboard, if present")

@@ -1,0 +1,92 @@
+"""The stage `stop`: stopping rules replayed on one reasoner's solutions of one data set.
+
+With a verifier the rules and votes that read its scores, without one those that read none; fixed numbers of
+solutions beside both.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rlv.job import Job, Stage
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from rlv.evaluation.recorded import Recorded
+
+
+def _stop(job: Job) -> dict[str, Any]:
+    from rlv import tables
+    from rlv.evaluation.recorded import recorded
+    from rlv.evaluation.stopping.replay import cells
+    from rlv.evaluation.tuned import has_tuned, read_tuned
+
+    p = job.params
+    # The text takes most of the table, and nothing here reads it.
+    read = [column for column in tables.SCHEMAS["solutions"] if column != "text"]
+    scores = job.parts("scores", "scores") if p["verifier"] else None
+    where = job.artifact.inputs["solutions"].path
+    data, *others = recorded(job.table("solutions", "solutions", read), scores, where=where)
+    assert not others  # the plan gives solutions as they were sampled, at one budget
+    chosen = cells(p["rules"], p["n_max"], reads=bool(p["verifier"]), where=where)
+    training = read_tuned(job) if has_tuned(job) else None
+    summary, by_problem = adaptive(data, chosen, training, p)
+    job.write(summary, "adaptive")
+    job.write(by_problem, "adaptive_per_problem")
+    for row in summary.iter_rows(named=True):
+        said = "{rule} by {vote}: {accuracy:.3f} [{low:.3f}, {high:.3f}] with {samples:.1f} solutions"
+        job.log(said.format(**row) + (f" ({row['fitted']})" if row["fitted"] else ""))
+    return {"rules": len(chosen)}
+
+
+def adaptive(
+    data: Recorded, chosen: list[tuple[str, str]], training: Recorded | None, params: dict[str, Any]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The adaptive and adaptive_per_problem tables of (rule, vote), as `replay` computes them.
+
+    `training`: scored solutions of training problems, None if there are none. `params`: dataset, reasoner,
+    verifier, n_max, orders, batch, draws and seed. Raises DataError as `replay`.
+    """
+    import polars as pl
+
+    from rlv.evaluation.bootstrap import interval, resampled_means, resamples
+    from rlv.evaluation.curves import typed
+    from rlv.evaluation.stopping.fitted import fit
+    from rlv.evaluation.stopping.replay import COLUMNS, replay, said_of
+
+    about = {name: params[name] for name in ("dataset", "reasoner", "verifier", "n_max")}
+    fitted = fit(training, data)
+    values_VPK = replay(
+        data,
+        chosen,
+        params["n_max"],
+        fitted=fitted,
+        count=params["orders"],
+        seed=params["seed"],
+        batch=params["batch"],
+        where=f"solutions of {about['reasoner']!r} on {about['dataset']!r}",
+    )
+    values = dict(zip(COLUMNS, values_VPK, strict=True))
+    counts_DP = resamples(len(data.problem_ids), params["draws"], params["seed"])
+    low_K, high_K = interval(resampled_means(values["accuracy"], counts_DP))
+    labels = pl.DataFrame(
+        {**about, "budget": data.budget, "rule": rule, "vote": vote, "fitted": said_of(rule, vote, fitted)}
+        for rule, vote in chosen
+    )
+    means = {column: value_PK.mean(axis=0) for column, value_PK in values.items()}
+    summary = labels.with_columns(pl.DataFrame(means | {"low": low_K, "high": high_K}))
+    problem_ids = pl.DataFrame({"problem_id": data.problem_ids})
+    long = labels.join(problem_ids, how="cross", maintain_order="left_right")
+    long = long.with_columns(pl.DataFrame({c: value_PK.T.ravel() for c, value_PK in values.items()}))
+    return typed(summary, "adaptive"), typed(long, "adaptive_per_problem")
+
+
+STOP = Stage(
+    recipe=1,
+    run=_stop,
+    leaves=lambda artifact: ("adaptive", "adaptive_per_problem"),
+    doing="replaying stopping rules",
+    memory_mb=2000,
+    minutes=30,
+)
