@@ -23,6 +23,7 @@ Needs = Literal[
     "lengths",
     "allocation",
     "stopping",
+    "first_errors",
     "everything",
 ]
 
@@ -34,9 +35,10 @@ class Drawing:
     `needs`: "comparisons", both reasoners of every comparison with their verifiers; "controls", the same with
     their controls; "starts", with the models that they started from; "training", their training runs;
     "reasoners", the figure's own lists of reasoners; "lengths", comparisons at several budgets; "allocation",
-    all allocations; "stopping", all replays of stopping rules; "everything", all evaluations of the study.
-    `texts`: endings of the text files that the figure leaves beside its picture. `costs`: whether it can be
-    drawn against tokens or FLOPs (`against`). `title`: what it is about, for readers; "": its name.
+    all allocations; "stopping", all replays of stopping rules; "first_errors", what that section of the
+    study compares; "everything", all evaluations of the study. `texts`: endings of the text files that the
+    figure leaves beside its picture. `costs`: whether it can be drawn against tokens or FLOPs (`against`).
+    `title`: what it is about, for readers; "": its name.
     """
 
     module: str
@@ -170,6 +172,12 @@ FIGURES = Registry(
             "everything",
             (".html", ".md", ".tex"),
             title="All accuracies",
+        ),
+        "first_errors": Drawing(
+            "rlv.figures.first_errors",
+            ("first_errors",),
+            "first_errors",
+            title="Does a verifier know where a solution goes wrong?",
         ),
         "training_curves": Drawing("rlv.figures.training_curves", ("steps",), "training", title="Training"),
     },

@@ -26,7 +26,10 @@ from rlv.outside.names import below
 from rlv.registry import imported
 
 # Where tables come from, as roles of inputs begin; all others come from evaluations.
-SOURCES = {"steps": "train:", "frontier": "allocate:", "winners": "allocate:", "adaptive": "stop:"}
+SOURCES = {
+    **{"steps": "train:", "frontier": "allocate:", "winners": "allocate:"},
+    **{"adaptive": "stop:", "first_errors": "locate:"},
+}
 # How a message calls the parameters without which an evaluation lacks a table.
 NEEDED = {"verifier": "a verifier", "thresholds": "thresholds", "fitted": "a vote such as softmax:fit"}
 

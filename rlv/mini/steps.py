@@ -9,10 +9,11 @@ try that fails without a fault is a right step.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rlv.errors import DataError
 from rlv.mini.forms import FORMS, MODULUS, check_values
+from rlv.mini.habits import TASK_FORMS, habit, passes
 
 VALUE, MARK, ANSWER, SHAPE = "value", "mark", "answer", "shape"
 
@@ -21,11 +22,13 @@ VALUE, MARK, ANSWER, SHAPE = "value", "mark", "answer", "shape"
 class Fault:
     """One thing that is wrong. `word`: its place among the solution's words, from 0; `kind`: see above.
 
-    "shape": from this word on it is not a series of tries and an answer.
+    "shape": from this word on it is not a series of tries and an answer. `habitual`: a value or a mark that
+    somebody with the habits of rlv/mini/habits.py would have written there, in a form of that task.
     """
 
     word: int
     kind: str
+    habitual: bool = field(default=False, compare=False)
 
 
 def faults(question: str, text: str) -> list[Fault]:
@@ -35,7 +38,7 @@ def faults(question: str, text: str) -> list[Fault]:
     """
     form, coefficients, c = _parsed(question)
     words, found, place = text.split(), [], 0
-    width = len(FORMS[form].check)
+    width, has_habits = len(FORMS[form].check), form in TASK_FORMS
     promised = set()
     while words[place : place + 1] == ["Try"]:
         guess, *written = words[place + 1 : place + 2 + width]
@@ -44,13 +47,15 @@ def faults(question: str, text: str) -> list[Fault]:
             return [*found, Fault(place, SHAPE)]
         values = [int(word) for word in written]
         true = check_values(form, coefficients, int(guess), seen=values)
+        usual = check_values(form, coefficients, int(guess), habit, seen=values)
         found += [
-            Fault(place + 2 + i, VALUE)
-            for i, pair in enumerate(zip(values, true, strict=True))
-            if len(set(pair)) > 1
+            Fault(place + 2 + i, VALUE, has_habits and value == usual[i])
+            for i, value in enumerate(values)
+            if value != true[i]
         ]
         if (mark == ["yes"]) != (values[-1] == c):
-            found.append(Fault(place + 2 + width, MARK))
+            believed = (mark == ["yes"]) == passes(values[-1], c)
+            found.append(Fault(place + 2 + width, MARK, has_habits and believed))
         if mark == ["yes"]:
             promised.add(guess)
         place += 3 + width

@@ -13,6 +13,7 @@ from functools import cached_property
 from rlv.errors import StudyError
 from rlv.plan.allocation import allocations
 from rlv.plan.chain import Chain
+from rlv.plan.first_errors import located
 from rlv.plan.products import Products
 from rlv.plan.stopping import stops
 from rlv.run.order import places
@@ -63,6 +64,7 @@ def build_plan(study: Study) -> Plan:
     products.everything()
     allocations(chain)
     stops(chain)
+    located(chain)
     chain.overlaps()
     found: dict[str, Artifact] = {}
     for root in chain.made.values():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from rlv.choosing import VOTERS
@@ -13,7 +15,7 @@ from rlv.plan.fitted import choices_of_votes, fitted_votes
 from rlv.plan.methods import brought
 from rlv.plan.naming import CUT, numbered, once, tag
 from rlv.plan.panels import is_panel, panel_of
-from rlv.plan.scores import scored
+from rlv.plan.scores import scored, traced
 from rlv.plan.training_params import training_params
 from rlv.problems import IN_SAMPLES, SOURCES
 from rlv.problems.overlap import NGRAM
@@ -249,6 +251,16 @@ class Chain:
         return scored(self, reasoner, dataset, verifier, solutions, name)
 
     @once
+    def traces(self, reasoner: str, dataset: str, verifier: str) -> list[Artifact]:
+        """A verifier's values at the steps of all of a reasoner's solutions, one artifact a shard."""
+        made = []
+        for shard in self.shards(reasoner, dataset):
+            name = f"{reasoner}-{dataset}-{verifier}-{tag(shard)}"
+            solutions = self.solutions(reasoner, dataset, shard, False)
+            made.append(traced(self, reasoner, dataset, verifier, solutions, name, "steps"))
+        return made
+
+    @once
     def scores(self, reasoner: str, dataset: str, verifier: str, cut: bool = False) -> list[Artifact]:
         """A verifier's scores of all of a reasoner's solutions: an artifact a shard, of a panel one."""
         if is_panel(self.study, verifier):
@@ -286,13 +298,21 @@ class Chain:
         """A verifier's scores of these solutions, one artifact a shard."""
         if is_panel(self.study, verifier):
             return [panel_of(self, reasoner, None, verifier)]
+        return self._read_tuned(scored, reasoner, verifier)
+
+    @once
+    def tuned_traces(self, reasoner: str, verifier: str) -> list[Artifact]:
+        """A verifier's values at the steps of these solutions, one artifact a shard."""
+        return self._read_tuned(partial(traced, places="steps"), reasoner, verifier)
+
+    def _read_tuned(self, read: Callable[..., Artifact], reasoner: str, verifier: str) -> list[Artifact]:
         (temperature,) = self.study.temperatures(reasoner)
         assert self.study.tuning is not None  # what is fitted without it is refused when the study is read
         dataset, made = self.study.tuning.dataset, []
         for shard in self._tuning_shards(reasoner):
             sampled = self.sample(reasoner, dataset, shard, temperature)
             name = f"{reasoner}-{dataset}-{verifier}-t{temperature:g}-{tag(shard)}"
-            made.append(scored(self, reasoner, dataset, verifier, sampled, name))
+            made.append(read(self, reasoner, dataset, verifier, sampled, name))
         return made
 
     def tuned(self, reasoner: str, *verifiers: str) -> dict[str, Artifact]:

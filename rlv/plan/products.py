@@ -8,6 +8,7 @@ from typing import Any
 from rlv.figures import FIGURES
 from rlv.plan.allocation import allocations, chains_of
 from rlv.plan.chain import Chain
+from rlv.plan.first_errors import located
 from rlv.plan.methods import brought
 from rlv.plan.panels import is_panel
 from rlv.plan.stopping import stops
@@ -63,6 +64,12 @@ class Products:
             made += [self.chain.evaluation(r, dataset, panel) for panel in panels for r in replicas]
         return made
 
+    def _aggregated(self, comparison: Comparison, dataset: str) -> list[Artifact]:
+        """The evaluations of the RL^V reasoner by aggregations of values along its solutions."""
+        known = {name for group in aggregates(self.study) for name in group}
+        listed = [v for v in self.study.reasoners[comparison.rl_v].verifiers if v in known]
+        return [self.chain.evaluation(comparison.rl_v, dataset, verifier) for verifier in listed]
+
     def _cut(self, comparison: Comparison, dataset: str) -> list[Artifact]:
         """The evaluations of a comparison at every length budget: votes of the base, scores of RL^V."""
         ours = self.chain.evaluation(comparison.rl_v, dataset, comparison.verifier, True)
@@ -78,10 +85,9 @@ class Products:
         ]
 
     def _all(self, needs: str) -> list[Artifact]:
-        """All evaluations of the study, all its allocations, or all replays of stopping rules."""
-        if needs == "allocation":
-            return allocations(self.chain)
-        return stops(self.chain) if needs == "stopping" else self.everything()
+        """All evaluations of the study, or all that one of its sections asks for."""
+        sections = {"allocation": allocations, "stopping": stops, "first_errors": located}
+        return sections[needs](self.chain) if needs in sections else self.everything()
 
     def figure(self, name: str) -> Artifact:
         """The artifact of a figure of the study: what it draws, from which evaluations or training runs."""
@@ -100,7 +106,7 @@ class Products:
             for comparison in chosen.values():
                 for reasoner in (comparison.base, comparison.rl_v):
                     trained |= {f"train:{r}": self.chain.reasoner(r) for r in self.study.replicas(reasoner)}
-        elif needs in ("everything", "allocation", "stopping"):
+        elif needs in ("everything", "allocation", "stopping", "first_errors"):
             made = self._all(needs)
             datasets = datasets or tuple({str(a.params["dataset"]): None for a in made})
             made = [a for a in made if a.params["dataset"] in datasets]
@@ -149,8 +155,10 @@ class Products:
                     continue
                 made = self._compared(comparison, dataset) + self._controls(comparison, dataset)
                 made += self._starts(comparison, dataset) + self._panels(comparison, dataset)
+                made += self._aggregated(comparison, dataset)
                 inputs |= {f"evaluate:{a.name}": a for a in made}
             inputs |= {f"evaluate:{a.name}": a for a in self._as_they_are(dataset)}
+            inputs |= {f"locate:{a.name}": a for a in located(self.chain, (dataset,))}
         allocated = [a for a in allocations(self.chain) if a.params["dataset"] in roles.values()]
         inputs |= {f"allocate:{a.name}": a for a in allocated}
         if lengths is not None:
@@ -173,6 +181,8 @@ class Products:
         panels = {name: v for name, v in self.study.verifiers.items() if is_panel(self.study, name)}
         if panels:
             params["panels"] = {name: {"panel": v.panel, "of": list(v.of)} for name, v in panels.items()}
+        if groups := aggregates(self.study):
+            params["aggregates"] = groups
         if self.study.predictions:
             expected = self.study.predictions.items()
             params["predictions"] = {row: prediction.model_dump() for row, prediction in expected}
@@ -231,3 +241,13 @@ def _evaluated_on(study: Study, reasoners: Sequence[str]) -> tuple[str, ...]:
     """The data sets on which all of these reasoners are evaluated, in the study's order."""
     evaluated = [study.reasoners[name].evaluate_on for name in reasoners]
     return tuple(d for d in study.datasets if all(d in names for names in evaluated))
+
+
+def aggregates(study: Study) -> list[dict[str, str]]:
+    """Verifiers that make scores of the same values along solutions, with their aggregations; by reading."""
+    groups: dict[tuple[str, ...], dict[str, str]] = {}
+    for name, entry in study.verifiers.items():
+        if entry.aggregate is not None:
+            reading = (entry.score, entry.column or "", entry.reasoner, entry.engine, entry.places or "")
+            groups.setdefault(reading, {})[name] = entry.aggregate
+    return list(groups.values())

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rlv.answers import extract
+from rlv.mini.labels import step_labels
 from rlv.problems.rows import Columns, Row, by_fields, is_ready
 from rlv.problems.table import problems_table
 from rlv.registry import Registry
@@ -37,7 +38,9 @@ class Source:
     `generated`: its splits share no problem by construction and its answers are plain integers, so neither
     overlaps nor the rules of answers (rlv/answers) concern it. `step_rule`: by which steps are found, if the
     data set names no rule. `broken`: (key, complaint) of everything in a data set that it cannot make.
-    `about`: what it is, in one sentence, as `rlv methods` prints it (absent: its function's first line).
+    `step_labels`: from its problems, solutions to them and the step rule, the first wrong step of each as the
+    table "step_labels" (None: nobody knows). `about`: what it is, in one sentence, as `rlv methods` prints it
+    (absent: its function's first line).
     """
 
     load: Callable[..., pl.DataFrame] | None = None
@@ -49,6 +52,7 @@ class Source:
     generated: bool = False
     step_rule: StepRule = "sentence"
     broken: Callable[[Dataset], Iterator[tuple[str, str]]] | None = None
+    step_labels: Callable[[pl.DataFrame, pl.DataFrame, str], pl.DataFrame] | None = None
     about: str = ""
 
 
@@ -258,6 +262,7 @@ SOURCES: Registry[Source] = Registry(
             generated=True,
             step_rule="try",
             broken=broken_mini,
+            step_labels=step_labels,
         ),
         "habits": Source(
             habits,
@@ -265,6 +270,7 @@ SOURCES: Registry[Source] = Registry(
             generated=True,
             step_rule="try",
             broken=broken_habits,
+            step_labels=step_labels,
         ),
         "local": Source(about="A file: JSON Lines or Parquet, one problem a row; `fields` maps its columns."),
         IN_SAMPLES: Source(

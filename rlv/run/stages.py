@@ -5,7 +5,7 @@ from __future__ import annotations
 from rlv import models, problems
 from rlv.answers import stage as answers
 from rlv.choosing import stage as choosing
-from rlv.evaluation import panelled
+from rlv.evaluation import locating, panelled
 from rlv.evaluation import stage as evaluation
 from rlv.evaluation.allocation import stage as allocation
 from rlv.evaluation.claims import stage as claims
@@ -39,6 +39,7 @@ STAGES: dict[str, Stage] = {
     "evaluate": evaluation.EVALUATE,
     "allocate": allocation.ALLOCATE,
     "stop": stopping.STOP,
+    "locate": locating.LOCATE,
     "figures": figures.FIGURE,
     "claims": claims.CLAIMS,
 }

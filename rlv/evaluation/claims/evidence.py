@@ -98,6 +98,8 @@ class Evidence:
     fitted: pl.DataFrame | None = None  # which votes with a chosen number stand for
     panels: Mapping[str, Any] | None = None  # by verifier: its `panel`, and the members, `of`
     budgets: tuple[int, ...] = ()  # if the role is LENGTHS
+    first_errors: pl.DataFrame | None = None  # first_errors_per_problem
+    aggregates: tuple[Mapping[str, str], ...] = ()  # verifier -> aggregation, those of one reading together
     recorded: tuple[Pair, ...] = ()
     rivals: tuple[Pair, ...] = ()
     allocated: tuple[Pair, ...] = ()

@@ -12,6 +12,7 @@ from rlv import tables
 from rlv.errors import DataError
 from rlv.evaluation.claims import (
     allocation,
+    along,
     boundary,
     controls,
     equal_compute,
@@ -75,6 +76,8 @@ CLAIMS: dict[str, Claim] = {
     "added_information": Claim(panels.added_information, EVERYWHERE),
     "boundary": Claim(boundary.boundary, EVERYWHERE),
     "regret": Claim(boundary.regret, (LENGTHS,)),
+    "first_error": Claim(along.first_error, EVERYWHERE),
+    "worst_step": Claim(along.worst_step, EVERYWHERE),
     "headroom": Claim(recorded.headroom, EVERYWHERE, "recorded"),
     "verifier_gain": Claim(recorded.verifier_gain, EVERYWHERE, "recorded"),
     "verifier_order": Claim(recorded.verifier_order, EVERYWHERE, "recorded"),

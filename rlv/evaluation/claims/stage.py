@@ -38,6 +38,7 @@ def evidence(job: Job) -> list[Evidence]:
     verification = _gather(job, "evaluate", "verification")
     savings = _gather(job, "allocate", "savings")
     fitted = _gather(job, "evaluate", "fitted")
+    located = _gather(job, "locate", "first_errors_per_problem")
     found = []
     for role, dataset in p["roles"].items():
         # What a training step costs depends on no data set: it goes with the first.
@@ -55,6 +56,8 @@ def evidence(job: Job) -> list[Evidence]:
                 overhead=job.table("overhead", "overhead") if measured else None,
                 allocated=allocated_on(p, dataset, savings),
                 savings=savings if savings.height else None,
+                first_errors=located if located.height else None,
+                aggregates=tuple(p.get("aggregates", ())),
                 **pairs_without_training(p, dataset, per_problem),
                 **resampling,
             )

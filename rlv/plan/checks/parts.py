@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rlv.evaluation.votes import VOTES
 from rlv.plan.checks.choices import broken_choices
 from rlv.plan.checks.datasets import broken_datasets
+from rlv.plan.checks.first_errors import broken_first_errors
 from rlv.plan.checks.models import broken_models
 from rlv.plan.checks.names import broken_method, unknown
 from rlv.plan.checks.panels import broken_panels
@@ -40,6 +41,7 @@ def broken_references(study: Study) -> Iterator[tuple[str, str]]:
     yield from _verifiers(study)
     yield from broken_panels(study)
     yield from broken_traces(study)
+    yield from broken_first_errors(study)
     yield from _temperatures(study)
     yield from _evaluation(study)
     yield from _lengths(study)

@@ -117,6 +117,7 @@ def _drawn(study: Study, key: str, figure: Figure, drawing: Drawing, name: str) 
     if figure.against != "n" and not drawing.costs:
         yield f"{key}.against", f"{name} is not drawn against {figure.against}; leave it out"
     chosen = [study.comparisons[m] for m in figure.comparisons or study.comparisons]
+    yield from _of_first_errors(study, key, figure, drawing)
     if drawing.needs == "reasoners":
         yield from _listed(study, key, figure, name)
     elif drawing.needs == "lengths" and study.lengths is None:
@@ -139,6 +140,17 @@ def _drawn(study: Study, key: str, figure: Figure, drawing: Drawing, name: str) 
                 yield f"{key}.comparisons", f"{reasoner!r} is not trained and has no curves of training"
     if name == "unified_vs_separate" and all(comparison.separate is None for comparison in chosen):
         yield f"{key}.comparisons", "none of them names a separate verifier (`comparisons.NAME.separate`)"
+
+
+def _of_first_errors(study: Study, key: str, figure: Figure, drawing: Drawing) -> Iterator[tuple[str, str]]:
+    if drawing.needs != "first_errors":
+        return
+    if study.first_errors is None:
+        yield key, "this figure needs the section `first_errors`"
+        return
+    known = study.first_errors.datasets
+    for dataset in figure.datasets:
+        yield from unknown(f"{key}.datasets", dataset, known, "data set of `first_errors`")
 
 
 def _listed(study: Study, key: str, figure: Figure, name: str) -> Iterator[tuple[str, str]]:

@@ -29,6 +29,7 @@ from rlv.study.types.evaluation import (
     Tuning,
     Verifier,
 )
+from rlv.study.types.first_errors import FirstErrors
 from rlv.study.types.section import LARGEST_SEED, Name, Role, Section
 from rlv.study.types.stopping import Stopping
 from rlv.study.types.study import Assumption, Study, replica_name
@@ -48,6 +49,7 @@ __all__ = [
     "EngineName",
     "Evaluation",
     "Figure",
+    "FirstErrors",
     "Lengths",
     "Model",
     "Name",

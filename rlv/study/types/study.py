@@ -21,6 +21,7 @@ from rlv.study.types.evaluation import (
     Tuning,
     Verifier,
 )
+from rlv.study.types.first_errors import FirstErrors
 from rlv.study.types.section import Name, Section
 from rlv.study.types.stopping import Stopping
 from rlv.study.types.training import Reasoner, Training
@@ -56,6 +57,9 @@ class Study(Section):
         default=None, description="which strategy for which problem, if present"
     )
     stopping: Stopping | None = Field(default=None, description="stopping rules, if present")
+    first_errors: FirstErrors | None = Field(
+        default=None, description="whether verifiers know where solutions go wrong, if present"
+    )
     overhead: Overhead | None = Field(default=None, description="measured if present")
     figures: dict[Name, Figure] = Field(default={}, description="figures to draw, by the figure's own name")
     claims: Claims | None = Field(default=None, description="scoreboard, if present")
