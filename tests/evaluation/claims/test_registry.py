@@ -17,6 +17,7 @@ from rlv.evaluation.claims.overhead import overhead as overhead_claim
 from rlv.evaluation.claims.page import page
 from rlv.evaluation.claims.registry import CLAIMS, scoreboard
 from tests.evaluation.claims.tables_for_claims import rows, two_methods
+from tests.evaluation.claims.test_along import TABLE as FIRST_ERRORS
 from tests.evaluation.claims.test_lengths import BUDGETS, at_budgets, selected
 from tests.evaluation.claims.test_verifiers import METRICS, metrics
 
@@ -72,6 +73,7 @@ def test_every_claim_for_the_data_sets_that_it_is_about(per_problem, overhead):
         *("rl_gain", "verifier_accuracy", "separate", "rl_over_cold", "over_confidence", "over_brevity"),
         *("over_chain", "within_problem", "boundary", "vote_temperature", "confidence_saving"),
         *("bayes_vote", "best_of_n_decay", "weaver_gap", "added_information"),
+        *("first_error", "worst_step"),
         *AS_THEY_ARE,
         *ALLOCATED,
     }
@@ -104,12 +106,18 @@ def test_a_statement_is_short_enough_for_a_table():
         rows("grpo_v", "team_label", "best_of_n", [0.3] * 5),
         rows("grpo_v", "team_rank", "best_of_n", [0.3] * 5),
         rows("grpo_v", "both", "weighted_voting", [0.3] * 5),
+        rows("grpo_v", "lowest", "weighted_voting", [0.3] * 5),
+        rows("grpo_v", "total", "weighted_voting", [0.3] * 5),
     ]
+    along = {
+        "first_errors": FIRST_ERRORS.with_columns(longer),
+        "aggregates": ({"lowest": "softmin:0.05", "total": "mean"},),
+    }
     table = pl.concat(everything).with_columns(longer)
     cut, chosen = at_budgets().with_columns(longer), selected().with_columns(longer)
     verification = metrics(unified, [*METRICS, ("within_auroc", 0.7, 0.6, 0.8)])
     evidence = [
-        Evidence("test", (pair,), table, role, verification=verification, panels=PANELS)
+        Evidence("test", (pair,), table, role, verification=verification, panels=PANELS, **along)
         for role in (IN_DISTRIBUTION, HARD, OUT_OF_DOMAIN)
     ]
     board = scoreboard(
