@@ -24,7 +24,17 @@ LAYERS = (
     ("plan",),
     ("run",),
     (
-        *("analysis", "answers", "choosing", "evaluation", "figures", "imported", "mini", "models"),
+        *(
+            "analysis",
+            "answers",
+            "attacks",
+            "choosing",
+            "evaluation",
+            "figures",
+            "imported",
+            "mini",
+            "models",
+        ),
         *("problems", "reasoner", "sampling", "scoring", "training"),
     ),
     ("job", "study"),

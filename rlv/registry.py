@@ -32,6 +32,7 @@ KINDS = {
     "rlv.difficulties": ("rlv.evaluation.allocation.bins", "DIFFICULTIES"),
     "rlv.stops": ("rlv.evaluation.stopping.rules", "STOPS"),
     "rlv.datasets": ("rlv.problems.sources", "SOURCES"),
+    "rlv.attacks": ("rlv.attacks", "ATTACKS"),
     "rlv.figures": ("rlv.figures", "FIGURES"),
 }
 

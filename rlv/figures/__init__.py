@@ -24,6 +24,7 @@ Needs = Literal[
     "allocation",
     "stopping",
     "first_errors",
+    "attacks",
     "everything",
 ]
 
@@ -36,9 +37,9 @@ class Drawing:
     their controls; "starts", with the models that they started from; "training", their training runs;
     "reasoners", the figure's own lists of reasoners; "lengths", comparisons at several budgets; "allocation",
     all allocations; "stopping", all replays of stopping rules; "first_errors", what that section of the
-    study compares; "everything", all evaluations of the study. `texts`: endings of the text files that the
-    figure leaves beside its picture. `costs`: whether it can be drawn against tokens or FLOPs (`against`).
-    `title`: what it is about, for readers; "": its name.
+    study compares; "attacks", all attacks; "everything", all evaluations of the study. `texts`: endings of
+    the text files that the figure leaves beside its picture. `costs`: whether it can be drawn against tokens
+    or FLOPs (`against`). `title`: what it is about, for readers; "": its name.
     """
 
     module: str
@@ -179,6 +180,7 @@ FIGURES = Registry(
             "first_errors",
             title="Does a verifier know where a solution goes wrong?",
         ),
+        "attacks": Drawing("rlv.figures.attacks", ("attacks",), "attacks", title="Texts that fool verifiers"),
         "training_curves": Drawing("rlv.figures.training_curves", ("steps",), "training", title="Training"),
     },
 )

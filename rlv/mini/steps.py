@@ -36,7 +36,7 @@ def faults(question: str, text: str) -> list[Fault]:
 
     Raises DataError for a question that is none of the mini tasks.
     """
-    form, coefficients, c = _parsed(question)
+    form, coefficients, c = parsed(question)
     words, found, place = text.split(), [], 0
     width, has_habits = len(FORMS[form].check), form in TASK_FORMS
     promised = set()
@@ -79,8 +79,11 @@ def _number(word: str) -> bool:
     return word.isdecimal() and word.isascii() and len(word) <= 2 and int(word) <= MODULUS
 
 
-def _parsed(question: str) -> tuple[str, tuple[int, ...], int]:
-    """Form, coefficients and right side of a question."""
+def parsed(question: str) -> tuple[str, tuple[int, ...], int]:
+    """Form, coefficients and right side of a question.
+
+    Raises DataError for a question that is none of the mini tasks.
+    """
     for name, form in FORMS.items():
         words = re.escape(form.words).replace(r"\{", "{").replace(r"\}", "}")
         pattern = words.format(**{letter: f"(?P<{letter}>\\d+)" for letter in form.coefficients})

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from rlv.errors import StudyError
 from rlv.plan.allocation import allocations
+from rlv.plan.attacks import attacks
 from rlv.plan.chain import Chain
 from rlv.plan.first_errors import located
 from rlv.plan.products import Products
@@ -65,6 +66,7 @@ def build_plan(study: Study) -> Plan:
     allocations(chain)
     stops(chain)
     located(chain)
+    attacks(chain)
     chain.overlaps()
     found: dict[str, Artifact] = {}
     for root in chain.made.values():

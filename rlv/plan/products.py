@@ -7,6 +7,7 @@ from typing import Any
 
 from rlv.figures import FIGURES
 from rlv.plan.allocation import allocations, chains_of
+from rlv.plan.attacks import attacks
 from rlv.plan.chain import Chain
 from rlv.plan.first_errors import located
 from rlv.plan.methods import brought
@@ -86,7 +87,7 @@ class Products:
 
     def _all(self, needs: str) -> list[Artifact]:
         """All evaluations of the study, or all that one of its sections asks for."""
-        sections = {"allocation": allocations, "stopping": stops, "first_errors": located}
+        sections = {"allocation": allocations, "stopping": stops, "first_errors": located, "attacks": attacks}
         return sections[needs](self.chain) if needs in sections else self.everything()
 
     def figure(self, name: str) -> Artifact:
@@ -106,7 +107,7 @@ class Products:
             for comparison in chosen.values():
                 for reasoner in (comparison.base, comparison.rl_v):
                     trained |= {f"train:{r}": self.chain.reasoner(r) for r in self.study.replicas(reasoner)}
-        elif needs in ("everything", "allocation", "stopping", "first_errors"):
+        elif needs in ("everything", "allocation", "stopping", "first_errors", "attacks"):
             made = self._all(needs)
             datasets = datasets or tuple({str(a.params["dataset"]): None for a in made})
             made = [a for a in made if a.params["dataset"] in datasets]
@@ -177,6 +178,8 @@ class Products:
         }
         replayed = [a for a in stops(self.chain) if a.params["dataset"] in roles.values()]
         inputs |= {f"stop:{a.name}": a for a in replayed}
+        attacked = [a for a in attacks(self.chain) if a.params["dataset"] in roles.values()]
+        inputs |= {f"attack:{a.name}": a for a in attacked}
         params |= self._without_training()
         panels = {name: v for name, v in self.study.verifiers.items() if is_panel(self.study, name)}
         if panels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rlv import models, problems
 from rlv.answers import stage as answers
+from rlv.attacks import stage as attacks
 from rlv.choosing import stage as choosing
 from rlv.evaluation import locating, panelled
 from rlv.evaluation import stage as evaluation
@@ -36,6 +37,7 @@ STAGES: dict[str, Stage] = {
     "trace": tracing.TRACE,
     "score": scoring.SCORE,
     "panel": panelled.PANEL,
+    "attack": attacks.ATTACK,
     "evaluate": evaluation.EVALUATE,
     "allocate": allocation.ALLOCATE,
     "stop": stopping.STOP,

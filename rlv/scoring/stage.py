@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rlv.job import Job, Stage
@@ -13,8 +14,9 @@ from rlv.scoring.own import reads_its_own
 
 if TYPE_CHECKING:
     import polars as pl
+    from transformers import PreTrainedTokenizerBase
 
-    from rlv.scoring.chains import ChainJudge
+    from rlv.scoring.chains import ChainJudge, Judged
     from rlv.scoring.verifier import Verifier
 
 # Sequences that vLLM may read side by side; its memory follows from their tokens, not from this.
@@ -86,45 +88,70 @@ def _of_kept(job: Job) -> pl.DataFrame:
 
 def _read(job: Job) -> pl.DataFrame:
     """Scores of a score that a model reads for."""
-    from rlv.scoring.texts import with_token_ids
-    from rlv.scoring.verifier import scores_table
-
-    samples = job.table("samples", "samples", READ)
-    problems = job.table("problems", "problems")
-    style, system_prompt = job.params["prompt_style"], job.params.get("system_prompt")
-    step_rule = job.params.get("step_rule", "sentence")  # absent if only the end is read
-    with open_verifier(job) as verifier:
-        samples = with_token_ids(samples, verifier.tokenizer, style)
-        own = reads_its_own(job.artifact)
-        return scores_table(verifier, problems, samples, style, system_prompt, step_rule, own)
+    with open_reader(job, own=reads_its_own(job.artifact)) as reader:
+        return reader.scores(job.table("problems", "problems"), job.table("samples", "samples", READ))
 
 
 def _run_chains(job: Job) -> dict[str, Any]:
+    p = job.params
+    with _chain_judge(job) as judge:
+        problems, samples = job.table("problems", "problems"), job.table("samples", "samples", READ)
+        found = _judged(job, judge, problems, samples, reads_its_own(job.artifact))
+    scores = found.scores
+    job.write(scores, "scores")
+    job.log(
+        f"{len(scores)} solutions, {found.chains} chains, mean score {scores['score'].mean():.3f}; "
+        f"{found.undecided} without a verdict in {p['chain_tokens']} tokens, each of which counts as 0.5"
+    )
+    tokens = int(scores["n_tokens_read"].sum())
+    return {"tokens": tokens, "chains": found.chains, "undecided": found.undecided}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A score whose model is loaded. `scores`: from tables "problems" and "samples" to a "scores" table."""
+
+    tokenizer: PreTrainedTokenizerBase
+    scores: Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]
+
+
+@contextmanager
+def open_reader(job: Job, *, own: bool = False) -> Iterator[Reader]:
+    """What reads for the score of a job's parameters, with the model that is its input; also by chains.
+
+    `own`: whether that model wrote what it reads.
+    """
+    from rlv.scoring import SCORES
+    from rlv.scoring.texts import with_token_ids
+    from rlv.scoring.verifier import scores_table
+
+    p = job.params
+    if SCORES[p["score"]].writes:
+        with _chain_judge(job) as judge:
+            yield Reader(judge.tokenizer, lambda problems, s: _judged(job, judge, problems, s, own).scores)
+        return
+    step_rule = p.get("step_rule", "sentence")  # absent if only the end is read
+    with open_verifier(job) as verifier:
+
+        def scores(problems: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
+            samples = with_token_ids(samples, verifier.tokenizer, p["prompt_style"])
+            style, system_prompt = p["prompt_style"], p.get("system_prompt")
+            return scores_table(verifier, problems, samples, style, system_prompt, step_rule, own)
+
+        yield Reader(verifier.tokenizer, scores)
+
+
+def _judged(job: Job, judge: ChainJudge, problems: pl.DataFrame, samples: pl.DataFrame, own: bool) -> Judged:
     from rlv.job.progress import reporter
     from rlv.scoring.chains import Drawing, chain_scores_table
     from rlv.scoring.texts import with_token_ids
 
     p = job.params
-    samples = job.table("samples", "samples", READ)
-    drawing = Drawing(p["draws"], p["chain_tokens"], p["temperature"], p["seed"])
-    with _chain_judge(job) as judge, reporter("chains", job.log) as progress:
-        found = chain_scores_table(
-            judge,
-            job.table("problems", "problems"),
-            with_token_ids(samples, judge.tokenizer, p["prompt_style"]),
-            p["prompt_style"],
-            drawing,
-            p.get("system_prompt"),
-            progress,
-            reads_its_own(job.artifact),
-        )
-    job.write(found.scores, "scores")
-    job.log(
-        f"{len(samples)} solutions, {found.chains} chains, mean score {found.scores['score'].mean():.3f}; "
-        f"{found.undecided} without a verdict in {drawing.max_tokens} tokens, each of which counts as 0.5"
-    )
-    tokens = int(found.scores["n_tokens_read"].sum())
-    return {"tokens": tokens, "chains": found.chains, "undecided": found.undecided}
+    style, drawing = p["prompt_style"], Drawing(p["draws"], p["chain_tokens"], p["temperature"], p["seed"])
+    samples = with_token_ids(samples, judge.tokenizer, style)
+    with reporter("chains", job.log) as progress:
+        system_prompt = p.get("system_prompt")
+        return chain_scores_table(judge, problems, samples, style, drawing, system_prompt, progress, own)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import polars as pl
 
 from rlv.errors import DataError
 from rlv.tables.allocation import ALLOCATION
+from rlv.tables.attacks import ATTACKS
 from rlv.tables.first_errors import FIRST_ERRORS
 from rlv.tables.stopping import STOPPING
 from rlv.tables.training import TRAINING
@@ -239,6 +240,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
     **ALLOCATION,
     **STOPPING,
     **FIRST_ERRORS,
+    **ATTACKS,
 }
 
 

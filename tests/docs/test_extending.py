@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rlv.attacks import ATTACKS
 from rlv.evaluation.allocation.bins import DIFFICULTIES
 from rlv.evaluation.curves import evaluate
 from rlv.evaluation.panels import PANELS
@@ -42,7 +43,7 @@ SECTIONS = {part.split("\n", 1)[0]: BLOCK.findall(part) for part in PAGE.split("
 def registries():
     """Puts the dictionaries back as they were."""
     methods = (ADVANTAGES, SCORES, AGGREGATIONS, PANELS, VOTES, SOURCES, FIGURES, OBJECTIVES)
-    methods += (DIFFICULTIES, STOPS)
+    methods += (DIFFICULTIES, STOPS, ATTACKS)
     tables = [registry.own for registry in methods]
     before = [dict(table) for table in tables]
     yield
@@ -90,7 +91,7 @@ def test_every_block_runs_and_its_test_passes(section, registries, tmp_path):
     "section",
     [
         *("An advantage", "A verification objective", "A score", "An aggregation", "A panel", "A data set"),
-        *("A difficulty", "A stopping rule", "A figure"),
+        *("An attack", "A difficulty", "A stopping rule", "A figure"),
     ],
 )
 def test_a_study_can_name_what_was_added(section, registries, tmp_path, monkeypatch):

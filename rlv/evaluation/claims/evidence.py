@@ -84,6 +84,7 @@ class Evidence:
     `recorded`: reasoners of which nothing is known but their solutions, as pairs with themselves: once
     without a verifier, and once with each. `rivals`: any two reasoners, `unified` set against `base`.
     `allocated`: reasoners of `savings`, as pairs with themselves; `chain`, a verifier that reasons first.
+    `attacked`: a reasoner with itself, and a verifier that was attacked with texts in its name.
     """
 
     dataset: str
@@ -104,6 +105,9 @@ class Evidence:
     rivals: tuple[Pair, ...] = ()
     allocated: tuple[Pair, ...] = ()
     savings: pl.DataFrame | None = None
+    attacks: pl.DataFrame | None = None
+    attack_scores: pl.DataFrame | None = None
+    attacked: tuple[Pair, ...] = ()
     draws: int = 1000
     seed: int = 0
 

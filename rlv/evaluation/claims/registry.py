@@ -21,6 +21,7 @@ from rlv.evaluation.claims import (
     panels,
     parallel,
     recorded,
+    robustness,
     verifiers,
     weights,
 )
@@ -34,13 +35,13 @@ class Claim:
 
     `compute` returns no rows if the study has no evidence (no separate verifier, nothing measured). It raises
     DataError if there is evidence and it is incomplete. `about`: the pairs that it is given, one at a time:
-    "comparisons", the compared methods; "recorded", "rivals" and "allocated", those of the evidence; "study",
-    none, for its rows are about the whole.
+    "comparisons", the compared methods; "recorded", "rivals", "allocated" and "attacked", those of the
+    evidence; "study", none, for its rows are about the whole.
     """
 
     compute: Callable[[Evidence], list[dict]]
     roles: tuple[str, ...]
-    about: Literal["comparisons", "recorded", "rivals", "allocated", "study"] = "comparisons"
+    about: Literal["comparisons", "recorded", "rivals", "allocated", "attacked", "study"] = "comparisons"
 
 
 EVERYWHERE = (IN_DISTRIBUTION, HARD, OUT_OF_DOMAIN)
@@ -85,6 +86,7 @@ CLAIMS: dict[str, Claim] = {
     "compute_optimal": Claim(allocation.compute_optimal, EVERYWHERE, "allocated"),
     "compute_optimal_null": Claim(allocation.compute_optimal_null, EVERYWHERE, "allocated"),
     "voting_first": Claim(allocation.voting_first, EVERYWHERE, "allocated"),
+    "robust_keys": Claim(robustness.robust_keys, EVERYWHERE, "attacked"),
 }
 
 
@@ -107,6 +109,7 @@ def scoreboard(
         "comparisons": [replace(one, pairs=(pair,)) for one in evidence for pair in one.pairs],
         "recorded": [replace(one, pairs=(pair,)) for one in evidence for pair in one.recorded],
         "allocated": [replace(one, pairs=(pair,)) for one in evidence for pair in one.allocated],
+        "attacked": [replace(one, pairs=(pair,)) for one in evidence for pair in one.attacked],
         "rivals": [one.on_common_problems(pair) for one in evidence for pair in one.rivals],
     }
     given = {

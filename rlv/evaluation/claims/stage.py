@@ -12,6 +12,7 @@ from rlv import tables
 from rlv.evaluation.claims.evidence import IN_DISTRIBUTION, LENGTHS, Evidence, Pair
 from rlv.evaluation.claims.page import page
 from rlv.evaluation.claims.registry import scoreboard
+from rlv.evaluation.claims.robustness import attacked_pairs
 from rlv.evaluation.claims.rows import number
 from rlv.job import Job, Stage
 from rlv.job.own_code import drawing_code
@@ -39,6 +40,7 @@ def evidence(job: Job) -> list[Evidence]:
     savings = _gather(job, "allocate", "savings")
     fitted = _gather(job, "evaluate", "fitted")
     located = _gather(job, "locate", "first_errors_per_problem")
+    attacks = _gather(job, "attack", "attacks")
     found = []
     for role, dataset in p["roles"].items():
         # What a training step costs depends on no data set: it goes with the first.
@@ -58,6 +60,9 @@ def evidence(job: Job) -> list[Evidence]:
                 savings=savings if savings.height else None,
                 first_errors=located if located.height else None,
                 aggregates=tuple(p.get("aggregates", ())),
+                attacks=attacks if attacks.height else None,
+                attack_scores=_gather(job, "attack", "attack_scores"),
+                attacked=attacked_pairs(attacks, dataset),
                 **pairs_without_training(p, dataset, per_problem),
                 **resampling,
             )

@@ -9,6 +9,7 @@ from rlv.errors import StudyError
 from rlv.figures import FIGURES
 from rlv.figures.stage import module_of
 from rlv.plan.checks.allocation import undrawn
+from rlv.plan.checks.attacks import broken_attacks
 from rlv.plan.checks.names import broken_method, unknown
 from rlv.plan.checks.predictions import broken_predictions
 from rlv.plan.checks.stopping import without_rules
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from rlv.figures import Drawing
     from rlv.study.types import Comparison, Figure, Study
 
+# What a figure may need that is a section of the study of the same name.
+_SECTIONS = ("lengths", "attacks")
+
 
 def broken_products(study: Study) -> Iterator[tuple[str, str]]:
     """(key path, message) of comparisons, figures and claims that cannot be made. parts.py runs first."""
@@ -26,6 +30,7 @@ def broken_products(study: Study) -> Iterator[tuple[str, str]]:
     yield from _seeds(study)
     yield from _figures(study)
     yield from _claims(study)
+    yield from broken_attacks(study)
     yield from broken_predictions(study)
 
 
@@ -120,8 +125,8 @@ def _drawn(study: Study, key: str, figure: Figure, drawing: Drawing, name: str) 
     yield from _of_first_errors(study, key, figure, drawing)
     if drawing.needs == "reasoners":
         yield from _listed(study, key, figure, name)
-    elif drawing.needs == "lengths" and study.lengths is None:
-        yield key, "this figure needs the section `lengths`"
+    elif drawing.needs in _SECTIONS and getattr(study, drawing.needs) is None:
+        yield key, f"this figure needs the section `{drawing.needs}`"
     elif drawing.needs == "lengths" and study.lengths is not None:
         for part, what in (("comparisons", "comparison"), ("datasets", "data set")):
             for one in getattr(figure, part):

@@ -5,6 +5,7 @@ config/README.md is generated from them (rlv/study/docs.py). Left out on purpose
 """
 
 from rlv.study.types.allocation import Allocation
+from rlv.study.types.attacks import Attacks
 from rlv.study.types.data import (
     AnswerFormat,
     Architecture,
@@ -43,6 +44,7 @@ __all__ = [
     "AnswerFormat",
     "Architecture",
     "Assumption",
+    "Attacks",
     "Claims",
     "Comparison",
     "Dataset",

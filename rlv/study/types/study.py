@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from rlv.study.types.allocation import Allocation
+from rlv.study.types.attacks import Attacks
 from rlv.study.types.data import Dataset, Model, Pretraining, PromptStyle
 from rlv.study.types.evaluation import (
     Claims,
@@ -61,6 +62,7 @@ class Study(Section):
         default=None, description="whether verifiers know where solutions go wrong, if present"
     )
     overhead: Overhead | None = Field(default=None, description="measured if present")
+    attacks: Attacks | None = Field(default=None, description="attacks on verifiers, if present")
     figures: dict[Name, Figure] = Field(default={}, description="figures to draw, by the figure's own name")
     claims: Claims | None = Field(default=None, description="scoreboard, if present")
     predictions: dict[str, Prediction] = Field(
