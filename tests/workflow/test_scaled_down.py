@@ -155,7 +155,7 @@ def test_the_paper_study_is_planned_offline(tmp_path):
 
 # Of solutions about whose making nothing is known, which a study of comparisons shows in other figures.
 OF_ANY_SOLUTIONS = {"votes", "reliability", "pooled_within"}
-ELSEWHERE = ("allocation", "attacks")  # sections that the paper's study lacks
+ELSEWHERE = ("allocation", "stopping", "first_errors", "attacks")  # sections that the paper's study lacks
 DRAWN = {name for name, drawing in FIGURES.items() if drawing.needs not in ELSEWHERE} - OF_ANY_SOLUTIONS
 WITHOUT = ("recorded", "rivals", "allocated", "attacked")
 CLAIMED = {name for name, claim in CLAIMS.items() if claim.about not in WITHOUT}

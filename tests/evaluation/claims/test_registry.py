@@ -73,7 +73,7 @@ def test_every_claim_for_the_data_sets_that_it_is_about(per_problem, overhead):
         *("rl_gain", "verifier_accuracy", "separate", "rl_over_cold", "over_confidence", "over_brevity"),
         *("over_chain", "within_problem", "boundary", "vote_temperature", "confidence_saving"),
         *("bayes_vote", "best_of_n_decay", "weaver_gap", "added_information"),
-        *("first_error", "worst_step"),
+        *("first_error", "worst_step", "robust_keys"),
         *AS_THEY_ARE,
         *ALLOCATED,
     }
