@@ -149,6 +149,12 @@ FIGURES = Registry(
             costs=True,
             title="Stopping when there are enough solutions",
         ),
+        "solve_or_verify": Drawing(
+            "rlv.figures.solve_or_verify",
+            ("surface",),
+            "allocation",
+            title="More solutions, or more verdicts of each",
+        ),
         "calibration": Drawing(
             "rlv.figures.calibration",
             ("reliability", "verification"),

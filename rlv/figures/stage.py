@@ -27,11 +27,16 @@ from rlv.registry import imported
 
 # Where tables come from, as roles of inputs begin; all others come from evaluations.
 SOURCES = {
-    **{"steps": "train:", "frontier": "allocate:", "winners": "allocate:"},
+    **{"steps": "train:", "frontier": "allocate:", "winners": "allocate:", "surface": "allocate:"},
     **{"adaptive": "stop:", "first_errors": "locate:", "attacks": "attack:"},
 }
 # How a message calls the parameters without which an evaluation lacks a table.
-NEEDED = {"verifier": "a verifier", "thresholds": "thresholds", "fitted": "a vote such as softmax:fit"}
+NEEDED = {
+    "verifier": "a verifier",
+    "thresholds": "thresholds",
+    "fitted": "a vote such as softmax:fit",
+    "chains": "several chains a solution",
+}
 
 
 def _run(job: Job) -> dict[str, Any]:

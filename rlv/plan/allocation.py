@@ -71,6 +71,12 @@ def _allocation(chain: Chain, reasoner: str, dataset: str, verifiers: tuple[str,
         **study.evaluation.model_dump(mode="json", include={"subsets", "draws", "seed"}),
         "ns": [n for n in study.evaluation.ns if n <= half],
     }
+    # Judges with several verdicts of a solution: their table of these is read, too.
+    several = {
+        v: study.verifiers[v].draws for v in chains_of(study)[reasoner] if study.verifiers[v].draws > 1
+    }
+    if several:
+        params["chains"] = several
     for registry, names in ((VOTES, section.strategies), (DIFFICULTIES, section.difficulties)):
         for name in names:
             params |= brought(registry, name, f"package:{name}")

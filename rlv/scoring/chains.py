@@ -122,9 +122,10 @@ class ChainJudge:
 
 @dataclass(frozen=True)
 class Judged:
-    """A "scores" table; of the `chains` that were written for it, those that are `undecided`."""
+    """A "scores" table and a "verdicts" table; of the `chains` written for them, those `undecided`."""
 
     scores: pl.DataFrame
+    verdicts: pl.DataFrame
     chains: int
     undecided: int
 
@@ -165,7 +166,9 @@ def chain_scores_table(
         judge.verdicts.place(judge.tokenizer, y, chain.token_ids)
         for y, chain in zip(solutions, chains, strict=True)
     ]
-    score_UD = _verdicts(judge, requests, [c.token_ids for c in chains], places).reshape(-1, drawing.draws)
+    said_R = _verdicts(judge, requests, [c.token_ids for c in chains], places)
+    verdict_UD = said_R.reshape(-1, drawing.draws)
+    score_UD = np.where(np.isnan(verdict_UD), UNDECIDED, verdict_UD)
     written = [len(c.token_ids) if k is None else k + 1 for c, k in zip(chains, places, strict=True)]
     written_UD = np.array(written, dtype=np.int64).reshape(-1, drawing.draws)
     asked_U1 = np.array([len(asked) for asked in asked_U], dtype=np.int64)[:, None]
@@ -175,9 +178,10 @@ def chain_scores_table(
     tokens_U = asked_U1[:, 0] + written_UD.sum(1)
     # As for solutions: a forward pass a generated token, at its own position.
     chain_flops_UD = flops(judge.shape, asked_U1, asked_U1 + written_UD)
-    flops_U = flops(judge.shape, 0, asked_U1[:, 0]) + chain_flops_UD.sum(1)
     there_U = asked_U1[:, 0] - len(words) if own else np.zeros_like(tokens_U)
-    new_flops_U = flops(judge.shape, there_U, asked_U1[:, 0]) + chain_flops_UD.sum(1)
+    asked_flops_U, left_flops_U = (flops(judge.shape, start, asked_U1[:, 0]) for start in (0, there_U))
+    flops_U = asked_flops_U + chain_flops_UD.sum(1)
+    new_flops_U = left_flops_U + chain_flops_UD.sum(1)
     row_S = [number[identity] for identity in identities]
     table = tables.frame(
         "scores",
@@ -192,7 +196,27 @@ def chain_scores_table(
             "flops_new": new_flops_U[row_S].tolist(),
         },
     )
-    return Judged(table, len(chains), places.count(None))
+    draws = drawing.draws
+    keys = {
+        name: np.repeat(samples[name].to_numpy(), draws) for name in ("problem_id", "sample_id", "budget")
+    }
+    once = {
+        "n_tokens_read": asked_U1[:, 0],
+        "flops_read": asked_flops_U,
+        "n_tokens_new": asked_U1[:, 0] - there_U,
+        "flops_new": left_flops_U,
+    }
+    each = {"verdict": verdict_UD, "n_tokens": written_UD, "flops": chain_flops_UD}
+    verdicts = tables.frame(
+        "verdicts",
+        {
+            **{name: column.tolist() for name, column in keys.items()},
+            "draw": list(range(draws)) * len(row_S),
+            **{name: found_UD[row_S].ravel().tolist() for name, found_UD in each.items()},
+            **{name: np.repeat(found_U[row_S], draws).tolist() for name, found_U in once.items()},
+        },
+    ).with_columns(pl.col("verdict").fill_nan(None))
+    return Judged(table, verdicts, len(chains), places.count(None))
 
 
 def _verdicts(
@@ -201,8 +225,8 @@ def _verdicts(
     chains: Sequence[tuple[int, ...]],
     places: Sequence[int | None],
 ) -> np.ndarray:
-    """π(Yes) against π(No) at the verdict of each chain, float64; UNDECIDED where there is none."""
-    score_R = np.full(len(chains), UNDECIDED)
+    """π(Yes) against π(No) at the verdict of each chain, float64; NaN where there is none."""
+    score_R = np.full(len(chains), np.nan)
     decided = [r for r, place in enumerate(places) if place is not None]
     passages = []
     for r in decided:
@@ -211,6 +235,6 @@ def _verdicts(
         passages.append(Passage(ids, judged=[len(ids) - 1], name=name))
     for r, read_1 in zip(decided, judge.read(passages), strict=True):
         score_R[r] = read_1[0]
-    if np.isnan(score_R).any():
+    if np.isnan(score_R[decided]).any():
         raise ModelError("a score is not a number: the model's output is not finite; check its weights")
     return score_R

@@ -11,6 +11,7 @@ from rlv.job import Job, Stage
 from rlv.job.choice import CHOICE, read_choice
 from rlv.scoring import work
 from rlv.scoring.own import reads_its_own
+from rlv.store import Artifact
 
 if TYPE_CHECKING:
     import polars as pl
@@ -99,6 +100,7 @@ def _run_chains(job: Job) -> dict[str, Any]:
         found = _judged(job, judge, problems, samples, reads_its_own(job.artifact))
     scores = found.scores
     job.write(scores, "scores")
+    job.write(found.verdicts, "verdicts")
     job.log(
         f"{len(scores)} solutions, {found.chains} chains, mean score {scores['score'].mean():.3f}; "
         f"{found.undecided} without a verdict in {p['chain_tokens']} tokens, each of which counts as 0.5"
@@ -200,10 +202,17 @@ def open_verifier(job: Job) -> Iterator[Verifier]:
         yield vllm_verifier(score, engine, tokenizer, shape_of_folder(folder), progress)
 
 
+def _tables(artifact: Artifact) -> tuple[str, ...]:
+    """Scores, and the verdicts that they are means of, which artifacts of older versions lack."""
+    from rlv.scoring import SCORES
+
+    return ("scores", "verdicts") if SCORES[artifact.params["score"]].writes else ("scores",)
+
+
 SCORE = Stage(
     recipe=2,
     run=_run,
-    leaves=lambda artifact: ("scores",),
+    leaves=_tables,
     doing="scoring",
     memory_mb=3000,
     minutes=60,

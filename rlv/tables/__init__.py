@@ -244,11 +244,12 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
 }
 
 
-# Tables that an evaluation leaves only if it is made with these parameters.
+# Tables that an evaluation (or an allocation) leaves only if it is made with these parameters.
 LEFT_WITH = {
     **dict.fromkeys(("verification", "reliability"), ("verifier",)),
     "fitted": ("verifier", "fitted"),
     **dict.fromkeys(("selection", "selection_per_problem"), ("verifier", "thresholds")),
+    "surface": ("chains",),
 }
 # Columns younger than tables that stores hold: if a table that is read lacks them, they are null.
 YOUNG = {

@@ -5,6 +5,34 @@ from __future__ import annotations
 import polars as pl
 
 ALLOCATION: dict[str, dict[str, pl.DataType]] = {
+    # What a judge that reasons said of each solution in each of its chains; its scores are the means.
+    "verdicts": {
+        "problem_id": pl.String(),
+        "sample_id": pl.Int32(),
+        "budget": pl.Int32(),
+        "draw": pl.Int32(),  # from 0
+        "verdict": pl.Float64(),  # probability of Yes against No where it stands; null: the chain has none
+        "n_tokens": pl.Int32(),  # of the chain, up to its verdict
+        "flops": pl.Float64(),  # of generating these
+        "n_tokens_read": pl.Int32(),  # problem, solution and instruction, read once for all draws
+        "flops_read": pl.Float64(),
+        "n_tokens_new": pl.Int32(),  # of these, what is left if sampling's keys and values are kept
+        "flops_new": pl.Float64(),
+    },
+    # Accuracy and cost of N solutions with V verdicts each, of judges with several.
+    "surface": {
+        "dataset": pl.String(),
+        "reasoner": pl.String(),
+        "verifier": pl.String(),
+        "strategy": pl.String(),
+        "n": pl.Int32(),
+        "v": pl.Int32(),  # a divisor of the recorded ones: all blocks of so many are averaged
+        "accuracy": pl.Float64(),
+        "low": pl.Float64(),
+        "high": pl.Float64(),
+        "tokens": pl.Float64(),  # mean a problem, generated and read whole
+        "flops": pl.Float64(),
+    },
     # Cells (a strategy, its verifier and N) and choices among them, on halves of the recorded solutions.
     "frontier": {
         "dataset": pl.String(),

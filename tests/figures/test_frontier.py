@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from rlv.errors import DataError
-from rlv.figures import allocation, frontier
+from rlv.figures import allocation, frontier, solve_or_verify
+from rlv.tables import frame
 from tests.evaluation.allocation.test_allocate import allocations
 
 PARAMS = {"figure": "mine", "datasets": ["hard", "test"]}
@@ -71,3 +72,32 @@ def test_nothing_to_draw_is_an_error_that_says_what_lacks(tables):
         frontier.data(tables, elsewhere)
     with pytest.raises(DataError, match=r"figure mine: no bins of difficulty.*allocation\.difficulties"):
         allocation.data(tables, elsewhere)
+
+
+def surfaces(vs=(1, 2, 4)):
+    """Accuracy that rises with both numbers, of one judge on two data sets."""
+    rows = [
+        {"dataset": dataset, "reasoner": "grpo", "verifier": "chain", "strategy": "weighted_voting", "n": n}
+        | {"v": v, "accuracy": 0.1 * (n.bit_length() + v / 4), "low": 0.0, "high": 1.0}
+        | {"tokens": n * (30.0 + 20 * v), "flops": 2 * n * (30.0 + 20 * v)}
+        for dataset in ("test", "hard")
+        for n in (1, 2, 4, 8)
+        for v in vs
+    ]
+    return {"surface": frame("surface", rows)}
+
+
+def test_solve_or_verify_shows_the_best_numbers_at_every_budget():
+    data = solve_or_verify.data(surfaces(), PARAMS)
+    assert data["dataset"].unique(maintain_order=True).to_list() == ["hard", "test"]
+    figure = solve_or_verify.draw(data)
+    assert len([axes for axes in figure.axes if axes.get_title()]) == 2
+    path = solve_or_verify.best(data.filter(dataset="test"))
+    assert path[0] == (1, 1) and path[-1] == (8, 4)
+    said = solve_or_verify.caption(data)
+    assert "``grpo`` on ``test``" in said and "N = 8, V = 4" in said
+
+
+def test_a_single_verdict_is_no_surface():
+    with pytest.raises(DataError, match="several"):
+        solve_or_verify.data(surfaces(vs=(1,)), PARAMS)

@@ -7,6 +7,7 @@ import pytest
 from rlv.errors import StudyError
 from rlv.plan import build_plan
 from rlv.plan.reading import load
+from rlv.run.stages import leaves
 from tests.plan.overlays import overlay
 from tests.plan.test_plan import ROOT
 
@@ -95,6 +96,7 @@ def test_figures_are_drawn_of_the_allocations_of_their_data_sets(tmp_path):
             "allocation: {datasets: [hard]}\nfigures: {frontier: {datasets: [test]}}",
             "figures.frontier.datasets: no data set with an allocation named 'test'",
         ),
+        ("allocation: {}\nfigures: {solve_or_verify: {}}", "needs several verdicts of a solution"),
         ("allocation: {}\nfigures: {allocation: {against: flops}}", "figures.allocation.against"),
     ],
 )
@@ -102,3 +104,13 @@ def test_a_figure_without_allocations_is_refused(tmp_path, text, complaint):
     with pytest.raises(StudyError) as refused:
         planned(tmp_path, text)
     assert complaint in str(refused.value)
+
+
+def test_judges_with_several_verdicts_leave_a_surface(tmp_path):
+    text = "verifiers: {chain: {draws: 4}}\nallocation: {}\nfigures: {solve_or_verify: {datasets: [test]}}"
+    plan = planned(tmp_path, text)
+    ours, base = (allocated(plan)[name] for name in ("test-grpo_v", "test-grpo"))
+    assert base.params["chains"] == {"chain": 4} and "chains" not in ours.params
+    assert leaves(base, "surface") and not leaves(ours, "surface")
+    assert leaves(base.inputs["scores:chain:00000"], "verdicts")
+    assert not leaves(base.inputs["scores:judge:00000"], "verdicts")

@@ -193,14 +193,28 @@ def test_draws_are_averaged_and_one_without_a_verdict_counts_a_half(tiny_model, 
         read = [yes_against_no(tiny_model, tiny_tokenizer, i) for i in (ids, [*ids, ok])]
         assert score == pytest.approx((read[0] + UNDECIDED + read[1]) / 3, abs=1e-6)
     assert (found.chains, found.undecided) == (12, 4)
+    said = tables.check(found.verdicts, "verdicts", "test")
+    assert said["draw"].to_list() == [0, 1, 2] * len(SHARD)
+    # A chain without a verdict has none; the score counts it as a half.
+    assert said["verdict"].is_null().to_list() == [False, True, False] * len(SHARD)
+    filled = said["verdict"].fill_null(UNDECIDED).to_numpy().reshape(-1, 3)
+    np.testing.assert_allclose(filled.mean(axis=1), found.scores["score"])
 
 
 def test_reading_once_and_every_chain_up_to_its_verdict_is_paid_for(tiny_model, tiny_tokenizer) -> None:
     judge = planted(tiny_model, tiny_tokenizer, "Check 5 8 ok Answer ok Yes <eos> Yes", "Check 5")
     problems, samples = inputs(tiny_tokenizer)
     drawing = replace(DRAWING, draws=2)
+    judged = chain_scores_table(judge, problems, samples, "plain", drawing, own=True)
     found = chain_scores_table(judge, problems, samples, "plain", drawing).scores
-    own = chain_scores_table(judge, problems, samples, "plain", drawing, own=True).scores
+    own = judged.scores
+    by_solution = judged.verdicts.group_by("problem_id", "sample_id", maintain_order=True)
+    for kinds, read, chain in (
+        ("n_tokens_read", "n_tokens_read", "n_tokens"),
+        ("flops", "flops_read", "flops"),
+    ):
+        summed = by_solution.agg(pl.col(read).first() + pl.col(chain).sum())[read]
+        np.testing.assert_allclose(summed, own[kinds])
     new = ["n_tokens_new", "flops_new"]
     assert own.drop(new).equals(found.drop(new))
     assert found.select(new).rows() == found.select("n_tokens_read", "flops").rows()
@@ -319,6 +333,9 @@ def test_the_stage_judges_by_chains_on_either_engine(
         facts = SCORE.run(Job(artifact, store, draft.path, tmp_path, 1, lines.append))
     scores = tables.read(store.open(artifact, "scores.parquet"), "scores")
     assert scores.drop("score").equals(expected.scores.drop("score"))
+    assert set(SCORE.leaves(artifact)) == {"scores", "verdicts"}
+    said = tables.read(store.open(artifact, "verdicts.parquet"), "verdicts")
+    assert said.drop("verdict").equals(expected.verdicts.drop("verdict"))
     wanted = [0.5] * len(SHARD) if engine else expected.scores["score"].to_list()
     np.testing.assert_allclose(scores["score"], wanted, atol=1e-6)
     counts = {"chains": expected.chains, "undecided": expected.undecided}

@@ -23,12 +23,14 @@ from rlv.evaluation.allocation.choice import price_grid
 from rlv.evaluation.allocation.curves import Choices, Priced, choice_curves
 from rlv.evaluation.allocation.rows import cell_rows, choice_rows, curve_rows
 from rlv.evaluation.allocation.savings import over_bins, over_choice, over_majority
+from rlv.evaluation.allocation.surface import faster_row, surface, surface_rows
 from rlv.evaluation.allocation.winners import winner_rows
 from rlv.evaluation.bootstrap import resampled_means, resamples
 from rlv.evaluation.curves import typed
 from rlv.evaluation.prices import COLUMNS
 from rlv.evaluation.recorded import Recorded, recorded
 from rlv.evaluation.tallies import Floats
+from rlv.evaluation.votes import VOTES
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,11 @@ def allocate(
     *,
     dataset: str,
     reasoner: str,
+    verdicts: Mapping[str, pl.DataFrame] | None = None,
 ) -> dict[str, pl.DataFrame]:
     """The tables by name (TABLES; schemas in rlv/tables). `scores`: by verifier; `levels`: by problem.
+
+    `verdicts`: by those of the verifiers that have several of each solution; with any, also `surface`.
 
     Difficulty is predicted by the first verifier. Raises DataError as `recorded` does, for solutions at
     several budgets, and for fewer than four of a problem.
@@ -97,6 +102,11 @@ def allocate(
         }
         for table, made in found.items():
             rows[table] += [label | row for row in made]
+    for verifier, said in (verdicts or {}).items():
+        label = {"dataset": dataset, "reasoner": reasoner, "verifier": verifier}
+        surfaces, faster = _judged(scored[verifier], said, settings, ns, offered.unit("whole"))
+        rows.setdefault("surface", []).extend(label | row for row in surfaces)
+        rows["savings"] += [label | row for row in faster]
     return {table: typed(pl.DataFrame(made, infer_schema_length=None), table) for table, made in rows.items()}
 
 
@@ -123,3 +133,18 @@ def _savings(
         rows += [{"strategy": strategy, "verifier": verifier, "binning": ""} | row for row in found]
     shared = over_bins(choices, offered.budgets(priced.unit), offered.ns)
     return rows + [{"strategy": "", "verifier": ""} | row for row in shared]
+
+
+def _judged(
+    data: Recorded, verdicts: pl.DataFrame, settings: Settings, ns: Sequence[int], unit: str | None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of `surface` of one judge, by every vote that reads scores; of `savings` if costs are known."""
+    rows, faster = [], []
+    for strategy in (name for name in settings.strategies if VOTES[name].reads_scores):
+        sampling = {"subsets": settings.subsets, "seed": settings.seed}
+        found = surface(data, verdicts, strategy, ns, **sampling)
+        rows += surface_rows(found, {"strategy": strategy}, settings.draws, settings.seed)
+        if unit in ("flops", "tokens") and min(len(found.ns), len(found.vs)) > 1:
+            row = faster_row(found, unit, settings.draws, settings.seed)
+            faster.append({"price": "whole", "unit": unit, "strategy": strategy, "binning": ""} | row)
+    return rows, faster

@@ -3,6 +3,7 @@
     compute_optimal        is a choice by difficulty cheaper than the best of N? (Snell et al. 2024)
     compute_optimal_null   and not because anything could be chosen?
     voting_first           at small budgets, is voting cheaper than verifying? (Singhi et al. 2025)
+    solve_faster           with more compute, more solutions rather than more verdicts? (the same)
 
 Numbers are ratios of FLOPs at equal accuracy; of tokens if FLOPs are not known, else of solutions
 (rlv/evaluation/allocation). Bars are ours, of the sign; what papers found on large models is context.
@@ -24,6 +25,7 @@ from rlv.evaluation.claims.rows import HOLDS, NOT_STATED, OURS, row, spread
 UNITS = {"flops": "FLOPs", "tokens": "Tokens", "solutions": "Solutions"}
 SNELL = "more than 4 (Snell et al. 2024, abstract)"
 SINGHI = "up to 8 until verifying is level (Singhi et al. 2025, abstract)"
+EXPONENTS = "0.57 - 0.39 (Singhi et al. 2025)"
 # How difficulty is told, in words; other ways by their names.
 TOLD = {NONE: "one choice for all problems", "predicted": "by mean scores, which are charged"}
 
@@ -121,6 +123,25 @@ def voting_first(evidence: Evidence) -> list[dict]:
         if np.isposinf(found.value) and found.low > 1:
             made["verdict"] = HOLDS
         rows.append(made)
+    return rows
+
+
+def solve_faster(evidence: Evidence) -> list[dict]:
+    """By how much the best number of solutions grows faster with compute than that of verdicts (exponents).
+
+    By weighted voting with judges that have several verdicts a solution; none: no rows.
+    """
+    rows = []
+    for pair in evidence.pairs:
+        known = _savings(evidence, pair, what="solve_faster", strategy="weighted_voting")
+        for verifier, unit in known.select("verifier", "unit").iter_rows():
+            statement = (
+                f"Exponent of the best number of solutions minus that of verdicts by {verifier}, over "
+                f"{UNITS[unit]}, solutions of {pair.unified} on {evidence.dataset}"
+            )
+            found = _estimate(known.filter(verifier=verifier))
+            detail = "the best of a grid of powers of two and of divisors, at 24 budgets; a fit of few steps"
+            rows.append(row("solve_faster", statement, EXPONENTS, found, 0.0, OURS, detail))
     return rows
 
 

@@ -86,6 +86,7 @@ CLAIMS: dict[str, Claim] = {
     "compute_optimal": Claim(allocation.compute_optimal, EVERYWHERE, "allocated"),
     "compute_optimal_null": Claim(allocation.compute_optimal_null, EVERYWHERE, "allocated"),
     "voting_first": Claim(allocation.voting_first, EVERYWHERE, "allocated"),
+    "solve_faster": Claim(allocation.solve_faster, EVERYWHERE, "allocated"),
     "robust_keys": Claim(robustness.robust_keys, EVERYWHERE, "attacked"),
 }
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from rlv.evaluation.allocation.bins import DIFFICULTIES
 from rlv.evaluation.votes import VOTES
-from rlv.plan.allocation import allocated_on, readers_of
+from rlv.plan.allocation import allocated_on, chains_of, readers_of
 from rlv.plan.checks.names import broken_method, unknown
 
 if TYPE_CHECKING:
+    from rlv.figures import Drawing
     from rlv.study.types import Figure, Study
 
 # Two solutions on each half: with fewer there is nothing to choose.
@@ -42,7 +43,7 @@ def broken_allocation(study: Study) -> Iterator[tuple[str, str]]:
     yield from _pools(study)
 
 
-def undrawn(study: Study, key: str, figure: Figure) -> Iterator[tuple[str, str]]:
+def undrawn(study: Study, key: str, figure: Figure, drawing: Drawing) -> Iterator[tuple[str, str]]:
     """(key path, message) of a figure of allocations that has none to draw."""
     if study.allocation is None:
         yield key, "this figure needs the section `allocation`; `allocation: {}` takes its defaults"
@@ -50,6 +51,13 @@ def undrawn(study: Study, key: str, figure: Figure) -> Iterator[tuple[str, str]]
     made = {dataset for reasoner in readers_of(study) for dataset in allocated_on(study, reasoner)}
     for dataset in figure.datasets:
         yield from unknown(f"{key}.datasets", dataset, made, "data set with an allocation")
+    judges = {judge for chains in chains_of(study).values() for judge in chains}
+    if "surface" in drawing.tables and not any(study.verifiers[judge].draws > 1 for judge in judges):
+        message = (
+            "this figure needs several verdicts of a solution: a judge of score `judge_chain` with `draws` "
+            f"of 2 or more among the readers of the allocation; found {sorted(judges) or 'no such verifier'}"
+        )
+        yield key, message
 
 
 def _pools(study: Study) -> Iterator[tuple[str, str]]:

@@ -103,7 +103,7 @@ def _figures(study: Study) -> Iterator[tuple[str, str]]:
                 yield from unknown(f"{key}.reasoners.{label}", reasoner, study.reasoners, "reasoner")
         yield from _drawn(study, key, figure, FIGURES[figure.drawing or name], figure.drawing or name)
         if FIGURES[figure.drawing or name].needs == "allocation":
-            yield from undrawn(study, key, figure)
+            yield from undrawn(study, key, figure, FIGURES[figure.drawing or name])
         if FIGURES[figure.drawing or name].needs == "stopping":
             yield from without_rules(study, key, figure)
 

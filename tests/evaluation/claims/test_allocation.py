@@ -29,6 +29,8 @@ def savings(reasoner="grpo_v", unit="flops", prices=("whole", "cached"), verifyi
                 ("over_majority", "best_of_n", "chain", "", 9.0),
                 ("over_majority", "weighted_voting", "chain", "", verifying),
             ]
+            if n is None and price == "whole":
+                ratios.append(("solve_faster", "weighted_voting", "chain", "", 0.2))
             for what, strategy, verifier, binning, ratio in ratios:
                 row = {"what": what, "strategy": strategy, "verifier": verifier, "binning": binning}
                 rows.append(label | row | {"ratio": ratio, "low": ratio - 0.1, "high": ratio + 0.1})
@@ -46,7 +48,7 @@ def test_every_claim_has_a_row_for_each_reasoner():
     found = board(pl.concat([savings("a"), savings("b")]))
     assert set(found["id"]) == NAMES
     assert found.filter(id="compute_optimal")["method"].to_list() == ["a", "b"]
-    assert set(found["dataset"]) == {"test"} and set(found["bar"]) == {1.0}
+    assert set(found["dataset"]) == {"test"} and set(found["bar"]) == {0.0, 1.0}
     assert found["statement"].is_unique().all() and max(map(len, found["statement"])) <= 175
 
 
@@ -81,8 +83,15 @@ def test_voting_comes_first_if_verifying_costs_more_or_never_gets_there():
     assert row["ours"] is None and row["verdict"] == "holds" and "2: never" in row["detail"]
 
 
+def test_solutions_grow_faster_than_verdicts_if_the_difference_of_exponents_is_above_0():
+    (row,) = board(savings()).filter(id="solve_faster").to_dicts()
+    assert (row["ours"], row["bar"], row["verdict"]) == (pytest.approx(0.2), 0.0, "holds")
+
+
 def test_without_a_judge_that_reasons_or_a_cached_price_nothing_is_said_of_them():
-    found = board(savings(prices=("whole",), unit="solutions"), chain=None)
-    assert set(found["id"]) == NAMES - {"voting_first"}
+    found = board(
+        savings(prices=("whole",), unit="solutions").filter(pl.col("what") != "solve_faster"), chain=None
+    )
+    assert set(found["id"]) == NAMES - {"voting_first", "solve_faster"}
     assert not found["detail"].str.contains("cached").any()
     assert found["statement"].str.starts_with("Solutions").all()
