@@ -20,7 +20,7 @@ written y itself, and kept its keys and values, only I_chain and the chains are 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -196,27 +196,31 @@ def chain_scores_table(
             "flops_new": new_flops_U[row_S].tolist(),
         },
     )
-    draws = drawing.draws
-    keys = {
-        name: np.repeat(samples[name].to_numpy(), draws) for name in ("problem_id", "sample_id", "budget")
-    }
-    once = {
+    once_U = {
         "n_tokens_read": asked_U1[:, 0],
         "flops_read": asked_flops_U,
         "n_tokens_new": asked_U1[:, 0] - there_U,
         "flops_new": left_flops_U,
     }
-    each = {"verdict": verdict_UD, "n_tokens": written_UD, "flops": chain_flops_UD}
-    verdicts = tables.frame(
-        "verdicts",
-        {
-            **{name: column.tolist() for name, column in keys.items()},
-            "draw": list(range(draws)) * len(row_S),
-            **{name: found_UD[row_S].ravel().tolist() for name, found_UD in each.items()},
-            **{name: np.repeat(found_U[row_S], draws).tolist() for name, found_U in once.items()},
-        },
-    ).with_columns(pl.col("verdict").fill_nan(None))
+    each_UD = {"verdict": verdict_UD, "n_tokens": written_UD, "flops": chain_flops_UD}
+    verdicts = _verdicts_table(samples, np.array(row_S, dtype=np.int64), each_UD, once_U)
     return Judged(table, verdicts, len(chains), places.count(None))
+
+
+def _verdicts_table(
+    samples: pl.DataFrame,
+    row_S: np.ndarray,
+    each_UD: Mapping[str, np.ndarray],
+    once_U: Mapping[str, np.ndarray],
+) -> pl.DataFrame:
+    """The "verdicts" table: D rows a sample, of which row_S is the row in what was judged."""
+    draws = each_UD["verdict"].shape[1]
+    keys = ("problem_id", "sample_id", "budget")
+    columns = {name: np.repeat(samples[name].to_numpy(), draws).tolist() for name in keys}
+    columns |= {"draw": list(range(draws)) * len(row_S)}
+    columns |= {name: found_UD[row_S].ravel().tolist() for name, found_UD in each_UD.items()}
+    columns |= {name: np.repeat(found_U[row_S], draws).tolist() for name, found_U in once_U.items()}
+    return tables.frame("verdicts", columns).with_columns(pl.col("verdict").fill_nan(None))
 
 
 def _verdicts(
