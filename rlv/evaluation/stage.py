@@ -1,7 +1,7 @@
 """The stage `evaluate`: curves of one reasoner, data set and verifier.
 
 It leaves curves, per_problem and answered; with a verifier also verification and reliability; with votes
-whose number is chosen, fitted; with
+whose number is chosen, fitted; with a panel members; with
 thresholds, at several budgets, also selection and selection_per_problem.
 """
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 def _evaluate(job: Job) -> dict[str, Any]:
     from rlv import tables
+    from rlv.evaluation.agreement import agreement
     from rlv.evaluation.curves import evaluate
     from rlv.evaluation.selection import select
     from rlv.evaluation.verifier_metrics import reliability, verification
@@ -45,6 +46,9 @@ def _evaluate(job: Job) -> dict[str, Any]:
         metrics = verification(solutions, scores, **names, **resampling)
         job.write(metrics, "verification")
         job.write(reliability(solutions, scores, **names, **resampling), "reliability")
+        if "members" in p:
+            members = {name: job.parts(f"member:{name}", "scores") for name in p["members"]}
+            job.write(agreement(solutions, members, names=names, **resampling), "members")
         for row in metrics.drop_nulls().iter_rows(named=True):
             said = "{metric} over {over} solutions at budget {budget}: {value:.3f} [{low:.3f}, {high:.3f}]"
             job.log(said.format(**row))

@@ -98,6 +98,12 @@ FIGURES = Registry(
             costs=True,
             title="Controls: leads without a trained verifier",
         ),
+        "panels": Drawing(
+            "rlv.figures.panels",
+            (*VOTED, "members"),
+            "everything",
+            title="What verifiers are worth together",
+        ),
         "boundary": Drawing(
             "rlv.figures.boundary",
             VOTED,

@@ -35,6 +35,7 @@ NEEDED = {
     "verifier": "a verifier",
     "thresholds": "thresholds",
     "fitted": "a vote such as softmax:fit",
+    "members": "a panel",
     "chains": "several chains a solution",
 }
 

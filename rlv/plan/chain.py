@@ -14,7 +14,7 @@ from rlv.plan.external import dataset_size, problem_spec, samples_spec, step_rul
 from rlv.plan.fitted import choices_of_votes, fitted_votes
 from rlv.plan.methods import brought
 from rlv.plan.naming import CUT, numbered, once, tag
-from rlv.plan.panels import is_panel, panel_of
+from rlv.plan.panels import is_panel, members_of, panel_of
 from rlv.plan.scores import scored, traced
 from rlv.plan.training_params import training_params
 from rlv.problems import IN_SAMPLES, SOURCES
@@ -381,6 +381,9 @@ class Chain:
         if verifier:
             inputs |= numbered("scores", self.scores(reasoner, dataset, verifier, cut))
             inputs |= choices_of_votes(self, reasoner, verifier)
+            if is_panel(self.study, verifier):
+                params["members"] = list(self.study.verifiers[verifier].of)
+                inputs |= members_of(self, reasoner, dataset, verifier)
             if fitted := fitted_votes(self.study.evaluation.votes):
                 params["fitted"] = fitted
         name = f"{dataset}-{reasoner}-{verifier or 'votes'}{CUT if cut else ''}"

@@ -19,6 +19,18 @@ def is_panel(study: Study, verifier: str) -> bool:
     return SCORES[study.verifiers[verifier].score].is_panel
 
 
+def members_of(chain: Builder, reasoner: str, dataset: str | None, verifier: str) -> dict[str, Artifact]:
+    """The scores of a panel's members, `member:NAME:00000`; of the tuning problems without a data set."""
+    inputs: dict[str, Artifact] = {}
+    for member in chain.study.verifiers[verifier].of:
+        if dataset is None:
+            scores = chain.tuned_scores(reasoner, member)
+        else:
+            scores = chain.scores(reasoner, dataset, member)
+        inputs |= numbered(f"{ROLE}:{member}", scores)
+    return inputs
+
+
 def panel_of(chain: Builder, reasoner: str, dataset: str | None, verifier: str) -> Artifact:
     """A panel's scores of a reasoner's solutions on a data set; None: of those of the tuning problems.
 
@@ -28,13 +40,7 @@ def panel_of(chain: Builder, reasoner: str, dataset: str | None, verifier: str) 
     assert entry.panel is not None  # refused when the study is read
     params: dict[str, Any] = {"panel": entry.panel, "of": list(entry.of)}
     params |= brought(PANELS, entry.panel, "panel_package")
-    inputs: dict[str, Artifact] = {}
-    for member in entry.of:
-        if dataset is None:
-            scores = chain.tuned_scores(reasoner, member)
-        else:
-            scores = chain.scores(reasoner, dataset, member)
-        inputs |= numbered(f"{ROLE}:{member}", scores)
+    inputs = members_of(chain, reasoner, dataset, verifier)
     learns = PANELS[entry.panel].learns
     if learns == "scores":
         inputs |= chain.tuned(reasoner, *entry.of)

@@ -163,6 +163,18 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "strategy": pl.String(),  # "softmax:fit"
         "vote": pl.String(),  # "softmax:0.1"
     },
+    # Whether two members of a panel err together (rlv/evaluation/agreement.py).
+    "members": {
+        "dataset": pl.String(),
+        "reasoner": pl.String(),
+        "verifier": pl.String(),  # the panel
+        "budget": pl.Int32(),
+        "member": pl.String(),
+        "other": pl.String(),
+        "correlation": pl.Float64(),  # of their errors; null if one of them never errs
+        "low": pl.Float64(),
+        "high": pl.Float64(),
+    },
     # How many solutions cast no vote, having no answer.
     "answered": {
         "dataset": pl.String(),
@@ -248,6 +260,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
 LEFT_WITH = {
     **dict.fromkeys(("verification", "reliability"), ("verifier",)),
     "fitted": ("verifier", "fitted"),
+    "members": ("verifier", "members"),
     **dict.fromkeys(("selection", "selection_per_problem"), ("verifier", "thresholds")),
     "surface": ("chains",),
 }

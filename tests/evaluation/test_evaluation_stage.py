@@ -185,6 +185,7 @@ def test_claims_of_a_study(claims_job):
         *("math_gain", "early_gain", "efficiency", "token_gain", "token_efficiency", "easy_to_hard"),
         *("joint_scaling", "length_selection", "regret", "overhead", "verifier_accuracy"),
         *("over_majority", "over_judge", "over_best", "majority_stalls", "within_problem"),
+        "best_of_n_decay",
     }
     about = {(row["id"], row["method"], row["dataset"]) for row in board.iter_rows(named=True)}
     assert ("easy_to_hard", "grpo", "hard") in about and ("overhead", "", "") in about

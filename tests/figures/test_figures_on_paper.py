@@ -12,6 +12,8 @@ from rlv.figures import style
 from tests.evaluation.allocation.test_allocate import allocations
 from tests.figures.tables_for_tests import make_lengths, make_reasoners
 from tests.figures.test_adaptive import replayed
+from tests.figures.test_panels import READ as TEAM
+from tests.figures.test_panels import members
 
 DATASETS = {"test": 0.45, "hard": 0.2, "ood": 0.3}
 METHODS = ("grpo", "leave_one_out")
@@ -31,7 +33,7 @@ COEFFICIENTS = {
     3.0: ("_v3", "unified"),
 }
 PAPER = ("objectives", "coefficient", "sequential_parallel", "length_selection", "controls")
-OTHERS = ("boundary", "frontier", "allocation", "adaptive")  # of other papers
+OTHERS = ("boundary", "frontier", "allocation", "adaptive", "panels")  # of other papers
 # Of any solutions and scores: of the paper they speak only where something is compared.
 ANY = ("votes", "reliability", "pooled_within", "accuracy_table")
 NAMES = (*PAPER, *OTHERS, *ANY)
@@ -64,6 +66,9 @@ def given():
     theirs["another"] = {"prm_last_step": 1.5}
     given = {name: (0.0, read) for name, read in theirs.items()}
     outside = make_reasoners(given, DATASETS, ns=(1, 2, 4, 8, 16, 32, 64), problems=20)
+    team = {"grpo": (0.0, TEAM), "grpo_v": (0.0, TEAM)}
+    together = make_reasoners(team, DATASETS, ns=(1, 4, 16), problems=20)
+    together["members"] = members(DATASETS)
     common = {"draws": 100, "seed": 0, "datasets": list(DATASETS)}
     allocated = allocations({"grpo": ("judge", "free"), "grpo_v": ("unified", "free")}, list(DATASETS))
     lengthy = {**common, "comparisons": COMPARISONS, "datasets": ["test", "hard"]}
@@ -84,6 +89,7 @@ def given():
         ),
         **dict.fromkeys(("frontier", "allocation"), (allocated, common)),
         "adaptive": (replayed(), {**common, "against": "n", "datasets": ["test", "hard"]}),
+        "panels": (together, common),
         "boundary": (
             controlled,
             {**common, "comparisons": {m: c | CONTROLS for m, c in COMPARISONS.items()}},

@@ -217,7 +217,8 @@ NUMBERS = {
     *("answers/trees", "answers/values", "cluster/resources", "estimate/hours", "models/reading"),
     *("evaluation/bootstrap", "evaluation/claims/equal_compute", "evaluation/claims/overhead"),
     *("evaluation/claims/panels", "evaluation/claims/verifiers", "evaluation/claims/weights"),
-    *("evaluation/curves", "evaluation/efficiency", "evaluation/selection"),
+    *("evaluation/agreement", "evaluation/curves", "evaluation/efficiency", "evaluation/selection"),
+    "figures/panels",
     *(
         "evaluation/label_model",
         "evaluation/panels",

@@ -116,3 +116,10 @@ def test_panels_of_solutions_at_budgets_are_refused(tmp_path):
     )
     with pytest.raises(StudyError, match=r"lengths.comparisons: 'grpo' has verifier 'team', a panel"):
         study(tmp_path, text)
+
+
+def test_a_panels_evaluation_has_its_members_scores_for_their_agreement(tmp_path):
+    (evaluated,) = named(build_plan(study(tmp_path, TEAM.format("mean"))), "evaluate/hard-grpo_v-team-")
+    assert evaluated.params["members"] == ["unified", "short", "sure"]
+    (panel,) = [a for role, a in evaluated.inputs.items() if role == "scores:00000"]
+    assert all(evaluated.inputs[role] is a for role, a in panel.inputs.items())
