@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 
 from rlv.errors import DataError
-from rlv.evaluation.bootstrap import interval, resampled_means, resamples
+from rlv.evaluation.bootstrap import resampled_means, resamples
+from rlv.evaluation.ratio import ordered_interval
 from rlv.evaluation.templates import fill
 from rlv.figures import style
 from rlv.figures.accuracy_panels import in_order
@@ -27,7 +28,9 @@ COLUMNS = ["part", "dataset", "reasoner", "name", "panel", "n", "value", "low", 
 GAP, ERRORS = "gap", "errors"
 ENDS = ("correlation", "low", "high")
 # Less than this, in accuracy, is no gap to have a share of.
-LEAST = 0.02
+LEAST, GAPLESS = 0.02, 1e-9
+# What the left panel shows at most; worse than this is off it, and in the CSV.
+SHOWN = -1.0
 COLORS = (
     style.BLUE,
     style.ORANGE,
@@ -88,16 +91,20 @@ def _gap(
     if values_P3[:, 2].mean() - values_P3[:, 1].mean() < LEAST:
         return found
     draws_D3 = resampled_means(values_P3, resamples(len(values_P3), params["draws"], params["seed"]))
-    low, high = interval(_share(draws_D3)[:, None])
+    low, high = ordered_interval(_share(draws_D3))
     return found | {
         "value": float(_share(values_P3.mean(axis=0))),
-        "low": float(low[0]),
-        "high": float(high[0]),
+        "low": low,
+        "high": high,
     }
 
 
 def _share(means_3: np.ndarray) -> np.ndarray:
-    return (means_3[..., 0] - means_3[..., 1]) / np.maximum(means_3[..., 2] - means_3[..., 1], 1e-9)
+    """NaN for a resample without a gap, which `ordered_interval` leaves out."""
+    gap = means_3[..., 2] - means_3[..., 1]
+    return np.where(
+        gap > GAPLESS, (means_3[..., 0] - means_3[..., 1]) / np.where(gap > GAPLESS, gap, 1.0), np.nan
+    )
 
 
 def draw(data: pl.DataFrame) -> Figure:
@@ -129,6 +136,8 @@ def draw(data: pl.DataFrame) -> Figure:
                 tick.set_fontweight("bold" if name in panels else "normal")
             axes.set_ylim(len(names) - 0.5, -0.5)
             axes.axvline(0, color=style.DARK_GREY, linewidth=0.8, linestyle=(0, (4, 2.5)), zorder=0)
+        left, right = axes_RC[0, 0].get_xlim()
+        axes_RC[0, 0].set_xlim(max(left, SHOWN), min(right, 1.05))
         axes_RC[0, 0].set_xlabel("Share of the gap closed")
         axes_RC[0, 1].set_xlabel("Correlation of errors")
         style.legend_below(figure, list(looks.values()), grow=True)
