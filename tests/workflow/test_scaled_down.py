@@ -159,8 +159,6 @@ ELSEWHERE = ("allocation", "stopping", "first_errors", "attacks")  # sections th
 DRAWN = {name for name, drawing in FIGURES.items() if drawing.needs not in ELSEWHERE} - OF_ANY_SOLUTIONS
 WITHOUT = ("recorded", "rivals", "allocated", "attacked")
 CLAIMED = {name for name, claim in CLAIMS.items() if claim.about not in WITHOUT}
-DRAWN = {name for name, drawing in FIGURES.items() if drawing.needs != "allocation"} - OF_ANY_SOLUTIONS
-CLAIMED = {name for name, claim in CLAIMS.items() if claim.about not in ("recorded", "rivals", "allocated")}
 # About votes and panels that a study has to ask for.
 DRAWN -= {"panels"}
 CLAIMED -= {"vote_temperature", "confidence_saving", "bayes_vote", "weaver_gap", "added_information"}
