@@ -102,6 +102,7 @@ def told_bins(
 ) -> dict[str, Bins]:
     """Bins by each way to tell difficulty that can be told here; NONE, one bin, is the first.
 
+    A way by which all problems are alike is left out.
     Rows are the problems with the first half of the solutions, then with the second.
     """
     first, second = halves(data)
@@ -113,8 +114,10 @@ def told_bins(
         known = [side for side in sides if side is not None]
         if len(known) == len(sides):
             hardness_Q = np.concatenate(known)
-            charges = _charges((second, first), probe) if DIFFICULTIES[name].probes else {}
-            found[name] = Bins(bins_of(hardness_Q, count), hardness_Q, charges)
+            bins_Q = bins_of(hardness_Q, count)
+            if bins_Q.max() > 0:
+                charges = _charges((second, first), probe) if DIFFICULTIES[name].probes else {}
+                found[name] = Bins(bins_Q, hardness_Q, charges)
     return found
 
 

@@ -64,3 +64,8 @@ def test_without_scores_nothing_is_predicted():
     correct_PS = np.ones((3, 4), dtype=bool)
     data = recorded(*make_tables(np.zeros((3, 4), dtype=int), correct_PS), where="test")[0]
     assert list(told_bins(data, np.full(3, np.nan), ["predicted"], 2, 2)) == [NONE]
+
+
+def test_a_level_that_all_problems_have_tells_nothing():
+    data, _ = scored()
+    assert list(told_bins(data, np.ones(6), ["level"], 5, 2)) == [NONE]
