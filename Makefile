@@ -79,7 +79,7 @@ test-slurm: $(READY)
 	$(BIN)/pytest -q $(SIDE_BY_SIDE) tests/slurm
 
 benchmarks: $(READY) $(VLLM_VENV)/.ready
-	for name in plan evaluate voting grading sampling budgets scoring training_step vineppo; do $(BIN)/python -m benchmarks.$$name; done
+	for name in plan evaluate voting stopping grading sampling budgets scoring training_step vineppo; do $(BIN)/python -m benchmarks.$$name; done
 	for name in vllm_sampling vllm_scoring; do $(VLLM_VENV)/bin/python -m benchmarks.$$name; done
 
 env-cpu: $(READY)

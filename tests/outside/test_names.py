@@ -241,7 +241,8 @@ NUMBERS = {
     *("imported/scores", "pages/scoreboard", "evaluation/picking", "sampling/drawing", "scoring/kept"),
     *("training/advantages", "training/lesson", "training/losses", "training/memory", "training/schedule"),
     *("evaluation/stopping/bayes", "evaluation/stopping/fitted", "evaluation/stopping/replay"),
-    *("evaluation/stopping/rules", "evaluation/stopping/running"),
+    *("evaluation/stopping/rules", "evaluation/stopping/running", "evaluation/stopping/race"),
+    "evaluation/claims/stopping",
     "training/update",
 }
 # Joined all the same, by module, and why no name from outside can be in it.

@@ -85,6 +85,7 @@ class Evidence:
     without a verifier, and once with each. `rivals`: any two reasoners, `unified` set against `base`.
     `allocated`: reasoners of `savings`, as pairs with themselves; `chain`, a verifier that reasons first.
     `attacked`: a reasoner with itself, and a verifier that was attacked with texts in its name.
+    `replayed`: those of `adaptive`, once without a verifier, and once with each.
     """
 
     dataset: str
@@ -108,6 +109,8 @@ class Evidence:
     attacks: pl.DataFrame | None = None
     attack_scores: pl.DataFrame | None = None
     attacked: tuple[Pair, ...] = ()
+    replayed: tuple[Pair, ...] = ()
+    adaptive: pl.DataFrame | None = None  # adaptive_per_problem, and the column `fitted`
     draws: int = 1000
     seed: int = 0
 

@@ -22,6 +22,7 @@ from rlv.evaluation.claims import (
     parallel,
     recorded,
     robustness,
+    stopping,
     verifiers,
     weights,
 )
@@ -35,13 +36,15 @@ class Claim:
 
     `compute` returns no rows if the study has no evidence (no separate verifier, nothing measured). It raises
     DataError if there is evidence and it is incomplete. `about`: the pairs that it is given, one at a time:
-    "comparisons", the compared methods; "recorded", "rivals", "allocated" and "attacked", those of the
-    evidence; "study", none, for its rows are about the whole.
+    "comparisons", the compared methods; "recorded", "rivals", "allocated", "attacked" and "replayed", those
+    of the evidence; "study", none, for its rows are about the whole.
     """
 
     compute: Callable[[Evidence], list[dict]]
     roles: tuple[str, ...]
-    about: Literal["comparisons", "recorded", "rivals", "allocated", "attacked", "study"] = "comparisons"
+    about: Literal["comparisons", "recorded", "rivals", "allocated", "attacked", "replayed", "study"] = (
+        "comparisons"
+    )
 
 
 EVERYWHERE = (IN_DISTRIBUTION, HARD, OUT_OF_DOMAIN)
@@ -88,6 +91,8 @@ CLAIMS: dict[str, Claim] = {
     "voting_first": Claim(allocation.voting_first, EVERYWHERE, "allocated"),
     "solve_faster": Claim(allocation.solve_faster, EVERYWHERE, "allocated"),
     "robust_keys": Claim(robustness.robust_keys, EVERYWHERE, "attacked"),
+    "stop_saving": Claim(stopping.stop_saving, EVERYWHERE, "replayed"),
+    "stop_verifier": Claim(stopping.stop_verifier, EVERYWHERE, "replayed"),
 }
 
 
@@ -111,6 +116,7 @@ def scoreboard(
         "recorded": [replace(one, pairs=(pair,)) for one in evidence for pair in one.recorded],
         "allocated": [replace(one, pairs=(pair,)) for one in evidence for pair in one.allocated],
         "attacked": [replace(one, pairs=(pair,)) for one in evidence for pair in one.attacked],
+        "replayed": [replace(one, pairs=(pair,)) for one in evidence for pair in one.replayed],
         "rivals": [one.on_common_problems(pair) for one in evidence for pair in one.rivals],
     }
     given = {

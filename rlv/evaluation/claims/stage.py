@@ -41,6 +41,7 @@ def evidence(job: Job) -> list[Evidence]:
     fitted = _gather(job, "evaluate", "fitted")
     located = _gather(job, "locate", "first_errors_per_problem")
     attacks = _gather(job, "attack", "attacks")
+    adaptive = replayed(job)
     found = []
     for role, dataset in p["roles"].items():
         # What a training step costs depends on no data set: it goes with the first.
@@ -63,6 +64,8 @@ def evidence(job: Job) -> list[Evidence]:
                 attacks=attacks if attacks.height else None,
                 attack_scores=_gather(job, "attack", "attack_scores"),
                 attacked=attacked_pairs(attacks, dataset),
+                replayed=replayed_on(dataset, adaptive),
+                adaptive=adaptive,
                 **pairs_without_training(p, dataset, per_problem),
                 **resampling,
             )
@@ -115,6 +118,19 @@ def allocated_on(params: Mapping[str, Any], dataset: str, savings: pl.DataFrame)
         for name, chains in params.get("allocated", {}).items()
         if name in known
     )
+
+
+def replayed(job: Job) -> pl.DataFrame:
+    """All replays of stopping rules before averaging, with what was fitted beside them."""
+    rule = ["dataset", "reasoner", "verifier", "rule", "vote"]
+    fitted = _gather(job, "stop", "adaptive").select(*rule, "fitted")
+    return _gather(job, "stop", "adaptive_per_problem").join(fitted, on=rule, how="left")
+
+
+def replayed_on(dataset: str, adaptive: pl.DataFrame) -> tuple[Pair, ...]:
+    """The evidence's `replayed`: reasoners and verifiers whose rules were replayed on a data set."""
+    known = adaptive.filter(pl.col("dataset") == dataset).select("reasoner", "verifier")
+    return tuple(Pair(r, r, verifier, method=r) for r, verifier in known.unique(maintain_order=True).rows())
 
 
 def compared_on(dataset: str, pairs: Iterable[Pair], per_problem: pl.DataFrame) -> tuple[Pair, ...]:

@@ -48,7 +48,7 @@ def bayes(classes_BN: Ints, correct_BN: Bools, logits_BN: Floats) -> tuple[Float
     logits_NB, correct_NB = np.ascontiguousarray(logits_BN.T), np.ascontiguousarray(correct_BN.T)
     repeated = np.bincount(cells_NB.ravel(), minlength=rows * (int(classes_BN.max(initial=-1)) + 2)) > 1
     place, seen = np.full(len(repeated), -1), np.zeros(len(repeated), dtype=bool)
-    most = max(1, min(int(repeated.reshape(rows, -1).sum(axis=1).max()), steps))
+    most = max(1, min(int(repeated.reshape(-1, rows).sum(axis=0).max()), steps))
     sums_CB, counts_CB = np.full((most, rows), -np.inf), np.zeros((most, rows))
     hits_CB, shares_CB, sizes_B = np.zeros((most, rows)), np.zeros((most, rows)), np.zeros(rows)
     answers_B, kept_B, row_B = np.zeros(rows, np.int64), np.zeros(rows, np.int64), np.arange(rows)
@@ -76,11 +76,14 @@ def bayes(classes_BN: Ints, correct_BN: Bools, logits_BN: Floats) -> tuple[Float
         best_B = np.maximum(values_CB.max(axis=0), alone_B)
         # Nobody has voted: -inf is no lead.
         least_B = np.where(answers_B > 0, best_B - TIE * sizes_B, np.inf)
-        tied_CB, beside_B = values_CB >= least_B, alone_B >= least_B
-        tied_B = np.count_nonzero(tied_CB, axis=0) + beside_B * lone.tied_B
+        # As numbers: their sums are several times as fast as those of truth values.
+        tied_CB, beside_B = (values_CB >= least_B).astype(np.float64), alone_B >= least_B
+        tied_B = tied_CB.sum(axis=0) + beside_B * lone.tied_B
         shares_B = (tied_CB * shares_CB[:there]).sum(axis=0) + beside_B * lone.hits_B
         credit_NB[n] = shares_B / np.maximum(tied_B, 1)
         top_B = np.maximum(best_B, 0.0)
         others_B = lone.odds_B * np.exp(spread_B - top_B) + np.exp(-top_B)
-        chance_NB[n] = np.exp(best_B - top_B) / (np.exp(values_CB - top_B).sum(axis=0) + others_B)
+        # Seven digits do for a chance, in a quarter of the time.
+        odds_CB = np.exp((values_CB - top_B).astype(np.float32))
+        chance_NB[n] = np.exp(best_B - top_B) / (odds_CB.sum(axis=0) + others_B)
     return chance_NB.T, credit_NB.T

@@ -10,8 +10,9 @@ from rlv.evaluation.tallies import Bools, Ints
 def cells(classes_BN: Ints) -> tuple[Ints, Bools]:
     """Where each vote goes in a flat array of one place a row and class, and whether it is one: arrays NB.
 
-    Solutions that cast no vote have a place of their own in each row.
+    Class by class: frequent classes with small numbers stay in the cache. Solutions that cast no vote have a
+    place of their own in each row, before all classes.
     """
-    width = int(classes_BN.max(initial=-1)) + 2
     classes_NB = np.ascontiguousarray(classes_BN.T)
-    return classes_NB + (np.arange(len(classes_BN)) * width + 1), classes_NB >= 0
+    rows = classes_NB.shape[1]
+    return (classes_NB + 1) * rows + np.arange(rows), classes_NB >= 0

@@ -30,10 +30,11 @@ from rlv.errors import DataError
 from rlv.evaluation.recorded import Recorded
 from rlv.evaluation.stopping.bayes import bayes
 from rlv.evaluation.stopping.fitted import Fitted, logit
+from rlv.evaluation.stopping.race import Race, race
 from rlv.evaluation.stopping.rules import STOPS, Stop
 from rlv.evaluation.stopping.running import CREDITS
 from rlv.evaluation.stopping.seen import Seen
-from rlv.evaluation.tallies import Bools, Floats, Ints, required
+from rlv.evaluation.tallies import Bools, Floats, Ints, required, tally
 from rlv.evaluation.votes import VOTES
 
 ORDERS = 256
@@ -41,6 +42,8 @@ COSTS = ("tokens", "flops", "tokens_new", "flops_new")
 COLUMNS = ("accuracy", "samples", *COSTS, "rounds")
 # The vote that reads scores as chances of being right, and gets them calibrated.
 BAYES = "log_odds"
+# Votes by the class that leads in a race.
+RACES = ("majority", "weighted_voting")
 # Rows of a chunk: enough that a step along n is worth its call, and few enough for the cache.
 ROWS = 4000
 
@@ -133,15 +136,26 @@ def replay(
         votes = {vote: Replayed(drawn, vote, fitted) for _, vote in chosen}
         for k, (rule, vote) in enumerate(chosen):
             values_VB = votes[vote].by(STOPS[rule], batch)
-            total_VPK[:, :, k] += values_VB.reshape(len(COLUMNS), problems, -1).sum(axis=2)
+            total_VPK[:, :, k] += values_VB.reshape(len(COLUMNS), -1, problems).sum(axis=1)
     return total_VPK / len(orders_RN)
 
 
+def by_frequency(classes_PS: Ints) -> Ints:
+    """The same classes by other numbers: 0 for the most frequent of its problem, then 1, …"""
+    counts_PC = tally(classes_PS)
+    order_PC = np.argsort(-counts_PC, axis=1, kind="stable")
+    place_PC = np.argsort(order_PC, axis=1)
+    return np.where(classes_PS >= 0, np.take_along_axis(place_PC, np.maximum(classes_PS, 0), axis=1), -1)
+
+
 def _chunks(data: Recorded, orders_RN: Ints) -> Iterator[Drawn]:
-    """Rows of all problems in a few orders: row p C + i is order i of problem p."""
+    """Rows of all problems in a few orders: row c P + p is order c of problem p.
+
+    Arrays lie in memory solution by solution, the way in which rules go along them.
+    """
     problems, n_max = len(data.classes_PS), orders_RN.shape[1]
     step = max(1, ROWS // problems)
-    classes_PS = data.classes_PS.astype(np.int32)
+    classes_PS = by_frequency(data.classes_PS)
     generated = {"tokens": data.tokens_PS, "flops": data.flops_PS}
     read = {
         "tokens": data.read_PS,
@@ -153,12 +167,12 @@ def _chunks(data: Recorded, orders_RN: Ints) -> Iterator[Drawn]:
         chunk_CN = orders_RN[start : start + step]
 
         def chosen(table_PS: NDArray, chunk_CN: Ints = chunk_CN) -> NDArray:
-            return np.take(table_PS, chunk_CN, axis=1).reshape(-1, n_max)
+            return np.ascontiguousarray(table_PS.T)[chunk_CN.T].reshape(n_max, -1).T
 
         def summed(costs: Mapping[str, NDArray | None]) -> dict[str, Floats]:
             known = {name: table_PS for name, table_PS in costs.items() if table_PS is not None}
             return {
-                name: np.cumsum(chosen(table_PS), axis=1, dtype=np.float64)
+                name: np.cumsum(chosen(table_PS).T, axis=0, dtype=np.float64).T
                 for name, table_PS in known.items()
             }
 
@@ -186,6 +200,12 @@ class Replayed:
         return bayes(self.drawn.classes_BN, self.drawn.correct_BN, logit(chances_BN))
 
     @cached_property
+    def race(self) -> tuple[Race, Floats]:
+        """Who leads, and what that is worth: for votes that count, or sum scores."""
+        weights_BN = None if self.vote == "majority" else self.drawn.scores_BN
+        return race(self.drawn.classes_BN, self.drawn.correct_BN, weights_BN)
+
+    @cached_property
     def seen(self) -> Seen:
         """All that rules read; made once for all of them."""
         drawn = self.drawn
@@ -193,11 +213,14 @@ class Replayed:
         if drawn.scores_BN is not None:
             tokens_BN = tokens_BN + drawn.read["tokens"]
         chances = self.bayes[0] if self.vote == BAYES else None
-        return Seen(drawn.classes_BN, tokens_BN, drawn.scores_BN, self.vote, self.fitted, chances)
+        ahead = self.race[0] if self.vote in RACES else None
+        return Seen(drawn.classes_BN, tokens_BN, drawn.scores_BN, self.vote, self.fitted, chances, ahead)
 
     @cached_property
     def credit_BN(self) -> Floats:
         """What the vote is worth after each n."""
+        if self.vote in RACES:
+            return self.race[1]
         if self.vote == BAYES:
             return self.bayes[1]
         return CREDITS[self.vote](self.drawn.classes_BN, self.drawn.correct_BN, self.drawn.scores_BN)
@@ -207,22 +230,23 @@ class Replayed:
         rows, n_max = self.drawn.classes_BN.shape
         step = stop.step if stop.step > 1 else batch
         if stop.always is not None:
-            last_B1, rounds_B = np.full((rows, 1), min(stop.always, n_max) - 1), np.ones(rows)
+            at: Ints | int = min(stop.always, n_max) - 1
+            drawn_B, rounds_B = np.full(rows, at + 1.0), np.ones(rows)
         else:
-            stops_BN = stop.stops(self.seen)[:, step - 1 :: step]
-            stopped_B = stops_BN.any(axis=1)
-            last_B = np.where(stopped_B, step * (stops_BN.argmax(axis=1) + 1), n_max) - 1
-            last_B1, rounds_B = last_B[:, None], np.ceil((last_B + 1) / step)
+            stops_NB = stop.stops(self.seen).T[step - 1 :: step]
+            drawn_B = np.where(stops_NB.any(axis=0), step * (stops_NB.argmax(axis=0) + 1.0), n_max)
+            rounds_B = np.ceil(drawn_B / step)
+            at = (drawn_B.astype(np.int64) - 1) * rows + np.arange(rows)
 
-        def at(table_BN: Floats) -> Floats:
-            return np.take_along_axis(table_BN, last_B1, axis=1)[:, 0]
+        def value(table_BN: Floats) -> Floats:
+            return table_BN[:, at] if isinstance(at, int) else np.take(table_BN.T, at)
 
         reads = stop.reads_scores or VOTES[self.vote].reads_scores
-        spent = [at(self.drawn.generated[column.removesuffix("_new")]) for column in COSTS]
+        spent = [value(self.drawn.generated[column.removesuffix("_new")]) for column in COSTS]
         if reads:
             read = [self.drawn.read.get(column) for column in COSTS]
             spent = [
-                own_B + (np.nan if read_BN is None else at(read_BN))
+                own_B + (np.nan if read_BN is None else value(read_BN))
                 for own_B, read_BN in zip(spent, read, strict=True)
             ]
-        return np.stack([at(self.credit_BN), last_B1[:, 0] + 1.0, *spent, rounds_B])
+        return np.stack([value(self.credit_BN), drawn_B, *spent, rounds_B])

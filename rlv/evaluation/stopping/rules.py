@@ -38,6 +38,8 @@ from rlv.registry import Registry
 
 # Sums of scores in another order differ by rounding.
 ROUNDING = 1e-9
+# Chances are known to seven digits (bayes.py).
+DIGITS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def lead(seen: Seen, margin: float) -> Bools:
 
 def posterior(seen: Seen, level: float) -> Bools:
     """The most probable answer has this chance."""
-    return seen.chance_BN >= level
+    return seen.chance_BN >= level - DIGITS
 
 
 def confident(seen: Seen, least: float) -> Bools:

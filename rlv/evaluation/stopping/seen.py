@@ -17,29 +17,16 @@ import numpy as np
 
 from rlv.evaluation.stopping.bayes import bayes
 from rlv.evaluation.stopping.fitted import Fitted, logit
-from rlv.evaluation.stopping.places import cells
+from rlv.evaluation.stopping.race import Race, race
 from rlv.evaluation.tallies import Bools, Floats, Ints, required
-
-
-@dataclass(frozen=True)
-class Race:
-    """The two classes that lead after each of n solutions, by votes or by the sum of their scores.
-
-    `votes_BN`: how many solutions gave the leading answer. Of classes that tie, the one that came there
-    first leads. Totals are 0 where nobody has voted.
-    """
-
-    first_BN: Floats
-    second_BN: Floats
-    votes_BN: Floats
 
 
 @dataclass(frozen=True)
 class Seen:
     """Solutions in the order in which they are drawn, and what follows from the first n of them.
 
-    `vote`: by which the answer would be taken; `fitted`: what training problems say of the scores; `chances`:
-    `chance_BN`, if somebody knows it already.
+    `vote`: by which the answer would be taken; `fitted`: what training problems say of the scores; `chances`
+    and `ahead`: `chance_BN` and `by_vote`, if somebody knows them already.
     """
 
     classes_BN: Ints
@@ -48,6 +35,7 @@ class Seen:
     vote: str = "majority"
     fitted: Fitted = field(default=Fitted())
     chances: Floats | None = None
+    ahead: Race | None = None
 
     @cached_property
     def drawn_N(self) -> Ints:
@@ -57,12 +45,16 @@ class Seen:
     @cached_property
     def by_count(self) -> Race:
         """The two answers with the most votes."""
-        return race(self.classes_BN)
+        if self.ahead is not None and self.vote == "majority":
+            return self.ahead
+        return race(self.classes_BN, self._nothing_BN)[0]
 
     @cached_property
     def by_sum(self) -> Race:
         """The two answers with the highest sums of scores."""
-        return race(self.classes_BN, required(self.scores_BN))
+        if self.ahead is not None and self.vote == "weighted_voting":
+            return self.ahead
+        return race(self.classes_BN, self._nothing_BN, required(self.scores_BN))[0]
 
     @property
     def by_vote(self) -> Race:
@@ -81,7 +73,7 @@ class Seen:
         if self.chances is not None:
             return self.chances
         logits_BN = logit(self.fitted.calibrated(required(self.scores_BN)))
-        return bayes(self.classes_BN, np.zeros(self.classes_BN.shape, dtype=bool), logits_BN)[0]
+        return bayes(self.classes_BN, self._nothing_BN, logits_BN)[0]
 
     @cached_property
     def counts_BNC(self) -> Floats:
@@ -94,37 +86,10 @@ class Seen:
         return np.cumsum(self._members_BNC * required(self.scores_BN)[:, :, None], axis=1)
 
     @property
+    def _nothing_BN(self) -> Bools:
+        """In place of which solutions are right: no rule may know that."""
+        return np.zeros(self.classes_BN.shape, dtype=bool)
+
+    @property
     def _members_BNC(self) -> Bools:
         return self.classes_BN[:, :, None] == np.arange(max(int(self.classes_BN.max(initial=0)), 0) + 1)
-
-
-def race(classes_BN: Ints, weights_BN: Floats | None = None) -> Race:
-    """The two classes that lead after each solution, by votes or by weights of 0 or more.
-
-    Totals only grow, so that a new vote can change nothing but its own class's place: a step costs the same
-    however many classes there are.
-    """
-    rows, steps = classes_BN.shape
-    cells_NB, voting_NB = cells(classes_BN)
-    size = rows * (int(classes_BN.max(initial=-1)) + 2)
-    weights_NB = None if weights_BN is None else np.ascontiguousarray(weights_BN.T)
-    totals, counts = np.zeros(size), np.zeros(size)
-    first_B, second_B, votes_B = np.full(rows, -1.0), np.zeros(rows), np.zeros(rows)
-    leader_B = np.full(rows, -1)
-    found = Race(*(np.empty((steps, rows)) for _ in range(3)))
-    for n, cell_B in enumerate(cells_NB):
-        counts[cell_B] += 1
-        total_B = totals[cell_B] + (1.0 if weights_NB is None else weights_NB[n])
-        totals[cell_B] = total_B
-        total_B = np.where(voting_NB[n], total_B, -1.0)
-        own_B = cell_B == leader_B
-        ahead_B = total_B > first_B
-        # One that overtakes leaves the old leader second; one that stays behind may pass the second.
-        passed_B = np.where(ahead_B, first_B, total_B)
-        second_B = np.where(own_B, second_B, np.maximum(second_B, passed_B))
-        first_B = np.where(ahead_B, total_B, first_B)
-        leader_B = np.where(ahead_B, cell_B, leader_B)
-        votes_B = np.where(own_B | ahead_B, counts[cell_B], votes_B)
-        found.first_BN[n], found.second_BN[n], found.votes_BN[n] = first_B, second_B, votes_B
-    first_BN, second_BN = np.maximum(found.first_BN.T, 0.0), found.second_BN.T
-    return Race(first_BN, second_BN, found.votes_BN.T)

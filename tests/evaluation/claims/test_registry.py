@@ -30,8 +30,8 @@ PANELS = {
 }
 # Those about reasoners as they are, see test_recorded.py.
 AS_THEY_ARE = {name for name, claim in CLAIMS.items() if claim.about in ("recorded", "rivals")}
-# Those about allocations, see test_allocation.py.
-ALLOCATED = {name for name, claim in CLAIMS.items() if claim.about == "allocated"}
+# Those about allocations, attacks and stopping rules, see the tests of each.
+ALLOCATED = {name for name, claim in CLAIMS.items() if claim.about in ("allocated", "attacked", "replayed")}
 
 
 def whole_study(per_problem, overhead) -> list[Evidence]:

@@ -94,7 +94,7 @@ def plain_stop(rule, vote, classes, scores):
         "window": lambda: n % t == 0 and len(set(last)) == 1 and last[0] >= 0,
         "share": lambda: n >= 2 and votes[0] >= t * n - 1e-9,
         "lead": lambda: ahead[0] - ahead[1] >= t - 1e-9,
-        "posterior": lambda: plain_chance(classes, scores) >= t,
+        "posterior": lambda: plain_chance(classes, scores) >= t - 1e-6,
         "confident": lambda: leader is not None and sums[leader] >= t * counts[leader] - 1e-9,
         "pandora": lambda: any(c >= 0 and s >= z for c, s in zip(classes, scores, strict=True)),
     }[name]()
