@@ -31,6 +31,7 @@ LAYERS = (
             "choosing",
             "evaluation",
             "figures",
+            "graders",
             "imported",
             "mini",
             "models",

@@ -1,4 +1,4 @@
-"""Every word that a model reads, besides the problem and its own solution.
+"""Every word that a model reads, besides the problem and its own solution, unless it grades (rlv/graders).
 
 A verification sequence is [x, y, I] and its label c is the next token (paper, "The method"): x comes from
 `solver_ids`, y is the solution as it was sampled, I comes from `verification_ids`, c from `label_ids`. The

@@ -33,6 +33,7 @@ KINDS = {
     "rlv.stops": ("rlv.evaluation.stopping.rules", "STOPS"),
     "rlv.datasets": ("rlv.problems.sources", "SOURCES"),
     "rlv.attacks": ("rlv.attacks", "ATTACKS"),
+    "rlv.graders": ("rlv.graders", "GRADERS"),
     "rlv.figures": ("rlv.figures", "FIGURES"),
 }
 

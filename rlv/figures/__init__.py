@@ -25,6 +25,7 @@ Needs = Literal[
     "stopping",
     "first_errors",
     "attacks",
+    "graders",
     "everything",
 ]
 
@@ -37,9 +38,9 @@ class Drawing:
     their controls; "starts", with the models that they started from; "training", their training runs;
     "reasoners", the figure's own lists of reasoners; "lengths", comparisons at several budgets; "allocation",
     all allocations; "stopping", all replays of stopping rules; "first_errors", what that section of the
-    study compares; "attacks", all attacks; "everything", all evaluations of the study. `texts`: endings of
-    the text files that the figure leaves beside its picture. `costs`: whether it can be drawn against tokens
-    or FLOPs (`against`). `title`: what it is about, for readers; "": its name.
+    study compares; "attacks", all attacks; "graders", all that models grade; "everything", all evaluations of
+    the study. `texts`: endings of the text files that the figure leaves beside its picture. `costs`: whether
+    it can be drawn against tokens or FLOPs (`against`). `title`: what it is about, for readers; "": its name.
     """
 
     module: str
@@ -191,6 +192,12 @@ FIGURES = Registry(
             ("first_errors",),
             "first_errors",
             title="Does a verifier know where a solution goes wrong?",
+        ),
+        "graders": Drawing(
+            "rlv.figures.graders",
+            ("confusion", "grader_attacks"),
+            "graders",
+            title="Models that grade, beside the rules",
         ),
         "attacks": Drawing("rlv.figures.attacks", ("attacks",), "attacks", title="Texts that fool verifiers"),
         "training_curves": Drawing("rlv.figures.training_curves", ("steps",), "training", title="Training"),

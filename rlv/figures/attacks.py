@@ -57,7 +57,7 @@ def draw(data: pl.DataFrame) -> Figure:
         if len(attacks) > WIDE:
             figure.set_figwidth(style.PAGE)
         for axes, (column, title) in zip(axes_RC[:, 0], panels.items(), strict=True):
-            _table(axes, _cells(data, column, rows, attacks))
+            draw_table(axes, _cells(data, column, rows, attacks))
             axes.set_title(title, loc="left")
             axes.set_yticks(range(len(rows)), [_name(row, data) for row in rows])
             axes.set_xticks(range(len(attacks)), [])
@@ -73,7 +73,8 @@ def _cells(data: pl.DataFrame, column: str, rows: list[tuple[Any, ...]], attacks
     return 100 * np.array(cells, dtype=np.float64)
 
 
-def _table(axes: Axes, cells_RA: np.ndarray) -> None:
+def draw_table(axes: Axes, cells_RA: np.ndarray) -> None:
+    """Percentages as coloured cells with their numbers; NaN is an empty one."""
     from matplotlib.colors import LinearSegmentedColormap
 
     colours = LinearSegmentedColormap.from_list("accepted", ["white", style.VERMILION])

@@ -29,6 +29,7 @@ from rlv.registry import imported
 SOURCES = {
     **{"steps": "train:", "frontier": "allocate:", "winners": "allocate:", "surface": "allocate:"},
     **{"adaptive": "stop:", "first_errors": "locate:", "attacks": "attack:"},
+    **{"confusion": "cross_grade:", "grader_attacks": "cross_grade:"},
 }
 # How a message calls the parameters without which an evaluation lacks a table.
 NEEDED = {

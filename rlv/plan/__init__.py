@@ -15,6 +15,7 @@ from rlv.plan.allocation import allocations
 from rlv.plan.attacks import attacks
 from rlv.plan.chain import Chain
 from rlv.plan.first_errors import located
+from rlv.plan.graders import cross_grades
 from rlv.plan.products import Products
 from rlv.plan.stopping import stops
 from rlv.run.order import places
@@ -67,6 +68,7 @@ def build_plan(study: Study) -> Plan:
     stops(chain)
     located(chain)
     attacks(chain)
+    cross_grades(chain)
     chain.overlaps()
     found: dict[str, Artifact] = {}
     for root in chain.made.values():

@@ -10,6 +10,7 @@ from rlv.plan.allocation import allocations, chains_of
 from rlv.plan.attacks import attacks
 from rlv.plan.chain import Chain
 from rlv.plan.first_errors import located
+from rlv.plan.graders import cross_grades
 from rlv.plan.methods import brought
 from rlv.plan.panels import is_panel
 from rlv.plan.stopping import stops
@@ -87,7 +88,13 @@ class Products:
 
     def _all(self, needs: str) -> list[Artifact]:
         """All evaluations of the study, or all that one of its sections asks for."""
-        sections = {"allocation": allocations, "stopping": stops, "first_errors": located, "attacks": attacks}
+        sections = {
+            "allocation": allocations,
+            "stopping": stops,
+            "first_errors": located,
+            "attacks": attacks,
+            "graders": cross_grades,
+        }
         return sections[needs](self.chain) if needs in sections else self.everything()
 
     def figure(self, name: str) -> Artifact:
@@ -107,7 +114,7 @@ class Products:
             for comparison in chosen.values():
                 for reasoner in (comparison.base, comparison.rl_v):
                     trained |= {f"train:{r}": self.chain.reasoner(r) for r in self.study.replicas(reasoner)}
-        elif needs in ("everything", "allocation", "stopping", "first_errors", "attacks"):
+        elif needs in ("everything", "allocation", "stopping", "first_errors", "attacks", "graders"):
             made = self._all(needs)
             datasets = datasets or tuple({str(a.params["dataset"]): None for a in made})
             made = [a for a in made if a.params["dataset"] in datasets]

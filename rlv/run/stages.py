@@ -12,6 +12,7 @@ from rlv.evaluation.allocation import stage as allocation
 from rlv.evaluation.claims import stage as claims
 from rlv.evaluation.stopping import stage as stopping
 from rlv.figures import stage as figures
+from rlv.graders import stage as graders
 from rlv.imported import stage as imported
 from rlv.job import Stage
 from rlv.mini import stage as mini
@@ -33,6 +34,7 @@ STAGES: dict[str, Stage] = {
     "sample": sampling.SAMPLE,
     "force": sampling.FORCE,
     "grade": answers.GRADE,
+    "cross_grade": graders.CROSS_GRADE,
     "choose": choosing.CHOOSE,
     "trace": tracing.TRACE,
     "score": scoring.SCORE,

@@ -18,6 +18,7 @@ from rlv.errors import DataError
 from rlv.tables.allocation import ALLOCATION
 from rlv.tables.attacks import ATTACKS
 from rlv.tables.first_errors import FIRST_ERRORS
+from rlv.tables.graders import GRADED
 from rlv.tables.stopping import STOPPING
 from rlv.tables.training import TRAINING
 
@@ -253,6 +254,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
     **STOPPING,
     **FIRST_ERRORS,
     **ATTACKS,
+    **GRADED,
 }
 
 

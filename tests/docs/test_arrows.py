@@ -27,7 +27,7 @@ PACKAGE = ROOT / "rlv"
 FILES = arrows_between_files(PACKAGE)
 ROOMS = arrows_between_rooms(PACKAGE)
 # Only these load torch. The others plan, answer questions, or work on tables and pictures.
-WITH_MODELS = {"mini", "models", "sampling", "scoring", "training"}
+WITH_MODELS = {"graders", "mini", "models", "sampling", "scoring", "training"}
 
 
 def circle(arrows: Arrows) -> list[str]:

@@ -17,6 +17,7 @@ from rlv.evaluation.panels import PANELS
 from rlv.evaluation.stopping.rules import STOPS
 from rlv.evaluation.votes import VOTES
 from rlv.figures import FIGURES
+from rlv.graders import GRADERS
 from rlv.models.flops import shape_of
 from rlv.plan import build_plan
 from rlv.plan.reading import load
@@ -43,7 +44,7 @@ SECTIONS = {part.split("\n", 1)[0]: BLOCK.findall(part) for part in PAGE.split("
 def registries():
     """Puts the dictionaries back as they were."""
     methods = (ADVANTAGES, SCORES, AGGREGATIONS, PANELS, VOTES, SOURCES, FIGURES, OBJECTIVES)
-    methods += (DIFFICULTIES, STOPS, ATTACKS)
+    methods += (DIFFICULTIES, STOPS, ATTACKS, GRADERS)
     tables = [registry.own for registry in methods]
     before = [dict(table) for table in tables]
     yield
@@ -91,7 +92,7 @@ def test_every_block_runs_and_its_test_passes(section, registries, tmp_path):
     "section",
     [
         *("An advantage", "A verification objective", "A score", "An aggregation", "A panel", "A data set"),
-        *("An attack", "A difficulty", "A stopping rule", "A figure"),
+        *("An attack", "A grader", "A difficulty", "A stopping rule", "A figure"),
     ],
 )
 def test_a_study_can_name_what_was_added(section, registries, tmp_path, monkeypatch):

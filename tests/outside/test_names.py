@@ -214,6 +214,7 @@ READERS = sorted((ROOT / "rlv").rglob("*.py"))
 # Modules that divide numbers, and have no folder: they do not know pathlib.
 NUMBERS = {
     *("evaluation/claims/along", "evaluation/first_errors", "figures/first_errors", "scoring/aggregations"),
+    *("evaluation/robustness", "evaluation/claims/robustness", "graders/confusion"),
     *("answers/trees", "answers/values", "cluster/resources", "estimate/hours", "models/reading"),
     *("evaluation/bootstrap", "evaluation/claims/equal_compute", "evaluation/claims/overhead"),
     *("evaluation/claims/panels", "evaluation/claims/verifiers", "evaluation/claims/weights"),

@@ -155,7 +155,8 @@ def test_the_paper_study_is_planned_offline(tmp_path):
 
 # Of solutions about whose making nothing is known, which a study of comparisons shows in other figures.
 OF_ANY_SOLUTIONS = {"votes", "reliability", "pooled_within"}
-ELSEWHERE = ("allocation", "stopping", "first_errors", "attacks")  # sections that the paper's study lacks
+# Sections that the paper's study lacks.
+ELSEWHERE = ("allocation", "stopping", "first_errors", "attacks", "graders")
 DRAWN = {name for name, drawing in FIGURES.items() if drawing.needs not in ELSEWHERE} - OF_ANY_SOLUTIONS
 WITHOUT = ("recorded", "rivals", "allocated", "attacked")
 CLAIMED = {name for name, claim in CLAIMS.items() if claim.about not in WITHOUT}

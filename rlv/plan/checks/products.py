@@ -10,6 +10,7 @@ from rlv.figures import FIGURES
 from rlv.figures.stage import module_of
 from rlv.plan.checks.allocation import undrawn
 from rlv.plan.checks.attacks import broken_attacks
+from rlv.plan.checks.graders import broken_graders
 from rlv.plan.checks.names import broken_method, unknown
 from rlv.plan.checks.predictions import broken_predictions
 from rlv.plan.checks.stopping import without_rules
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from rlv.study.types import Comparison, Figure, Study
 
 # What a figure may need that is a section of the study of the same name.
-_SECTIONS = ("lengths", "attacks")
+_SECTIONS = ("lengths", "attacks", "graders")
 
 
 def broken_products(study: Study) -> Iterator[tuple[str, str]]:
@@ -31,6 +32,7 @@ def broken_products(study: Study) -> Iterator[tuple[str, str]]:
     yield from _figures(study)
     yield from _claims(study)
     yield from broken_attacks(study)
+    yield from broken_graders(study)
     yield from broken_predictions(study)
 
 
@@ -125,7 +127,7 @@ def _drawn(study: Study, key: str, figure: Figure, drawing: Drawing, name: str) 
     yield from _of_first_errors(study, key, figure, drawing)
     if drawing.needs == "reasoners":
         yield from _listed(study, key, figure, name)
-    elif drawing.needs in _SECTIONS and getattr(study, drawing.needs) is None:
+    elif drawing.needs in _SECTIONS and not getattr(study, drawing.needs):
         yield key, f"this figure needs the section `{drawing.needs}`"
     elif drawing.needs == "lengths" and study.lengths is not None:
         for part, what in (("comparisons", "comparison"), ("datasets", "data set")):

@@ -31,6 +31,7 @@ from rlv.study.types.evaluation import (
     Verifier,
 )
 from rlv.study.types.first_errors import FirstErrors
+from rlv.study.types.graders import ModelGrader
 from rlv.study.types.section import LARGEST_SEED, Name, Role, Section
 from rlv.study.types.stopping import Stopping
 from rlv.study.types.study import Assumption, Study, replica_name
@@ -54,6 +55,7 @@ __all__ = [
     "FirstErrors",
     "Lengths",
     "Model",
+    "ModelGrader",
     "Name",
     "Overhead",
     "Prediction",

@@ -23,6 +23,7 @@ from rlv.study.types.evaluation import (
     Verifier,
 )
 from rlv.study.types.first_errors import FirstErrors
+from rlv.study.types.graders import ModelGrader
 from rlv.study.types.section import Name, Section
 from rlv.study.types.stopping import Stopping
 from rlv.study.types.training import Reasoner, Training
@@ -62,6 +63,7 @@ class Study(Section):
         default=None, description="whether verifiers know where solutions go wrong, if present"
     )
     overhead: Overhead | None = Field(default=None, description="measured if present")
+    graders: dict[Name, ModelGrader] = Field(default={}, description="models that grade, by name")
     attacks: Attacks | None = Field(default=None, description="attacks on verifiers, if present")
     figures: dict[Name, Figure] = Field(default={}, description="figures to draw, by the figure's own name")
     claims: Claims | None = Field(default=None, description="scoreboard, if present")
