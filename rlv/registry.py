@@ -31,6 +31,7 @@ KINDS = {
     "rlv.votes": ("rlv.evaluation.votes", "VOTES"),
     "rlv.difficulties": ("rlv.evaluation.allocation.bins", "DIFFICULTIES"),
     "rlv.stops": ("rlv.evaluation.stopping.rules", "STOPS"),
+    "rlv.prunes": ("rlv.evaluation.stopping.prunes", "PRUNES"),
     "rlv.datasets": ("rlv.problems.sources", "SOURCES"),
     "rlv.attacks": ("rlv.attacks", "ATTACKS"),
     "rlv.graders": ("rlv.graders", "GRADERS"),

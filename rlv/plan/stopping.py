@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rlv.evaluation.stopping.prunes import PRUNES
 from rlv.evaluation.stopping.rules import STOPS, usual
 from rlv.plan.chain import Chain
 from rlv.plan.methods import brought
@@ -43,6 +44,12 @@ def _stop(chain: Chain, reasoner: str, dataset: str, verifier: str) -> Artifact:
     for rule in rules:
         params |= brought(STOPS, rule, f"rule_package:{rule}")
     inputs = {"solutions": chain.grade(reasoner, dataset, False)}
+    if section.prunes and not verifier:
+        params |= {"prunes": list(section.prunes), "window": section.window, "warm_up": section.warm_up}
+        for prune in section.prunes:
+            params |= brought(PRUNES, prune, f"prune_package:{prune}")
+        sampled = [chain.sample(reasoner, dataset, shard) for shard in chain.shards(reasoner, dataset)]
+        inputs |= numbered("samples", sampled)
     if verifier:
         inputs |= numbered("scores", chain.scores(reasoner, dataset, verifier))
         if study.has_tuned(reasoner) and any(STOPS[rule].needs for rule in rules):

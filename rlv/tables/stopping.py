@@ -10,9 +10,10 @@ STOPPING: dict[str, dict[str, pl.DataType]] = {
         "dataset": pl.String(),
         "reasoner": pl.String(),
         "verifier": pl.String(),  # "" if neither the rule nor its vote reads scores
-        "rule": pl.String(),  # "fixed:8", "beta:0.95", ...
-        "vote": pl.String(),  # by which the answer is taken where the rule stops
-        "n_max": pl.Int32(),  # where it stops in any case
+        "rule": pl.String(),  # "fixed:8", "beta:0.95", ...; or a prune, "group_below:10"
+        # by which the answer is taken where the rule stops; of prunes "lowest_window"
+        "vote": pl.String(),
+        "n_max": pl.Int32(),  # where it stops in any case; of a prune how many solutions are begun
         "budget": pl.Int32(),
         "accuracy": pl.Float64(),
         "low": pl.Float64(),

@@ -14,6 +14,7 @@ from rlv.attacks import ATTACKS
 from rlv.evaluation.allocation.bins import DIFFICULTIES
 from rlv.evaluation.curves import evaluate
 from rlv.evaluation.panels import PANELS
+from rlv.evaluation.stopping.prunes import PRUNES
 from rlv.evaluation.stopping.rules import STOPS
 from rlv.evaluation.votes import VOTES
 from rlv.figures import FIGURES
@@ -44,7 +45,7 @@ SECTIONS = {part.split("\n", 1)[0]: BLOCK.findall(part) for part in PAGE.split("
 def registries():
     """Puts the dictionaries back as they were."""
     methods = (ADVANTAGES, SCORES, AGGREGATIONS, PANELS, VOTES, SOURCES, FIGURES, OBJECTIVES)
-    methods += (DIFFICULTIES, STOPS, ATTACKS, GRADERS)
+    methods += (DIFFICULTIES, STOPS, PRUNES, ATTACKS, GRADERS)
     tables = [registry.own for registry in methods]
     before = [dict(table) for table in tables]
     yield
@@ -92,7 +93,7 @@ def test_every_block_runs_and_its_test_passes(section, registries, tmp_path):
     "section",
     [
         *("An advantage", "A verification objective", "A score", "An aggregation", "A panel", "A data set"),
-        *("An attack", "A grader", "A difficulty", "A stopping rule", "A figure"),
+        *("An attack", "A grader", "A difficulty", "A stopping rule", "A prune", "A figure"),
     ],
 )
 def test_a_study_can_name_what_was_added(section, registries, tmp_path, monkeypatch):

@@ -84,6 +84,8 @@ def test_against_costs_that_are_known(tables):
     data = figure.data(tables, params("test", against="tokens"))
     assert data["x"].is_between(10, 8 * 22).all() and "tokens a problem" in figure.caption(data)
     figure.draw(data).draw_without_rendering()
+    kept = figure.data(tables, params("test", against="flops_new"))
+    assert "FLOPs a problem" in figure.caption(kept) and "values of sampling are kept" in figure.caption(kept)
     unknown = tables["adaptive"].with_columns(tokens=pl.lit(None, pl.Float64))
     with pytest.raises(DataError, match="nobody knows the tokens of 'grpo_v' on 'test'"):
         figure.data({"adaptive": unknown}, params("test", against="tokens"))

@@ -243,6 +243,7 @@ NUMBERS = {
     *("training/advantages", "training/lesson", "training/losses", "training/memory", "training/schedule"),
     *("evaluation/stopping/bayes", "evaluation/stopping/fitted", "evaluation/stopping/replay"),
     *("evaluation/stopping/rules", "evaluation/stopping/running", "evaluation/stopping/race"),
+    "evaluation/stopping/pruned",
     "evaluation/claims/stopping",
     "training/update",
 }

@@ -51,6 +51,15 @@ def test_what_is_fitted_is_fitted_on_tuning_problems_if_there_are_any(tmp_path):
     assert not any(role.startswith("tuned") for role in found["test-grpo_v-unified"].inputs)
 
 
+def test_prunes_read_the_solutions_as_they_were_sampled(tmp_path):
+    said = "grpo: []}, prunes: ['group_below:10'], window: 7, warm_up: 8"
+    found = stops(build_plan(mine(tmp_path, READ.replace("grpo: []}", said))))
+    votes = found["test-grpo_v-votes"]
+    assert votes.params["prunes"] == ["group_below:10"] and votes.params["warm_up"] == 8
+    assert {role.partition(":")[0] for role in votes.inputs} == {"solutions", "samples"}
+    assert "prunes" not in found["test-grpo_v-unified"].params
+
+
 def test_rules_that_a_small_pool_is_too_small_for_are_left_out(tmp_path):
     found = stops(build_plan(mine(tmp_path, READ.replace("grpo: []}", "grpo: []}, n_max: 4"))))
     rules = found["test-grpo_v-votes"].params["rules"]
@@ -69,6 +78,9 @@ def test_rules_that_a_small_pool_is_too_small_for_are_left_out(tmp_path):
         ("rules: ['beta:1.5']", r"stopping\.rules: stop 'beta:1.5': expected beta:PARAMETER"),
         ("n_max: 4, batch: 5", r"stopping\.batch: 5 at once"),
         ("orders: 0", r"stopping\.orders"),
+        ("prunes: ['group_below:10'], warm_up: 32", r"stopping\.warm_up: 32 of 32 solutions"),
+        ("prunes: ['group:10']", r"stopping\.prunes: no prune named 'group:10'"),
+        ("window: 7", r"stopping\.window: nothing reads this without `prunes`"),
         ("n_max: .nan", r"stopping\.n_max"),
     ],
 )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from rlv.evaluation.recorded import Recorded
+    from rlv.evaluation.tallies import Floats
 
 
 def _stop(job: Job) -> dict[str, Any]:
@@ -31,7 +32,11 @@ def _stop(job: Job) -> dict[str, Any]:
     assert not others  # the plan gives solutions as they were sampled, at one budget
     chosen = cells(p["rules"], p["n_max"], reads=bool(p["verifier"]), where=where)
     training = read_tuned(job) if has_tuned(job) else None
-    summary, by_problem = adaptive(data, chosen, training, p)
+    samples = None
+    if p.get("prunes"):
+        columns = ["problem_id", "sample_id", "token_logprobs"]
+        samples = job.parts("samples", "samples", columns)
+    summary, by_problem = adaptive(data, chosen, training, p, samples)
     job.write(summary, "adaptive")
     job.write(by_problem, "adaptive_per_problem")
     for row in summary.iter_rows(named=True):
@@ -41,13 +46,19 @@ def _stop(job: Job) -> dict[str, Any]:
 
 
 def adaptive(
-    data: Recorded, chosen: list[tuple[str, str]], training: Recorded | None, params: dict[str, Any]
+    data: Recorded,
+    chosen: list[tuple[str, str]],
+    training: Recorded | None,
+    params: dict[str, Any],
+    samples: pl.DataFrame | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The adaptive and adaptive_per_problem tables of (rule, vote), as `replay` computes them.
 
     `training`: scored solutions of training problems, None if there are none. `params`: dataset, reasoner,
-    verifier, n_max, orders, batch, draws and seed. Raises DataError as `replay`.
+    verifier, n_max, orders, batch, draws and seed; with `samples`, which have token_logprobs, also prunes,
+    window and warm_up. Raises DataError as `replay`, and as `windows_of`.
     """
+    import numpy as np
     import polars as pl
 
     from rlv.evaluation.bootstrap import interval, resampled_means, resamples
@@ -55,7 +66,7 @@ def adaptive(
     from rlv.evaluation.stopping.fitted import fit
     from rlv.evaluation.stopping.replay import COLUMNS, replay, said_of
 
-    about = {name: params[name] for name in ("dataset", "reasoner", "verifier", "n_max")}
+    about = {name: params[name] for name in ("dataset", "reasoner", "verifier")}
     fitted = fit(training, data)
     values_VPK = replay(
         data,
@@ -67,19 +78,44 @@ def adaptive(
         batch=params["batch"],
         where=f"solutions of {about['reasoner']!r} on {about['dataset']!r}",
     )
+    rows: list[dict[str, Any]] = [
+        {"n_max": params["n_max"], "rule": rule, "vote": vote, "fitted": said_of(rule, vote, fitted)}
+        for rule, vote in chosen
+    ]
+    if samples is not None:
+        cut, cut_VPK = _pruned(data, samples, params)
+        rows, values_VPK = rows + cut, np.concatenate([values_VPK, cut_VPK], axis=2)
     values = dict(zip(COLUMNS, values_VPK, strict=True))
     counts_DP = resamples(len(data.problem_ids), params["draws"], params["seed"])
     low_K, high_K = interval(resampled_means(values["accuracy"], counts_DP))
-    labels = pl.DataFrame(
-        {**about, "budget": data.budget, "rule": rule, "vote": vote, "fitted": said_of(rule, vote, fitted)}
-        for rule, vote in chosen
-    )
+    labels = pl.DataFrame({**about, "budget": data.budget, **row} for row in rows)
     means = {column: value_PK.mean(axis=0) for column, value_PK in values.items()}
     summary = labels.with_columns(pl.DataFrame(means | {"low": low_K, "high": high_K}))
     problem_ids = pl.DataFrame({"problem_id": data.problem_ids})
     long = labels.join(problem_ids, how="cross", maintain_order="left_right")
     long = long.with_columns(pl.DataFrame({c: value_PK.T.ravel() for c, value_PK in values.items()}))
     return typed(summary, "adaptive"), typed(long, "adaptive_per_problem")
+
+
+def _pruned(
+    data: Recorded, samples: pl.DataFrame, params: dict[str, Any]
+) -> tuple[list[dict[str, Any]], Floats]:
+    """Labels of all prunes at all numbers of solutions beyond the warm-up, and values_VPK."""
+    import numpy as np
+
+    from rlv.evaluation.stopping.pruned import VOTE, pruned, windows_of
+    from rlv.evaluation.stopping.prunes import PRUNES
+    from rlv.evaluation.stopping.replay import fixed_grid, orders
+
+    where = f"samples of {params['reasoner']!r} on {params['dataset']!r}"
+    along = windows_of(samples, data, params["window"], where)
+    rows, values = [], []
+    for n in (n for n in fixed_grid(params["n_max"]) if n > params["warm_up"]):
+        orders_RN = orders(data.classes_PS.shape[1], n, params["orders"], params["seed"])
+        for name in params["prunes"]:
+            rows.append({"n_max": n, "rule": name, "vote": VOTE, "fitted": ""})
+            values.append(pruned(data, along, PRUNES[name], orders_RN, params["warm_up"]))
+    return rows, np.stack(values, axis=2)
 
 
 STOP = Stage(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rlv.errors import StudyError
+from rlv.evaluation.stopping.prunes import PRUNES
 from rlv.evaluation.stopping.rules import STOPS
 from rlv.evaluation.votes import VOTES
 from rlv.plan.checks.names import broken_method, unknown
@@ -26,6 +27,29 @@ def broken_stopping(study: Study) -> Iterator[tuple[str, str]]:
     for rule in section.rules:
         yield from broken_method("stopping.rules", rule, STOPS, "stopping rule")
     yield from _numbers(study, section)
+    yield from _prunes(study, section)
+
+
+def _prunes(study: Study, section: Stopping) -> Iterator[tuple[str, str]]:
+    """Complaints about prunes: unknown ones, samples without log-probabilities, a warm-up of everything."""
+    for prune in section.prunes:
+        yield from broken_method("stopping.prunes", prune, PRUNES, "prune")
+    for unread in sorted({"window", "warm_up"} & section.model_fields_set):
+        if not section.prunes:
+            yield f"stopping.{unread}", "nothing reads this without `prunes`; leave it out"
+    for name in section.readers if section.prunes else ():
+        entry = study.reasoners.get(name)
+        if entry is None:
+            continue
+        if entry.samples is not None:
+            yield (
+                "stopping.prunes",
+                f"{name!r} has samples of others, without the log-probabilities that prunes read; leave them "
+                "out, or replay reasoners that sample",
+            )
+        n_max = section.n_max or study.solutions_of(name) // 2
+        if section.warm_up >= n_max:
+            yield "stopping.warm_up", f"{section.warm_up} of {n_max} solutions; some must come after it"
 
 
 def _readers(study: Study, section: Stopping) -> Iterator[tuple[str, str]]:

@@ -32,3 +32,15 @@ class Stopping(Section):
     batch: int = Field(
         default=1, ge=1, description="solutions drawn at once; a rule stops after whole batches"
     )
+    prunes: tuple[str, ...] = Field(
+        default=(),
+        description="`group_below:10`, DeepConf online: after a warm-up, solutions end once a window of "
+        "tokens is less probable than in the best 10 % of it; `value_below:-1.5`: than that, in nats a "
+        "token. Needs the log-probabilities that our sampling keeps",
+    )
+    window: int = Field(
+        default=2048, ge=1, description="prunes: tokens of a window; mini: 7, those of one try"
+    )
+    warm_up: int = Field(
+        default=16, ge=1, description="prunes: solutions that are drawn to their ends before any is pruned"
+    )
