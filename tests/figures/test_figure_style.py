@@ -69,6 +69,7 @@ def test_a_colour_means_one_role():
         {("rl_v", name) for name in ("", "weighted_voting", "generative", "fixed")},
         {("base", name) for name in ("", "majority", "fixed")},
         {(role, "pass_at_n") for role in ("base", "rl_v")},
+        {("rl_v", "bce"), ("rl_v", "head")},
     ]
     groups = [*same, *({key} for key in style.LOOKS if not any(key in group for group in same))]
     colors = [{style.LOOKS[key].color for key in group} for group in groups]
