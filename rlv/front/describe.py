@@ -24,6 +24,8 @@ from rlv.study.paths import written
 _LONGEST = 48
 # Solutions that are looked at for an answer before anything is made.
 _LOOKED_AT = 2_000
+# Solutions a problem from which on stopping and allocation are replayed.
+_REPLAYED = 8
 _TAKEN = ("self", "votes")
 
 
@@ -97,14 +99,31 @@ def describe(groups: Mapping[str, Sequence[str]], options: Options, name: str) -
     if all(one.tokens for one in found.values()):
         study["figures"]["votes_tokens"] = {"drawing": "votes", "against": "tokens"}
     if named:
-        study["figures"]["reliability"] = {}
+        study["figures"] |= {"reliability": {}, "pooled_within": {}}
     else:
         del study["verifiers"]
+    study |= _replayed(study, min(one.n for one in found.values()))
     if several:
         first, *others = found
         study["claims"]["paired"] = [[other, first] for other in others]
     files = [f"{before[reasoner]}{one.files}" for reasoner, one in found.items()]
     return Described(study, files, notes)
+
+
+def _replayed(study: Mapping[str, Any], n: int) -> dict[str, Any]:
+    """Sections of what is made of the same solutions once more: by rules that stop, and by difficulty.
+
+    `n`: the smallest number of solutions a problem; both need a half of them that is more than one.
+    """
+    if n < _REPLAYED:
+        return {}
+    readers = {reasoner: entry["verifiers"] for reasoner, entry in study["reasoners"].items()}
+    figures = {"adaptive": {}, "frontier": {}} | ({"allocation": {}} if any(readers.values()) else {})
+    return {
+        "stopping": {"datasets": [DATASET], "readers": readers},
+        "allocation": {"datasets": [DATASET], "readers": readers},
+        "figures": study["figures"] | figures,
+    }
 
 
 @dataclass(frozen=True)
