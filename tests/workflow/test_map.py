@@ -26,7 +26,7 @@ OVERLAY = {
     "extends": "mini-map",
     "name": "small-map",
     "datasets": {"train": {"size": 32}, "tune": {"size": 8}, "test": {"size": 12}, "hard": {"size": 8}}
-    | {"ood": {"size": 6}},
+    | {"ood": {"size": 4}},
     "training": {"steps": 1, "problems_per_step": 4, "solutions_per_problem": 4},
     "tuning": {"n": 8},
     "sampling": {"n": 8, "problems_per_shard": 16, "samples_per_shard": 8},
