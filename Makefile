@@ -14,12 +14,13 @@ SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES)
 
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: mini mini-paper mini-seeds slips mini-base slips-base pilot pilot-smoke test test-vllm test-slurm lint arrows docs smoke benchmarks
+.PHONY: mini mini-paper mini-map mini-seeds slips mini-base slips-base pilot pilot-smoke test test-vllm test-slurm lint arrows docs smoke benchmarks
 .PHONY: env-cpu env-vllm env-gpu
 
-# mini: the quick first look. mini-paper: all experiments. mini-seeds: mini's claims over three training seeds.
+# mini: the quick first look. mini-paper: all experiments. mini-map: scores, votes, stopping and allocation on what
+# mini-paper has recorded. mini-seeds: mini's claims over three training seeds.
 # slips: mini without habits.
-mini mini-paper mini-seeds slips: $(READY)
+mini mini-paper mini-map mini-seeds slips: $(READY)
 	$(SNAKEMAKE) --config study=$@ -- all
 	$(SNAKEMAKE) --config study=$@ -- report
 	$(BIN)/rlv claims --study $@

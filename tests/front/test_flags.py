@@ -231,4 +231,4 @@ def test_more_votes_stand_in_the_study_and_in_the_summary(run, here):
     study = yaml.safe_load((here / "out" / "study.yaml").read_text())
     assert study["evaluation"]["votes"] == ["log_odds", "rank:0.5"]
     status, _, error = run("plain.jsonl", *COLUMNS, "--votes", "rank", "--out", "out")
-    assert status == 1 and "expected rank:PARAMETER with a number 0 or more" in error
+    assert status == 1 and "expected rank:PARAMETER with a number of 0 or more" in error

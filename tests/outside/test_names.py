@@ -219,7 +219,9 @@ NUMBERS = {
     *("evaluation/bootstrap", "evaluation/claims/equal_compute", "evaluation/claims/overhead"),
     *("evaluation/claims/panels", "evaluation/claims/verifiers", "evaluation/claims/weights"),
     *("evaluation/agreement", "evaluation/curves", "evaluation/efficiency", "evaluation/selection"),
-    "figures/panels",
+    *("figures/allocation", "figures/frontier", "figures/panels", "figures/solve_or_verify"),
+    *("evaluation/allocation/" + name for name in ("bins", "choice", "rows", "savings", "surface")),
+    *("evaluation/claims/boundary", "evaluation/verifier_metrics", "evaluation/prices"),
     *(
         "evaluation/label_model",
         "evaluation/panels",
