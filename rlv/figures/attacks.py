@@ -49,7 +49,7 @@ def draw(data: pl.DataFrame) -> Figure:
     n = data["captures_n"].max()
     panels = {
         "accepted": "Accepted at 1/2 (%)",
-        "accepted_95": "Accepted where 95 % of right ones are (%)",
+        "accepted_95": "Accepted, like 95 % of right ones (%)",
         "captures": f"Returned by the best of {n} (%)",
     }
     with style.theme():

@@ -170,8 +170,8 @@ def _with_steps(
 ) -> pl.DataFrame:
     """Rows with the scores of steps that files of others brought for a verifier, if they did."""
     for shard in shards:
-        imported = shard.inputs["samples"]
-        if "column" not in shard.params or not leaves(imported, "given_scores"):
+        imported = shard.inputs.get("samples")  # panels are made of scores alone
+        if imported is None or "column" not in shard.params or not leaves(imported, "given_scores"):
             continue
         given = tables.read(store.open(imported, "given_scores.parquet"), "given_scores")
         mine = given.filter(pl.col("verifier") == shard.params["column"], pl.col("steps").is_not_null())

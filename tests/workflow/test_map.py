@@ -16,6 +16,8 @@ import yaml
 from rlv import tables
 from rlv.evaluation.claims.registry import CLAIMS
 from rlv.figures import FIGURES
+from rlv.pages.explorer import write_explorer
+from rlv.pages.results import write_results
 from rlv.plan import build_plan
 from rlv.plan.reading import load
 from rlv.store import Store
@@ -85,6 +87,16 @@ def test_every_claim_of_the_map_has_rows(made):
     assert set(board["id"]) >= OF_THE_MAP and set(CLAIMS) >= OF_THE_MAP
     assert board["statement"].is_unique().all() and board["detail"].str.len_chars().min() > 0
     assert board.filter(pl.col("statement").str.len_chars() > 175).is_empty()
+
+
+def test_its_pages_lack_nothing(made, tmp_path):
+    plan, store = made
+    lacking: list[str] = []
+    solutions = write_explorer(plan, store, tmp_path, lacking.append)
+    write_results(plan, store, tmp_path, solutions=solutions, note=lacking.append)
+    assert solutions > 0 and lacking == []
+    page = (tmp_path / "index.html").read_text()
+    assert all(name in page for name in plan.figures)
 
 
 def test_whatever_is_drawn_is_drawn_somewhere():
