@@ -2,14 +2,17 @@
 
     python -m benchmarks.voting
 
-500 problems x 512 solutions, N in 1, 2, 4 ... 512, all strategies, 1,000 bootstrap draws, from tables to
-tables; once with few answers a problem and once with as many as there are solutions. The reference counts
-votes with dictionaries, for a few problems on the very same subsets, and its time is scaled up. Also printed:
-how far 95 % intervals reach, and how far another set of subsets moves a curve (the Monte-Carlo error).
+500 problems x 512 solutions, N in 1, 2, 4 ... 512, all votes and one member of each family of weights, 1,000
+bootstrap draws, from tables to tables; once with few answers a problem and once with as many as there are
+solutions. The reference counts votes with dictionaries, as the loops of search-and-learn do (which group
+answers first), for a few problems on the very same subsets, and its time is scaled up. Also printed: how far
+95 % intervals reach, how far another set of subsets moves a curve (the Monte-Carlo error), and the memory.
+Stopping rules: benchmarks/stopping.py.
 """
 
 from __future__ import annotations
 
+import resource
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -26,6 +29,7 @@ from rlv.evaluation.recorded import Recorded, recorded
 
 PROBLEMS, SOLUTIONS, REFERENCE = 500, 512, 3
 NS = [2**k for k in range(10)]
+WEIGHTS = ("softmax:0.1", "rank:0.5", "top:0.1", "power:2", "log_odds", "pessimistic:0.5")
 
 
 def synthetic(problems: int, size: int, answers: int, seed: int = 0) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -86,6 +90,7 @@ class Measured:
     """Seconds, the plain reference's scaled up from a few problems, and how far numbers are from others."""
 
     curves: float
+    weights: float
     metrics: float
     votes: float
     plain: float
@@ -102,6 +107,9 @@ def measure(problems: int, size: int, answers: int, ns: Sequence[int]) -> Measur
     start = time.perf_counter()
     table, _ = evaluate(solutions, scores)
     seconds = time.perf_counter() - start
+    start = time.perf_counter()
+    evaluate(solutions, scores, strategies=WEIGHTS)
+    seconds_weights = time.perf_counter() - start
     start = time.perf_counter()
     verifier_metrics.verification(solutions, scores, dataset="synthetic", reasoner="r", verifier="v")
     seconds_metrics = time.perf_counter() - start
@@ -122,6 +130,7 @@ def measure(problems: int, size: int, answers: int, ns: Sequence[int]) -> Measur
     other, _ = evaluate(solutions, scores, seed=1)
     return Measured(
         curves=seconds,
+        weights=seconds_weights,
         metrics=seconds_metrics,
         votes=fast,
         plain=slow * problems / REFERENCE,
@@ -136,6 +145,7 @@ def show(answers: int) -> None:
     found = measure(PROBLEMS, SOLUTIONS, answers, NS)
     print(f"{answers} wrong answers a problem at most")
     print(f"  curves, 4 strategies, {len(NS)} N, 1,000 draws   {found.curves:8.1f} s")
+    print(f"  curves, {len(WEIGHTS)} families of weights          {found.weights:8.1f} s")
     print(f"  verifier metrics, 1,000 draws                {found.metrics:8.1f} s")
     print(f"  two votes, all N: this package               {found.votes:8.1f} s")
     scaled = f"(scaled from {REFERENCE} problems)"
@@ -149,3 +159,4 @@ if __name__ == "__main__":
     print(f"{PROBLEMS} problems x {SOLUTIONS} solutions, N = {NS}")
     for answers in (30, 5000):
         show(answers)
+    print(f"highest memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")

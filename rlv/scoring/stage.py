@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rlv.errors import DataError
 from rlv.job import Job, Stage
 from rlv.job.choice import CHOICE, read_choice
 from rlv.scoring import work
@@ -84,7 +85,14 @@ def _of_kept(job: Job) -> pl.DataFrame:
         job.log(f"{name} ** {sharpness:g}, chosen on other problems")
     score = SCORES[name]
     assert score.kept is not None  # all others that load no model are chosen, from those that have it
-    return kept_table(sharpened(score.kept, sharpness), score.needs, job.table("samples", "samples", COLUMNS))
+    samples = job.table("samples", "samples", COLUMNS)
+    try:
+        return kept_table(sharpened(score.kept, sharpness), score.needs, samples)
+    except DataError as error:
+        made = job.artifact.inputs["samples"].path
+        raise DataError(
+            f"{made}: {error}. To sample again: take {made} out of the store, and run the study"
+        ) from error
 
 
 def _read(job: Job) -> pl.DataFrame:

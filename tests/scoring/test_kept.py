@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -180,8 +181,11 @@ def test_samples_of_older_versions_have_a_length_and_no_log_probabilities(scored
         samples().drop("token_logprobs", "self_certainty").write_parquet(path)
 
     assert scored("brevity", older)["score"].to_list() == [1 / 3, 1 / 2]
-    with pytest.raises(DataError, match=r"samples of older versions lack it .*sample again"):
+    with pytest.raises(DataError, match=r"samples of older versions lack it .*sample again") as raised:
         scored("tail_logprob", older)
+    # Which artifact it is, and how to make it again.
+    assert re.match(r"sample/\S+-[0-9a-f]{12}: ", str(raised.value))
+    assert re.search(r"take sample/\S+ out of the store", str(raised.value))
 
 
 def test_every_free_confidence_is_a_score_that_loads_no_torch() -> None:
