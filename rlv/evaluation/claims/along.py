@@ -58,8 +58,8 @@ def first_error(evidence: Evidence) -> list[dict]:
             if half is not None:
                 detail += f"; at the threshold 1/2 {100 * _f1(_means(half)):.1f}"
             detail += (
-                "; to name no step, or always the first, has F1 0; the mini tasks have exact labels of "
-                "steps, and no verifier here has learnt from them"
+                "; to name no step, or always the first, has F1 0; a verifier that was trained on whole "
+                "solutions has not learnt where they go wrong"
             )
             statement = f"Points of F1 of first errors {at} over {named} {where(evidence, pair)}"
             rows.append(row("first_error", statement, NOT_STATED, found, 0.0, OURS, detail))

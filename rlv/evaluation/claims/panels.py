@@ -63,7 +63,7 @@ def _gaps(
             found = evidence.ratio(pair, values_QK, _share)
             closed = [(value - low) / (high - low) for value in (first, second)]
             detail += f", closed by {closed[0]:.2f} against {closed[1]:.2f}"
-        detail += "; members that read with one model err together, against what a label model assumes"
+        detail += "; members that read with one model err together, which a label model assumes they do not"
         yield row("weaver_gap", statement, _WEAVER, found, 0.0, OURS, detail)
 
 
@@ -96,7 +96,7 @@ def added_information(evidence: Evidence) -> list[dict]:
                 )
                 sides = replace(both, n=n), replace(alone, n=n)
                 found = points_row("added_information", statement, evidence, pair, *sides)
-                why = "confidence knows the mini task's random slips, and not its habits, which are sure"
+                why = "members that read with one model err together, and add the less to each other"
                 rows.append(found | {"detail": f"{found['detail']}; {why}"})
     return rows
 

@@ -21,7 +21,7 @@ def robust_keys(evidence: Evidence) -> list[dict]:
     """Percent of an attack's texts that a verifier accepts at 1/2, of the worst attack.
 
     Which one is the worst is found again in every resample of the problems. In `detail` which it is, what
-    else is accepted, how often the best of N is the attack, and what these problems can show.
+    else is accepted, how often the best of N is the attack, and how many master keys could be tried.
     """
     if evidence.attacks is None or evidence.attack_scores is None:
         return []
@@ -87,8 +87,8 @@ def _detail(attacks: pl.DataFrame) -> str:
     keys = int(tried["attack"].str.starts_with(KEY).sum())
     if keys < KEYS:
         said.append(
-            f"{keys} of {KEYS} master keys were tried: where a tokenizer has no words for the others, as "
-            "that of the mini task, the attacks made of its own words carry the test"
+            f"{keys} of {KEYS} master keys were tried: where a tokenizer has no words for the others, the "
+            "attacks made of the problem's own words carry the test"
         )
     return "; ".join(said)
 

@@ -51,7 +51,7 @@ def vote_temperature(evidence: Evidence) -> list[dict]:
                 found = points_row("vote_temperature", statement, evidence, pair, *sides)
                 detail = (
                     f"{found['detail']}; {chosen(evidence, pair, ours)}; a temperature matters as far as "
-                    "scores of one problem differ, which the mini task's do"
+                    "scores of one problem differ"
                 )
                 rows.append(found | {"paper": _CISC, "detail": detail})
     return rows
@@ -95,8 +95,8 @@ def _saving(evidence: Evidence, pair: Pair, reasoner: str, ours: Column) -> dict
     )
     detail = (
         f"fewer solutions, by N of majority voting {each}; {chosen(evidence, pair, ours)}; what the verifier "
-        "reads is not counted; the wrong answers of the mini task's habits agree, so that majority voting "
-        f"stalls early and its accuracy is cheap{evidence.unfinished(pair, (ours.side,))}"
+        "reads is not counted; the more wrong answers agree, the sooner majority voting stalls, and its "
+        f"accuracy is cheap{evidence.unfinished(pair, (ours.side,))}"
     )
     statement = (
         f"Solutions of {reasoner} by majority over those by softmax voting with {ours.verifier} at equal "
@@ -121,7 +121,7 @@ def bayes_vote(evidence: Evidence) -> list[dict]:
             )
             sides = replace(ours, n=n), replace(plain, n=n)
             found = points_row("bayes_vote", statement, evidence, pair, *sides)
-            why = "it needs calibrated scores, and wrong answers that are alike, as those of habits are not"
+            why = "Bayes' rule asks for calibrated scores, and for mistakes that are made independently"
             rows.append(found | {"detail": f"{found['detail']}; {why}"})
     return rows
 
@@ -145,8 +145,8 @@ def best_of_n_decay(evidence: Evidence) -> list[dict]:
         by_n = ", ".join(f"{n}: {100 * mean:.1f} %" for n, mean in means)
         numbers = " and ".join(str(ns[k]) for k in sorted(set(peak_Q.tolist())))
         detail = (
-            f"{by_n}; chosen N = {numbers}, on one half of the problems for the other; the mini task shows "
-            f"it if some wrong solutions score above all right ones{evidence.unfinished(pair, ('unified',))}"
+            f"{by_n}; chosen N = {numbers}, on one half of the problems for the other; it decays "
+            f"where some wrong solutions score above all right ones{evidence.unfinished(pair, ('unified',))}"
         )
         statement = (
             f"Points of accuracy of {pair.unified} by the best of N = {ns[-1]} over the best of the best N "

@@ -10,6 +10,9 @@ from rlv import tables
 from rlv.evaluation.claims.evidence import Evidence
 from rlv.evaluation.claims.registry import CLAIMS, scoreboard
 from rlv.evaluation.claims.stage import replayed_on
+from rlv.evaluation.claims.stopping import SAVING
+from rlv.evaluation.stopping.rules import STOPS
+from rlv.evaluation.stopping.seen import Seen
 
 NAMES = {name for name, claim in CLAIMS.items() if claim.about == "replayed"}
 NS = (1, 2, 4, 8)
@@ -56,16 +59,27 @@ def test_every_claim_has_rows_for_each_reasoner():
     assert board(table().clear()).is_empty()
 
 
-def test_savings_are_against_the_largest_number_and_losses_beside_them():
+def test_savings_are_at_equal_accuracy_and_losses_beside_them():
     asc, lost, esc, also = board(table()).filter(id="stop_saving").to_dicts()
-    assert (asc["ours"], asc["bar"], asc["bar_from"]) == (pytest.approx(2.0), 7.9, "paper")
-    assert esc["bar"] == pytest.approx(1.51, abs=0.001) and esc["verdict"] == "reproduced"
-    assert lost["ours"] == pytest.approx(10) and lost["verdict"] == "not reproduced"
+    # A fixed 4 is as accurate as each rule, which draws as many: nothing is saved.
+    assert asc["ours"] == esc["ours"] == pytest.approx(1.0) and asc["verdict"] == "undecided"
+    assert {(row["bar"], row["bar_from"]) for row in (asc, esc)} == {(1.0, "ours")}
+    assert "up to 7.9x" in asc["paper"] and "33.8 %" in esc["paper"]
+    assert "n_max = 8 over them 2.00 [2.00, 2.00], at most 2.0 (n_max / 4)" in asc["detail"]
+    assert "at most 1.6 (n_max / 5)" in esc["detail"]
+    assert lost["ours"] == pytest.approx(10) and lost["verdict"] == "does not hold"
     assert also["verdict"] == "does not hold" and lost["bar"] == also["bar"] == 0.1
-    # A fixed 4 is as accurate as the rule, which draws as many.
-    assert "a fixed number needs 1.00 [1.00, 1.00] times" in asc["detail"]
-    none = board(table(accuracy=0.8)).filter(id="stop_saving").to_dicts()[1]
-    assert none["ours"] == pytest.approx(0) and none["verdict"] == "reproduced"
+    asc, lost, *_ = board(table(accuracy=0.8)).filter(id="stop_saving").to_dicts()
+    assert asc["ours"] == pytest.approx(2.0) and asc["verdict"] == "holds"
+    assert lost["ours"] == pytest.approx(0) and lost["verdict"] == "holds"
+    (dear, *_) = board(table(accuracy=0.6)).filter(id="stop_saving").to_dicts()
+    assert dear["ours"] == pytest.approx(0.5) and dear["verdict"] == "does not hold"
+
+
+@pytest.mark.parametrize("rule", SAVING)
+def test_a_rule_draws_as_few_as_the_ceiling_assumes(rule):
+    agreed = Seen(np.zeros((1, 16), dtype=np.int64), np.arange(1.0, 17.0)[None])
+    assert STOPS[rule].stops(agreed)[0].argmax() + 1 == SAVING[rule][3]
 
 
 def test_a_posterior_is_compared_at_its_own_accuracy():
