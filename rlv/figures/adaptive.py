@@ -42,7 +42,6 @@ LOOKS = {
     ("confident", "weighted_voting"): style.Look("Confident", style.OLIVE, "X", DOTTED, 1.1),
     ("pandora", "best_of_n"): style.Look("Pandora", style.WINE, "*", (0, (1, 1)), 1.1),
 }
-BANDS = [("fixed", "majority"), ("fixed", "weighted_voting")]
 
 
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
@@ -107,15 +106,15 @@ def draw(data: pl.DataFrame) -> Figure:
         import seaborn
 
         height = 2.6 if len(rows) == 1 else 2.1
-        figure, axes_RC = style.panels(len(rows), len(datasets), height, sharex="col", sharey="col")
+        figure, axes_RC = style.panels(len(rows), len(datasets), height, sharex="col")
         for row, (reasoner, reader) in enumerate(rows):
             for column, dataset in enumerate(datasets):
                 panel = data.filter(dataset=dataset, reasoner=reasoner, reader=reader)
+                # Bands would be several times as high as the curves are apart: they are in the CSV.
                 for key, curve in _curves(panel):
-                    band = 0.14 if key in BANDS else 0.0
-                    style.banded(axes_RC[row, column], curve.sort("x"), LOOKS[key], band=band)
+                    style.banded(axes_RC[row, column], curve.sort("x"), LOOKS[key], band=0.0)
+                percent_axis(axes_RC[row, column])
         for column, axes in enumerate(axes_RC[0]):
-            percent_axis(axes)
             style.cost_axis(axes, data.filter(dataset=datasets[column])["x"].to_list())
         label = "Solutions a problem, mean" if data["against"][0] == "n" else AGAINST[data["against"][0]]
         for axes in axes_RC[-1]:
@@ -138,7 +137,8 @@ def caption(data: pl.DataFrame) -> str:
         panels.append((dataset, reasoner, reader, [_said(*of) for of in _curves(panel)]))
     said = data.filter(pl.col("fitted") != "").select("reasoner", "verifier", "fitted")
     fitted = said.unique(maintain_order=True).rows()
-    return fill(__file__, ".rst", against=data["against"][0], panels=panels, fitted=fitted)
+    half = f"{50 * (data['high'] - data['low']).max():.0f}"  # pyright: ignore[reportOperatorIssue]
+    return fill(__file__, ".rst", against=data["against"][0], panels=panels, fitted=fitted, half=half)
 
 
 def _said(key: tuple[str, str], curve: pl.DataFrame) -> tuple[str, str, str, str]:

@@ -17,8 +17,8 @@ from rlv.errors import DataError
 from rlv.evaluation.templates import fill
 from rlv.figures import style
 from rlv.figures.accuracy_panels import in_order
-from rlv.figures.frontier import PRICES, ROWS
-from rlv.figures.votes import NAMES, look
+from rlv.figures.frontier import PRICES, ROWS, distinct_prices
+from rlv.figures.votes import NAMES, drawn_at, look, places
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,9 +41,10 @@ PALE = 0.35
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
     """What is drawn: one row a bin and budget of each map. Columns: COLUMNS.
 
-    `place`: of the winner's verifier among all of the allocations, which decides its colour as in the figure
-    `frontier`; -1 without one. Of the ways to tell difficulty the first of the study. `tables`: winners and
-    frontier. `params`: datasets. Raises DataError if there is nothing to draw.
+    `place`: of the winner's verifier among the looks (`votes.places` of all of the allocations), so that its
+    colour is that of the figure `frontier`; -1 without one. Of the ways to tell difficulty the first of the
+    study; a second price that is the first is left out. `tables`: winners and frontier. `params`: datasets.
+    Raises DataError if there is nothing to draw.
     """
     found = tables["winners"].filter(pl.col("dataset").is_in(params["datasets"]), pl.col("binning") != "none")
     if found.is_empty():
@@ -54,8 +55,9 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
     order = {dataset: i for i, dataset in enumerate(params["datasets"])}
     first = found.filter(binning=found["binning"][0])
     here = tables["frontier"].filter(pl.col("dataset").is_in(params["datasets"]))
-    places = {verifier: i for i, verifier in enumerate(v for v in in_order(here, "verifier") if v)}
-    place = pl.col("verifier").replace_strict({"": -1, **places}, return_dtype=pl.Int32)
+    place_of = {"": -1, **places([verifier for verifier in in_order(here, "verifier") if verifier])}
+    place = pl.col("verifier").replace_strict(place_of, return_dtype=pl.Int32)
+    first = first.filter(pl.col("price").is_in(distinct_prices(here)))
     in_rows = first.sort(pl.col("dataset").replace_strict(order), maintain_order=True)
     return in_rows.with_columns(place=place).select(COLUMNS)
 
@@ -64,28 +66,21 @@ def draw(data: pl.DataFrame) -> Figure:
     """The picture of `data`'s rows."""
     prices = [price for price in PRICES if price in in_order(data, "price")]
     rows = data.select("dataset", "reasoner").unique(maintain_order=True).rows()
-    verifiers = _verifiers(data)
     with style.theme():
         figure, axes_RC = style.panels(len(rows), len(prices), min(1.5, ROWS / len(rows)))
         for axes_C, (dataset, reasoner) in zip(axes_RC, rows, strict=True):
             for axes, price in zip(axes_C, prices, strict=True):
-                _map(axes, data.filter(dataset=dataset, reasoner=reasoner, price=price), verifiers)
+                _map(axes, data.filter(dataset=dataset, reasoner=reasoner, price=price))
             axes_C[0].set_ylabel("Bin (easy to hard)")
         for axes in axes_RC[-1]:
             axes.set_xlabel("Budget: the cost of so many solutions")
         names = [f"{dataset}\n{reasoner.replace('_', ' ')}" for dataset, reasoner in rows]
         style.name_margins(axes_RC, [PRICES[price] for price in prices], names)
-        _legend(figure, data, verifiers)
+        _legend(figure, data)
     return figure
 
 
-def _verifiers(data: pl.DataFrame) -> list[str]:
-    """Names by their places; "" of those that win nowhere."""
-    by_place = dict(data.filter(pl.col("place") >= 0).select("place", "verifier").iter_rows())
-    return [by_place.get(i, "") for i in range(max(by_place, default=-1) + 1)]
-
-
-def _map(axes: Axes, panel: pl.DataFrame, verifiers: list[str]) -> None:
+def _map(axes: Axes, panel: pl.DataFrame) -> None:
     """One rectangle a bin and budget."""
     from matplotlib.colors import to_rgb
     from matplotlib.patches import Rectangle
@@ -97,7 +92,7 @@ def _map(axes: Axes, panel: pl.DataFrame, verifiers: list[str]) -> None:
     for row in panel.iter_rows(named=True):
         at = budgets.index(row["n"]), bins.index(row["bin"])
         strength = 1.0 if _decided(row) else PALE
-        color = tuple(1 - strength * (1 - part) for part in to_rgb(_color(row, verifiers)))
+        color = tuple(1 - strength * (1 - part) for part in to_rgb(_color(row)))
         hatch = "////" if row["strategy"] == HATCHED else None
         axes.add_patch(Rectangle(at, 1, 1, facecolor=color, edgecolor="white", hatch=hatch, linewidth=0.8))
         dark = strength == 1.0
@@ -125,22 +120,24 @@ def _decided(row: Mapping[str, Any]) -> bool:
     return row["lead"] is None or row["low"] > 0
 
 
-def _color(row: Mapping[str, Any], verifiers: list[str]) -> str:
-    return look(row["verifier"], row["strategy"], verifiers).color
+def _color(row: Mapping[str, Any]) -> str:
+    if row["place"] >= 0:
+        return drawn_at(row["place"])[0]
+    return look("", row["strategy"], []).color
 
 
-def _legend(figure: Figure, data: pl.DataFrame, verifiers: list[str]) -> None:
+def _legend(figure: Figure, data: pl.DataFrame) -> None:
     """One patch a winner, under all maps."""
     from matplotlib.patches import Patch
 
     votes = (
-        data.select("verifier", "strategy").unique(maintain_order=True).sort("verifier", "strategy").rows()
+        data.select("verifier", "strategy", "place").unique(maintain_order=True).sort("verifier", "strategy")
     )
     handles = []
-    for verifier, strategy in votes:
-        drawn = look(verifier, strategy, verifiers)
-        hatch = "////" if strategy == HATCHED else None
-        handles.append(Patch(facecolor=drawn.color, edgecolor="white", hatch=hatch, label=drawn.label))
+    for row in votes.iter_rows(named=True):
+        label = look(row["verifier"], row["strategy"], [row["verifier"]]).label
+        hatch = "////" if row["strategy"] == HATCHED else None
+        handles.append(Patch(facecolor=_color(row), edgecolor="white", hatch=hatch, label=label))
     columns = 1 if figure.get_figwidth() < style.PAGE else 2
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)
 

@@ -16,6 +16,7 @@ from rlv.evaluation.first_errors import ALL, CHANCE, FIXED, TUNED
 from rlv.evaluation.templates import fill
 from rlv.figures import style
 from rlv.figures.accuracy_panels import in_order
+from rlv.figures.votes import MARKERS, drawn_at, places
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,8 +26,6 @@ KEY = ("dataset", "reasoner", "verifier", "rule", "threshold", "kind", "wrong", 
 NUMBERS = ("accuracy_wrong", "accuracy_right", "f1", "f1_low", "f1_high")
 # Kinds with fewer solutions are not drawn; they are in the CSV of the table.
 FEW = 20
-_COLORS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.VERMILION, style.BROWN, style.TEAL)
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
@@ -51,11 +50,7 @@ def draw(data: pl.DataFrame) -> Figure:
     """The picture of `data`'s rows."""
     datasets = in_order(data, "dataset")
     kinds = [ALL, *sorted(kind for kind in in_order(data, "kind") if kind != ALL)]
-    readers = data.filter(pl.col("verifier") != "").select("reasoner", "verifier").unique(maintain_order=True)
-    looks = {
-        reader: style.Look(f"{reader[0]}, {reader[1]}".replace("_", " "), color, marker)
-        for reader, color, marker in zip(readers.rows(), _COLORS * 9, _MARKERS * 9, strict=False)
-    }
+    looks = _looks(data)
     with style.theme():
         figure, axes_RC = style.panels(1, len(datasets), 2.1, sharey=True)
         for axes, dataset in zip(axes_RC.flat, datasets, strict=True):
@@ -69,6 +64,28 @@ def draw(data: pl.DataFrame) -> Figure:
         columns = min(2 * len(datasets), len(unique))
         figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=columns)
     return figure
+
+
+def _looks(data: pl.DataFrame) -> dict[tuple[str, str], style.Look]:
+    """Of each (reasoner, verifier): the verifier's colour, and its marker, or another if that is taken."""
+    readers = data.filter(pl.col("verifier") != "").select("reasoner", "verifier").unique(maintain_order=True)
+    place = places(readers["verifier"].to_list())
+    looks: dict[tuple[str, str], style.Look] = {}
+    for number, (reasoner, verifier) in enumerate(readers.rows()):
+        label = f"{reasoner}, {verifier}".replace("_", " ")
+        color, marker = drawn_at(place[verifier])
+        taken = {look.marker for look in looks.values()}
+        left = [one for one in (marker, *MARKERS) if one not in taken]
+        looks[reasoner, verifier] = style.Look(
+            label, color, left[0] if left else MARKERS[number % len(MARKERS)]
+        )
+    return looks
+
+
+def _counts(data: pl.DataFrame, kind: str) -> str:
+    """How many solutions have an error of a kind, a line a reasoner (all of its readers read the same)."""
+    of = dict(data.filter(kind=kind).select("reasoner", "wrong").iter_rows())
+    return "\n".join(f"{of[name]:,}" if name in of else f"<{FEW}" for name in in_order(data, "reasoner"))
 
 
 def _panel(
@@ -106,9 +123,9 @@ def _panel(
             axes.hlines(
                 value, place - step / 2, place + step / 2, color=style.GREY, lw=1.2, label="by chance"
             )
-    sizes = dict(data.group_by("kind").agg(pl.col("wrong").max()).rows())
-    axes.set_xticks(range(len(kinds)), [f"{kind}\n{sizes.get(kind, 0):,}" for kind in kinds])
-    axes.set_xlabel("kind of first error (solutions)")
+    axes.set_xticks(range(len(kinds)), [f"{kind}\n{_counts(data, kind)}" for kind in kinds])
+    reasoners = [reasoner.replace("_", " ") for reasoner in in_order(data, "reasoner")]
+    axes.set_xlabel(f"kind of first error\n(solutions of {', then '.join(reasoners)})")
     axes.grid(visible=False, axis="x")
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = ["dataset", "reasoner", "price", "unit", "binning", "lambda", "strategy", "verifier", "n"]
-VALUES = ["accuracy", "low", "high", "cost"]
+VALUES = ["accuracy", "low", "high", "cost", "on_hull"]
 # Curves of choices, in the order of the legend; other ways to tell difficulty look like predicted ones.
 CHOICES = {
     "oracle": style.Look("Chosen by difficulty (pass@1)", style.INK, "", "-", 2.0),
@@ -36,6 +36,8 @@ CHOICES = {
 }
 PRICES = {"whole": "Read whole", "cached": "Read with the cache of sampling"}
 AXES = {**AGAINST, "solutions": AGAINST["n"]}
+# Around a cell that some price of compute chooses for all problems.
+RING: dict[str, Any] = {"s": 42, "facecolors": "none", "edgecolors": style.INK, "linewidths": 0.8}
 # Inches of all rows of panels together, at most.
 ROWS = 7.0
 # Solutions whose cost is the budget that captions quote.
@@ -45,8 +47,8 @@ QUOTED = 8
 def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.DataFrame:
     """What is drawn: one row a cell, or a choice at a price of compute. Columns: COLUMNS and VALUES.
 
-    `tables`: frontier. `params`: datasets. Shuffled bins, a control of claims, are left out. Raises DataError
-    if there is nothing to draw.
+    `tables`: frontier. `params`: datasets. Shuffled bins, a control of claims, are left out, as is a second
+    price that is the first. Raises DataError if there is nothing to draw.
     """
     found = tables["frontier"].filter(
         pl.col("dataset").is_in(params["datasets"]), pl.col("binning") != "shuffled"
@@ -55,7 +57,26 @@ def data(tables: Mapping[str, pl.DataFrame], params: Mapping[str, Any]) -> pl.Da
         raise DataError(f"figure {params['figure']}: no allocation of {', '.join(params['datasets'])}")
     order = {dataset: i for i, dataset in enumerate(params["datasets"])}
     in_rows = found.sort(pl.col("dataset").replace_strict(order), maintain_order=True)
-    return in_rows.select(*COLUMNS, *VALUES)
+    return in_rows.filter(pl.col("price").is_in(distinct_prices(found))).select(*COLUMNS, *VALUES)
+
+
+def distinct_prices(cells: pl.DataFrame) -> list[str]:
+    """The prices of a table `frontier`, without the cached one if it changes no cell's cost.
+
+    So it is with scores that nobody knows the price of, or that nothing is read for.
+    """
+    there = [price for price in PRICES if price in in_order(cells, "price")]
+    if len(there) < len(PRICES):
+        return there
+    key = ["dataset", "reasoner", "strategy", "verifier", "n"]
+    whole, cached = (
+        cells.filter(pl.col("binning") == "", pl.col("price") == price).select(*key, "unit", "cost")
+        for price in PRICES
+    )
+    both = whole.join(cached, on=key, how="full", coalesce=True)
+    ratio = pl.col("cost") / pl.col("cost_right")
+    same = (pl.col("unit") == pl.col("unit_right")) & ((ratio - 1).abs() < 1e-9)
+    return there[:1] if both.select(same.fill_null(value=False).all()).item() else there
 
 
 def draw(data: pl.DataFrame) -> Figure:
@@ -84,13 +105,17 @@ def draw(data: pl.DataFrame) -> Figure:
 
 
 def _panel(axes: Axes, panel: pl.DataFrame, verifiers: list[str]) -> None:
-    """Strategies as thin lines; the choice by difficulty on top with its band."""
+    """Strategies as thin lines, cells of the hull ringed; the choice by difficulty on top with its band."""
     if panel.is_empty():
         axes.set_axis_off()
         return
     for verifier, strategy in votes_in(panel.filter(binning="")):
         rows = panel.filter(binning="", verifier=verifier, strategy=strategy).sort("n")
         style.banded(axes, rows, look(verifier, strategy, verifiers), x="cost", band=0.0, alpha=0.75)
+    hull = panel.filter(pl.col("on_hull").fill_null(value=False)).unique(
+        ["cost", "accuracy"], maintain_order=True
+    )
+    axes.scatter(hull["cost"], 100 * hull["accuracy"], **RING, zorder=4)
     for first, binning in enumerate(_binnings(panel)):
         rows = panel.filter(binning=binning).unique(["cost", "accuracy"], maintain_order=True).sort("cost")
         style.banded(axes, rows, _chosen(binning), x="cost", band=0.0 if first else 0.13, zorder=3)

@@ -8,7 +8,7 @@ tokens, if these are known.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -30,7 +30,18 @@ COLUMNS = [
 ]
 PLAIN, SCORED = ("majority", "pass_at_n"), ("weighted_voting", "best_of_n")
 NAMES = {"weighted_voting": "weighted voting", "best_of_n": "best of N"}
-COLORS = (style.BLUE, style.PURPLE, style.GREEN, style.VERMILION, style.INDIGO, style.OLIVE, style.WINE)
+# Verifiers whose names say what they are look as in all other figures: names, and whose look.
+ROLES = (
+    (("unified",), style.look("rl_v", "weighted_voting")),
+    (("judge",), style.look("base", "weighted_voting")),
+    (("chain",), style.look("base", "", "chain")),
+    (("free", "confidence"), style.look("base", "", "confidence")),
+    (("separate",), style.look("rl_v", "", "separate")),
+    (("brevity",), style.look("base", "", "brevity")),
+    (("head",), style.look("rl_v", "", "head")),
+)
+# All others share what is left.
+COLORS = (style.GREEN, style.VERMILION, style.WINE, style.BROWN, style.FOREST, style.MAROON)
 MARKERS = ("o", "^", "D", "v", "P", "X", "p")
 
 
@@ -100,10 +111,7 @@ def look(verifier: str, strategy: str, verifiers: list[str]) -> style.Look:
         return style.Look("Majority voting", style.ORANGE, "s", (0, (5, 1.5)))
     if strategy == "pass_at_n":
         return style.Look("pass@N (upper limit)", style.DARK_GREY, "", (0, (4, 2.5)), 0.8)
-    place = verifiers.index(verifier)
-    # After all colours these come once more, each with the marker of another.
-    around, of = divmod(place, len(COLORS))
-    color, marker = COLORS[of], MARKERS[(of + around) % len(MARKERS)]
+    color, marker = drawn_at(places(verifiers)[verifier])
     if strategy == "weighted_voting":
         return style.Look(f"Weighted voting, {_named(verifier)}", color, marker)
     if strategy == "best_of_n":
@@ -111,6 +119,30 @@ def look(verifier: str, strategy: str, verifiers: list[str]) -> style.Look:
     # By its name, so that a vote looks alike wherever it is drawn.
     dots = (0, (1, 1 + sum(map(ord, strategy)) % 4))
     return style.Look(f"{_named(strategy).capitalize()}, {_named(verifier)}", color, marker, dots, 0.9)
+
+
+def places(verifiers: Sequence[str]) -> dict[str, int]:
+    """Each verifier's place among all looks, for `drawn_at`: its role's, or one of its own behind these.
+
+    A role is told by the name ("judge"), or by what it begins with ("separate_grpo"); if several verifiers
+    have a role, the first looks like it.
+    """
+    found: dict[str, int] = {}
+    for verifier in verifiers:
+        for place, (names, _) in enumerate(ROLES):
+            if any(f"{verifier}_".startswith(f"{name}_") for name in names) and place not in found.values():
+                found[verifier] = place
+    others = [verifier for verifier in dict.fromkeys(verifiers) if verifier not in found]
+    return {**found, **{verifier: len(ROLES) + i for i, verifier in enumerate(others)}}
+
+
+def drawn_at(place: int) -> tuple[str, str]:
+    """Colour and marker of a verifier, by its place in `places`."""
+    if place < len(ROLES):
+        return ROLES[place][1].color, ROLES[place][1].marker
+    # After all colours these come once more, each with the marker of another.
+    around, of = divmod(place - len(ROLES), len(COLORS))
+    return COLORS[of], MARKERS[(of + around) % len(MARKERS)]
 
 
 def _named(verifier: str) -> str:

@@ -41,6 +41,16 @@ def test_rare_kinds_are_left_out_and_nothing_is_refused(table):
         figure.data({"first_errors": table.clear()}, PARAMS)
 
 
+def test_counts_are_those_of_each_reasoner(table):
+    drawn = figure.data({"first_errors": table}, PARAMS).filter(dataset="hard")
+    fewer = drawn.with_columns(wrong=pl.when(pl.col("reasoner") == "ours").then("wrong").otherwise(21))
+    ours = fewer.filter(reasoner="ours", kind="all")["wrong"][0]
+    ticks = [tick.get_text() for tick in figure.draw(fewer).axes[0].get_xticklabels()]
+    assert ticks[0] == f"all\n{ours:,}\n21"
+    rare = fewer.filter((pl.col("reasoner") == "ours") | (pl.col("kind") != "mark"))
+    assert f"\n<{figure.FEW}" in figure.draw(rare).axes[0].get_xticklabels()[1].get_text()
+
+
 def test_its_caption_and_picture(table):
     drawn = figure.data({"first_errors": table}, PARAMS)
     said = figure.caption(drawn)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from matplotlib.collections import PathCollection
 
 from rlv.errors import DataError
-from rlv.figures import allocation, frontier, solve_or_verify
+from rlv.figures import allocation, frontier, solve_or_verify, style, votes
 from rlv.tables import frame
 from tests.evaluation.allocation.test_allocate import allocations
 
@@ -63,7 +64,32 @@ def test_a_map_has_a_colour_for_each_winner_and_is_pale_where_undecided(tables):
 def test_colours_are_those_of_the_frontier(tables):
     data = allocation.data(tables, PARAMS)
     places = dict(data.filter(pl.col("place") >= 0).select("verifier", "place").unique().iter_rows())
-    assert places.items() <= {"judge": 0, "free": 1, "unified": 2}.items()
+    names = list(dict.fromkeys(verifier for verifier in tables["frontier"]["verifier"] if verifier))
+    assert places and places.items() <= votes.places(names).items()
+    assert {name: votes.drawn_at(place)[0] for name, place in places.items()}.items() <= {
+        "judge": style.PURPLE,
+        "free": style.TEAL,
+        "unified": style.BLUE,
+    }.items()
+
+
+def test_prices_that_change_nothing_share_a_panel(tables):
+    assert frontier.distinct_prices(tables["frontier"]) == ["whole", "cached"]
+    whole = tables["frontier"].filter(price="whole")
+    same = tables | {"frontier": pl.concat([whole, whole.with_columns(price=pl.lit("cached"))])}
+    assert frontier.distinct_prices(same["frontier"]) == ["whole"]
+    data = frontier.data(same, PARAMS)
+    assert set(data["price"]) == {"whole"} and len(frontier.draw(data).axes) == 4
+    assert "at two prices" not in frontier.caption(data)
+    assert set(allocation.data(same, PARAMS)["price"]) == {"whole"}
+
+
+def test_cells_of_the_hull_are_ringed(tables):
+    data = frontier.data(tables, PARAMS)
+    hull = data.filter("on_hull", dataset="hard", reasoner="grpo", price="whole")
+    (rings,) = [c for c in frontier.draw(data).axes[0].collections if isinstance(c, PathCollection)]
+    ringed = {tuple(at) for at in rings.get_offsets().tolist()}
+    assert ringed == set(hull.select("cost", 100 * pl.col("accuracy")).rows())
 
 
 def test_nothing_to_draw_is_an_error_that_says_what_lacks(tables):

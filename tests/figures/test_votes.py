@@ -142,6 +142,15 @@ def test_a_verifier_has_one_colour_in_all_panels_and_fifteen_are_told_apart(draw
     assert len({(one.color, one.marker, str(one.line)) for one in looks}) == len(looks)
 
 
+def test_a_verifier_whose_name_says_its_role_looks_the_same_in_any_company():
+    for names in (["judge", "unified"], ["rm", "unified", "judge", "separate_grpo", "separate_more"]):
+        colors = {name: figure.drawn_at(place)[0] for name, place in figure.places(names).items()}
+        assert colors["unified"] == style.BLUE and colors["judge"] == style.PURPLE
+        assert len(set(colors.values())) == len(names)
+    assert colors["separate_grpo"] == style.SKY
+    assert figure.places(["unified", "rm"])["rm"] == figure.places(["rm"])["rm"]
+
+
 def test_a_long_legend_is_not_at_the_cost_of_the_panels():
     heights = []
     for count in (1, 8):
@@ -188,4 +197,4 @@ def test_reasoners_of_different_n_are_drawn_as_far_as_they_go(tables):
 def test_names_are_shown_as_words(drawn):
     picture = figure.draw(drawn.with_columns(reasoner=pl.lit("math_7b")))
     assert "math 7b" in [text.get_text() for axes in picture.axes for text in axes.texts]
-    assert style.BLUE in figure.COLORS  # as own scores elsewhere
+    assert not {look.color for _, look in figure.ROLES} & set(figure.COLORS)
