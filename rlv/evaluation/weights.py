@@ -64,9 +64,13 @@ def rank(scores_PN: Floats, classes_PN: Ints, power: float) -> Floats:
 
 
 def top(scores_PN: Floats, classes_PN: Ints, share: float) -> Floats:
-    """s of the solutions at or above the (1 - eta) percentile of the scores of a problem, else 0."""
-    least_P1 = np.quantile(scores_PN, 1 - share, axis=1, keepdims=True)
-    return np.where(scores_PN >= least_P1, scores_PN, 0.0)
+    """s of the best ceil(eta N) solutions of a problem, else 0; those that tie at the end share the places.
+
+    DeepConf's code keeps all that tie there, which of scores with few values may be everything.
+    """
+    places = max(math.ceil(share * scores_PN.shape[1] - 1e-9), 1)
+    above_PN, equal_PN = _places(scores_PN)
+    return scores_PN * np.clip((places - above_PN) / equal_PN, 0.0, 1.0)
 
 
 def power(scores_PN: Floats, classes_PN: Ints, exponent: float) -> Floats:
@@ -119,7 +123,7 @@ def _weighted(
     return weighted_credit(classes_PN, correct_PN, weights_PN)[0]
 
 
-def _by(weight: Weight) -> Callable[[float], Vote]:
+def by_weight(weight: Weight) -> Callable[[float], Vote]:
     """From a parameter to the vote with these weights."""
     return lambda number: Vote(partial(_weighted, weight=weight, parameter=number), reads_scores=True)
 
@@ -133,30 +137,30 @@ UNFITTED = Vote(_undecided, reads_scores=True)
 
 FAMILIES: dict[str, Family[Vote]] = {
     "softmax": Family(
-        _by(softmax),
+        by_weight(softmax),
         grid=(3, 1, 0.3, 0.1, 0.03, 0.01),
         unfitted=UNFITTED,
         about="The sum of exp(score / T), as CISC.",
     ),
     "rank": Family(
-        _by(rank),
+        by_weight(rank),
         above=False,
         grid=(0, 0.5, 1, 2, 4, 8),
         unfitted=UNFITTED,
         about="The sum of (N - rank)^p, a Borda vote.",
     ),
     "top": Family(
-        _by(top),
+        by_weight(top),
         high=1.0,
         grid=(1, 0.75, 0.5, 0.25, 0.1),
         unfitted=UNFITTED,
         about="Weighted voting of the best share of the solutions, as DeepConf.",
     ),
     "power": Family(
-        _by(power), above=False, grid=(1, 2, 4, 8, 16), unfitted=UNFITTED, about="The sum of score^p."
+        by_weight(power), above=False, grid=(1, 2, 4, 8, 16), unfitted=UNFITTED, about="The sum of score^p."
     ),
     "log_odds": Family(
-        _by(log_odds),
+        by_weight(log_odds),
         low=-math.inf,
         default=math.nan,
         grid=(3, 2, 1, 0.5, 0),

@@ -46,7 +46,7 @@ def registries():
     """Puts the dictionaries back as they were."""
     methods = (ADVANTAGES, SCORES, AGGREGATIONS, PANELS, VOTES, SOURCES, FIGURES, OBJECTIVES)
     methods += (DIFFICULTIES, STOPS, PRUNES, ATTACKS, GRADERS)
-    tables = [registry.own for registry in methods]
+    tables = [registry.own for registry in methods] + [VOTES.families]
     before = [dict(table) for table in tables]
     yield
     for table, content in zip(tables, before, strict=True):

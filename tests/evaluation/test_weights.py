@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rlv.errors import StudyError
 from rlv.evaluation.votes import VOTES
-from rlv.evaluation.weights import CLIP, FAMILIES
+from rlv.evaluation.weights import CLIP, FAMILIES, top
 from tests.evaluation.test_votes import recorded_votes
 
 NAMES = ["softmax:0.1", "softmax:3", "rank:0.5", "rank:2", "top:0.5", "top:0.1", "power:2", "log_odds"]
@@ -28,7 +28,9 @@ def weight(name: str, scores: list[float], classes: list[int], i: int) -> float:
         rank = sum(other > s for other in scores) + (sum(other == s for other in scores) - 1) / 2
         return ((n - rank) / n) ** float(text)
     if family == "top":
-        return s if s >= np.percentile(scores, 100 * (1 - float(text))) else 0.0
+        # Of all orders of the solutions that break ties at random, the share in which it is among the best.
+        best, above = max(math.ceil(float(text) * n), 1), sum(other > s for other in scores)
+        return s * min(max((best - above) / sum(other == s for other in scores), 0.0), 1.0)
     if family == "power":
         return s ** float(text)
     p = min(max(s, CLIP), 1 - CLIP)
@@ -167,3 +169,9 @@ def test_families_are_ours_and_no_other_name_is_one():
     assert "soft:1" not in VOTES and "majority:1" not in VOTES
     with pytest.raises(KeyError):
         VOTES["soft:1"]
+
+
+def test_the_best_share_is_a_share_also_of_scores_that_tie():
+    scores_PN, classes_PN = np.array([[1.0] * 6 + [0.0] * 4]), np.zeros((1, 10), dtype=int)
+    for share, places in ((0.1, 1), (0.3, 3), (0.6, 6), (0.9, 6)):
+        assert top(scores_PN, classes_PN, share).sum() == pytest.approx(places)

@@ -59,6 +59,9 @@ def test_readers_and_data_sets_are_as_asked(tmp_path):
     [
         ("datasets: [tset]", "allocation.datasets: no data set named 'tset'; did you mean 'test'"),
         ("readers: {grop: []}", "allocation.readers.grop: no reasoner named 'grop'"),
+        ("readers: {grop: [judge]}", "allocation.readers.grop: no reasoner named 'grop'"),
+        ("strategies: [majority, 'softmax:fit']", "allocation.strategies: 'softmax:fit' has no number here"),
+        ("probe: 33", "allocation.probe: 33 of the 32 solutions of 'grpo' in a half"),
         ("readers: {grpo: [unified]}", "'unified' is not among the verifiers of reasoner 'grpo'"),
         ("datasets: [hard], readers: {base: [judge]}", "'judge' is not among the verifiers"),
         ("datasets: [hard], readers: {base: []}", "'base' is not evaluated on 'hard'"),

@@ -3,7 +3,7 @@
     group_below:eta   a full window of tokens has a mean log-probability below the threshold, which lets pass
                       the best eta percent of the first solutions (DeepConf online: Fu et al. 2025, arXiv
                       2508.15260; its released code takes the 90th percentile, so eta = 10)
-    value_below:t     a value along the solution, such as a verifier's at a step, falls below t
+    value_below:t     a value along the solution, here the mean log-probability of a window, falls below t
 
 A prune maps numbers along N solutions in the order in which they are drawn to how far each gets:
 

@@ -13,6 +13,7 @@ from rlv.plan.checks.names import broken_method, unknown
 if TYPE_CHECKING:
     from rlv.figures import Drawing
     from rlv.study.types import Figure, Study
+    from rlv.study.types.allocation import Allocation
 
 # Two solutions on each half: with fewer there is nothing to choose.
 FEWEST = 4
@@ -25,22 +26,34 @@ def broken_allocation(study: Study) -> Iterator[tuple[str, str]]:
         return
     for dataset in section.datasets:
         yield from unknown("allocation.datasets", dataset, study.datasets, "data set")
+    yield from _readers(study, section)
+    for name in section.strategies:
+        faults = list(broken_method("allocation.strategies", name, VOTES, "vote"))
+        yield from faults
+        if name.endswith(":fit"):
+            yield (
+                "allocation.strategies",
+                f"{name!r} has no number here; write one that was chosen elsewhere, or leave it out",
+            )
+        elif not faults and VOTES[name].limit:
+            yield "allocation.strategies", f"{name!r} knows what is right; it is no strategy"
+    for name in section.difficulties:
+        yield from broken_method("allocation.difficulties", name, DIFFICULTIES, "difficulty")
+    yield from _pools(study, section)
+
+
+def _readers(study: Study, section: Allocation) -> Iterator[tuple[str, str]]:
     for reasoner, verifiers in section.readers.items():
         key = f"allocation.readers.{reasoner}"
         yield from unknown(key, reasoner, study.reasoners, "reasoner")
+        if reasoner not in study.reasoners:
+            continue
         for verifier in verifiers:
             if verifier not in study.reasoners[reasoner].verifiers:
                 yield key, f"{verifier!r} is not among the verifiers of reasoner {reasoner!r}"
         for dataset in section.datasets:
             if dataset not in study.reasoners[reasoner].evaluate_on:
                 yield key, f"{reasoner!r} is not evaluated on {dataset!r} (reasoners.{reasoner}.evaluate_on)"
-    for name in section.strategies:
-        yield from broken_method("allocation.strategies", name, VOTES, "vote")
-        if VOTES[name].limit:
-            yield "allocation.strategies", f"{name!r} knows what is right; it is no strategy"
-    for name in section.difficulties:
-        yield from broken_method("allocation.difficulties", name, DIFFICULTIES, "difficulty")
-    yield from _pools(study)
 
 
 def undrawn(study: Study, key: str, figure: Figure, drawing: Drawing) -> Iterator[tuple[str, str]]:
@@ -48,7 +61,8 @@ def undrawn(study: Study, key: str, figure: Figure, drawing: Drawing) -> Iterato
     if study.allocation is None:
         yield key, "this figure needs the section `allocation`; `allocation: {}` takes its defaults"
         return
-    made = {dataset for reasoner in readers_of(study) for dataset in allocated_on(study, reasoner)}
+    readers = [name for name in readers_of(study) if name in study.reasoners]
+    made = {dataset for reasoner in readers for dataset in allocated_on(study, reasoner)}
     for dataset in figure.datasets:
         yield from unknown(f"{key}.datasets", dataset, made, "data set with an allocation")
     judges = {judge for chains in chains_of(study).values() for judge in chains}
@@ -60,8 +74,8 @@ def undrawn(study: Study, key: str, figure: Figure, drawing: Drawing) -> Iterato
         yield key, message
 
 
-def _pools(study: Study) -> Iterator[tuple[str, str]]:
-    readers = readers_of(study)
+def _pools(study: Study, section: Allocation) -> Iterator[tuple[str, str]]:
+    readers = [name for name in readers_of(study) if name in study.reasoners]
     if not any(allocated_on(study, reasoner) for reasoner in readers):
         yield "allocation.readers", "no reasoner with verifiers is evaluated on these data sets; name one"
     for reasoner in readers:
@@ -71,4 +85,10 @@ def _pools(study: Study) -> Iterator[tuple[str, str]]:
                 f"allocation.readers.{reasoner}",
                 f"{found} solutions of a problem, and `evaluation.ns` has no N of 2 to {found // 2}; cells "
                 "are judged on halves of the solutions; sample more, or name other reasoners",
+            )
+        elif "probe" in section.model_fields_set and section.probe > found // 2:
+            yield (
+                "allocation.probe",
+                f"{section.probe} of the {found // 2} solutions of {reasoner!r} in a half; use {found // 2} "
+                "at most",
             )

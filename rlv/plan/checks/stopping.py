@@ -47,6 +47,13 @@ def _prunes(study: Study, section: Stopping) -> Iterator[tuple[str, str]]:
                 f"{name!r} has samples of others, without the log-probabilities that prunes read; leave them "
                 "out, or replay reasoners that sample",
             )
+        longest = study.sampling_of(name).max_tokens
+        if section.window > longest:
+            yield (
+                "stopping.window",
+                f"{section.window} tokens, and the solutions of {name!r} have {longest} at most: no window "
+                "is ever full; use a shorter one (mini: 7)",
+            )
         n_max = section.n_max or study.solutions_of(name) // 2
         if section.warm_up >= n_max:
             yield "stopping.warm_up", f"{section.warm_up} of {n_max} solutions; some must come after it"

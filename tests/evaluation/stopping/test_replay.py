@@ -153,11 +153,12 @@ def example(family):
     return next((rule for rule in RULES if rule.startswith(f"{family}:")), f"{family}:2")
 
 
-@pytest.mark.parametrize("family", STOPS.families)
-def test_no_rule_looks_ahead(family):
-    stop = STOPS[example(family)]
-    rng = np.random.default_rng(1)
-    now, later = pool(problems=60, size=16, seed=2), pool(problems=60, size=16, seed=5)
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("rule", dict.fromkeys([*map(example, STOPS.families), *RULES, *USUAL]))
+def test_no_rule_looks_ahead(rule, seed):
+    stop = STOPS[rule]
+    rng = np.random.default_rng(seed)
+    now, later = (pool(problems=60, size=16, seed=3 * seed + i) for i in (1, 2))
     kept_B = rng.integers(1, 17, 60)
     ahead_BN = np.arange(16) >= kept_B[:, None]
     for vote in stop.votes:
