@@ -24,7 +24,7 @@ from rlv.run.stages import STAGES
 
 FILE = Path(__file__).with_name("keys.json")
 STUDIES = (
-    *("mini", "mini-base", "mini-paper", "mini-seeds", "slips", "slips-base"),
+    *("mini", "mini-base", "mini-map", "mini-paper", "mini-seeds", "slips", "slips-base"),
     *("pilot", "pilot-smoke", "paper", "smoke"),
 )
 
