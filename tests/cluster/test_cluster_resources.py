@@ -41,7 +41,7 @@ def paper():
 
 
 def artifact(stage="train", **how) -> Artifact:
-    params = {"score": "judge"} if stage == "score" else {}
+    params = {"score": "judge"} if stage in ("score", "trace", "attack") else {}
     return Artifact(stage, "a", 1, params, how={"ranks": 1, "nodes": 1, "tensor_parallel": 1, **how})
 
 

@@ -114,7 +114,7 @@ def test_arithmetic_that_figures_and_claims_share_changes_both(checkout):
         ),
         ("prompts.py", "from __future__ import annotations", "from __future__ import annotations\nX = 1"),
         (
-            "evaluation/curves.py",
+            "choosing/candidates.py",
             "from __future__ import annotations",
             "from __future__ import annotations\nX = 1",
         ),
@@ -137,10 +137,14 @@ def test_only_figures_and_claims_have_code_in_their_keys():
 @pytest.mark.parametrize(
     ("file", "stages"),
     [
-        ("prompts.py", {"model", "pretrain", "train", "overhead", "sample", "force", "score"}),
+        (
+            "prompts.py",
+            {"model", "pretrain", "train", "overhead", "sample", "force", "score"}
+            | {"trace", "attack", "cross_grade"},
+        ),
         ("training/worker.py", {"train", "overhead"}),  # started by its name, imported by none
-        ("answers/spelling.py", {"grade", "train", "overhead"}),
-        ("evaluation/curves.py", {"choose", "evaluate"}),
+        ("answers/spelling.py", {"grade", "train", "overhead", "attack", "cross_grade"}),
+        ("evaluation/curves.py", {"choose", "evaluate", "allocate", "stop", "panel", "locate", "claims"}),
         ("choosing/candidates.py", {"choose"}),
         ("evaluation/claims/rows.py", {"claims"}),
         ("problems/overlap.py", {"overlap", "problems"}),

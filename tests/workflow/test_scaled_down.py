@@ -120,7 +120,10 @@ def overlay(folder) -> dict:
             },
             **{
                 name: {"comparisons": ["grpo"]}
-                for name in ("generalization", "calibration", "controls", "parallel_scaling_tokens")
+                for name in (
+                    *("generalization", "calibration", "controls", "boundary"),
+                    "parallel_scaling_tokens",
+                )
             },
         },
     }
@@ -158,8 +161,9 @@ OF_ANY_SOLUTIONS = {"votes", "reliability", "pooled_within"}
 # Sections that the paper's study lacks.
 ELSEWHERE = ("allocation", "stopping", "first_errors", "attacks", "graders")
 DRAWN = {name for name, drawing in FIGURES.items() if drawing.needs not in ELSEWHERE} - OF_ANY_SOLUTIONS
-WITHOUT = ("recorded", "rivals", "allocated", "attacked")
-CLAIMED = {name for name, claim in CLAIMS.items() if claim.about not in WITHOUT}
+WITHOUT = ("recorded", "rivals", "allocated", "attacked", "replayed")
+OF_STEPS = {"first_error", "worst_step"}  # of verifiers that read steps, which it lacks, too
+CLAIMED = {name for name, claim in CLAIMS.items() if claim.about not in WITHOUT} - OF_STEPS
 # About votes and panels that a study has to ask for.
 DRAWN -= {"panels"}
 CLAIMED -= {"vote_temperature", "confidence_saving", "bayes_vote", "weaver_gap", "added_information"}
