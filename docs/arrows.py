@@ -39,7 +39,19 @@ LAYERS = (
         *("problems", "reasoner", "sampling", "scoring", "training"),
     ),
     ("job", "study"),
-    ("columns", "errors", "escapes", "families", "hub", "outside", "prompts", "registry", "store", "tables"),
+    (
+        "columns",
+        "errors",
+        "escapes",
+        "families",
+        "hub",
+        "logistic",
+        "outside",
+        "prompts",
+        "registry",
+        "store",
+        "tables",
+    ),
 )
 Arrows = Mapping[str, set[str]]
 

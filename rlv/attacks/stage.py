@@ -26,9 +26,8 @@ def _run(job: Job) -> dict[str, Any]:
     p = job.params
     problems = job.table("problems", "problems")
     solutions = job.table("solutions", "solutions")
-    read = [column for column in solutions.columns if column != "text"]
     where = job.artifact.inputs["solutions"].path
-    (honest,) = recorded(solutions.select(read), job.parts("scores", "scores"), where=where)
+    (honest,) = recorded(solutions.select(tables.WITHOUT_TEXT), job.parts("scores", "scores"), where=where)
     attacked = targets(problems, solutions.select(_TEXTS), p["problems"], p["step_rule"], p["answer_format"])
     with Grader(workers=job.threads) as grader, open_reader(job) as reader:
         made = make_attacks(

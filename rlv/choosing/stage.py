@@ -80,8 +80,9 @@ def _recorded(job: Job, number: int, scores: pl.DataFrame | None = None) -> Reco
     from rlv.evaluation.recorded import recorded
 
     role = f"solutions:{number:05d}"
-    read = [column for column in tables.SCHEMAS["solutions"] if column != "text"]
-    (data,) = recorded(job.table(role, "solutions", read), scores, where=job.artifact.inputs[role].path)
+    (data,) = recorded(
+        job.table(role, "solutions", tables.WITHOUT_TEXT), scores, where=job.artifact.inputs[role].path
+    )
     return data
 
 

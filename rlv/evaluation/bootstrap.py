@@ -68,6 +68,11 @@ def resamples(problems: int, draws: int, seed: int, replicates: int = 1) -> Floa
     return counts_DQ
 
 
+def all_and_resamples(problems: int, draws: int, seed: int) -> Floats:
+    """Every problem once, then the resamples: counts_DP with D = draws + 1, for numbers and their draws."""
+    return np.concatenate([np.ones((1, problems)), resamples(problems, draws, seed)])
+
+
 def student_quantile(freedom: int) -> float:
     """97.5 % quantile of Student's t; beyond the table by its expansion in 1 / freedom (error below 1e-3)."""
     if freedom <= len(_STUDENT):
@@ -114,6 +119,12 @@ def paired(
         value = float(function(values_QK.mean(axis=0)))
         low, high = interval(function(resampled_means(values_QK, counts_DQ)))
     return Estimate(value, float(low), float(high))
+
+
+def mean(values_P: Floats, draws: int, seed: int) -> Estimate:
+    """The mean over problems, with its interval."""
+    values_P1 = np.asarray(values_P, dtype=np.float64)[:, None]
+    return paired(values_P1, lambda means: means[..., 0], draws=draws, seed=seed)
 
 
 def problem_count(rows: int, replicates: int) -> int:

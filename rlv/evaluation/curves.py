@@ -95,11 +95,7 @@ def evaluate(
             pl.DataFrame(means | {"low": low_K, "high": high_K}), unfinished=pl.lit(unfinished[data.budget])
         )
         curves.append(typed(summary, "curves"))
-        problem_ids = pl.DataFrame({"problem_id": data.problem_ids})
-        # One row a problem and a cell (strategy, N), cell by cell.
-        long = labels.join(problem_ids, how="cross", maintain_order="left_right")
-        long = long.with_columns(pl.DataFrame({c: value_PK.T.ravel() for c, value_PK in values.items()}))
-        per_problem.append(typed(long, "per_problem"))
+        per_problem.append(by_problem(labels, data.problem_ids, values, "per_problem"))
     return pl.concat(curves), pl.concat(per_problem)
 
 
@@ -187,6 +183,16 @@ def _strategies(
                 "the section `tuning` has; name a number"
             )
     return list(asked)
+
+
+def by_problem(
+    labels: pl.DataFrame, problem_ids: Sequence[str], values: Mapping[str, Floats], table: str
+) -> pl.DataFrame:
+    """A table of one row a problem and cell, cell by cell, from the cells' labels and columns value_PK."""
+    problems = pl.DataFrame({"problem_id": problem_ids})
+    long = labels.join(problems, how="cross", maintain_order="left_right")
+    columns = pl.DataFrame({column: value_PK.T.ravel() for column, value_PK in values.items()})
+    return typed(long.with_columns(columns), table)
 
 
 def typed(data: pl.DataFrame, table: str) -> pl.DataFrame:

@@ -24,8 +24,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from rlv import tables
 from rlv.errors import DataError
-from rlv.evaluation.bootstrap import Floats, interval, resamples
+from rlv.evaluation.bootstrap import Floats, all_and_resamples, interval
 from rlv.evaluation.recorded import KEY
+from rlv.scoring.along import padded
 
 NO_STEP = -1
 FIXED, TUNED, NEVER, FIRST, CHANCE = "fixed", "tuned", "never", "first", "chance"
@@ -81,11 +82,7 @@ def values_beside(labels: pl.DataFrame, traces: pl.DataFrame, where: str) -> tup
                 f"{where}: problem {problem!r}, sample {sample} ({steps} steps) {said}; {len(rows)} such "
                 "rows; read it at `steps`, with the step rule of the labels"
             )
-    sizes_B = found["values"].list.len().to_numpy()
-    exists_BK = np.arange(int(sizes_B.max()) if len(sizes_B) else 0) < sizes_B[:, None]
-    values_BK = np.zeros(exists_BK.shape)
-    values_BK[exists_BK] = found["values"].explode().to_numpy()
-    return values_BK, exists_BK
+    return padded(found["values"])
 
 
 def first_below(values_BK: Floats, exists_BK: NDArray[np.bool_], threshold: float) -> NDArray[np.int64]:
@@ -134,9 +131,7 @@ def first_errors(
     if labels.is_empty():
         raise DataError(f"first errors of {reasoner!r} on {dataset!r}: no solution has labels of its steps")
     known = labelled(labels)
-    weights_DP = np.concatenate(
-        [np.ones((1, len(known.problem_ids))), resamples(len(known.problem_ids), draws, seed)]
-    )
+    weights_DP = all_and_resamples(len(known.problem_ids), draws, seed)
     rows, parts = [], []
     for verifier, rule, threshold, hit_B in _predictions(known, labels, traces, tuned):
         label = {"dataset": dataset, "reasoner": reasoner, "verifier": verifier, "rule": rule}

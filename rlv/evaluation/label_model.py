@@ -21,6 +21,7 @@ from itertools import combinations
 import numpy as np
 
 from rlv.evaluation.tallies import Floats
+from rlv.logistic import sigmoid
 
 # A rate of exactly 0 or 1 would outvote everything.
 RATES = (0.01, 0.99)
@@ -88,7 +89,7 @@ def posterior(votes_PSV: Floats, rates: Rates) -> Floats:
     no_V = np.log((1 - rates.true_V) / (1 - rates.false_V))
     said_PSV = np.nan_to_num(np.where(votes_PSV > 0, yes_V, no_V) + 0 * votes_PSV)
     total_PS = np.log(rates.balance / (1 - rates.balance)) + said_PSV.sum(axis=-1)
-    return np.where(np.isnan(votes_PSV).all(axis=-1), np.nan, 1 / (1 + np.exp(-total_PS)))
+    return np.where(np.isnan(votes_PSV).all(axis=-1), np.nan, sigmoid(total_PS))
 
 
 def rank_one(moments_VV: Floats) -> Floats:

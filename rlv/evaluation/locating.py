@@ -15,12 +15,13 @@ _READ = ("problem_id", "sample_id", "budget", "text")
 
 def _run(job: Job) -> dict[str, Any]:
     from rlv.evaluation.first_errors import best_threshold, first_errors
+    from rlv.evaluation.tuned import has_tuned
 
     p = job.params
     labels = _labels(job, "", p["source"], p["step_rule"])
     traces = {v: job.parts(f"traces:{v}", "traces") for v in p["verifiers"]}
     tuned: dict[str, float] = {}
-    if "tuned_solutions" in job.artifact.inputs:
+    if has_tuned(job):
         learnt = _labels(job, "tuned_", p["tuned_source"], p["tuned_step_rule"])
         for verifier in p["verifiers"]:
             read = job.parts(f"tuned_traces:{verifier}", "traces")

@@ -20,11 +20,9 @@ import numpy as np
 
 from rlv.evaluation.label_model import FEWEST, label_model
 from rlv.evaluation.stacking import best_member, logistic, predicted
-from rlv.evaluation.tallies import Bools, Floats, Ints
+from rlv.evaluation.tallies import Bools, Floats, Ints, places
+from rlv.logistic import logit, sigmoid
 from rlv.registry import Registry
-
-# A verifier's logits are clipped: one that is sure would outvote all others.
-CLIP = 1e-6
 
 
 @dataclass(frozen=True)
@@ -97,8 +95,7 @@ def _majority(scores_PSV: Floats) -> Floats:
 
 
 def _log_odds(scores_PSV: Floats) -> Floats:
-    clipped_PSV = np.clip(scores_PSV, CLIP, 1 - CLIP)
-    return 1 / (1 + np.exp(-_mean(np.log(clipped_PSV) - np.log1p(-clipped_PSV))))
+    return sigmoid(_mean(logit(scores_PSV)))
 
 
 def ranks(scores_PSV: Floats) -> Floats:
@@ -106,16 +103,16 @@ def ranks(scores_PSV: Floats) -> Floats:
 
     1/2 if a member scored no other solution of the problem.
     """
-    ranked_PSV = np.full(scores_PSV.shape, np.nan)
-    for problem, scores_SV in enumerate(scores_PSV):
-        for member, scores_S in enumerate(scores_SV.T):
-            known_S = ~np.isnan(scores_S)
-            _, place_K, count_U = np.unique(scores_S[known_S], return_inverse=True, return_counts=True)
-            below_U = np.cumsum(count_U) - count_U
-            others = known_S.sum() - 1
-            shares_U = (below_U + (count_U - 1) / 2) / others if others > 0 else np.full(len(count_U), 0.5)
-            ranked_PSV[problem, known_S, member] = shares_U[place_K]
-    return ranked_PSV
+    known_PSV = ~np.isnan(scores_PSV)
+    others_PV = known_PSV.sum(axis=1) - 1
+    ranked = []
+    for scores_PS, others_P in zip(np.moveaxis(scores_PSV, -1, 0), others_PV.T, strict=True):
+        # What a member did not score lies below all that it did, and counts for nobody.
+        above_PS, equal_PS = places(np.where(np.isnan(scores_PS), -np.inf, scores_PS))
+        lower_PS = others_P[:, None] + 1 - above_PS - equal_PS + (equal_PS - 1) / 2
+        shares_PS = lower_PS / np.maximum(others_P, 1)[:, None]
+        ranked.append(np.where(others_P[:, None] > 0, shares_PS, 0.5))
+    return np.where(known_PSV, np.stack(ranked, axis=-1), np.nan)
 
 
 def _mean_rank(scores_PSV: Floats, tuned: Tuned | None = None) -> Floats:

@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rlv import tables
-from rlv.evaluation.bootstrap import Floats, paired
+from rlv.evaluation.bootstrap import Estimate, Floats, mean
 from rlv.evaluation.recorded import Recorded
 from rlv.evaluation.verifier_metrics import THRESHOLD
 
@@ -93,12 +93,14 @@ def attack_tables(
             "accepted_95": scores_P >= threshold.value,
         }
         values |= {f"n{n}": captures_PN[:, column] for column, n in enumerate(ns)}
-        found = {name: _estimate(value_P, draws, seed) for name, value_P in values.items()}
+        found: dict[str, Estimate | None] = {
+            name: mean(value_P, draws, seed) for name, value_P in values.items()
+        }
         if np.isnan(threshold.value):
-            found["accepted_95"] = (None, None, None)
+            found["accepted_95"] = None
         captured += [named | {"n": n} | _columns("captures", found[f"n{n}"]) for n in ns]
         shown = max((n for n in ns if n <= CAPTURE_N), default=None)
-        found["captures"] = (None, None, None) if shown is None else found[f"n{shown}"]
+        found["captures"] = None if shown is None else found[f"n{shown}"]
         row = named | {"baseline": one["baseline"], "problems": len(scores_P), "captures_n": shown}
         row |= {
             "threshold": None if np.isnan(threshold.value) else threshold.value,
@@ -110,11 +112,7 @@ def attack_tables(
     return tables.frame("attacks", made), tables.frame("captures", captured)
 
 
-def _estimate(values_P: NDArray, draws: int, seed: int) -> tuple[float | None, ...]:
-    values_P1 = np.asarray(values_P, dtype=np.float64)[:, None]
-    found = paired(values_P1, lambda means: means[..., 0], draws=draws, seed=seed)
-    return found.value, found.low, found.high
-
-
-def _columns(name: str, found: tuple[float | None, ...]) -> dict[str, float | None]:
-    return dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
+def _columns(name: str, found: Estimate | None) -> dict[str, float | None]:
+    """A number and the ends of its interval; null if it is not known."""
+    ends = (None, None, None) if found is None else (found.value, found.low, found.high)
+    return dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))

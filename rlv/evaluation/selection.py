@@ -30,7 +30,7 @@ import polars as pl
 
 from rlv.errors import DataError
 from rlv.evaluation.bootstrap import interval, resampled_means, resamples
-from rlv.evaluation.curves import SUBSETS, chosen_rows, subset_indices, typed
+from rlv.evaluation.curves import SUBSETS, by_problem, chosen_rows, subset_indices, typed
 from rlv.evaluation.recorded import Recorded, recorded
 from rlv.evaluation.tallies import TIE, Floats, Ints
 from rlv.evaluation.votes import confident_voting
@@ -74,16 +74,14 @@ def select(
         for n, t in cells
     )
     counts_DP = resamples(problems, draws, seed)
-    means = {column: values_PK.mean(axis=0) for column, values_PK in zip(COLUMNS, values_VPK, strict=True)}
+    values: dict[str, Floats] = dict(zip(COLUMNS, values_VPK, strict=True))
+    means = {column: values_PK.mean(axis=0) for column, values_PK in values.items()}
     low_K, high_K = interval(resampled_means(values_VPK[0], counts_DP))
     length_low_K, length_high_K = interval(resampled_means(values_VPK[1], counts_DP))
     ends = {"low": low_K, "high": high_K, "length_low": length_low_K, "length_high": length_high_K}
     summary = labels.with_columns(pl.DataFrame(means | ends))
-    problem_ids = pl.DataFrame({"problem_id": data[0].problem_ids})
-    long = labels.join(problem_ids, how="cross", maintain_order="left_right").with_columns(
-        pl.DataFrame({column: v_PK.T.ravel() for column, v_PK in zip(COLUMNS, values_VPK, strict=True)})
-    )
-    return typed(summary, "selection"), typed(long, "selection_per_problem")
+    long = by_problem(labels, data[0].problem_ids, values, "selection_per_problem")
+    return typed(summary, "selection"), long
 
 
 def stopped(

@@ -31,9 +31,7 @@ def _evaluate(job: Job) -> dict[str, Any]:
     voted = {"ns": p["ns"], "subsets": p["subsets"], **names, **resampling}
     # The votes that the key names, those of packages among them.
     strategies = [name for name in p["votes"] if p["verifier"] or not VOTES[name].reads_scores]
-    # The text takes most of the table, and nothing here reads it.
-    read = [column for column in tables.SCHEMAS["solutions"] if column != "text"]
-    solutions = job.table("solutions", "solutions", read)
+    solutions = job.table("solutions", "solutions", tables.WITHOUT_TEXT)
     scores = job.parts("scores", "scores") if p["verifier"] else None
     fitted = _fitted(job)
     curves, per_problem = evaluate(solutions, scores, strategies=strategies, fitted=fitted, **voted)

@@ -73,6 +73,27 @@ def leaders(totals_PC: Floats, counts_PC: Floats, sizes_PC: Floats) -> Bools:
     return votes_PC & (totals_PC >= totals_PC.max(axis=1, keepdims=True) - slack_P1)
 
 
+def tie_groups(ranked_PN: Floats) -> tuple[Ints, Ints]:
+    """Of ascending values, where the group of those that equal each begins, and where the next one does."""
+    problems, size = ranked_PN.shape
+    edge_PN = np.ones((problems, size + 1), dtype=bool)
+    edge_PN[:, 1:-1] = ranked_PN[:, 1:] != ranked_PN[:, :-1]
+    place = np.arange(size + 1)
+    first_PN = np.maximum.accumulate(np.where(edge_PN, place, 0), axis=1)[:, :-1]
+    next_PN = np.minimum.accumulate(np.where(edge_PN, place, size)[:, ::-1], axis=1)[:, ::-1][:, 1:]
+    return first_PN, next_PN
+
+
+def places(scores_PN: Floats) -> tuple[Floats, Floats]:
+    """How many scores of the problem are above each, and how many equal it, itself included."""
+    order_PN = np.argsort(scores_PN, axis=1)
+    first_PN, next_PN = tie_groups(np.take_along_axis(scores_PN, order_PN, axis=1))
+    above_PN, equal_PN = (np.empty(scores_PN.shape) for _ in range(2))
+    np.put_along_axis(above_PN, order_PN, (scores_PN.shape[1] - next_PN).astype(np.float64), axis=1)
+    np.put_along_axis(equal_PN, order_PN, (next_PN - first_PN).astype(np.float64), axis=1)
+    return above_PN, equal_PN
+
+
 def mean_share(amounts_PC: Floats, counts_PC: Floats, chosen_PC: Bools) -> Floats:
     """Amount a vote of each chosen class, averaged over the chosen classes; 0 if there are none."""
     shares_PC = np.divide(amounts_PC, counts_PC, out=np.zeros_like(amounts_PC), where=chosen_PC)

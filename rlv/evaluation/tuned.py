@@ -29,8 +29,9 @@ def read_tuned(job: Job, verifier: str | None = None, *, scored: bool = True) ->
     from rlv import tables
     from rlv.evaluation.recorded import recorded
 
-    read = [column for column in tables.SCHEMAS["solutions"] if column != "text"]
     role = "tuned_scores" if verifier is None else f"tuned_scores:{verifier}"
     scores = job.parts(role, "scores") if scored else None
-    (data,) = recorded(job.table(ROLE, "solutions", read), scores, where=job.artifact.inputs[ROLE].path)
+    (data,) = recorded(
+        job.table(ROLE, "solutions", tables.WITHOUT_TEXT), scores, where=job.artifact.inputs[ROLE].path
+    )
     return data

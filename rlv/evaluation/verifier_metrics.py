@@ -38,7 +38,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rlv import tables
-from rlv.evaluation.bootstrap import Floats, interval, resamples
+from rlv.evaluation.bootstrap import Floats, all_and_resamples, interval
 from rlv.evaluation.recorded import join
 from rlv.evaluation.tallies import Bools, Ints
 
@@ -69,7 +69,7 @@ def verification(
     label = {"dataset": dataset, "reasoner": reasoner, "verifier": verifier}
     rows = []
     for budget, judged in _judged(solutions, scores, label):
-        weights_DP = _weights(judged.problems, draws, seed)
+        weights_DP = all_and_resamples(judged.problems, draws, seed)
         for which, kept_B in ((ALL, slice(None)), (ANSWERED, judged.answered_B)):
             solutions_B = judged.score_B[kept_B], judged.correct_B[kept_B], judged.problem_B[kept_B]
             for metric, function in METRICS.items():
@@ -109,7 +109,7 @@ def reliability(
 
         size_PK, hits_PK = per_bin(np.ones_like(judged.score_B)), per_bin(judged.correct_B)
         total_PK = per_bin(judged.score_B)
-        weights_DP = _weights(judged.problems, draws, seed)
+        weights_DP = all_and_resamples(judged.problems, draws, seed)
         fraction_DK = _ratio(weights_DP @ hits_PK, weights_DP @ size_PK)
         low_K, high_K = interval(fraction_DK[1:])
         size_K = size_PK.sum(axis=0)
@@ -146,11 +146,6 @@ def _judged(
         problems = int(problem_B.max()) + 1
         score_B = part["score"].to_numpy()
         yield int(part["budget"][0]), _Judged(score_B, correct_B, answered_B, problem_B, problems)
-
-
-def _weights(problems: int, draws: int, seed: int) -> Floats:
-    """The data themselves first (every problem once), then the resamples."""
-    return np.concatenate([np.ones((1, problems)), resamples(problems, draws, seed)])
 
 
 def _nullable(numbers: Mapping[str, float | Floats]) -> dict[str, float | None]:

@@ -29,6 +29,7 @@ from rlv.evaluation.tallies import (
     mean_share,
     required,
     tally,
+    tie_groups,
     weighted_credit,
 )
 from rlv.evaluation.weights import FAMILIES
@@ -76,14 +77,8 @@ def expected_best(classes_PS: Ints, correct_PS: Bools, scores_PS: Floats | None,
     order_PS = np.argsort(scores_PS, axis=1)
     ranked_PS = np.take_along_axis(scores_PS, order_PS, axis=1)
     hits_PS = np.take_along_axis(votes_PS & correct_PS, order_PS, axis=1)
-    problems, size = ranked_PS.shape
-    edge_PS = np.ones((problems, size + 1), dtype=bool)
-    edge_PS[:, 1:-1] = ranked_PS[:, 1:] != ranked_PS[:, :-1]
-    place = np.arange(size + 1)
-    # For each rank: at which rank its group of equal scores begins, and at which the next one does.
-    below_PS = np.maximum.accumulate(np.where(edge_PS, place, 0), axis=1)[:, :-1]
-    above_PS = np.minimum.accumulate(np.where(edge_PS, place, size)[:, ::-1], axis=1)[:, ::-1][:, 1:]
-    within_S = _within(size, n)
+    below_PS, above_PS = tie_groups(ranked_PS)
+    within_S = _within(ranked_PS.shape[1], n)
     weight_PS = (within_S[above_PS] - within_S[below_PS]) / (above_PS - below_PS)
     return (weight_PS * hits_PS).sum(axis=1)
 

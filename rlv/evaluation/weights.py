@@ -34,16 +34,16 @@ from rlv.evaluation.tallies import (
     Vote,
     leaders,
     mean_share,
+    places,
     required,
     tally,
     weighted_credit,
 )
 from rlv.families import Family
+from rlv.logistic import logit
 
 # From scores_PN, which solutions vote, and the parameter to weights_PN.
 Weight = Callable[[Floats, Ints, float], Floats]
-# A score of exactly 0 or 1 would outvote everything by its log odds.
-CLIP = 1e-6
 
 
 def softmax(scores_PN: Floats, classes_PN: Ints, temperature: float) -> Floats:
@@ -58,7 +58,7 @@ def _best(scores_PN: Floats, classes_PN: Ints) -> Floats:
 
 def rank(scores_PN: Floats, classes_PN: Ints, power: float) -> Floats:
     """((N - rank) / N)^p, ranks from 0, the best; equal scores share their mean rank."""
-    above_PN, equal_PN = _places(scores_PN)
+    above_PN, equal_PN = places(scores_PN)
     size = scores_PN.shape[1]
     return ((size - above_PN - (equal_PN - 1) / 2) / size) ** power
 
@@ -68,9 +68,9 @@ def top(scores_PN: Floats, classes_PN: Ints, share: float) -> Floats:
 
     DeepConf's code keeps all that tie there, which of scores with few values may be everything.
     """
-    places = max(math.ceil(share * scores_PN.shape[1] - 1e-9), 1)
-    above_PN, equal_PN = _places(scores_PN)
-    return scores_PN * np.clip((places - above_PN) / equal_PN, 0.0, 1.0)
+    best = max(math.ceil(share * scores_PN.shape[1] - 1e-9), 1)
+    above_PN, equal_PN = places(scores_PN)
+    return scores_PN * np.clip((best - above_PN) / equal_PN, 0.0, 1.0)
 
 
 def power(scores_PN: Floats, classes_PN: Ints, exponent: float) -> Floats:
@@ -81,8 +81,7 @@ def power(scores_PN: Floats, classes_PN: Ints, exponent: float) -> Floats:
 
 def log_odds(scores_PN: Floats, classes_PN: Ints, constant: float) -> Floats:
     """ln(s / (1 - s)) + b; with b NaN ln(answers - 1), of the different answers of the problem."""
-    clipped_PN = np.clip(scores_PN, CLIP, 1 - CLIP)
-    logits_PN = np.log(clipped_PN) - np.log1p(-clipped_PN)
+    logits_PN = logit(scores_PN)
     if not math.isnan(constant):
         return logits_PN + constant
     answers_P1 = (tally(classes_PN) > 0).sum(axis=1, keepdims=True)
@@ -97,23 +96,6 @@ def pessimistic(classes_PN: Ints, correct_PN: Bools, scores_PN: Floats | None, *
     values_PC = means_PC - parameter * math.log(scores_PN.shape[1]) / (counts_PC + 1)
     first_PC = leaders(values_PC, counts_PC, np.abs(values_PC))
     return mean_share(tally(classes_PN, correct_PN), counts_PC, first_PC)
-
-
-def _places(scores_PN: Floats) -> tuple[Floats, Floats]:
-    """How many scores of the problem are above each, and how many equal it, itself included."""
-    order_PN = np.argsort(scores_PN, axis=1)
-    ranked_PN = np.take_along_axis(scores_PN, order_PN, axis=1)
-    problems, size = scores_PN.shape
-    edge_PN = np.ones((problems, size + 1), dtype=bool)
-    edge_PN[:, 1:-1] = ranked_PN[:, 1:] != ranked_PN[:, :-1]
-    place = np.arange(size + 1)
-    # For each rank from below: where its group of equal scores begins, and where the next one does.
-    first_PN = np.maximum.accumulate(np.where(edge_PN, place, 0), axis=1)[:, :-1]
-    next_PN = np.minimum.accumulate(np.where(edge_PN, place, size)[:, ::-1], axis=1)[:, ::-1][:, 1:]
-    above_PN, equal_PN = np.empty_like(scores_PN), np.empty_like(scores_PN)
-    np.put_along_axis(above_PN, order_PN, (size - next_PN).astype(np.float64), axis=1)
-    np.put_along_axis(equal_PN, order_PN, (next_PN - first_PN).astype(np.float64), axis=1)
-    return above_PN, equal_PN
 
 
 def _weighted(

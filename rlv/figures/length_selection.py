@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from rlv.errors import DataError
-from rlv.evaluation.bootstrap import interval, resampled_means, resamples
+from rlv.evaluation.bootstrap import all_and_resamples, interval, resampled_means
 from rlv.evaluation.equal_cost import accuracy_at
 from rlv.evaluation.sides import ROUNDING, side
 from rlv.evaluation.templates import fill
@@ -136,8 +136,7 @@ def _lead(
             (found[2], "tokens", n),  # majority voting reads nothing: n solutions of the mean length
         )
     ]
-    counts_DP = resamples(problems, params["draws"], params["seed"])
-    counts_DP = np.concatenate([np.ones((1, problems)), counts_DP])  # the first row is the data themselves
+    counts_DP = all_and_resamples(problems, params["draws"], params["seed"])
     accuracy_DK, length_DK, fixed_DB, at_DB = (resampled_means(values, counts_DP) for values in values_PK)
     every_DKB = (*accuracy_DK.shape, at_DB.shape[1])
     at_DKB, fixed_DKB = (np.broadcast_to(means[:, None], every_DKB) for means in (at_DB, fixed_DB))

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from rlv import tables
-from rlv.evaluation.bootstrap import Estimate, Floats, paired
+from rlv.evaluation.bootstrap import Estimate, Floats, mean, paired
 from rlv.graders.grader import RIGHT, VERDICTS, WRONG
 
 
@@ -41,8 +41,7 @@ def accepted(attacked: pl.DataFrame, *, draws: int = 1000, seed: int = 0) -> pl.
     for part in attacked.partition_by("attack", maintain_order=True):
         ordered = part.sort("problem_id")
         one = ordered.row(0, named=True)
-        values_P1 = (ordered["verdict"] == RIGHT).to_numpy().astype(np.float64)[:, None]
-        found = paired(values_P1, lambda means: means[..., 0], draws=draws, seed=seed)
+        found = mean((ordered["verdict"] == RIGHT).to_numpy(), draws, seed)
         row = {name: one[name] for name in ("dataset", "reasoner", "grader", "attack", "baseline")}
         row |= {"problems": len(part), "mean_right": float(np.mean(ordered["right"].to_numpy()))}
         rows.append(row | {"accepted": found.value, "accepted_low": found.low, "accepted_high": found.high})

@@ -59,8 +59,7 @@ def attack(chain: Chain, reasoner: str, verifier: str, dataset: str) -> Artifact
     study = chain.study
     section, described = study.attacks, study.datasets[dataset]
     assert section is not None
-    shards = chain.shards(reasoner, dataset)
-    scores = [chain.score(reasoner, dataset, verifier, shard, False) for shard in shards]
+    scores = chain.scores(reasoner, dataset, verifier)
     read = scores[0]  # all shards are read alike
     names = list(section.attacks or applying(described.source))
     params: dict[str, Any] = {
@@ -84,7 +83,6 @@ def attack(chain: Chain, reasoner: str, verifier: str, dataset: str) -> Artifact
         "solutions": chain.grade(reasoner, dataset, False),
         **numbered("scores", scores),
     }
-    own = study.reasoners[reasoner].samples is None and len(study.temperatures(reasoner)) == 1
-    if study.tuning is not None and own:
+    if study.has_tuned(reasoner):
         inputs |= chain.tuned(reasoner, verifier)
     return chain.make("attack", f"{reasoner}-{dataset}-{verifier}", params, inputs, dict(read.how))

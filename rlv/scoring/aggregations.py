@@ -31,14 +31,13 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from rlv.families import Family
+from rlv.logistic import logit, sigmoid
 from rlv.registry import Registry
 from rlv.scoring.kept import BOTTOM_SHARE
 
 Values = Float64[np.ndarray, "B K"]
 Exists = Bool[np.ndarray, "B K"]
 Scores = Float64[np.ndarray, " B"]
-# A value of exactly 0 or 1 would have infinite log odds.
-CLIP = 1e-6
 
 
 @dataclass(frozen=True)
@@ -82,8 +81,7 @@ def geometric(values_BK: Values) -> Scores:
 
 def mean_logit(values_BK: Values) -> Scores:
     """The sigmoid of the mean log odds."""
-    clipped_BK = np.clip(values_BK, CLIP, 1 - CLIP)
-    return 1 / (1 + np.exp(-np.nanmean(np.log(clipped_BK) - np.log1p(-clipped_BK), axis=1)))
+    return sigmoid(np.nanmean(logit(values_BK), axis=1))
 
 
 def total(values_BK: Values) -> Scores:

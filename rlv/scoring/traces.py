@@ -21,7 +21,7 @@ from rlv.models.flops import flops
 from rlv.models.reading import Passage
 from rlv.prompts import verification_ids
 from rlv.scoring import PLACES
-from rlv.scoring.verifier import Verifier, passages_of, prompts_of
+from rlv.scoring.verifier import Verifier, distinct, passages_of
 
 
 @dataclass(frozen=True)
@@ -101,22 +101,15 @@ def traces_table(
     Equal solutions are read once and cost as often as they are there, as in `scores_table` (verifier.py),
     which also says what the arguments are and what is raised.
     """
-    ids = samples["problem_id"].to_list()
-    prompt_of = prompts_of(verifier.tokenizer, problems, samples, style, system_prompt)
-    pairs = list(zip(ids, map(tuple, samples["token_ids"].to_list()), strict=True))
-    names: dict[tuple[str, tuple[int, ...]], str] = {}
-    for pair, sample_id in zip(pairs, samples["sample_id"], strict=True):
-        names.setdefault(pair, f"problem {pair[0]!r}, sample {sample_id}")
-    xs, ys = [prompt_of[i] for i, _ in names], [list(y) for _, y in names]
-    found = trace_solutions(verifier, xs, ys, style, places, list(names.values()), step_rule)
-    trace_of = dict(zip(names, found, strict=True))
-    rows = [trace_of[pair] for pair in pairs]
+    read = distinct(verifier.tokenizer, problems, samples, style, system_prompt)
+    found = trace_solutions(
+        verifier, read.prompts_U, read.solutions_U, style, places, read.names_U, step_rule
+    )
+    rows = [found[u] for u in read.row_S]
     return tables.frame(
         "traces",
         {
-            "problem_id": ids,
-            "sample_id": samples["sample_id"].to_list(),
-            "budget": samples["budget"].to_list(),
+            **{column: samples[column].to_list() for column in ("problem_id", "sample_id", "budget")},
             "places": [list(row.places_K) for row in rows],
             "values": [row.values_K.tolist() for row in rows],
             "n_tokens_read": [row.tokens for row in rows],

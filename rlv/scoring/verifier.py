@@ -143,29 +143,57 @@ def scores_table(
     every budget) are read once. Tokens read and FLOPs count for each row all the same: the cost of a
     method must not depend on how it is run. Raises DataError for a sample of no problem in `problems`.
     """
-    ids = samples["problem_id"].to_list()
-    prompt_of = prompts_of(verifier.tokenizer, problems, samples, style, system_prompt)
-    pairs = list(zip(ids, map(tuple, samples["token_ids"].to_list()), strict=True))
-    names: dict[tuple[str, tuple[int, ...]], str] = {}
-    for pair, sample_id in zip(pairs, samples["sample_id"], strict=True):
-        names.setdefault(pair, f"problem {pair[0]!r}, sample {sample_id}")
-    prompts_U, solutions_U = [prompt_of[i] for i, _ in names], [list(y) for _, y in names]
-    found = score_solutions(verifier, prompts_U, solutions_U, style, list(names.values()), step_rule)
+    read = distinct(verifier.tokenizer, problems, samples, style, system_prompt)
+    found = score_solutions(verifier, read.prompts_U, read.solutions_U, style, read.names_U, step_rule)
     new_U, new_flops_U = (found.new_B, found.new_flops_B) if own else (found.read_B, found.flops_B)
-    number = {pair: u for u, pair in enumerate(names)}
-    row_S = [number[pair] for pair in pairs]
+    row_S = read.row_S
     return tables.frame(
         "scores",
         {
-            "problem_id": ids,
-            "sample_id": samples["sample_id"].to_list(),
-            "budget": samples["budget"].to_list(),
+            **{column: samples[column].to_list() for column in ("problem_id", "sample_id", "budget")},
             "score": found.scores_B[row_S].tolist(),
             "n_tokens_read": found.read_B[row_S].tolist(),
             "flops": found.flops_B[row_S].tolist(),
             "n_tokens_new": new_U[row_S].tolist(),
             "flops_new": new_flops_U[row_S].tolist(),
         },
+    )
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """The U different solutions of a "samples" table, each with its prompt and a name for messages.
+
+    `row_S`: which of them each row of the table is.
+    """
+
+    prompts_U: list[list[int]]
+    solutions_U: list[list[int]]
+    names_U: list[str]
+    row_S: list[int]
+
+
+def distinct(
+    tokenizer: PreTrainedTokenizerBase,
+    problems: pl.DataFrame,
+    samples: pl.DataFrame,
+    style: str,
+    system_prompt: str | None = None,
+) -> Distinct:
+    """What is read of a "samples" table: equal solutions of a problem once. Raises as `prompts_of`."""
+    prompt_of = prompts_of(tokenizer, problems, samples, style, system_prompt)
+    pairs = list(
+        zip(samples["problem_id"].to_list(), map(tuple, samples["token_ids"].to_list()), strict=True)
+    )
+    names: dict[tuple[str, tuple[int, ...]], str] = {}
+    for pair, sample_id in zip(pairs, samples["sample_id"], strict=True):
+        names.setdefault(pair, f"problem {pair[0]!r}, sample {sample_id}")
+    number = {pair: u for u, pair in enumerate(names)}
+    return Distinct(
+        [prompt_of[i] for i, _ in names],
+        [list(y) for _, y in names],
+        list(names.values()),
+        [number[pair] for pair in pairs],
     )
 
 

@@ -258,6 +258,8 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
 }
 
 
+# The columns of "solutions" but the text, which takes most of the table and which only some readers need.
+WITHOUT_TEXT = tuple(column for column in SCHEMAS["solutions"] if column != "text")
 # Tables that an evaluation (or an allocation) leaves only if it is made with these parameters.
 LEFT_WITH = {
     **dict.fromkeys(("verification", "reliability"), ("verifier",)),

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from rlv.errors import StudyError
 from rlv.evaluation.votes import VOTES
-from rlv.evaluation.weights import CLIP, FAMILIES, top
+from rlv.evaluation.weights import FAMILIES, top
+from rlv.logistic import CLIP
 from tests.evaluation.test_votes import recorded_votes
 
 NAMES = ["softmax:0.1", "softmax:3", "rank:0.5", "rank:2", "top:0.5", "top:0.1", "power:2", "log_odds"]

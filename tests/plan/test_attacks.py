@@ -91,7 +91,10 @@ def test_an_estimate_knows_what_is_read(read):
         ("attacks: {readers: {grpo: [free]}}", r"attacks\.readers\.grpo: 'free' has score 'confidence'"),
         ("attacks: {readers: {grpo: [brevity]}}", r"attacks\.readers\.grpo: 'brevity'.*nobody sampled"),
         ("attacks: {readers: {grpo: [unified]}}", r"attacks\.readers\.grpo: no verifier of 'grpo'"),
-        ("attacks: {readers: {grop: [judge]}}", r"attacks\.readers: no reasoner named 'grop'; did you mean"),
+        (
+            "attacks: {readers: {grop: [judge]}}",
+            r"attacks\.readers\.grop: no reasoner named 'grop'; did you mean",
+        ),
         ("attacks: {datasets: [tset]}", r"attacks\.datasets: no data set named 'tset'; did you mean 'test'"),
         ("attacks: {attacks: [flatery]}", r"attacks\.attacks: no attack named 'flatery'; did you mean"),
         ("attacks: {datasets: [tune]}", r"attacks\.readers: nothing is attacked"),

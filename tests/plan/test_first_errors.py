@@ -78,7 +78,7 @@ def test_without_tuning_the_threshold_is_a_half(tmp_path):
         ),
         ("first_errors: {datasets: [hard], readers: {grpo: [brevity]}}", "'brevity' reads no steps"),
         ("first_errors: {datasets: [hard], readers: {grpo: []}}", "which verifiers read the steps of 'grpo'"),
-        ("first_errors: {datasets: [hard], readers: {base: [judge]}}", "'base' is evaluated on none of hard"),
+        ("first_errors: {datasets: [hard], readers: {base: []}}", "'base' is evaluated on none of hard"),
         ("figures: {first_errors: {}}", "figures.first_errors: this figure needs the section `first_errors`"),
         (
             HARD + "figures: {first_errors: {datasets: [test]}}",

@@ -97,14 +97,17 @@ def test_rules_that_cannot_be_replayed_are_refused(tmp_path, said, message):
             "stopping: {datasets: [tset], readers: {grpo: []}}",
             r"stopping\.datasets: no data set named 'tset'",
         ),
-        ("stopping: {datasets: [test], readers: {gpro: []}}", r"stopping\.readers: no reasoner named 'gpro'"),
+        (
+            "stopping: {datasets: [test], readers: {gpro: []}}",
+            r"stopping\.readers\.gpro: no reasoner named 'gpro'",
+        ),
         (
             "stopping: {datasets: [train], readers: {grpo: []}}",
             r"stopping\.readers\.grpo: .* not evaluated on",
         ),
         (
             "stopping: {datasets: [test], readers: {grpo: [unified]}}",
-            r"readers\.grpo: 'unified' is not among",
+            r"readers\.grpo: no verifier of 'grpo' named 'unified'",
         ),
         ("stopping: {datasets: [test], readers: {}}", r"stopping\.readers"),
         (

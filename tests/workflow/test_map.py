@@ -14,7 +14,6 @@ import pytest
 import yaml
 
 from rlv import tables
-from rlv.evaluation.claims.registry import CLAIMS
 from rlv.figures import FIGURES
 from rlv.pages.explorer import write_explorer
 from rlv.pages.results import write_results
@@ -84,7 +83,7 @@ def test_every_figure_has_a_picture_numbers_and_a_caption(made):
 def test_every_claim_of_the_map_has_rows(made):
     plan, _ = made
     board = read(made, plan.claims, "claims")
-    assert set(board["id"]) >= OF_THE_MAP and set(CLAIMS) >= OF_THE_MAP
+    assert set(board["id"]) >= OF_THE_MAP
     assert board.select("id", "statement").is_unique().all()
     assert board["detail"].str.len_chars().min() > 0
     assert board.filter(pl.col("statement").str.len_chars() > 175).is_empty()

@@ -25,7 +25,7 @@ from rlv.evaluation.allocation.rows import cell_rows, choice_rows, curve_rows
 from rlv.evaluation.allocation.savings import over_bins, over_choice, over_majority
 from rlv.evaluation.allocation.surface import faster_row, surface, surface_rows
 from rlv.evaluation.allocation.winners import winner_rows
-from rlv.evaluation.bootstrap import resampled_means, resamples
+from rlv.evaluation.bootstrap import all_and_resamples, resampled_means
 from rlv.evaluation.curves import typed
 from rlv.evaluation.prices import COLUMNS
 from rlv.evaluation.recorded import Recorded, recorded
@@ -79,7 +79,7 @@ def allocate(
     levels_P = np.array([levels.get(i) for i in plain.problem_ids], dtype=np.float64)
     sorting = next(iter(scored.values()), plain)
     told = told_bins(sorting, levels_P, settings.difficulties, settings.bins, settings.probe)
-    counts_DP = np.concatenate([np.ones((1, problems)), resamples(problems, settings.draws, settings.seed)])
+    counts_DP = all_and_resamples(problems, settings.draws, settings.seed)
     folds_P = np.random.default_rng([settings.seed, problems, 1]).permutation(problems) % settings.folds
     rows: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
     for price in COLUMNS:

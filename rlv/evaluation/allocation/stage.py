@@ -18,7 +18,7 @@ def _allocate(job: Job) -> dict[str, Any]:
     from rlv.evaluation.allocation.allocate import Settings, allocate
 
     p = job.params
-    solutions = job.table("solutions", "solutions", [c for c in tables.SCHEMAS["solutions"] if c != "text"])
+    solutions = job.table("solutions", "solutions", tables.WITHOUT_TEXT)
     scores = {verifier: job.parts(f"scores:{verifier}", "scores") for verifier in p["verifiers"]}
     levels = dict(job.table("problems", "problems", ["problem_id", "level"]).iter_rows())
     settings = Settings(**{name: p[name] for name in Settings.__dataclass_fields__})

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from rlv.errors import DataError
-from rlv.evaluation.bootstrap import interval, resampled_means, resamples
+from rlv.evaluation.bootstrap import all_and_resamples, interval, resampled_means, resamples
 from rlv.evaluation.curves import expected
 from rlv.evaluation.recorded import KEY, Recorded
 from rlv.evaluation.tallies import Floats
@@ -139,9 +139,7 @@ def surface_rows(found: Surface, label: dict[str, Any], draws: int, seed: int) -
 
 def faster_row(found: Surface, unit: str, draws: int, seed: int) -> dict[str, Any]:
     """The row of `savings` about which of the two numbers grows faster with compute."""
-    counts_DP = np.concatenate(
-        [np.ones((1, len(found.accuracy_PNV))), resamples(len(found.accuracy_PNV), draws, seed)]
-    )
+    counts_DP = all_and_resamples(len(found.accuracy_PNV), draws, seed)
     cost_PNV = found.flops_PNV if unit == "flops" else found.tokens_PNV
     shape = (len(counts_DP), len(found.ns), len(found.vs))
     accuracy_DNV, cost_DNV = (

@@ -16,14 +16,13 @@ import polars as pl
 
 from rlv.errors import DataError
 from rlv.evaluation.bootstrap import Estimate, Floats
+from rlv.evaluation.claims.controls import few
 from rlv.evaluation.claims.evidence import Column, Evidence, Pair
 from rlv.evaluation.claims.rows import NOT_STATED, OURS, points_row, row, where
 from rlv.evaluation.claims.verifiers import metrics_over_seeds
 from rlv.evaluation.first_errors import CHANCE, FIXED, TUNED, harmonic
 from rlv.evaluation.verifier_metrics import ANSWERED
 
-# At how many votes aggregations are compared, or the next smaller N that was evaluated.
-VOTERS = 8
 _SUMS = ("found", "wrong", "kept", "right")
 _PURE = "Cheng et al. 2025: credit by the sum of steps fails, by the worst one trains"
 # Aggregations by the worst step, and by all together; in front of the colon if a number follows.
@@ -130,7 +129,7 @@ def _worst_step(
 ) -> dict:
     column = Column("unified", "weighted_voting", 1, worst)
     ns = evidence.ns(pair, column)
-    column = replace(column, n=max((n for n in ns if n <= VOTERS), default=ns[0]))
+    column = replace(column, n=few(ns))
     statement = (
         f"Points of accuracy of {pair.unified} by weighted voting with `{aggregation[worst]}` of its values "
         f"along a solution over `{aggregation[together]}`, N = {column.n} {where(evidence, pair)}"

@@ -209,6 +209,11 @@ def few(ns: list[int]) -> int:
     return max((n for n in ns if n <= CONTROL_N), default=ns[0])
 
 
+def few_and_most(ns: list[int]) -> list[int]:
+    """Of ascending N, the one at which controls are compared and the largest, once if they are one."""
+    return list(dict.fromkeys((few(ns), ns[-1])))
+
+
 def _within(evidence: Evidence, pair: Pair, side: str, verifier: str) -> Estimate | None:
     """Over all training seeds; None if it was not measured of one of them."""
     reasoners = [seed[side == "unified"] for seed in evidence.seeds(pair)]

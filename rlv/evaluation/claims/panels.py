@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from rlv.evaluation.bootstrap import Estimate, Floats
-from rlv.evaluation.claims.controls import few
+from rlv.evaluation.claims.controls import few_and_most
 from rlv.evaluation.claims.evidence import Column, Evidence, Pair
 from rlv.evaluation.claims.rows import OURS, points_row, row, where
 
@@ -48,7 +48,7 @@ def _gaps(
     label, rival = (Column(side, "best_of_n", 1, verifier) for verifier in verifiers)
     ends = [Column(side, strategy, 1) for strategy in ("majority", "pass_at_n")]
     ns = [n for n in evidence.ns(pair, label, rival, *ends) if n > 1]
-    for n in dict.fromkeys((few(ns), ns[-1])) if ns else ():
+    for n in few_and_most(ns) if ns else ():
         values_QK = evidence.values(pair, [replace(column, n=n) for column in (label, rival, *ends)])
         first, second, low, high = 100 * values_QK.mean(axis=0)
         statement = (
@@ -89,7 +89,7 @@ def added_information(evidence: Evidence) -> list[dict]:
             both = Column("unified", "weighted_voting", 1, name)
             alone = replace(both, verifier=pair.confidence)
             ns = evidence.ns(pair, both, alone)
-            for n in dict.fromkeys((few(ns), ns[-1])):
+            for n in few_and_most(ns):
                 statement = (
                     f"Points of accuracy of {pair.unified} by weighted voting with {pair.verifier} and "
                     f"{pair.confidence} over {pair.confidence}, N = {n} {where(evidence, pair)}"

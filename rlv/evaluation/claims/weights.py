@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from rlv.evaluation.bootstrap import Floats
-from rlv.evaluation.claims.controls import few
+from rlv.evaluation.claims.controls import few_and_most
 from rlv.evaluation.claims.evidence import Column, Evidence, Pair
 from rlv.evaluation.claims.rows import OURS, PAPER, points, points_row, row, where
 from rlv.evaluation.efficiency import efficiency
@@ -42,7 +42,7 @@ def vote_temperature(evidence: Evidence) -> list[dict]:
             verifier = pair.verifier if strategy == "weighted_voting" else ""
             rival = Column("unified", strategy, 1, verifier)
             ns = evidence.ns(pair, ours, rival)
-            for n in dict.fromkeys((few(ns), ns[-1])):
+            for n in few_and_most(ns):
                 statement = (
                     f"Points of accuracy of {pair.unified} by softmax voting over {how}, same solutions, "
                     f"N = {n} {where(evidence, pair)}"
@@ -114,7 +114,7 @@ def bayes_vote(evidence: Evidence) -> list[dict]:
             continue
         plain = replace(ours, strategy="weighted_voting")
         ns = evidence.ns(pair, ours, plain)
-        for n in dict.fromkeys((few(ns), ns[-1])):
+        for n in few_and_most(ns):
             statement = (
                 f"Points of accuracy of {pair.unified} by the vote of log odds over weighted voting, same "
                 f"scores, N = {n} {where(evidence, pair)}"

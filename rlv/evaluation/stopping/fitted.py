@@ -8,10 +8,7 @@ import numpy as np
 
 from rlv.evaluation.recorded import Recorded
 from rlv.evaluation.tallies import Floats
-
-# A score of exactly 0 or 1 would decide everything by its log odds (as in rlv/evaluation/weights.py).
-CLIP = 1e-6
-STEPS = 100
+from rlv.logistic import logit, regression, sigmoid
 
 
 @dataclass(frozen=True)
@@ -34,13 +31,7 @@ class Fitted:
         """The chance of being right that a score stands for."""
         if (self.slope, self.intercept) == (1.0, 0.0):
             return scores
-        return 1 / (1 + np.exp(-(self.slope * logit(scores) + self.intercept)))
-
-
-def logit(scores: Floats) -> Floats:
-    """ln(s / (1 - s)), of scores held a little away from 0 and 1."""
-    clipped = np.clip(scores, CLIP, 1 - CLIP)
-    return np.log(clipped) - np.log1p(-clipped)
+        return sigmoid(self.slope * logit(scores) + self.intercept)
 
 
 def fit(training: Recorded | None, evaluated: Recorded) -> Fitted:
@@ -73,23 +64,7 @@ def platt(scores: Floats, correct: np.ndarray) -> tuple[float, float]:
         return 1.0, 0.0
     right = int(correct.sum())
     target = np.where(correct, (right + 1) / (right + 2), 1 / (len(scores) - right + 2))
-    x_S2 = np.stack([logit(scores), np.ones(len(scores))], axis=1)
-    found_2 = np.zeros(2)
+    design_S2 = np.stack([logit(scores), np.ones(len(scores))], axis=1)
     # A little ridge, for scores that are all equal.
-    ridge = 1e-6 * np.eye(2)
-
-    def loss(at_2: Floats) -> float:
-        z = x_S2 @ at_2
-        return float((np.logaddexp(0, z) - target * z).sum() + at_2 @ ridge @ at_2 / 2)
-
-    for _ in range(STEPS):
-        chance = 1 / (1 + np.exp(-x_S2 @ found_2))
-        slope_2 = x_S2.T @ (chance - target) + ridge @ found_2
-        step_2 = np.linalg.solve((x_S2 * (chance * (1 - chance))[:, None]).T @ x_S2 + ridge, slope_2)
-        size = 1.0
-        while loss(found_2 - size * step_2) > loss(found_2) and size > 1e-8:
-            size /= 2
-        found_2 = found_2 - size * step_2
-        if np.abs(size * step_2).max() < 1e-9:
-            break
-    return float(found_2[0]), float(found_2[1])
+    slope, intercept = regression(design_S2, target, ridge=1e-6)
+    return float(slope), float(intercept)

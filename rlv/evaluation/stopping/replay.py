@@ -29,13 +29,14 @@ from numpy.typing import NDArray
 from rlv.errors import DataError
 from rlv.evaluation.recorded import Recorded
 from rlv.evaluation.stopping.bayes import bayes
-from rlv.evaluation.stopping.fitted import Fitted, logit
+from rlv.evaluation.stopping.fitted import Fitted
 from rlv.evaluation.stopping.race import Race, race
 from rlv.evaluation.stopping.rules import STOPS, Stop
 from rlv.evaluation.stopping.running import CREDITS
 from rlv.evaluation.stopping.seen import Seen
 from rlv.evaluation.tallies import Bools, Floats, Ints, required, tally
 from rlv.evaluation.votes import VOTES
+from rlv.logistic import logit
 
 ORDERS = 256
 COSTS = ("tokens", "flops", "tokens_new", "flops_new")

@@ -171,9 +171,7 @@ def _family(
 
 def _fixed(number: float) -> Stop:
     n, votes = int(number), ("majority", "weighted_voting", "best_of_n", "log_odds")
-    return Stop(
-        lambda seen: fixed(seen, n), votes, always=n, step=n, about="At n solutions, whatever they are."
-    )
+    return Stop(lambda seen: fixed(seen, n), votes, always=n, step=n, about=_FIXED)
 
 
 def _window(number: float) -> Stop:

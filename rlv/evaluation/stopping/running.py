@@ -14,9 +14,9 @@ from collections.abc import Callable
 import numpy as np
 
 from rlv.evaluation.stopping.bayes import bayes
-from rlv.evaluation.stopping.fitted import logit
 from rlv.evaluation.stopping.race import race
 from rlv.evaluation.tallies import Bools, Floats, Ints, required
+from rlv.logistic import logit
 
 
 def majority(classes_BN: Ints, correct_BN: Bools, scores_BN: Floats | None = None) -> Floats:

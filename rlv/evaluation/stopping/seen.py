@@ -16,9 +16,10 @@ from functools import cached_property
 import numpy as np
 
 from rlv.evaluation.stopping.bayes import bayes
-from rlv.evaluation.stopping.fitted import Fitted, logit
+from rlv.evaluation.stopping.fitted import Fitted
 from rlv.evaluation.stopping.race import Race, race
 from rlv.evaluation.tallies import Bools, Floats, Ints, required
+from rlv.logistic import logit
 
 
 @dataclass(frozen=True)
@@ -75,21 +76,7 @@ class Seen:
         logits_BN = logit(self.fitted.calibrated(required(self.scores_BN)))
         return bayes(self.classes_BN, self._nothing_BN, logits_BN)[0]
 
-    @cached_property
-    def counts_BNC(self) -> Floats:
-        """Votes of every class; large, for rules that need more than the two that lead."""
-        return np.cumsum(self._members_BNC, axis=1, dtype=np.float64)
-
-    @cached_property
-    def sums_BNC(self) -> Floats:
-        """Sums of scores of every class; as large."""
-        return np.cumsum(self._members_BNC * required(self.scores_BN)[:, :, None], axis=1)
-
     @property
     def _nothing_BN(self) -> Bools:
         """In place of which solutions are right: no rule may know that."""
         return np.zeros(self.classes_BN.shape, dtype=bool)
-
-    @property
-    def _members_BNC(self) -> Bools:
-        return self.classes_BN[:, :, None] == np.arange(max(int(self.classes_BN.max(initial=0)), 0) + 1)

@@ -24,11 +24,9 @@ def _stop(job: Job) -> dict[str, Any]:
     from rlv.evaluation.tuned import has_tuned, read_tuned
 
     p = job.params
-    # The text takes most of the table, and nothing here reads it.
-    read = [column for column in tables.SCHEMAS["solutions"] if column != "text"]
     scores = job.parts("scores", "scores") if p["verifier"] else None
     where = job.artifact.inputs["solutions"].path
-    data, *others = recorded(job.table("solutions", "solutions", read), scores, where=where)
+    data, *others = recorded(job.table("solutions", "solutions", tables.WITHOUT_TEXT), scores, where=where)
     assert not others  # the plan gives solutions as they were sampled, at one budget
     chosen = cells(p["rules"], p["n_max"], reads=bool(p["verifier"]), where=where)
     training = read_tuned(job) if has_tuned(job) else None
@@ -62,7 +60,7 @@ def adaptive(
     import polars as pl
 
     from rlv.evaluation.bootstrap import interval, resampled_means, resamples
-    from rlv.evaluation.curves import typed
+    from rlv.evaluation.curves import by_problem, typed
     from rlv.evaluation.stopping.fitted import fit
     from rlv.evaluation.stopping.replay import COLUMNS, replay, said_of
 
@@ -85,16 +83,14 @@ def adaptive(
     if samples is not None:
         cut, cut_VPK = _pruned(data, samples, params)
         rows, values_VPK = rows + cut, np.concatenate([values_VPK, cut_VPK], axis=2)
-    values = dict(zip(COLUMNS, values_VPK, strict=True))
+    values: dict[str, Floats] = dict(zip(COLUMNS, values_VPK, strict=True))
     counts_DP = resamples(len(data.problem_ids), params["draws"], params["seed"])
     low_K, high_K = interval(resampled_means(values["accuracy"], counts_DP))
     labels = pl.DataFrame({**about, "budget": data.budget, **row} for row in rows)
     means = {column: value_PK.mean(axis=0) for column, value_PK in values.items()}
     summary = labels.with_columns(pl.DataFrame(means | {"low": low_K, "high": high_K}))
-    problem_ids = pl.DataFrame({"problem_id": data.problem_ids})
-    long = labels.join(problem_ids, how="cross", maintain_order="left_right")
-    long = long.with_columns(pl.DataFrame({c: value_PK.T.ravel() for c, value_PK in values.items()}))
-    return typed(summary, "adaptive"), typed(long, "adaptive_per_problem")
+    long = by_problem(labels, data.problem_ids, values, "adaptive_per_problem")
+    return typed(summary, "adaptive"), long
 
 
 def _pruned(

@@ -9,6 +9,7 @@ from rlv.evaluation.allocation.bins import DIFFICULTIES
 from rlv.evaluation.votes import VOTES
 from rlv.plan.allocation import allocated_on, chains_of, readers_of
 from rlv.plan.checks.names import broken_method, unknown
+from rlv.plan.checks.readers import broken_readers
 
 if TYPE_CHECKING:
     from rlv.figures import Drawing
@@ -24,9 +25,7 @@ def broken_allocation(study: Study) -> Iterator[tuple[str, str]]:
     section = study.allocation
     if section is None:
         return
-    for dataset in section.datasets:
-        yield from unknown("allocation.datasets", dataset, study.datasets, "data set")
-    yield from _readers(study, section)
+    yield from broken_readers(study, "allocation", section.readers, section.datasets)
     for name in section.strategies:
         faults = list(broken_method("allocation.strategies", name, VOTES, "vote"))
         yield from faults
@@ -40,20 +39,6 @@ def broken_allocation(study: Study) -> Iterator[tuple[str, str]]:
     for name in section.difficulties:
         yield from broken_method("allocation.difficulties", name, DIFFICULTIES, "difficulty")
     yield from _pools(study, section)
-
-
-def _readers(study: Study, section: Allocation) -> Iterator[tuple[str, str]]:
-    for reasoner, verifiers in section.readers.items():
-        key = f"allocation.readers.{reasoner}"
-        yield from unknown(key, reasoner, study.reasoners, "reasoner")
-        if reasoner not in study.reasoners:
-            continue
-        for verifier in verifiers:
-            if verifier not in study.reasoners[reasoner].verifiers:
-                yield key, f"{verifier!r} is not among the verifiers of reasoner {reasoner!r}"
-        for dataset in section.datasets:
-            if dataset not in study.reasoners[reasoner].evaluate_on:
-                yield key, f"{reasoner!r} is not evaluated on {dataset!r} (reasoners.{reasoner}.evaluate_on)"
 
 
 def undrawn(study: Study, key: str, figure: Figure, drawing: Drawing) -> Iterator[tuple[str, str]]:

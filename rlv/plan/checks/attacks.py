@@ -9,6 +9,7 @@ from rlv.attacks import ATTACKS
 from rlv.figures import FIGURES
 from rlv.plan.attacks import attacked
 from rlv.plan.checks.names import broken_method, unknown
+from rlv.plan.checks.readers import broken_readers
 from rlv.scoring import SCORES
 
 if TYPE_CHECKING:
@@ -20,12 +21,12 @@ def broken_attacks(study: Study) -> Iterator[tuple[str, str]]:
     section = study.attacks
     if section is None:
         return
+    yield from broken_readers(study, "attacks", section.readers)
     for dataset in section.datasets:
         yield from unknown("attacks.datasets", dataset, study.datasets, "data set")
     for reasoner, verifiers in section.readers.items():
-        yield from unknown("attacks.readers", reasoner, study.reasoners, "reasoner")
         for verifier in verifiers:
-            yield from _reader(study, reasoner, verifier)
+            yield from _reader(study, f"attacks.readers.{reasoner}", verifier)
     for name in section.attacks:
         yield from broken_method("attacks.attacks", name, ATTACKS, "attack")
         yield from _sources(study, name)
@@ -42,12 +43,8 @@ def broken_attacks(study: Study) -> Iterator[tuple[str, str]]:
         )
 
 
-def _reader(study: Study, reasoner: str, verifier: str) -> Iterator[tuple[str, str]]:
-    key = f"attacks.readers.{reasoner}"
-    own = study.reasoners[reasoner].verifiers
-    if verifier not in own:
-        yield from unknown(key, verifier, own, f"verifier of {reasoner!r}")
-        return
+def _reader(study: Study, key: str, verifier: str) -> Iterator[tuple[str, str]]:
+    """Complaints about a verifier that cannot read an attack."""
     entry = study.verifiers[verifier]
     score = entry.score
     if SCORES[score].loads_no_model:

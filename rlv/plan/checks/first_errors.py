@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rlv.plan.checks.names import unknown
+from rlv.plan.checks.readers import broken_readers
 from rlv.problems import SOURCES
 from rlv.scoring import SCORES
 
@@ -22,18 +23,14 @@ def broken_first_errors(study: Study) -> Iterator[tuple[str, str]]:
         yield from unknown("first_errors.datasets", name, study.datasets, "data set")
         if name in study.datasets:
             yield from _labels(study, "first_errors.datasets", name)
+    yield from broken_readers(study, "first_errors", section.readers)
     for reasoner, verifiers in section.readers.items():
-        key = f"first_errors.readers.{reasoner}"
-        yield from unknown(key, reasoner, study.reasoners, "reasoner")
-        if reasoner not in study.reasoners:
-            continue
-        entry = study.reasoners[reasoner]
+        key, entry = f"first_errors.readers.{reasoner}", study.reasoners[reasoner]
         if not set(section.datasets) & set(entry.evaluate_on):
             yield key, f"{reasoner!r} is evaluated on none of {', '.join(section.datasets)}; name one it is"
         if not verifiers:
             yield key, f"which verifiers read the steps of {reasoner!r}? One or more"
         for verifier in verifiers:
-            yield from unknown(key, verifier, entry.verifiers, f"verifier of {reasoner!r}")
             score = SCORES.get(study.verifiers[verifier].score) if verifier in study.verifiers else None
             if score is not None and not score.traces:
                 yield key, f"{verifier!r} reads no steps; name a verifier that a model reads for"

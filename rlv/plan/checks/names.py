@@ -29,7 +29,8 @@ def broken_method(
     if name is None:
         return
     if name not in methods:
-        yield from unknown(key, name, methods, what)
+        families = getattr(methods, "families", {})
+        yield from unknown(key, name, [*methods, *(f"{family}:NUMBER" for family in families)], what)
         return
     try:
         methods[name]

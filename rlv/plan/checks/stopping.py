@@ -10,6 +10,7 @@ from rlv.evaluation.stopping.prunes import PRUNES
 from rlv.evaluation.stopping.rules import STOPS
 from rlv.evaluation.votes import VOTES
 from rlv.plan.checks.names import broken_method, unknown
+from rlv.plan.checks.readers import broken_readers
 
 if TYPE_CHECKING:
     from rlv.study.types import Figure, Study
@@ -21,9 +22,8 @@ def broken_stopping(study: Study) -> Iterator[tuple[str, str]]:
     section = study.stopping
     if section is None:
         return
-    for dataset in section.datasets:
-        yield from unknown("stopping.datasets", dataset, study.datasets, "data set")
-    yield from _readers(study, section)
+    yield from broken_readers(study, "stopping", section.readers, section.datasets)
+    yield from _unread(section)
     for rule in section.rules:
         yield from broken_method("stopping.rules", rule, STOPS, "stopping rule")
     yield from _numbers(study, section)
@@ -59,19 +59,8 @@ def _prunes(study: Study, section: Stopping) -> Iterator[tuple[str, str]]:
             yield "stopping.warm_up", f"{section.warm_up} of {n_max} solutions; some must come after it"
 
 
-def _readers(study: Study, section: Stopping) -> Iterator[tuple[str, str]]:
-    for reasoner, verifiers in section.readers.items():
-        key = f"stopping.readers.{reasoner}"
-        yield from unknown("stopping.readers", reasoner, study.reasoners, "reasoner")
-        entry = study.reasoners.get(reasoner)
-        if entry is None:
-            continue
-        for dataset in section.datasets:
-            if dataset not in entry.evaluate_on:
-                yield key, f"{reasoner!r} is not evaluated on {dataset!r} (reasoners.{reasoner}.evaluate_on)"
-        for verifier in verifiers:
-            if verifier not in entry.verifiers:
-                yield key, f"{verifier!r} is not among the verifiers of reasoner {reasoner!r}"
+def _unread(section: Stopping) -> Iterator[tuple[str, str]]:
+    """Complaints about rules that read scores, if nothing gives any."""
     if not any(section.readers.values()):
         for rule in section.rules:
             if _needs_scores(rule):

@@ -1,8 +1,6 @@
-"""Prunes against loops from their definition, and ZIP-RC's utility against enumeration."""
+"""Prunes against loops from their definition."""
 
 from __future__ import annotations
-
-from itertools import product
 
 import numpy as np
 import polars as pl
@@ -13,7 +11,6 @@ from rlv.evaluation.recorded import recorded
 from rlv.evaluation.stopping.pruned import pruned, windows_of
 from rlv.evaluation.stopping.prunes import FAMILIES, PRUNES
 from rlv.evaluation.stopping.replay import orders, replay
-from rlv.evaluation.stopping.utility import expected_longest, utility, worth_keeping
 from rlv.evaluation.votes import weighted_voting
 from tests.evaluation.tables_for_tests import make_tables
 
@@ -110,39 +107,3 @@ def test_solutions_without_logprobs_are_refused():
         with pytest.raises(StudyError, match=f"prune '{name}'"):
             PRUNES[name]
     assert all(family.about for family in FAMILIES.values())
-
-
-class TestUtility:
-    tokens = np.array([0.0, 2.0, 8.0])
-
-    def drawn(self, size=3, seed=0):
-        rng = np.random.default_rng(seed)
-        return rng.random(size), rng.dirichlet(np.ones(3), size)
-
-    def test_it_is_the_expectation_over_all_that_can_happen(self):
-        rewards, lengths = self.drawn()
-        total = 0.0
-        for right in product((0, 1), repeat=3):
-            for bins in product(range(3), repeat=3):
-                chance = np.prod([r if y else 1 - r for y, r in zip(right, rewards, strict=True)])
-                chance *= np.prod(lengths[np.arange(3), list(bins)])
-                left = self.tokens[list(bins)]
-                total += chance * (max(right) - 0.01 * left.sum() - 0.03 * left.max())
-        assert utility(rewards, lengths, self.tokens, 0.01, 0.03) == pytest.approx(total)
-        assert utility(rewards[:0], lengths[:0], self.tokens, 0.01, 0.03) == 0
-        assert expected_longest(lengths[:1], self.tokens) == pytest.approx(lengths[0] @ self.tokens)
-
-    def test_free_tokens_keep_everything_and_dear_ones_nothing_but_what_is_finished(self):
-        rewards, lengths = self.drawn(5)
-        lengths[0] = [1.0, 0.0, 0.0]
-        finished = np.arange(5) == 0
-        assert worth_keeping(rewards, lengths, self.tokens, finished, 0.0, 0.0).all()
-        assert (worth_keeping(rewards, lengths, self.tokens, finished, 9.0, 9.0) == finished).all()
-
-    def test_the_set_that_is_kept_has_the_highest_utility_of_its_candidates(self):
-        rewards, lengths = self.drawn(4, seed=3)
-        none = np.zeros(4, dtype=bool)
-        kept = worth_keeping(rewards, lengths, self.tokens, none, 0.02, 0.01)
-        gain = utility(rewards[kept], lengths[kept], self.tokens, 0.02, 0.01)
-        for one in (none, ~none, np.arange(4) == rewards.argmax()):
-            assert gain >= utility(rewards[one], lengths[one], self.tokens, 0.02, 0.01) - 1e-12

@@ -12,12 +12,13 @@ import pytest
 
 from rlv.errors import DataError, StudyError
 from rlv.evaluation.recorded import recorded
-from rlv.evaluation.stopping.fitted import CLIP, Fitted, fit, platt
+from rlv.evaluation.stopping.fitted import Fitted, fit, platt
 from rlv.evaluation.stopping.replay import COLUMNS, cells, fixed_grid, orders, replay
 from rlv.evaluation.stopping.rules import FAMILIES, STOPS, USUAL, reservation
 from rlv.evaluation.stopping.running import CREDITS
 from rlv.evaluation.stopping.seen import Seen
 from rlv.evaluation.votes import VOTES
+from rlv.logistic import CLIP
 from tests.evaluation.tables_for_tests import make_tables
 
 RULES = (
@@ -309,7 +310,8 @@ def test_what_is_replayed_by_default_can_be():
 def test_dense_totals_agree_with_the_two_that_lead():
     data = pool(problems=30)
     seen = Seen(data.classes_PS, np.ones(data.classes_PS.shape), data.scores_PS)
-    for race, totals_BNC in ((seen.by_count, seen.counts_BNC), (seen.by_sum, seen.sums_BNC)):
-        ranked = np.sort(totals_BNC, axis=2)
+    members_BNC = data.classes_PS[:, :, None] == np.arange(data.classes_PS.max() + 1)
+    for race, weights_BN in ((seen.by_count, np.ones(data.classes_PS.shape)), (seen.by_sum, data.scores_PS)):
+        ranked = np.sort(np.cumsum(members_BNC * weights_BN[:, :, None], axis=1), axis=2)
         np.testing.assert_allclose(race.first_BN, ranked[:, :, -1], atol=1e-12)
         np.testing.assert_allclose(race.second_BN, ranked[:, :, -2], atol=1e-12)
